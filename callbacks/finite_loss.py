@@ -1,0 +1,62 @@
+"""Stops a run whose loss or weights are no longer finite, before a checkpoint is overwritten with them."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+
+class NotFinite(RuntimeError):
+    """Training failed: shown as one line, exit code 1 (``scripts/cli.py``)."""
+
+    exit_code = 1
+
+
+class FiniteLoss(Callback):
+    """Looks at the losses on the steps that are logged and before every save, on all ranks together.
+
+    Between two looks the losses stay on the device: a look at each step would make a GPU wait for it. A save also looks at
+    the weights, which a finite loss with an infinite gradient ruins one step before the loss shows it.
+    """
+
+    def __init__(self) -> None:
+        self.pending: list[tuple[int, Tensor]] = []  # (step, loss) since the last look
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        if loss is not None:
+            self.pending.append((trainer.global_step, loss.detach()))
+        every = trainer.log_every_n_steps or 50
+        if len(self.pending) >= every or trainer.is_last_batch:
+            self.look(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if not trainer.training:
+            return
+        self.look(trainer)
+        norms = torch._foreach_norm([p.detach().float() for p in pl_module.parameters()], float("inf"))
+        ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(norms).isfinite().all())))
+        if self._any_rank(trainer, ruined):
+            raise NotFinite(f"weights are not finite at step {trainer.global_step}: the checkpoint before is kept")
+
+    def look(self, trainer: Trainer) -> None:
+        """Raises NotFinite when a loss since the last look is NaN or infinite on any rank."""
+        pending, self.pending = self.pending, []
+        if not pending:
+            return
+        finite = torch.stack([loss for _, loss in pending]).isfinite()
+        bad = not bool(finite.all())
+        if self._any_rank(trainer, torch.tensor(float(bad))):
+            if not bad:
+                raise NotFinite(f"loss is not finite on another rank, at or before step {pending[-1][0]}")
+            step, loss = pending[int((~finite).nonzero()[0])]
+            raise NotFinite(f"loss is {loss.item()} at step {step}: lower the learning rate or clip the gradient")
+
+    @staticmethod
+    def _any_rank(trainer: Trainer, flag: Tensor) -> bool:
+        if trainer.world_size == 1:
+            return bool(flag)
+        return bool(trainer.strategy.reduce(flag.to(trainer.strategy.root_device), reduce_op="max"))

@@ -1,0 +1,76 @@
+"""``predictions.csv``: one row for each sample of the predict split, in its order, over all ranks."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+
+class Predictions(Callback):
+    """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
+
+    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what its
+    classes are called (``class_names``). The first column is the sample's name (``predict_names``) or its number.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[dict[str, Tensor]] = []
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        if isinstance(outputs, dict):
+            self.parts.append({name: value.detach().cpu() for name, value in outputs.items()})
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        parts, self.parts = self.parts, []
+        mine = {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else {})}
+        ranks: list[Any] = [mine]
+        if trainer.world_size > 1:
+            ranks = [None] * trainer.world_size
+            torch.distributed.all_gather_object(ranks, mine)
+        if trainer.is_global_zero and mine and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self.write(trainer, {name: interleave([rank[name] for rank in ranks]) for name in mine})
+
+    def write(self, trainer: Trainer, columns: dict[str, Tensor]) -> None:
+        data = getattr(trainer, "datamodule", None)
+        classes: list[str] | None = getattr(data, "class_names", None)
+        rows = len(next(iter(columns.values())))
+        names: list[Any] = getattr(data, "predict_names", None) or list(range(rows))
+        header, cells = ["name"], [names]
+        for name, value in columns.items():
+            if name == "label" and classes:
+                header.append(name)
+                cells.append([classes[i] for i in value.tolist()])
+            elif value.ndim == 1 or value.shape[1] == 1:
+                header.append(name)
+                cells.append(value.flatten().tolist())
+            else:
+                known = classes if classes and len(classes) == value.shape[1] else range(value.shape[1])
+                stem = {"probabilities": "p"}.get(name, name)
+                header += [f"{stem}({c})" for c in known]
+                cells += [[f"{v:.6g}" for v in column] for column in value.T.tolist()]
+        path = Path(trainer.default_root_dir) / "predictions.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(zip(*cells, strict=True))
+        print(f"{rows} predictions in {path}")
+
+
+def interleave(parts: list[Tensor]) -> Tensor:
+    """Puts rows that were dealt out to ranks in turn (0, 1, 0, 1, ...) back into their order."""
+    whole = torch.empty(sum(len(p) for p in parts), *parts[0].shape[1:], dtype=parts[0].dtype)
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole

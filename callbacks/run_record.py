@@ -1,0 +1,146 @@
+"""``run.json`` and ``processor.json``: what a run was, what came out, and what using its model needs."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from callbacks.metrics_csv import MetricsCSV
+from callbacks.throughput import Throughput
+
+
+class RunRecord(Callback):
+    """Keeps ``run.json`` of the run folder (``trainer.default_root_dir``) up to date.
+
+    It says: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
+    failed), seconds of training over all resumes, samples a second and the latest metrics. The time and the ending of a
+    metrics.csv that is used again are looked after here too.
+
+    Args:
+        recipe: Name of the recipe; the command line fills it in.
+        command: The command as typed; the command line fills it in.
+    """
+
+    def __init__(self, recipe: str = "", command: str = "") -> None:
+        self.recipe = recipe
+        self.command = command
+        self.seconds = 0.0
+        self.started = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds + (time.monotonic() - self.started if self.started else 0.0)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds = state_dict["seconds"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.started = time.monotonic()
+        if trainer.global_step:
+            for logger in trainer.loggers:
+                if isinstance(logger, MetricsCSV):
+                    logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)))
+        processor = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            if processor:
+                write_json(Path(trainer.default_root_dir) / "processor.json", processor)
+            self.write(trainer, pl_module, status="running")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.seconds = self.state_dict()["seconds"]
+        self.started = 0.0
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.write(trainer, pl_module, status="finished", report=True)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        stopped = isinstance(exception, SystemExit | KeyboardInterrupt)
+        self.write(trainer, pl_module, status="stopped" if stopped else "failed")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking and trainer.state.fn != "fit":
+            self.write(trainer, pl_module, report=True)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.write(trainer, pl_module, report=True)
+
+    def write(self, trainer: Trainer, pl_module: LightningModule, report: bool = False, **facts: Any) -> None:
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        path = Path(trainer.default_root_dir) / "run.json"
+        old = json.loads(path.read_text()) if path.is_file() else {}
+        if trainer.state.fn == "fit":
+            rate = next((c.rate for c in trainer.callbacks if isinstance(c, Throughput)), None)  # type: ignore[attr-defined]
+            old |= {
+                "recipe": self.recipe,
+                "command": self.command,
+                "commit": commit(),
+                "versions": versions(),
+                "seed": int(os.environ.get("PL_GLOBAL_SEED", 0)),
+                "device": device_name(trainer),
+                "processes": trainer.world_size,
+                "precision": str(trainer.precision),
+                "parameters": sum(p.numel() for p in pl_module.parameters()),
+                "step": trainer.global_step,
+                "seconds": round(self.state_dict()["seconds"], 2),
+                "samples_per_second": rate and round(rate, 1),
+            }
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        old["metrics"] = old.get("metrics", {}) | metrics
+        write_json(path, old | facts)
+        if report:
+            tell(trainer, metrics, old)
+
+
+def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any]) -> None:
+    """The last lines of a command: the numbers, the speed, and where to look."""
+    folder = Path(trainer.default_root_dir)
+    numbers = "  ".join(
+        f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if not name.startswith("time/")
+    )
+    print(numbers)
+    if trainer.state.fn == "fit" and record.get("samples_per_second"):
+        print(
+            f"{record['samples_per_second']:,.0f} samples/s, {record['seconds']:.1f} s of training on {record['device']}"
+        )
+    for name in ("curves.png", "confusion.png", "checkpoints/best.ckpt"):
+        if (folder / name).is_file():
+            print(f"  {folder / name}")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes by rename, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    os.replace(temporary, path)
+
+
+def commit() -> str | None:
+    """The commit of the code, with a plus where files differ from it; None outside of a repository."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True)
+        if head.returncode:
+            return None
+        changes = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True)
+        return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    except OSError:
+        return None
+
+
+def versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "lightning": lightning.__version__}
+
+
+def device_name(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}"
+    return f"{device.type}, {torch.get_num_threads()} threads"

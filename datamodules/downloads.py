@@ -1,0 +1,71 @@
+"""Public files: fetched once over https, checked by sha256 after the download, put in place by one rename, unpacked safely.
+
+``pooch`` does the transfer, the checksum and the atomic rename (it downloads to a temporary file in the same folder). A
+file that is already in place is used as it is, so a cluster without network is served by copying files there.
+"""
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pooch
+
+from datamodules.base import Mistake, data_root
+
+
+def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
+    """Returns the local file ``$DIVE_DATA/path``, downloaded from the first address that answers if it is not there.
+
+    Args:
+        urls: One address or several mirrors, https.
+        sha256: Expected digest, checked after the download; a file with another digest is never put in place.
+        path: Where the file belongs, relative to ``$DIVE_DATA``.
+
+    Raises:
+        Mistake: No address answered, or the digest differs.
+    """
+    target = Path(data_root()) / path
+    if target.is_file():
+        return target
+    urls = [urls] if isinstance(urls, str) else urls
+    reasons = []
+    for url in urls:
+        if not url.startswith("https://"):
+            raise ValueError(f"{url}: only https is used")
+        try:
+            pooch.get_logger().setLevel("WARNING")
+            pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=target.name, path=target.parent)
+            return target
+        except Exception as error:  # requests, urllib3 and pooch raise a dozen kinds; each means: try the next address
+            wrong = "hash" in str(error)
+            reasons.append("its checksum is wrong" if wrong else f"no answer ({type(error).__name__})")
+    raise Mistake(
+        f"cannot download {urls[-1]}: {reasons[-1]}. Without network, put the file at {target} "
+        "(DIVE_DATA sets the folder)"
+    )
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpacks a zip or tar into ``folder`` and returns it. Nothing is written outside of ``folder``.
+
+    Raises:
+        Mistake: A member would leave the folder, or the archive is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as package:
+                for member in package.namelist():
+                    if not (folder / member).resolve().is_relative_to(folder.resolve()):
+                        raise Mistake(
+                            f"{archive}: member {member!r} would be written outside of {folder}; not unpacked"
+                        )
+                package.extractall(folder)
+        else:
+            with tarfile.open(archive) as package:
+                package.extractall(folder, filter="data")  # refuses absolute and climbing paths, links and devices
+    except tarfile.FilterError as error:
+        raise Mistake(f"{archive}: {error}; not unpacked") from None
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise Mistake(f"{archive} is damaged ({error}): delete it and run again") from None
+    return folder

@@ -1,0 +1,67 @@
+"""What all in-memory image sets share: uint8 storage, scaling on the device, augmentation of a batch."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from datamodules.base import TensorDataModule
+
+
+class ImageTensors(TensorDataModule):
+    """Images (N, C, H, W) uint8 with labels (N,). A batch is x (B, C, image_size, image_size) float in [0, 1], y (B,).
+
+    Args:
+        num_classes, in_channels, image_size: What the model must know; linked to its arguments of the same name.
+            Images of another size are resized (bilinear, antialiased) once, when they are loaded.
+        shift: Training images are moved by up to this many pixels in each direction, filled with zeros.
+        flip: Training images are mirrored left to right with probability 1/2.
+        **loader: See ``TensorDataModule``.
+    """
+
+    def __init__(
+        self, num_classes: int, in_channels: int, image_size: int, shift: int = 0, flip: bool = False, **loader: int
+    ) -> None:
+        super().__init__(**loader)
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.image_size = image_size
+        self.shift = shift
+        self.flip = flip
+
+    def fit_size(self, images: Tensor) -> Tensor:
+        """Resizes uint8 images (N, C, H, W) to ``image_size``, in slices that keep memory small."""
+        if images.shape[-2:] == (self.image_size, self.image_size):
+            return images
+        size = (self.image_size, self.image_size)
+        parts = [F.interpolate(part, size, mode="bilinear", antialias=True) for part in images.split(1024)]
+        return torch.cat(parts)
+
+    def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        images, *rest = batch
+        return (images.float() / 255, *rest)
+
+    def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        images, *rest = batch
+        if self.shift:
+            images = random_shift(images, self.shift)
+        if self.flip:
+            images = random_flip(images)
+        return (images, *rest)
+
+
+def random_shift(images: Tensor, pixels: int) -> Tensor:
+    """Moves each image (B, C, H, W) by its own random offset of at most ``pixels`` each way; zeros come in."""
+    b, _, h, w = images.shape
+    padded = F.pad(images, [pixels] * 4)
+    top = torch.randint(2 * pixels + 1, (b, 1), device=images.device)
+    left = torch.randint(2 * pixels + 1, (b, 1), device=images.device)
+    rows = (top + torch.arange(h, device=images.device))[:, :, None]  # (B, H, 1)
+    columns = (left + torch.arange(w, device=images.device))[:, None, :]  # (B, 1, W)
+    index = torch.arange(b, device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[index, rows, columns].permute(0, 3, 1, 2)
+
+
+def random_flip(images: Tensor) -> Tensor:
+    """Mirrors each image (B, C, H, W) left to right with probability 1/2."""
+    flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    return torch.where(flip, images.flip(-1), images)

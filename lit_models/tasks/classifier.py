@@ -1,0 +1,64 @@
+"""Classification. Batch: ``(x, y)``, x (B, ...), y (B,) classes as integers or (B, num_classes) distributions (mixup)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from lit_models.tasks.task import Task
+
+
+class Classifier(Task):
+    """Trains ``self.net``, which maps x to logits (B, num_classes), by cross-entropy in nats.
+
+    Logs ``train/loss``, ``val/loss``, ``val/acc``, ``test/loss`` and ``test/acc``. A soft target counts as right when
+    the prediction is its most probable class.
+
+    Args:
+        num_classes: Number of classes.
+        label_smoothing: Share of the target spread evenly over all classes, in training alone (Szegedy et al. 2016).
+        **task: See ``Task``.
+    """
+
+    def __init__(self, num_classes: int, label_smoothing: float = 0.0, **task: Any) -> None:
+        super().__init__(**task)
+        self.label_smoothing = label_smoothing
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_acc = MulticlassAccuracy(num_classes, average="micro")
+        self.test_acc = MulticlassAccuracy(num_classes, average="micro")
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = F.cross_entropy(self(x), y, label_smoothing=self.label_smoothing)
+        self.record_train_loss(loss, len(x))
+        return loss
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], loss: MeanMetric, acc: MulticlassAccuracy) -> dict[str, Tensor]:
+        x, y = batch
+        logits = self(x).float()
+        loss.update(F.cross_entropy(logits, y), len(x))
+        acc.update(logits, y if y.ndim == 1 else y.argmax(1))
+        return {"logits": logits}
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        return self._evaluate(batch, self.val_loss, self.val_acc)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        return self._evaluate(batch, self.test_loss, self.test_acc)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val/loss", self.val_loss)
+        self.log("val/acc", self.val_acc, prog_bar=True)
+
+    def on_test_epoch_end(self) -> None:
+        self.log("test/loss", self.test_loss)
+        self.log("test/acc", self.test_acc)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``label`` (B,) and ``probabilities`` (B, num_classes) for a batch ``x`` or ``(x, ...)``."""
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        probabilities = torch.softmax(self(x).float(), dim=1)
+        return {"label": probabilities.argmax(1), "probabilities": probabilities}

@@ -1,0 +1,150 @@
+"""What every training task shares: the optimiser, the schedule and the training loss of an epoch.
+
+A leaf (``LitLeNet``) inherits one task (``Classifier``), and a task inherits ``Task``: no deeper than that. A task states
+its batch contract at its head and supplies ``training_step``, ``validation_step``, ``test_step`` and ``predict_step``.
+
+Two things are done differently from a plain ``self.log(..., on_step=True, on_epoch=True)``, both measured in
+``make bench``: the loss of single steps is logged only on the steps that will be recorded (``train/loss_step``), and the
+epoch's mean (``train/loss``) is accumulated on the device, with no copy to the host and no deep copy of a metric per step.
+"""
+
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+
+class Task(LightningModule):
+    """Base of all tasks.
+
+    Args:
+        optimizer: Makes an optimiser from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
+        lr_scheduler: Makes a schedule from an optimiser; None keeps the rate constant.
+        lr_interval: Whether the schedule moves after each ``epoch`` or each optimiser ``step``.
+        lr_monitor: The metric that ``ReduceLROnPlateau`` watches; other schedules ignore it.
+        decay_biases: False exempts biases and normalisation gains (parameters with fewer than two dimensions) from
+            the optimiser's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
+    """
+
+    net: nn.Module
+    #: A batch of one, as ``forward`` takes it: for ``dive describe`` and exports. Not Lightning's ``example_input_array``,
+    #: which would go through the datamodule's transform as if it were raw data.
+    example_input: Tensor | tuple[Tensor, ...]
+
+    def __init__(
+        self,
+        optimizer: OptimizerCallable = torch.optim.SGD,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["step", "epoch"] = "epoch",
+        lr_monitor: str = "val/loss",
+        decay_biases: bool = True,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["optimizer", "lr_scheduler"])
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.lr_interval = lr_interval
+        self.lr_monitor = lr_monitor
+        self.decay_biases = decay_biases
+        self.epoch_loss = EpochMean()
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.net(*inputs)
+
+    # -- optimisation ---------------------------------------------------------------------------------------------
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """All trainable parameters, the undecayed ones in a group of their own where ``decay_biases`` is False."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        if self.decay_biases:
+            return [{"params": parameters}]
+        decayed = [p for p in parameters if p.ndim >= 2]
+        exempt = [p for p in parameters if p.ndim < 2]
+        groups = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.optimizer(self.parameter_groups())
+        if self.lr_scheduler is None:
+            return optimizer
+        schedule = {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval, "monitor": self.lr_monitor}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    # -- training loss --------------------------------------------------------------------------------------------
+
+    def record_train_loss(self, loss: Tensor, count: int | Tensor) -> None:
+        """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps."""
+        self.epoch_loss.update(self.current_epoch, loss.detach(), count)
+        every = self.trainer.log_every_n_steps
+        if every and (self.trainer.global_step + 1) % every == 0:
+            self.log("train/loss_step", loss.detach())
+
+    def on_train_epoch_end(self) -> None:
+        self.log("train/loss", self.epoch_loss.compute(self.current_epoch, self.all_gather))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.epoch_loss.restore(checkpoint.get("epoch_loss"))
+
+
+class EpochMean:
+    """The mean of a per-batch loss over one epoch, weighted by batch size and summed on the device in double precision.
+
+    It is no buffer, since weight averaging would average it, and it carries its epoch's number, since a run resumed in
+    the middle of an epoch calls neither ``on_train_epoch_start`` nor, at times, ``on_train_epoch_end``.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = -1
+        self.total: Tensor | None = None  # (2,): the weighted sum and the count
+        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first update knows its rank
+
+    def update(self, epoch: int, loss: Tensor, count: int | Tensor) -> None:
+        precise = torch.float32 if loss.device.type == "mps" else torch.float64
+        self._begin(epoch, loss.device, precise)
+        assert self.total is not None
+        self.total[0].add_(loss.to(precise) * count)
+        self.total[1].add_(count)
+
+    def compute(self, epoch: int, gather: Any) -> Tensor:
+        """The mean over all ranks; NaN when nothing was recorded in this epoch."""
+        if epoch != self.epoch or (self.total is None and self.saved is None):
+            return torch.tensor(float("nan"))
+        self._take_saved()
+        total = gather(self.total).reshape(-1, 2).sum(0)
+        return (total[0] / total[1]).float()
+
+    def state(self, gather: Any) -> dict[str, Any]:
+        self._take_saved()
+        if self.total is None:
+            return {"epoch": -1}
+        return {"epoch": self.epoch, "total": gather(self.total).reshape(-1, 2).cpu()}
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        if state and "total" in state:
+            self.epoch, self.saved, self.total = state["epoch"], state["total"], None
+
+    def _begin(self, epoch: int, device: torch.device, dtype: torch.dtype) -> None:
+        if epoch != self.epoch:
+            self.epoch, self.saved, self.total = epoch, None, None
+        self._take_saved()
+        if self.total is None:
+            self.total = torch.zeros(2, dtype=dtype, device=device)
+        elif self.total.device != device:
+            self.total = self.total.to(device)
+
+    def _take_saved(self) -> None:
+        """Takes this rank's part of a restored sum; with another number of ranks, rank 0 takes all of it."""
+        if self.saved is None:
+            return
+        ranks = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ranks else (0, 1)
+        if len(self.saved) == world:
+            self.total = self.saved[rank].clone()
+        else:
+            self.total = self.saved.sum(0) * (rank == 0)
+        self.saved = None

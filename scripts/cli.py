@@ -1,0 +1,95 @@
+"""``dive``: the one command of the project.
+
+    dive list [topic]                          the recipes
+    dive describe RECIPE                       parameters, multiply-adds, data, expected number
+    dive fit RECIPE [-c PRESET] [--key value]  train; --resume goes on with the newest run, to the batch
+    dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
+    dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
+
+This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch. Everything
+else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is the same path.
+
+Exit codes: 0 done; 1 training failed; 2 a mistake in the command, a config or the data; 130 and 143 stopped by a signal.
+"""
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from scripts.mistakes import Mistake, did_you_mean
+
+LIGHTNING = ("fit", "validate", "test", "predict")
+TOOLS = {
+    "describe": "scripts.describe",
+    "verify": "scripts.verify",
+    "results": "scripts.results",
+    "bench": "scripts.bench",
+}
+VERBS = ("list", *LIGHTNING, *TOOLS)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code; a mistake is one line on stderr."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return dispatch(argv)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if code is None or os.environ.get("DIVE_DEBUG"):
+            raise
+        print(f"dive: {' '.join(str(error).split())}", file=sys.stderr)
+        return int(code)
+
+
+def dispatch(argv: list[str]) -> int:
+    verb, rest = (argv[0], argv[1:]) if argv else ("", [])
+    if verb in ("", "-h", "--help", "help"):
+        print((__doc__ or "").strip())
+        return 0
+    if verb == "--version":
+        print(f"dive {own_version()}")
+        return 0
+    if verb == "list":
+        return list_recipes(rest)
+    if verb in LIGHTNING:
+        from scripts.arguments import add_working_directory, resolve
+
+        add_working_directory()
+        command = resolve(verb, rest)
+        from scripts.lightning_cli import launch
+
+        return launch(command)
+    if verb in TOOLS:
+        return int(import_module(TOOLS[verb]).main(rest))
+    raise Mistake(f"no command {verb!r}{did_you_mean(verb, VERBS) or ': see dive --help'}")
+
+
+def list_recipes(topics: list[str]) -> int:
+    """Prints name, plan item, section, data and expected number of each recipe, of one topic or of all."""
+    from scripts.recipes import all_recipes
+
+    recipes = all_recipes()
+    known = sorted({r.name.split("/")[0] for r in recipes})
+    for topic in topics:
+        if topic not in known:
+            raise Mistake(f"no topic {topic!r}{did_you_mean(topic, known) or ': ' + ', '.join(known)}")
+    chosen = [r for r in recipes if not topics or r.name.split("/")[0] in topics]
+    width = max(len(r.name) for r in chosen)
+    for recipe in chosen:
+        head = recipe.head
+        facts = [f"plan {head['plan']}" if "plan" in head else "", head.get("section", ""), head.get("data", "")]
+        print(f"{recipe.name:<{width}}  {recipe.title}")
+        print(f"{'':<{width}}    {'; '.join(f for f in facts if f)}; {head.get('expect', 'no number promised')}")
+    return 0
+
+
+def own_version() -> str:
+    try:
+        return version("dive")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

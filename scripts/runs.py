@@ -1,0 +1,88 @@
+"""One run, one folder: ``runs/<topic>/<recipe>/<time>/``.
+
+The process that the user starts makes the folder before any other process exists and hands it on in ``DIVE_RUN_DIR``. Under
+a launcher that starts all processes by itself (torchrun, srun) the folder is named after the job, so that all agree on it
+and a requeued job finds it again.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from scripts.mistakes import Mistake
+
+RUN_DIR = "DIVE_RUN_DIR"
+
+
+def runs_root() -> Path:
+    """``$DIVE_RUNS``, by default ``runs`` in the working directory."""
+    return Path(os.environ.get("DIVE_RUNS") or "runs")
+
+
+def launcher_name() -> str | None:
+    """A name that all processes of a job started by SLURM or torchrun share; None without such a launcher."""
+    env = os.environ
+    job = env.get("SLURM_ARRAY_JOB_ID") or env.get("SLURM_JOB_ID")
+    if job and env.get("SLURM_PROCID") and env.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        task = env.get("SLURM_ARRAY_TASK_ID")
+        return f"slurm-{job}" + (f"_{task}" if task else "")
+    if "TORCHELASTIC_RUN_ID" in env:
+        return f"torchrun-{env['TORCHELASTIC_RUN_ID']}"
+    return None
+
+
+def new_run(recipe: str) -> Path:
+    """Makes and returns a new folder for a run of ``recipe``; two runs of one second get two folders."""
+    if os.environ.get(RUN_DIR):
+        return Path(os.environ[RUN_DIR])
+    parent = runs_root() / recipe
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if name := launcher_name():
+            (parent / name).mkdir(exist_ok=True)
+            return parent / name
+        stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+        for k in range(1000):
+            folder = parent / (f"{stamp}_{k:03d}" if k else stamp)
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise Mistake(
+            f"cannot make a run folder in {parent}: {error.strerror} (DIVE_RUNS sets another place)"
+        ) from None
+    raise Mistake(f"a thousand runs began in one second in {parent}")
+
+
+def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
+    """The newest run folder of ``recipe``; with ``checkpoint`` (``best`` or ``last``) the newest that has it.
+
+    Raises:
+        Mistake: There is none.
+    """
+    parent = runs_root() / recipe
+    folders = [p for p in parent.glob("*") if (p / "config.yaml").is_file()]
+    folders.sort(key=lambda p: ((p / "config.yaml").stat().st_mtime_ns, p.name))
+    if not folders:
+        raise Mistake(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
+    if checkpoint is None:
+        return folders[-1]
+    having = [p for p in folders if checkpoint_of(p, checkpoint).is_file()]
+    if not having:
+        raise Mistake(
+            f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): start again with `dive fit {recipe}`"
+        )
+    return having[-1]
+
+
+def checkpoint_of(run: Path, which: str) -> Path:
+    """The file of the checkpoint ``best`` or ``last`` of a run folder."""
+    return run / "checkpoints" / f"{which}.ckpt"
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run folder that a checkpoint lies in; None where it lies elsewhere."""
+    folder = checkpoint.resolve().parent.parent
+    return folder if (folder / "config.yaml").is_file() else None

@@ -1,0 +1,123 @@
+"""What every model of a task must do, written once. A model's test subclasses the task's battery and supplies an instance.
+
+    class TestLitLeNet(ClassifierBattery):
+        parameters = 61_706
+
+        def model(self) -> LitLeNet: ...
+        def batch(self) -> tuple[Tensor, Tensor]: ...
+
+Each test takes about a tenth of a second on one thread.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.regressor import Regressor
+
+ADAM = partial(torch.optim.Adam, lr=1e-2)
+
+
+class TaskBattery:
+    """Checks for any task whose batch is ``(x, ..., y)`` with the samples along the first dimension."""
+
+    parameters: int  #: exact number of trainable parameters of ``model()``
+    overfit_steps = 150
+    overfit_loss = 0.1  #: what the training loss of one batch must fall below
+
+    def model(self) -> Any:
+        raise NotImplementedError
+
+    def batch(self) -> tuple[Tensor, ...]:
+        raise NotImplementedError
+
+    def outputs(self, model: Any, batch: tuple[Tensor, ...]) -> Tensor:
+        """What the network answers to a batch: (B, ...)."""
+        return model(*batch[:-1])
+
+    def trainer(self, folder: Path, **settings: Any) -> Trainer:
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+        return Trainer(default_root_dir=folder, enable_checkpointing=False, **(quiet | settings))
+
+    def fit_one_batch(self, folder: Path, model: LightningModule, steps: int) -> Trainer:
+        batch = self.batch()
+        trainer = self.trainer(folder, max_steps=steps, max_epochs=-1)
+        trainer.fit(model, DataLoader([batch], batch_size=None))
+        return trainer
+
+    def test_parameter_count_is_exact(self) -> None:
+        assert sum(p.numel() for p in self.model().parameters() if p.requires_grad) == self.parameters
+
+    def test_every_parameter_gets_a_gradient(self) -> None:
+        model, (*inputs, _) = self.model(), self.batch()
+        model(*inputs).square().sum().backward()
+        silent = [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+        assert not silent
+
+    def test_overfits_one_batch(self, tmp_path: Path) -> None:
+        trainer = self.fit_one_batch(tmp_path, self.model(), self.overfit_steps)
+        assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
+
+    def test_evaluation_is_deterministic(self) -> None:
+        model, batch = self.model().eval(), self.batch()
+        assert torch.equal(self.outputs(model, batch), self.outputs(model, batch))
+
+    def test_permuting_the_batch_permutes_the_output(self) -> None:
+        model, batch = self.model().eval().double(), self.batch()
+        batch = tuple(t.double() if t.is_floating_point() else t for t in batch)
+        order = torch.randperm(len(batch[0]))
+        shuffled = tuple(t[order] for t in batch)
+        torch.testing.assert_close(self.outputs(model, shuffled), self.outputs(model, batch)[order])
+
+    def test_checkpoint_round_trip_with_weights_only(self, tmp_path: Path) -> None:
+        model = self.model()
+        trainer = self.fit_one_batch(tmp_path, model, 1)
+        trainer.save_checkpoint(tmp_path / "a.ckpt")
+        content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+        assert content["global_step"] >= 1
+        again = type(model).load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+        batch = self.batch()
+        assert torch.equal(self.outputs(again.eval(), batch), self.outputs(model.eval(), batch))
+
+
+class ClassifierBattery(TaskBattery):
+    """A ``Classifier``: batch (x, y)."""
+
+    def model(self) -> Classifier:
+        raise NotImplementedError
+
+    def test_output_is_one_row_of_logits_for_each_sample(self) -> None:
+        model, batch = self.model(), self.batch()
+        logits = self.outputs(model, batch)
+        assert logits.shape == (len(batch[0]), model.hparams["num_classes"])
+
+    def test_prediction_is_a_distribution(self) -> None:
+        predicted = self.model().eval().predict_step(self.batch(), 0)
+        torch.testing.assert_close(predicted["probabilities"].sum(1), torch.ones(len(self.batch()[0])))
+
+    def test_soft_targets_of_certain_classes_give_the_same_loss(self) -> None:
+        model, (x, y) = self.model().eval(), self.batch()
+        logits = model(x)
+        soft = torch.nn.functional.one_hot(y, logits.shape[1]).float()
+        loss = torch.nn.functional.cross_entropy
+        torch.testing.assert_close(loss(logits, soft), loss(logits, y))
+
+
+class RegressorBattery(TaskBattery):
+    """A ``Regressor``: batch (x, y)."""
+
+    overfit_loss = 0.02
+
+    def model(self) -> Regressor:
+        raise NotImplementedError
+
+    def test_output_is_one_row_for_each_sample(self) -> None:
+        model, batch = self.model(), self.batch()
+        assert self.outputs(model, batch).shape[0] == len(batch[0])
+        assert self.outputs(model, batch).ndim == 2
