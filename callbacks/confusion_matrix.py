@@ -70,7 +70,7 @@ def draw_confusion(
     left, right = figure.subfigures(1, 2) if pictures else (figure, None)
     ax = left.subplots()
     share = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    ax.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
     accuracy = counts.diagonal().sum() / counts.sum()
     ax.set(title=f"accuracy {accuracy:.4f} of {int(counts.sum())}", xlabel="predicted", ylabel="truth")
     if k <= 30:
@@ -90,7 +90,7 @@ def draw_confusion(
             cell.axis("off")
         for cell, (_, truth, prediction, image) in zip(grid.flat, pictures, strict=False):
             assert image is not None
-            picture = image.permute(1, 2, 0).clamp(0, 1)
+            picture = image.permute(1, 2, 0).clamp(0, 1).float().numpy()
             cell.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray")
             cell.set_title(f"{names[truth]} > {names[prediction]}", fontsize="x-small")
     return figure

@@ -46,6 +46,7 @@ class Predictions(Callback):
         classes: list[str] | None = getattr(data, "class_names", None)
         rows = len(next(iter(columns.values())))
         names: list[Any] = getattr(data, "predict_names", None) or list(range(rows))
+        names = names[:rows]  # limit_predict_batches may have cut the split short
         header, cells = ["name"], [names]
         for name, value in columns.items():
             if name == "label" and classes:

@@ -35,7 +35,7 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.seconds > 0:
             self.rate = self.samples / self.seconds
-            pl_module.log("time/samples_per_second", self.rate, rank_zero_only=True)
+            pl_module.log("time/samples_per_second", self.rate, sync_dist=True)
         self.seconds, self.samples, self.last = 0.0, 0, None
 
 

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         return dispatch(argv)
     except Exception as error:
         code = getattr(error, "exit_code", None)
-        if code is None or os.environ.get("DIVE_DEBUG"):
+        if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of a mistake
             raise
         print(f"dive: {' '.join(str(error).split())}", file=sys.stderr)
         return int(code)

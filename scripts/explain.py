@@ -1,47 +1,75 @@
 """jsonargparse's error messages, made into one line that names the key and what would be right.
 
-jsonargparse gives text and no structure, so the key, class and value are cut out of its wording; tests pin each wording.
+jsonargparse gives text and no structure, so key, class and value are cut out of its wording; a test pins each wording.
 """
 
 import re
+import sys
 from collections.abc import Iterable
+from inspect import signature
 
 from scripts.mistakes import did_you_mean
+
+NOT_ACCEPTED = r"Option '([^']+)' is not accepted|does not accept (?:nested key|option) '([^']+)'"
 
 
 def explain(message: str, known: Iterable[str]) -> str:
     """One line for a parser's message. ``known`` are all keys of the parser, for suggestions."""
-    known = [k.replace(".init_args.", ".") for k in known]
-    text = " ".join(message.split())
-    if found := re.search(r"unrecognized arguments: (--\S+)", text, re.I) or re.search(
-        r"unrecognized arguments: (.*)", text, re.I
-    ):
-        key = found[1].split("=")[0].split()[0].lstrip("-").replace(".init_args.", ".")
-        return f"unknown option --{key}{did_you_mean(key, known)}"
-    if found := re.search(r"Option '([^']+)' is not accepted", text) or re.search(
-        r"does not accept (?:nested key|option) '([^']+)'", text
-    ):
-        key = found[1].replace("init_args.", "")
-        tail = key.rsplit(".", 1)[-1]
-        near = did_you_mean(key, known) if "." in key else did_you_mean(tail, {k.rsplit(".", 1)[-1] for k in known})
-        return f"unknown key {key!r}{near}"
-    if found := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", text):
+    known = [key.replace(".init_args.", ".") for key in known]
+    if found := re.search(r"unrecognized arguments: (.*)", message, re.IGNORECASE):
+        return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
+    if found := re.search(NOT_ACCEPTED, message):
+        key = ".".join([*nested_keys(message), found[1] or found[2]]).replace("init_args.", "")
+        owners = re.findall(r"class_path[ =]'([\w.]+)'", message[: found.start()]) if found[1] else []
+        inner = re.search(r"class_path='([\w.]+)'", message[found.end() :])
+        owner = inner[1] if inner and "callable class" in message else (owners[-1] if owners else "")
+        return unknown_key(key, [*known, *(f"{key.rpartition('.')[0]}.{name}" for name in argument_names(owner))])
+    if found := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
         return f"no class {found[2]!r} in {found[1]}{did_you_mean(found[2], class_names(found[1]))}"
-    if found := re.search(r"No module named '([\w.]+)'", text):
+    if found := re.search(r"No module named '([\w.]+)'", message):
         return f"no module {found[1]!r}: is the class_path right?"
-    key = ""
-    if found := re.search(r'(?:Parser key|key|argument) "?\'?(?:--)?([\w.]+)"?\'?[:]', text):
-        key = found[1].replace(".init_args.", ".")
-    if found := re.search(r"Expected a <class '(\w+)'>.{0,3}(?: Got value:| Given value:)? ?(.*)$", text):
-        value = re.search(r"(?:Given value|Got value): (\S+)", text)
-        return f"{key or 'a value'} must be of type {found[1]}" + (f", not {value[1]!r}" if value else "")
-    if found := re.search(r"(?:Given value type: \S+|Given value: (\S+))", text):
-        return f"{key or 'a value'}: {text[:200]}"
-    return text[:240]
+    keys = ".".join(nested_keys(message))
+    last = message[message.rfind('Parser key "') :]
+    kinds = re.findall(r"Expected an? (?:<class '(?:\w+\.)*(\w+)'>|typing\.Literal\[([^\]]+)\])", last)
+    value = re.search(r"(?:Got value|Given value|but got): (.*?)(?:\. Got value.*)?$", last, re.MULTILINE)
+    if keys and kinds:
+        names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
+        return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")
+    return first_error(message)
+
+
+def first_error(message: str) -> str:
+    """The first of a list of errors in a message, or the message in one line: also for what a constructor raised."""
+    found = re.search(r"Errors:\s+- (.*?)(?=\n\s+- Expected a|\n\s+Given value|$)", message, re.DOTALL)
+    text = " ".join((found[1] if found else message).split())
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def nested_keys(message: str) -> list[str]:
+    """``Parser key "model" ... Parser key "optimizer"`` to [model, optimizer]."""
+    return [key.replace("init_args.", "") for key in re.findall(r'Parser key "([\w.]+)"', message)]
+
+
+def unknown_key(key: str, known: list[str], kind: str = "key ") -> str:
+    key = key.replace(".init_args.", ".")
+    head, dot, rest = key.partition(".")
+    heads = {name.partition(".")[0] for name in known}
+    near = did_you_mean(key, known) if head in heads or not dot else did_you_mean(head, heads).replace("'?", f".{rest}'?")
+    return f"unknown {kind}{key}{near}"
+
+
+def argument_names(class_path: str) -> list[str]:
+    """The arguments of a class whose module is loaded already; nothing for any other."""
+    module, _, name = class_path.rpartition(".")
+    owner = getattr(sys.modules.get(module), name, None)
+    if owner is None:
+        return []
+    classes = owner.__mro__ if isinstance(owner, type) else [owner]
+    inits = [c.__init__ for c in classes if "__init__" in vars(c) and c is not object]
+    return [p.name for init in inits for p in signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
 
 
 def class_names(module: str) -> list[str]:
-    """Names that a loaded module defines; nothing for one that was not imported."""
-    import sys
-
-    return [name for name in dir(sys.modules.get(module)) if name[:1].isupper()] if module in sys.modules else []
+    """Names that a loaded module defines."""
+    names = dir(sys.modules[module]) if module in sys.modules else []
+    return [name for name in names if not name.startswith("_")]

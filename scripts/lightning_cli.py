@@ -5,6 +5,7 @@ it keeps everything of a run in the run's folder, and it turns the library's mes
 """
 
 import inspect
+import json
 import logging
 import os
 import sys
@@ -22,7 +23,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint
-from scripts.explain import explain
+from scripts.explain import explain, first_error
 from scripts.mistakes import Mistake
 from scripts.runs import RUN_DIR, new_run
 
@@ -34,6 +35,8 @@ NOISE = (
     r".*does not have many workers which may be a bottleneck.*",  # our loader has no workers on purpose
     r"The number of training batches \(\d+\) is smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
+    r".*all_gather is deprecated.*",  # inside Lightning
+    r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
     r".*`weights_only` was not set, defaulting to `False`.*",
 )
 
@@ -54,6 +57,10 @@ class DiveCLI(LightningCLI):
             parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
             run=run,
         )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The command's own verb alone: building the parsers of the other three takes half a second."""
+        return {verb: skip for verb, skip in super().subcommands().items() if verb == self.command.verb}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         for name in LINKS:
@@ -132,19 +139,13 @@ class DiveCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         section = self._section()
-        if self.command.run is None:
+        if not self.command.recipe:
             return
-        if (
-            self.command.verb == "fit"
-            and int(os.environ.get("LOCAL_RANK", 0)) == 0
-            and not section.trainer.fast_dev_run
-        ):
-            text = self.parser.dump(self.config, skip_none=True)
-            content = yaml.safe_load(text)
-            content = content.get(self.command.verb, content)
-            head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-            saved = yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False)
-            (self.command.run / "config.yaml").write_text(head + saved)
+        if self.command.verb == "fit":  # before this run's folder is written into it
+            self.config_text = self.parser.dump(self.config, skip_unset=True)
+        self.made = self.command.run is None
+        self.command.run = self.command.run or new_run(self.command.recipe)
+        os.environ[RUN_DIR] = str(self.command.run)  # the child processes of DDP use this folder
         section.trainer.default_root_dir = str(self.command.run)
         loggers = section.trainer.logger
         for logger in loggers if isinstance(loggers, list) else [loggers]:
@@ -159,10 +160,18 @@ class DiveCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
-        except (MisconfigurationException, ValueError) as error:
-            if getattr(error, "exit_code", None) is not None or os.environ.get("DIVE_DEBUG"):
+        except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
+            self._remove_empty_run()
+            raise Mistake(first_error(str(error))) from error
+        except TypeError as error:
+            if "should be" not in str(error):  # how the Trainer refuses a number of devices
                 raise
+            self._remove_empty_run()
             raise Mistake(str(error)) from error
+
+    def _remove_empty_run(self) -> None:
+        if self.command.run is not None and self.made and not any(self.command.run.iterdir()):
+            self.command.run.rmdir()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
@@ -177,10 +186,20 @@ class DiveCLI(LightningCLI):
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        processor = self.command.run / "processor.json" if self.command.run else None
+        if self.command.run is None:
+            return
+        if self.command.verb == "fit" and self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_config(self.command.run / "config.yaml")
+        processor = self.command.run / "processor.json"
         load = getattr(self.datamodule, "load_processor", None)
-        if self.command.verb != "fit" and load and processor and processor.is_file():
-            load(yaml.safe_load(processor.read_text()))
+        if self.command.verb != "fit" and load and processor.is_file():
+            load(json.loads(processor.read_text()))
+
+    def _save_config(self, path: Path) -> None:
+        content = yaml.safe_load(self.config_text)
+        content = content.get(self.command.verb, content)
+        head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
+        path.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
@@ -195,11 +214,7 @@ def launch(command: Command) -> int:
         lambda record: "Tip:" not in record.getMessage()
     )
     before, argv = os.environ.get(RUN_DIR), sys.argv[:]
-    if command.run is None and command.recipe:
-        command.run = new_run(command.recipe)
     try:
-        if command.run is not None:
-            os.environ[RUN_DIR] = str(command.run)
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
         if command.checkpoint:
             sys.argv += ["--ckpt_path", str(command.checkpoint)]

@@ -2,11 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 import torch
+
+import scripts.lightning_cli  # noqa: F401  the five seconds of importing Lightning belong to no single test
 
 os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)  # two workers with two threads each are up to 60 times slower
@@ -22,14 +24,15 @@ def own_runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """The budget of the quick tests: CPU time of this process, so that a busy machine fails nobody."""
     start = time.process_time()
-    yield
+    result = yield
     used = time.process_time() - start
     if used > CPU_SECONDS and not item.get_closest_marker("slow"):
         pytest.fail(f"took {used:.1f} CPU-seconds: mark it slow or make it smaller (limit {CPU_SECONDS:.0f})")
+    return result
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

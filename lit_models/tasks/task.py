@@ -82,7 +82,8 @@ class Task(LightningModule):
             self.log("train/loss_step", loss.detach())
 
     def on_train_epoch_end(self) -> None:
-        self.log("train/loss", self.epoch_loss.compute(self.current_epoch, self.all_gather))
+        loss = self.epoch_loss.compute(self.current_epoch, self.all_gather)
+        self.log("train/loss", loss, sync_dist=True)  # equal on all ranks already; Lightning warns without the flag
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)

@@ -1,0 +1,52 @@
+"""run.json: what the run was and how it ended."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from callbacks.run_record import RunRecord
+from callbacks.throughput import Throughput
+from tests.small import Points, SmallNet, small_trainer
+
+
+def record(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def test_a_finished_run_says_what_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trainer = small_trainer(tmp_path, Throughput(), RunRecord(recipe="a/b"))
+    trainer.fit(SmallNet(), datamodule=Points())
+    facts = record(tmp_path)
+    assert facts["recipe"] == "a/b" and facts["status"] == "finished" and facts["step"] == 8
+    assert facts["parameters"] == 2 * 8 + 8 + 8 * 3 + 3
+    assert set(facts["versions"]) == {"python", "torch", "lightning"}
+    assert {"train/loss", "val/acc", "val/loss"} <= set(facts["metrics"])
+    assert json.loads((tmp_path / "processor.json").read_text()) == {"class_names": ["left", "right", "top"]}
+    assert "val/acc" in capsys.readouterr().out
+
+
+class Fails(SmallNet):
+    error: type[BaseException] = RuntimeError
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, "failed"), (SystemExit, "stopped")])
+def test_a_run_that_ends_early_says_how(error: type[BaseException], status: str, tmp_path: Path) -> None:
+    model = Fails()
+    model.error = error
+    with pytest.raises(error):
+        small_trainer(tmp_path, RunRecord()).fit(model, datamodule=Points())
+    assert record(tmp_path)["status"] == status
+
+
+def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, RunRecord())
+    trainer.fit(SmallNet(), datamodule=Points())
+    trainer.test(SmallNet(), datamodule=Points(), verbose=False)
+    facts = record(tmp_path)
+    assert {"val/acc", "test/acc"} <= set(facts["metrics"]) and facts["status"] == "finished"

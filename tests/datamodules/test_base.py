@@ -1,0 +1,115 @@
+"""The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, TensorDataModule, TensorLoader, split_indices
+
+
+def epoch(loader: TensorLoader, number: int = 0) -> list[int]:
+    loader.set_epoch(number)
+    return [int(v) for (batch,) in itertools.islice(loader, len(loader)) for v in batch]
+
+
+def loader(n: int = 103, shuffle: bool = True, **settings: int) -> TensorLoader:
+    return TensorLoader((torch.arange(n),), 10, shuffle, **settings)
+
+
+def test_an_epoch_visits_every_row_once_in_a_new_order() -> None:
+    data = loader()
+    first, second = epoch(data, 0), epoch(data, 1)
+    assert sorted(first) == sorted(second) == list(range(103))
+    assert first != second
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    assert epoch(loader(seed=1), 5) == epoch(loader(seed=1), 5)
+    assert epoch(loader(seed=1), 5) != epoch(loader(seed=2), 5)
+
+
+def test_training_ranks_get_equal_batches_and_share_no_row() -> None:
+    ranks = [epoch(loader(world=4, rank=rank)) for rank in range(4)]
+    assert {len(rows) for rows in ranks} == {103 // 4}
+    assert len(set(itertools.chain(*ranks))) == 100
+
+
+def test_the_ranks_batches_together_are_the_single_processes_batch() -> None:
+    whole = list(TensorLoader((torch.arange(64),), 16, True))
+    parts = [list(TensorLoader((torch.arange(64),), 8, True, rank=rank, world=2)) for rank in range(2)]
+    for k, (batch,) in enumerate(whole):
+        assert sorted(batch.tolist()) == sorted(parts[0][k][0].tolist() + parts[1][k][0].tolist())
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 7])
+def test_evaluation_visits_every_row_exactly_once_over_all_ranks(world: int) -> None:
+    rows = [row for rank in range(world) for row in epoch(loader(shuffle=False, world=world, rank=rank))]
+    assert sorted(rows) == list(range(103))
+
+
+def test_state_goes_on_at_the_next_batch() -> None:
+    data = loader()
+    data.set_epoch(3)
+    batches = iter(data)
+    seen = [int(v) for _ in range(4) for v in next(batches)[0]]
+    again = loader()
+    again.load_state_dict(data.state_dict())
+    again.set_epoch(3)
+    rest = [int(v) for (batch,) in again for v in batch]
+    assert seen + rest == epoch(loader(), 3)
+
+
+def test_evaluation_starts_over_after_an_epoch() -> None:
+    data = loader(shuffle=False)
+    assert epoch(data) == epoch(data)
+
+
+class Numbers(TensorDataModule):
+    def __init__(self, train: int = 8, val: int = 4, num_classes: int = 3, **settings: int) -> None:
+        super().__init__(**settings)
+        self.sizes = {"train": train, "val": val, "test": 4}
+        self.num_classes = num_classes
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        return {name: (torch.rand(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
+
+
+def test_evaluation_batches_are_four_times_as_large() -> None:
+    data = Numbers(batch_size=2)
+    data.setup("fit")
+    assert [len(x) for x, _ in data.train_dataloader()] == [2] * 4
+    assert [len(x) for x, _ in data.val_dataloader()] == [4]
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_batch_size_below_one_is_refused(size: int) -> None:
+    with pytest.raises(Mistake, match=f"data.batch_size is {size}"):
+        Numbers(batch_size=size)
+
+
+def test_an_empty_split_is_refused() -> None:
+    with pytest.raises(Mistake, match="the val split of Numbers is empty"):
+        Numbers(val=0).setup("fit")
+
+
+def test_labels_outside_the_classes_are_refused() -> None:
+    with pytest.raises(Mistake, match="label 2 in the train split, but data.num_classes is 2"):
+        Numbers(num_classes=2).setup("fit")
+
+
+def test_a_split_smaller_than_the_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Numbers(val=1)
+    monkeypatch.setattr(data, "_rank_and_world", lambda: (0, 2))
+    with pytest.raises(Mistake, match="the val split has 1 rows for 2 processes"):
+        data.setup("fit")
+
+
+def test_splits_are_disjoint_stratified_and_fixed() -> None:
+    y = torch.arange(1000) % 10
+    parts = split_indices(y, (700, 100, 200))
+    assert [len(p) for p in parts] == [700, 100, 200]
+    assert len(set(torch.cat(parts).tolist())) == 1000
+    assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
+    assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))

@@ -1,0 +1,136 @@
+"""Every recipe: its head says what it promises, its config survives a dump, and each verb runs one batch."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from scripts.arguments import resolve
+from scripts.lightning_cli import LINKS, DiveCLI
+from scripts.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
+
+RECIPES = all_recipes()
+NAMES = [r.name for r in RECIPES]
+OFFLINE = [r.name for r in RECIPES if r.offline]
+ONLINE = [r.name for r in RECIPES if not r.offline]
+#: The book's own recipes on small pieces of public data need a smaller validation split.
+PIECES = {"FashionMNIST": ["--data.val_size", "100"]}
+
+
+def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
+    """The recipe's objects, built by the command's own parser, with a trainer that runs one batch and writes nothing."""
+    command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
+    monkeypatch.setattr(sys, "argv", ["dive", "fit", *command.args])
+    command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
+    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
+    return DiveCLI(command, run=False)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_head_says_what_it_is(name: str) -> None:
+    recipe = find_recipe(name)
+    assert recipe.title
+    for key in ("plan", "section", "data"):
+        assert recipe.head.get(key), f"{name}: the head has no {key}"
+    if recipe.offline:
+        assert recipe.expected, f"{name}: an offline recipe promises a number (expect: metric >= value)"
+        assert recipe.head.get("ablation"), f"{name}: an offline recipe names an ablation that misses it"
+    else:
+        assert recipe.head.get("book"), f"{name}: a recipe on public data names the book's number, or says not stated"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_never_writes_the_target_of_a_link(name: str) -> None:
+    model = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
+    assert not set(model.get("init_args", {})) & set(LINKS) or "num_features" not in LINKS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_config_survives_a_dump(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cli = build(name, monkeypatch, tmp_path)
+    text = cli.parser.dump(cli.config, skip_unset=True)
+    again = cli.parser.parse_string(text)
+    assert cli.parser.dump(again, skip_unset=True) == text
+
+
+def run_all_verbs(cli: DiveCLI) -> None:
+    trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer.fit(model, datamodule=data)
+    assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
+    metrics: dict[str, Any] = {**trainer.validate(model, datamodule=data, verbose=False)[0]}
+    metrics |= trainer.test(model, datamodule=data, verbose=False)[0]
+    assert metrics and all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
+    assert trainer.predict(model, datamodule=data)
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_offline_recipe_runs_one_batch_of_each_verb(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run_all_verbs(build(name, monkeypatch, tmp_path))
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ONLINE)
+def test_recipe_on_public_data_runs_one_batch_of_each_verb(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["data"]["class_path"].rsplit(".", 1)[1]
+    run_all_verbs(build(name, monkeypatch, tmp_path, *PIECES.get(data, [])))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.relative_to(CONFIGS).as_posix())
+def test_config_holds_no_path_of_one_machine(path: Path) -> None:
+    assert not re.search(r"(^|[\s\"'=])/(home|root|opt|work|tmp)/", path.read_text())
+
+
+@pytest.mark.parametrize("preset", sorted(p for folder in PRESETS for p in (CONFIGS / folder).glob("*.yaml")))
+def test_preset_parses_with_a_recipe(preset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if preset.stem in ("gpu",) and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    command = resolve("fit", ["cnn/lenet", "-c", str(preset), "--trainer.devices", "1"])
+    command.verb, command.recipe = "", ""
+    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
+    monkeypatch.chdir(tmp_path)
+    DiveCLI(command, run=False)
+
+
+# -- what the offline recipes promise ------------------------------------------------------------------------------
+
+
+def train_and_test(name: str, *extra: str) -> dict[str, float]:
+    """Trains a recipe as a person would, in this process, and returns the best checkpoint's test metrics."""
+    import json
+
+    from scripts.cli import main
+    from scripts.runs import newest_run
+
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    assert main(["fit", name, *extra]) == 0
+    assert main(["test", name]) == 0
+    return json.loads((newest_run(name) / "run.json").read_text())["metrics"]
+
+
+def keeps_promise(metrics: dict[str, float], name: str) -> bool:
+    expected = find_recipe(name).expected
+    assert expected is not None
+    metric, sign, threshold = expected
+    return metrics[metric] >= threshold if sign == ">=" else metrics[metric] <= threshold
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OFFLINE)
+def test_offline_recipe_keeps_its_promise(name: str) -> None:
+    assert keeps_promise(train_and_test(name), name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OFFLINE)
+def test_ablation_misses_the_promise(name: str) -> None:
+    assert not keeps_promise(train_and_test(name, *find_recipe(name).head["ablation"].split()), name)

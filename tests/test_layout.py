@@ -1,0 +1,119 @@
+"""The rules of the house that can be read off the files: mirrors, imports, lengths, packages."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CODE = ("lit_models", "datamodules", "callbacks", "scripts")
+#: Topics in the order of the study plan: a topic may use an earlier topic's networks, never a later one's.
+TOPICS = (
+    "linear mlp builders cnn audio probability regularization optimization convolution parallel vision rnn attention "
+    "embeddings bert text rwkv translation summarization diffusion video gan recommender gp rl"
+).split()
+#: Files over 300 lines had a second look, and here is why they stay whole.
+LONG: dict[str, str] = {}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(p for folder in folders for p in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of this project that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {name for name in found if name.split(".")[0] in (*CODE, "tests")}
+
+
+def allowed(path: Path, module: str) -> bool:
+    """Whether the file may import the module (DESIGN: functional <- layers <- tasks <- topics)."""
+    here, there = path.relative_to(ROOT).parts, module.split(".")
+    if here[0] == "scripts":
+        return there[0] != "tests"
+    if here[0] in ("datamodules", "callbacks"):
+        return there[0] == here[0]
+    if there[0] != "lit_models" or len(there) < 2:
+        return False
+    ranks = {"functional": 0, "layers": 1, "tasks": 2}
+    mine, its = (ranks.get(part, 3 + (TOPICS.index(part) if part in TOPICS else 0)) for part in (here[1], there[1]))
+    return its <= mine
+
+
+@pytest.mark.parametrize("path", sources("lit_models", "datamodules", "callbacks", "scripts"), ids=name_of)
+def test_imports_go_in_one_direction(path: Path) -> None:
+    wrong = [module for module in imports(path) if not allowed(path, module)]
+    assert not wrong, f"{name_of(path)} imports {wrong}"
+
+
+def test_a_forbidden_import_is_seen() -> None:
+    assert not allowed(ROOT / "lit_models/cnn/lenet.py", "datamodules.base")
+    assert not allowed(ROOT / "lit_models/linear/x.py", "lit_models.cnn.lenet")
+    assert not allowed(ROOT / "lit_models/layers/x.py", "lit_models.tasks.task")
+    assert allowed(ROOT / "lit_models/cnn/x.py", "lit_models.mlp.mlp")
+
+
+@pytest.mark.parametrize("path", sources("lit_models"), ids=name_of)
+def test_no_topic_uses_another_topics_lit_class(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lit_models."):
+            here, there = path.relative_to(ROOT).parts[1], node.module.split(".")[1]
+            assert here == there or not [a.name for a in node.names if a.name.startswith("Lit")]
+
+
+def lit_files() -> list[Path]:
+    """Topic files that define a LightningModule, by the naming rule ``class Lit...``."""
+    return [
+        path
+        for path in sources("lit_models")
+        if path.relative_to(ROOT).parts[1] in TOPICS
+        and any(isinstance(n, ast.ClassDef) and n.name.startswith("Lit") for n in ast.parse(path.read_text()).body)
+    ]
+
+
+@pytest.mark.parametrize("path", lit_files(), ids=name_of)
+def test_a_model_has_a_config_and_a_test_of_its_name(path: Path) -> None:
+    topic, stem = path.parent.name, path.stem
+    assert (ROOT / "configs" / topic / f"{stem}.yaml").is_file()
+    assert (ROOT / "tests/lit_models" / topic / f"test_{stem}.py").is_file()
+
+
+@pytest.mark.parametrize("path", [p for p in sources("lit_models", "datamodules", "callbacks")], ids=name_of)
+def test_every_module_has_a_test_of_its_name(path: Path) -> None:
+    if path.name == "__init__.py":
+        assert path.read_text() == "", "__init__.py stays empty: one true import path"
+        return
+    relative = path.relative_to(ROOT)
+    assert (ROOT / "tests" / relative.parent / f"test_{path.stem}.py").is_file()
+
+
+@pytest.mark.parametrize("path", sources(*CODE, "tests"), ids=name_of)
+def test_a_long_file_has_a_reason(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= 300 or name_of(path) in LONG
+
+
+@pytest.mark.parametrize("path", [p for p in sources(*CODE) if p.name != "__init__.py"], ids=name_of)
+def test_a_file_opens_with_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_packages_are_listed_exactly() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    present = {p.parent.relative_to(ROOT).as_posix().replace("/", ".") for p in sources(*CODE)} | {"configs"}
+    assert listed == present
+
+
+def test_the_other_lightning_is_never_imported() -> None:
+    for path in sources(*CODE, "tests"):
+        assert "pytorch" + "_lightning" not in path.read_text(), name_of(path)
