@@ -1,0 +1,47 @@
+# Two commands matter: `make run` sees a network learn, `make test` sees the tests pass. Both need only python3 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all lint format results parity bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $(STAMP)
+
+run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint
+	$(BIN)/dive fit cnn/lenet
+	$(BIN)/dive test cnn/lenet
+
+test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
+	$(BIN)/pytest -q -n 2
+
+test-all: $(STAMP)  ## the slow tests: every offline recipe trained to its number, and its ablation
+	$(BIN)/pytest -q -m slow
+
+lint: $(STAMP)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff put the code into shape
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+results: $(STAMP)  ## rerun the stale rows of RESULTS.md
+	$(BIN)/dive results --stale
+
+parity: $(STAMP)  ## every network against an independent implementation: PARITY.md
+	$(BIN)/dive verify --write
+
+bench: $(STAMP)  ## measure the speed claims: BENCH.md; let nothing else run
+	$(BIN)/dive bench --write
+
+clean:  ## remove caches, not runs
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""The classifier's numbers against scikit-learn and torch."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from tests.battery import ClassifierBattery
+from tests.small import Points, SmallNet, small_trainer
+
+
+class TestSmallNet(ClassifierBattery):
+    parameters = 2 * 8 + 8 + 8 * 3 + 3
+
+    def model(self) -> SmallNet:
+        return SmallNet(dropout=0.0)
+
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.randn(6, 2), torch.arange(6) % 3
+
+
+def one_batch(x: torch.Tensor, y: torch.Tensor) -> list[DataLoader]:
+    """The same single batch for training and for validation."""
+    return [DataLoader([(x, y)], batch_size=None) for _ in range(2)]  # type: ignore[arg-type]
+
+
+def test_metrics_are_over_samples_not_over_batches(tmp_path: Path) -> None:
+    data, model = Points(batch_size=1), SmallNet()  # 11 test rows in batches of four: the last has three
+    metrics = small_trainer(tmp_path).test(model, datamodule=data, verbose=False)[0]
+    x, y = data.splits["test"]
+    probabilities = model.eval()(x).softmax(1).detach().numpy()
+    assert metrics["test/acc"] == pytest.approx(accuracy_score(y, probabilities.argmax(1)))
+    assert metrics["test/loss"] == pytest.approx(log_loss(y, probabilities, labels=[0, 1, 2]), rel=1e-5)
+
+
+def test_soft_targets_train_and_count_by_their_most_probable_class(tmp_path: Path) -> None:
+    model = SmallNet(dropout=0.0)
+    x, y = torch.randn(6, 2), torch.eye(3)[torch.arange(6) % 3] * 0.8 + 0.2 / 3
+    trainer = small_trainer(tmp_path, max_steps=1)
+    trainer.fit(model, *one_batch(x, y))
+    agree = (model.eval()(x).argmax(1) == y.argmax(1)).float().mean()
+    assert float(trainer.callback_metrics["val/acc"]) == pytest.approx(float(agree))
+
+
+def test_label_smoothing_applies_in_training_alone(tmp_path: Path) -> None:
+    x, y = torch.randn(6, 2), torch.arange(6) % 3
+    model = SmallNet(dropout=0.0, label_smoothing=0.3, lr=0.0)
+    trainer = small_trainer(tmp_path, max_steps=1)
+    trainer.fit(model, *one_batch(x, y))
+    logits = model.eval()(x)
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(
+        float(F.cross_entropy(logits, y, label_smoothing=0.3)), rel=1e-5
+    )
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(float(F.cross_entropy(logits, y)), rel=1e-5)

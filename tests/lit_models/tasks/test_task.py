@@ -1,0 +1,103 @@
+"""What all tasks share: the epoch's loss, parameter groups, schedules."""
+
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
+
+from lit_models.tasks.task import EpochMean
+from tests.small import Points, SmallNet, small_trainer
+
+
+def alone(x: torch.Tensor) -> torch.Tensor:
+    """The gather of a single process."""
+    return x
+
+
+def test_epoch_mean_weighs_by_count() -> None:
+    mean = EpochMean()
+    mean.update(0, torch.tensor(1.0), 3)
+    mean.update(0, torch.tensor(5.0), 1)
+    assert float(mean.compute(0, alone)) == 2.0
+
+
+def test_epoch_mean_drops_the_epoch_before() -> None:
+    mean = EpochMean()
+    mean.update(0, torch.tensor(100.0), 1)
+    mean.update(1, torch.tensor(1.0), 1)
+    assert float(mean.compute(1, alone)) == 1.0
+    assert math.isnan(float(mean.compute(2, alone)))
+
+
+def test_epoch_mean_goes_on_after_a_resume() -> None:
+    first, second = EpochMean(), EpochMean()
+    first.update(4, torch.tensor(1.0), 2)
+    second.restore(first.state(alone))
+    second.update(4, torch.tensor(4.0), 1)
+    assert float(second.compute(4, alone)) == 2.0
+
+
+def test_epoch_mean_of_more_ranks_is_kept_whole() -> None:
+    mean = EpochMean()
+    mean.restore({"epoch": 0, "total": torch.tensor([[2.0, 1.0], [4.0, 2.0]])})  # saved by two ranks, loaded by one
+    assert float(mean.compute(0, alone)) == 2.0
+
+
+class Losses(Callback):
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
+        self.values.append(float(outputs["loss"]) * len(batch[0]))
+
+
+def test_train_loss_is_the_mean_over_all_samples_of_the_epoch(tmp_path: Path) -> None:
+    losses = Losses()
+    trainer = small_trainer(tmp_path, losses, max_epochs=1)
+    trainer.fit(SmallNet(), datamodule=Points(rows=45))  # 45 rows: the last batch of 12 has 9
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(sum(losses.values) / 45, rel=1e-6)
+
+
+def test_single_steps_are_logged_only_where_they_are_recorded(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, log_every_n_steps=3, max_epochs=1)
+    trainer.fit(SmallNet(), datamodule=Points())
+    assert "train/loss_step" in trainer.callback_metrics
+    trainer = small_trainer(tmp_path, log_every_n_steps=5, max_epochs=1)
+    trainer.fit(SmallNet(), datamodule=Points())
+    assert "train/loss_step" not in trainer.callback_metrics
+
+
+def test_biases_are_exempt_from_decay_where_asked() -> None:
+    model = SmallNet(decay_biases=False, optimizer=partial(torch.optim.SGD, lr=0.1, weight_decay=0.5))
+    optimizer = model.configure_optimizers()
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert {name: decay[id(p)] for name, p in model.named_parameters()} == {
+        "net.0.weight": 0.5, "net.0.bias": 0.0, "net.3.weight": 0.5, "net.3.bias": 0.0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("interval", "rate"), [("epoch", 0.1 * 0.5**2), ("step", 0.1 * 0.5**8)])
+def test_the_schedule_moves_by_epoch_or_by_step(interval: str, rate: float, tmp_path: Path) -> None:
+    schedule = partial(ExponentialLR, gamma=0.5)
+    model = SmallNet(lr_scheduler=schedule, lr_interval=interval)
+    trainer = small_trainer(tmp_path)
+    trainer.fit(model, datamodule=Points())
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(rate)
+
+
+def test_plateau_schedule_watches_the_validation_loss(tmp_path: Path) -> None:
+    model = SmallNet(lr_scheduler=partial(ReduceLROnPlateau, patience=0, threshold=1e9, factor=0.1))
+    trainer = small_trainer(tmp_path, max_epochs=3)
+    trainer.fit(model, datamodule=Points())
+    assert trainer.optimizers[0].param_groups[0]["lr"] < 0.1
+
+
+def test_hyperparameters_are_plain_and_of_both_levels() -> None:
+    assert dict(SmallNet(dropout=0.3).hparams) == {
+        "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
+        "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
+    }  # fmt: skip
