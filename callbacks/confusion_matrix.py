@@ -67,7 +67,7 @@ def draw_confusion(
     names = names if names and len(names) == k else [str(i) for i in range(k)]
     pictures = [m for m in mistakes if m[3] is not None]
     figure = new_figure(11 if pictures else 5.5, 5)
-    left, right = figure.subfigures(1, 2) if pictures else (figure, None)
+    left, right = figure.subfigures(1, 2) if pictures else (figure, None)  # type: ignore[misc]
     ax = left.subplots()
     share = counts / counts.sum(1, keepdim=True).clamp(min=1)
     ax.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
@@ -81,7 +81,7 @@ def draw_confusion(
             for j in range(k):
                 if counts[i, j]:
                     colour = "white" if share[i, j] > 0.5 else "black"
-                    ax.text(j, i, int(counts[i, j]), ha="center", va="center", color=colour, fontsize="small")
+                    ax.text(j, i, str(int(counts[i, j])), ha="center", va="center", color=colour, fontsize="small")
     if right is not None:
         columns = 6
         grid = right.subplots(-(-len(pictures) // columns), columns, squeeze=False)

@@ -16,8 +16,8 @@ class NotFinite(RuntimeError):
 class FiniteLoss(Callback):
     """Looks at the losses on the steps that are logged and before every save, on all ranks together.
 
-    Between two looks the losses stay on the device: a look at each step would make a GPU wait for it. A save also looks at
-    the weights, which a finite loss with an infinite gradient ruins one step before the loss shows it.
+    Between two looks the losses stay on the device: a look at each step would make a GPU wait for it. A save also
+    looks at the weights, which a finite loss with an infinite gradient ruins one step before the loss shows it.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class FiniteLoss(Callback):
         loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         if loss is not None:
             self.pending.append((trainer.global_step, loss.detach()))
-        every = trainer.log_every_n_steps or 50
+        every = trainer.log_every_n_steps or 50  # type: ignore[attr-defined]
         if len(self.pending) >= every or trainer.is_last_batch:
             self.look(trainer)
 

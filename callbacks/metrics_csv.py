@@ -57,7 +57,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Writes the new rows at the end; a new column means that the file is written anew, to a temporary name first."""
+        """Writes the new rows at the end; after a new column the whole file, to a temporary name first."""
         if not self.rows or self.written == len(self.rows):
             return
         self._save_dir.mkdir(parents=True, exist_ok=True)

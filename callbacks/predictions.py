@@ -12,8 +12,8 @@ from torch import Tensor
 class Predictions(Callback):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
-    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what its
-    classes are called (``class_names``). The first column is the sample's name (``predict_names``) or its number.
+    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
+    its classes are called (``class_names``). The first column is the sample's name (``predict_names``) or its number.
     """
 
     def __init__(self) -> None:

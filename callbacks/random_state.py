@@ -1,8 +1,8 @@
 """Saves the random states of every rank with a checkpoint, so that a resumed run draws what it would have drawn.
 
 Lightning saves none of them. Dropout, augmentation and sampling depend on them; the loader's order does not (it is a
-function of seed and epoch). Validation runs in between: its draws are undone, so that sampling pictures there does not move
-the training's stream.
+function of seed and epoch). Validation runs in between: its draws are undone, so that sampling pictures there does
+not move the training's stream.
 """
 
 import random

@@ -46,7 +46,7 @@ class RunRecord(Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, MetricsCSV):
                     logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)))
-        processor = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
+        processor: dict[str, Any] = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             if processor:
                 write_json(Path(trainer.default_root_dir) / "processor.json", processor)
@@ -107,7 +107,8 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any]) ->
     print(numbers)
     if trainer.state.fn == "fit" and record.get("samples_per_second"):
         print(
-            f"{record['samples_per_second']:,.0f} samples/s, {record['seconds']:.1f} s of training on {record['device']}"
+            f"{record['samples_per_second']:,.0f} samples/s, "
+            f"{record['seconds']:.1f} s of training on {record['device']}"
         )
     for name in ("curves.png", "confusion.png", "checkpoints/best.ckpt"):
         if (folder / name).is_file():

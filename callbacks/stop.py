@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save ``last.ckpt``, exit 130 or 143. A second signal ends the process at once."""
+"""Ctrl-C and SIGTERM: finish the step, save ``last.ckpt``, exit 130 or 143. A second signal ends it at once."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ class Stopped(SystemExit):
 class StopOnSignal(Callback):
     """Saves at the end of an optimiser step, where the loader's place and the weights agree.
 
-    Lightning's own handlers save wherever they are called, with the loader one batch ahead, and end with exit code 0 or 1.
-    Under several processes all ranks agree on the step at which they stop, by one small reduction a step.
+    Lightning's own handlers save wherever they are called, with the loader one batch ahead, and end with exit code 0
+    or 1. Under several processes all ranks agree on the step at which they stop, by one small reduction a step.
     """
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 class Throughput(Callback):
     """Logs ``time/samples_per_second`` of each epoch.
 
-    The clock runs from the end of one batch to the end of the next, so that the first batch after a pause counts neither
-    as time nor as samples. On a GPU the steps are queued; over an epoch the queue's length does not matter.
+    The clock runs from the end of one batch to the end of the next, so that the first batch after a pause counts
+    neither as time nor as samples. On a GPU the steps are queued; over an epoch the queue's length does not matter.
     """
 
     def __init__(self) -> None:

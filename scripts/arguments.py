@@ -78,8 +78,8 @@ def resolve(verb: str, argv: list[str]) -> Command:
     if known is not None and own[0].name == "config.yaml":  # a run's own config: its children, or the user, name it
         command.recipe = known.parent.relative_to(known.parent.parent.parent).as_posix()
     find_run(command, resume, run, checkpoint)
-    # The run's own config is what its weights were trained with. A plain `--config FILE --ckpt_path FILE` is taken as given,
-    # and so is a recipe with a checkpoint out of another recipe's run, which is refused later.
+    # The run's own config is what its weights were trained with. A plain `--config FILE --ckpt_path FILE` is taken as
+    # given, and so is a recipe with a checkpoint out of another recipe's run, which is refused later.
     folder = command.run.resolve().parent.as_posix() if command.run else ""
     as_it_was = run or resume or checkpoint is None or (names and folder.endswith("/" + command.recipe))
     if command.run is not None and as_it_was and (command.run / "config.yaml").is_file():

@@ -35,6 +35,7 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
     for name, value in hparams.items():
         if name in model_args and model_args[name] != value:
             print(
-                f"note: the checkpoint was trained with {name}={value!r}, this command builds {name}={model_args[name]!r}"
+                f"note: the checkpoint was trained with {name}={value!r}, "
+                f"this command builds {name}={model_args[name]!r}"
             )
     return content

@@ -6,10 +6,12 @@
     dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
     dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
 
-This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch. Everything
-else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is the same path.
+This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
+Everything else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is
+the same path.
 
-Exit codes: 0 done; 1 training failed; 2 a mistake in the command, a config or the data; 130 and 143 stopped by a signal.
+Exit codes: 0 done; 1 training failed; 2 a mistake in the command, a config or the data; 130 and 143 stopped by a
+signal.
 """
 
 import os

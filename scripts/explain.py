@@ -54,7 +54,9 @@ def unknown_key(key: str, known: list[str], kind: str = "key ") -> str:
     key = key.replace(".init_args.", ".")
     head, dot, rest = key.partition(".")
     heads = {name.partition(".")[0] for name in known}
-    near = did_you_mean(key, known) if head in heads or not dot else did_you_mean(head, heads).replace("'?", f".{rest}'?")
+    near = (
+        did_you_mean(key, known) if head in heads or not dot else did_you_mean(head, heads).replace("'?", f".{rest}'?")
+    )
     return f"unknown {kind}{key}{near}"
 
 
@@ -65,7 +67,7 @@ def argument_names(class_path: str) -> list[str]:
     if owner is None:
         return []
     classes = owner.__mro__ if isinstance(owner, type) else [owner]
-    inits = [c.__init__ for c in classes if "__init__" in vars(c) and c is not object]
+    inits = [vars(c)["__init__"] for c in classes if "__init__" in vars(c) and c is not object]
     return [p.name for init in inits for p in signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
 
 

@@ -1,7 +1,7 @@
 """The one LightningCLI of the project: any LightningModule with any LightningDataModule.
 
-Besides parsing it does four things: it links sizes from the data to the model, it lets a datamodule infer sizes from files,
-it keeps everything of a run in the run's folder, and it turns the library's messages into one line.
+Besides parsing it does four things: it links sizes from the data to the model, it lets a datamodule infer sizes from
+files, it keeps everything of a run in the run's folder, and it turns the library's messages into one line.
 """
 
 import inspect

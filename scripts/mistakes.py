@@ -1,7 +1,7 @@
 """Mistakes of the user: one line, exit code 2.
 
-Any exception with an integer ``exit_code`` is shown as one line and ends ``dive`` with that code, so that datamodules and
-callbacks can have their own without importing anything from here. The class lives in a module of its own because
+Any exception with an integer ``exit_code`` is shown as one line and ends ``dive`` with that code, so that datamodules
+and callbacks can have their own without importing anything from here. The class lives in a module of its own because
 ``python -m scripts.cli`` has two copies of ``scripts.cli``.
 """
 

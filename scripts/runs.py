@@ -1,8 +1,8 @@
 """One run, one folder: ``runs/<topic>/<recipe>/<time>/``.
 
-The process that the user starts makes the folder before any other process exists and hands it on in ``DIVE_RUN_DIR``. Under
-a launcher that starts all processes by itself (torchrun, srun) the folder is named after the job, so that all agree on it
-and a requeued job finds it again.
+The process that the user starts makes the folder before any other process exists and hands it on in ``DIVE_RUN_DIR``.
+Under a launcher that starts all processes by itself (torchrun, srun) the folder is named after the job, so that all
+agree on it and a requeued job finds it again.
 """
 
 import os
@@ -72,7 +72,8 @@ def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
     having = [p for p in folders if checkpoint_of(p, checkpoint).is_file()]
     if not having:
         raise Mistake(
-            f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): start again with `dive fit {recipe}`"
+            f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): "
+            f"start again with `dive fit {recipe}`"
         )
     return having[-1]
 

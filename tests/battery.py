@@ -1,4 +1,5 @@
-"""What every model of a task must do, written once. A model's test subclasses the task's battery and supplies an instance.
+"""What every model of a task must do, written once. A model's test subclasses the task's battery and supplies an
+instance.
 
     class TestLitLeNet(ClassifierBattery):
         parameters = 61_706

@@ -23,7 +23,7 @@ PIECES = {"FashionMNIST": ["--data.val_size", "100"]}
 
 
 def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
-    """The recipe's objects, built by the command's own parser, with a trainer that runs one batch and writes nothing."""
+    """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
     command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
     monkeypatch.setattr(sys, "argv", ["dive", "fit", *command.args])
     command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
@@ -70,9 +70,7 @@ def run_all_verbs(cli: DiveCLI) -> None:
 
 
 @pytest.mark.parametrize("name", OFFLINE)
-def test_offline_recipe_runs_one_batch_of_each_verb(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_offline_recipe_runs_one_batch_of_each_verb(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run_all_verbs(build(name, monkeypatch, tmp_path))
 
 

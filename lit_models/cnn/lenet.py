@@ -66,7 +66,7 @@ class LeNet(nn.Module):
 
     @staticmethod
     def _initialise(module: nn.Module) -> None:
-        """Xavier: with sigmoids and torch's default initialisation LeNet does not leave the plateau at the book's rate."""
+        """Xavier, as the book: from torch's default start, sigmoids hardly leave the plateau."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
 
@@ -75,7 +75,13 @@ class LeNet(nn.Module):
 
 
 class LitLeNet(Classifier):
-    """LeNet trained as a classifier."""
+    """LeNet trained as a classifier.
+
+    Args:
+        in_channels, num_classes, image_size, activation, pooling: See ``LeNet``.
+        freeze_features: The convolutions stay as they were drawn: shows what learning them is worth.
+        **task: See ``Classifier``.
+    """
 
     def __init__(
         self,
@@ -84,8 +90,10 @@ class LitLeNet(Classifier):
         image_size: int = 28,
         activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
         pooling: Literal["avg", "max"] = "avg",
+        freeze_features: bool = False,
         **task: Any,
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
         self.net = LeNet(in_channels, num_classes, image_size, activation, pooling)
+        self.net.features.requires_grad_(not freeze_features)
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)

@@ -1,4 +1,4 @@
-"""Classification. Batch: ``(x, y)``, x (B, ...), y (B,) classes as integers or (B, num_classes) distributions (mixup)."""
+"""Classification. Batch: ``(x, y)``, x (B, ...), y (B,) classes or (B, num_classes) distributions (mixup)."""
 
 from typing import Any
 
@@ -9,6 +9,12 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lit_models.tasks.task import Task
+
+
+class NoClasses(ValueError):
+    """The data's targets are no classes: shown as one line, exit code 2 (``scripts/cli.py``)."""
+
+    exit_code = 2
 
 
 class Classifier(Task):
@@ -29,6 +35,14 @@ class Classifier(Task):
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
+
+    def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Refuses real numbers as targets before the loss meets them."""
+        if batch[-1].ndim == 1 and batch[-1].is_floating_point():
+            raise NoClasses(
+                f"the targets are real numbers, not classes: {type(self).__name__} is a classifier; "
+                "for numbers use a regressor, such as the recipe mlp/mlp_regression"
+            )
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch

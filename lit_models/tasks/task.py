@@ -1,11 +1,13 @@
 """What every training task shares: the optimiser, the schedule and the training loss of an epoch.
 
-A leaf (``LitLeNet``) inherits one task (``Classifier``), and a task inherits ``Task``: no deeper than that. A task states
-its batch contract at its head and supplies ``training_step``, ``validation_step``, ``test_step`` and ``predict_step``.
+A leaf (``LitLeNet``) inherits one task (``Classifier``), and a task inherits ``Task``: no deeper than that. A task
+states its batch contract at its head and supplies ``training_step``, ``validation_step``, ``test_step`` and
+``predict_step``.
 
 Two things are done differently from a plain ``self.log(..., on_step=True, on_epoch=True)``, both measured in
-``make bench``: the loss of single steps is logged only on the steps that will be recorded (``train/loss_step``), and the
-epoch's mean (``train/loss``) is accumulated on the device, with no copy to the host and no deep copy of a metric per step.
+``make bench``: the loss of single steps is logged only on the steps that will be recorded (``train/loss_step``), and
+the epoch's mean (``train/loss``) is accumulated on the device, with no copy to the host and no deep copy of a metric
+per step.
 """
 
 from typing import Any, Literal
@@ -29,8 +31,8 @@ class Task(LightningModule):
     """
 
     net: nn.Module
-    #: A batch of one, as ``forward`` takes it: for ``dive describe`` and exports. Not Lightning's ``example_input_array``,
-    #: which would go through the datamodule's transform as if it were raw data.
+    #: A batch of one, as ``forward`` takes it: for ``dive describe`` and exports. Lightning's ``example_input_array``
+    #: would go through the datamodule's transform as if it were raw data.
     example_input: Tensor | tuple[Tensor, ...]
 
     def __init__(
@@ -62,7 +64,7 @@ class Task(LightningModule):
             return [{"params": parameters}]
         decayed = [p for p in parameters if p.ndim >= 2]
         exempt = [p for p in parameters if p.ndim < 2]
-        groups = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
 
     def configure_optimizers(self) -> Any:
@@ -77,7 +79,7 @@ class Task(LightningModule):
     def record_train_loss(self, loss: Tensor, count: int | Tensor) -> None:
         """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps."""
         self.epoch_loss.update(self.current_epoch, loss.detach(), count)
-        every = self.trainer.log_every_n_steps
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:
             self.log("train/loss_step", loss.detach())
 

@@ -1,0 +1,90 @@
+"""Softmax regression: a linear classifier, with the softmax and the cross-entropy written by hand.
+
+D2L 4.1, 4.4, 4.5.
+Departs from the book: 4.4 takes exp and log as the formulas stand, which overflows for logits above 88 in single
+precision; here the largest logit is subtracted first, as 4.5 explains and leaves to the library.
+
+    dive fit linear/softmax_regression                  5,000 real MNIST digits, offline
+    dive fit linear/softmax_regression_mnist            the book's recipe on all of MNIST
+    dive fit linear/softmax_regression_fashion_mnist    the book's recipe on its own data
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.tasks.classifier import Classifier
+
+
+def log_sum_exp(logits: Tensor) -> Tensor:
+    """log of the sum of exp over classes: (B, C) -> (B, 1). With the largest subtracted, no exponent is above zero."""
+    largest = logits.amax(dim=1, keepdim=True).detach()
+    return largest + (logits - largest).exp().sum(dim=1, keepdim=True).log()
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities: (B, C) -> (B, C)."""
+    return logits - log_sum_exp(logits)
+
+
+def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """The mean surprise at the target, in nats.
+
+    Args:
+        logits: (B, C).
+        target: Classes (B,) or distributions over classes (B, C).
+        label_smoothing: Share of the target spread evenly over all classes.
+    """
+    log_p = log_softmax(logits)
+    if target.ndim == 1:
+        surprise = -log_p.gather(1, target[:, None])[:, 0]  # (B,)
+    else:
+        surprise = -(target * log_p).sum(dim=1)
+    return ((1 - label_smoothing) * surprise - label_smoothing * log_p.mean(dim=1)).mean()
+
+
+class SoftmaxRegression(nn.Module):
+    """One score for each class, a weighted sum of the features. (B, ...) -> (B, num_classes) logits.
+
+    Args:
+        num_features: Numbers in one sample once it is flattened.
+        num_classes: Number of logits.
+    """
+
+    def __init__(self, num_features: int = 784, num_classes: int = 10) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_features, num_classes)
+        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.flatten(1))
+
+
+class LitSoftmaxRegression(Classifier):
+    """Softmax regression trained with the cross-entropy above.
+
+    Args:
+        num_classes: Number of classes.
+        num_features: Columns of a table; 0 means an image of ``in_channels * image_size ** 2`` numbers.
+        in_channels: Channels of the image.
+        image_size: Height and width of the image in pixels.
+        **task: See ``Classifier``.
+    """
+
+    def __init__(
+        self, num_classes: int = 10, num_features: int = 0, in_channels: int = 1, image_size: int = 28, **task: Any
+    ) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        shape = (num_features,) if num_features else (in_channels, image_size, image_size)
+        self.example_input = torch.zeros(1, *shape)
+        self.net = SoftmaxRegression(self.example_input.numel(), num_classes)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = cross_entropy(self(x), y, self.label_smoothing)
+        self.record_train_loss(loss, len(x))
+        return loss

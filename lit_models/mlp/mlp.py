@@ -1,0 +1,132 @@
+"""The multilayer perceptron: linear layers with a non-linearity in between, for images and for tables.
+
+Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors". D2L 5.1, 5.2.
+Departs from the book: any number of hidden layers, and dropout after each. ``activation: identity`` shows the point of
+D2L 5.1: without the non-linearity, layers of any depth are one linear map.
+
+    dive fit mlp/mlp                     5,000 real MNIST digits, offline
+    dive fit mlp/mlp_mnist               the book's recipe (784-256-10) on all of MNIST
+    dive fit mlp/mlp_fashion_mnist       the book's recipe on its own data
+    dive fit mlp/mlp_regression          a real table: the fuel consumption of 392 cars, offline
+    dive fit mlp/mlp --data CSVTable --data.path FILE --data.target COLUMN        your own table's classes
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.regressor import Regressor
+
+Activation = Literal["relu", "sigmoid", "tanh", "gelu", "identity"]
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "identity": nn.Identity,
+}
+
+
+class MLP(nn.Module):
+    """Linear, activation, dropout for each hidden layer, and a linear layer on top. (B, ...) -> (B, num_outputs).
+
+    Args:
+        num_features: Numbers in one sample once it is flattened.
+        num_outputs: Length of the output.
+        hidden_sizes: Width of each hidden layer; none makes a linear model.
+        activation: Non-linearity after each hidden layer.
+        dropout: Probability with which a hidden unit is left out in training.
+    """
+
+    def __init__(
+        self,
+        num_features: int = 784,
+        num_outputs: int = 10,
+        hidden_sizes: Sequence[int] = (256,),
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Flatten()]  # (B, num_features)
+        width = num_features
+        for size in hidden_sizes:
+            layers += [nn.Linear(width, size), ACTIVATIONS[activation](), nn.Dropout(dropout)]  # (B, size)
+            width = size
+        self.layers = nn.Sequential(*layers, nn.Linear(width, num_outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class LitMLP(Classifier):
+    """An MLP that tells classes of images or of a table's rows apart.
+
+    Args:
+        num_classes: Number of classes.
+        num_features: Columns of a table; 0 means an image of ``in_channels * image_size ** 2`` numbers.
+        in_channels: Channels of the image.
+        image_size: Height and width of the image in pixels.
+        hidden_sizes, activation, dropout: See ``MLP``.
+        **task: See ``Classifier``.
+
+    Raises:
+        ValueError: There are no classes, as in a table whose target is a number.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        num_features: int = 0,
+        in_channels: int = 1,
+        image_size: int = 28,
+        hidden_sizes: Sequence[int] = (256,),
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        **task: Any,
+    ) -> None:
+        if num_classes < 2:
+            raise ValueError(
+                f"num_classes is {num_classes}: a classifier needs at least 2; "
+                "for a target that is a number start with mlp/mlp_regression"
+            )
+        super().__init__(num_classes=num_classes, **task)
+        shape = (num_features,) if num_features else (in_channels, image_size, image_size)
+        self.example_input = torch.zeros(1, *shape)
+        self.net = MLP(self.example_input.numel(), num_classes, hidden_sizes, activation, dropout)
+
+
+class LitMLPRegressor(Regressor):
+    """An MLP that predicts numbers from a table's rows.
+
+    Args:
+        num_features: Columns of the table.
+        num_outputs: Numbers to predict for each row.
+        hidden_sizes, activation, dropout: See ``MLP``.
+        **task: See ``Regressor``.
+
+    Raises:
+        ValueError: There is nothing to predict, as in a table whose target is a class.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_outputs: int = 1,
+        hidden_sizes: Sequence[int] = (64, 64),
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        **task: Any,
+    ) -> None:
+        if num_outputs < 1:
+            raise ValueError(
+                f"num_outputs is {num_outputs}: a regressor needs at least 1; "
+                "for a target that is a class start with mlp/mlp"
+            )
+        super().__init__(**task)
+        self.net = MLP(num_features, num_outputs, hidden_sizes, activation, dropout)
+        self.example_input = torch.zeros(1, num_features)

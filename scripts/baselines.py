@@ -1,0 +1,95 @@
+"""Chance and a simple baseline for a recipe, computed on its own data: what a number must be read against.
+
+Classification: the shares of the classes in the training set (whose accuracy is that of the most frequent one), and
+logistic regression. Regression: the mean of the training targets, and least squares. Both see what the network sees,
+after ``transform``, without augmentation, flattened.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MAX_ROWS = 10_000  # of the training set for the fits, which are to take seconds
+MAX_FEATURES = 4096
+
+
+def baselines(data: Any) -> dict[str, dict[str, Any]]:
+    """``chance`` and ``baseline`` of a datamodule, each with ``what`` it is and its test ``metrics``.
+
+    Empty for data that is not a table or an image with a class or numbers beside it (text, pairs, environments).
+    """
+    if not hasattr(data, "splits"):
+        return {}
+    data.setup("fit")
+    data.setup("test")
+    train, test = data.splits.get("train"), data.splits.get("test")
+    if not train or not test or len(train) != 2 or len(test) != 2 or not fits(train[-1]):
+        return {}
+    rows = torch.randperm(len(train[0]), generator=torch.Generator().manual_seed(0))[:MAX_ROWS]
+    of = "" if len(rows) == len(train[0]) else f" of {len(train[0]):,}"
+    x, y = seen(data, tuple(t[rows] for t in train))
+    x_test, y_test = seen(data, test)
+    if x.shape[1] > MAX_FEATURES:
+        return {}
+    on = f"on {len(rows):,}{of} training rows"
+    return classification(x, y, x_test, y_test, on) if y.dtype.kind == "i" else regression(x, y, x_test, y_test, on)
+
+
+def fits(y: Tensor) -> bool:
+    """Whether targets are one class or real numbers for each row."""
+    return (y.is_floating_point() and y.ndim <= 2) or (y.ndim == 1 and not y.is_floating_point())
+
+
+def seen(data: Any, split: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A split as the network sees it: x (N, F), y (N,) or (N, K)."""
+    x, y = data.transform(split)
+    return x.flatten(1).numpy().astype(np.float64), y.numpy()
+
+
+def classification(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:
+    from sklearn import __version__
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline need not be at its optimum to the last digit
+        model = LogisticRegression(max_iter=200).fit(x, y)
+    classes = len(model.classes_)
+    shares = np.bincount(y, minlength=classes) / len(y)
+    what = f"logistic regression (scikit-learn {__version__}, C=1, at most 200 iterations) {on}"
+    every = np.broadcast_to(shares, (len(y_test), classes))
+    return {
+        "chance": {"what": "the shares of the classes", "metrics": class_metrics(every, y_test)},
+        "baseline": {"what": what, "metrics": class_metrics(model.predict_proba(x_test), y_test)},
+    }
+
+
+def class_metrics(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Accuracy and cross-entropy in nats, as ``lit_models.tasks.classifier`` has them, of probabilities (N, C)."""
+    right = probabilities[np.arange(len(y)), y]
+    return {"test/acc": float((probabilities.argmax(1) == y).mean()), "test/loss": float(-np.log(right).mean())}
+
+
+def regression(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:
+    def with_ones(a: np.ndarray) -> np.ndarray:
+        return np.concatenate([a, np.ones((len(a), 1))], axis=1)
+
+    y, y_test = y.reshape(len(y), -1).astype(np.float64), y_test.reshape(len(y_test), -1).astype(np.float64)
+    weights = np.linalg.lstsq(with_ones(x), y, rcond=None)[0]
+    mean = np.broadcast_to(y.mean(0), y_test.shape)
+    return {
+        "chance": {"what": "the mean of the training targets", "metrics": regression_metrics(mean, y_test)},
+        "baseline": {
+            "what": f"least squares (numpy {np.__version__}) {on}",
+            "metrics": regression_metrics(with_ones(x_test) @ weights, y_test),
+        },
+    }
+
+
+def regression_metrics(prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K)."""
+    mse = float(np.square(prediction - y).mean())
+    return {"test/loss": mse / 2, "test/rmse": mse**0.5, "test/r2": 1 - mse / float(y.var())}

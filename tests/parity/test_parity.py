@@ -1,0 +1,48 @@
+"""Every check of ``dive verify``: ours agrees with the reference, the control does not."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from scripts.verify import Check, all_checks, largest_difference
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+class TestCheck:
+    def test_ours_agrees_and_the_control_is_rejected(self, check: Check) -> None:
+        outcome = check.run()
+        assert outcome.agrees, f"{outcome.where} differs by {outcome.difference}"
+        assert outcome.control_rejected, f"the control differs by {outcome.control_difference} only"
+
+    def test_outputs_and_gradients_are_compared(self, check: Check) -> None:
+        names = [*check.ours()]
+        assert any(name.startswith("grad") for name in names) and any(not name.startswith("grad") for name in names)
+
+    def test_another_tolerance_than_1e_10_has_a_reason(self, check: Check) -> None:
+        assert check.tolerance == 1e-10 or check.why
+
+
+def test_names_are_unique() -> None:
+    names = [check.name for check in all_checks()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("check", all_checks()[:3], ids=lambda check: check.name)
+def test_a_check_whose_control_is_right_fails(check: Check) -> None:
+    outcome = replace(check, control=check.reference).run()
+    assert outcome.agrees and not outcome.passed
+
+
+@pytest.mark.parametrize("check", all_checks()[:3], ids=lambda check: check.name)
+def test_a_check_whose_code_is_wrong_fails(check: Check) -> None:
+    assert not replace(check, ours=check.control).run().passed
+
+
+def test_a_wrong_gradient_alone_is_found() -> None:
+    check = all_checks()[0]
+    reference = check.reference()
+    name = next(name for name in reference if name.startswith("grad"))
+    wrong = {**reference, name: reference[name] + 1e-6 * torch.ones_like(reference[name])}
+    difference, where = largest_difference(reference, wrong)
+    assert where == name and difference > check.tolerance
