@@ -1,4 +1,5 @@
-"""Public files: fetched once over https, checked by sha256 after the download, put in place by one rename, unpacked safely.
+"""Public files: fetched once over https, checked by sha256 after the download, put in place by one rename, unpacked
+safely.
 
 ``pooch`` does the transfer, the checksum and the atomic rename (it downloads to a temporary file in the same folder). A
 file that is already in place is used as it is, so a cluster without network is served by copying files there.

@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint
@@ -183,6 +184,7 @@ class DiveCLI(LightningCLI):
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
+        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
         return trainer
 
     def after_instantiate_classes(self) -> None:

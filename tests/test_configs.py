@@ -24,6 +24,7 @@ PIECES = {"FashionMNIST": ["--data.val_size", "100"]}
 
 def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
     """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
+    monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes
     command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
     monkeypatch.setattr(sys, "argv", ["dive", "fit", *command.args])
     command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder

@@ -42,7 +42,10 @@ class MNIST(ImageTensors):
         val_size: Training images (stratified, seed 0) kept for validation. The book validates on the test set.
     """
 
-    urls = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+    urls: tuple[str, ...] = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    )
     folder = "MNIST/raw"
     sha256 = {
         "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",

@@ -43,7 +43,9 @@ def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) 
         surprise = -log_p.gather(1, target[:, None])[:, 0]  # (B,)
     else:
         surprise = -(target * log_p).sum(dim=1)
-    return ((1 - label_smoothing) * surprise - label_smoothing * log_p.mean(dim=1)).mean()
+    if label_smoothing:
+        surprise = (1 - label_smoothing) * surprise - label_smoothing * log_p.mean(dim=1)
+    return surprise.mean()
 
 
 class SoftmaxRegression(nn.Module):
@@ -72,18 +74,29 @@ class LitSoftmaxRegression(Classifier):
         num_features: Columns of a table; 0 means an image of ``in_channels * image_size ** 2`` numbers.
         in_channels: Channels of the image.
         image_size: Height and width of the image in pixels.
+        by_hand: False takes the library's cross-entropy: the same numbers (``dive verify``) in a third of the time,
+            which a step as small as this one notices.
         **task: See ``Classifier``.
     """
 
     def __init__(
-        self, num_classes: int = 10, num_features: int = 0, in_channels: int = 1, image_size: int = 28, **task: Any
+        self,
+        num_classes: int = 10,
+        num_features: int = 0,
+        in_channels: int = 1,
+        image_size: int = 28,
+        by_hand: bool = True,
+        **task: Any,
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
+        self.by_hand = by_hand
         shape = (num_features,) if num_features else (in_channels, image_size, image_size)
         self.example_input = torch.zeros(1, *shape)
         self.net = SoftmaxRegression(self.example_input.numel(), num_classes)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        if not self.by_hand:
+            return super().training_step(batch, batch_idx)
         x, y = batch
         loss = cross_entropy(self(x), y, self.label_smoothing)
         self.record_train_loss(loss, len(x))

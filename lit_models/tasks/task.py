@@ -52,6 +52,15 @@ class Task(LightningModule):
         self.decay_biases = decay_biases
         self.epoch_loss = EpochMean()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes the name of each hook it runs, some forty times a step; ``nn.Module`` would ask each time
+        whether the name is a parameter, which is a tenth of a softmax regression's step.
+        """
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*inputs)
 
@@ -103,42 +112,44 @@ class EpochMean:
 
     def __init__(self) -> None:
         self.epoch = -1
-        self.total: Tensor | None = None  # (2,): the weighted sum and the count
-        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first update knows its rank
+        self.total: Tensor | None = None  # (): the weighted sum of this rank
+        self.count: float | Tensor = 0.0
+        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first use knows its rank
 
     def update(self, epoch: int, loss: Tensor, count: int | Tensor) -> None:
-        precise = torch.float32 if loss.device.type == "mps" else torch.float64
-        self._begin(epoch, loss.device, precise)
-        assert self.total is not None
-        self.total[0].add_(loss.to(precise) * count)
-        self.total[1].add_(count)
+        """Adds a batch's mean ``loss`` () over ``count`` items: one operation on the device where count is a number."""
+        if epoch != self.epoch:
+            self.epoch, self.saved, self.total, self.count = epoch, None, None, 0.0
+        self._take_saved()
+        if self.total is None:
+            self.total = torch.zeros((), dtype=precise(loss.device), device=loss.device)
+        elif self.total.device != loss.device:
+            self.total = self.total.to(loss.device)
+        if isinstance(count, Tensor):
+            self.total += loss * count
+        else:
+            self.total.add_(loss, alpha=count)
+        self.count = self.count + count
 
     def compute(self, epoch: int, gather: Any) -> Tensor:
         """The mean over all ranks; NaN when nothing was recorded in this epoch."""
-        if epoch != self.epoch or (self.total is None and self.saved is None):
+        state = self.state(gather) if epoch == self.epoch else {}
+        if "total" not in state:
             return torch.tensor(float("nan"))
-        self._take_saved()
-        total = gather(self.total).reshape(-1, 2).sum(0)
-        return (total[0] / total[1]).float()
+        total, count = state["total"].sum(0)
+        return (total / count).float()
 
     def state(self, gather: Any) -> dict[str, Any]:
+        """The epoch and each rank's sum and count (world, 2), plain enough for ``torch.load(weights_only=True)``."""
         self._take_saved()
         if self.total is None:
             return {"epoch": -1}
-        return {"epoch": self.epoch, "total": gather(self.total).reshape(-1, 2).cpu()}
+        count = torch.as_tensor(self.count, dtype=self.total.dtype, device=self.total.device)
+        return {"epoch": self.epoch, "total": gather(torch.stack([self.total, count])).reshape(-1, 2).cpu()}
 
     def restore(self, state: dict[str, Any] | None) -> None:
         if state and "total" in state:
             self.epoch, self.saved, self.total = state["epoch"], state["total"], None
-
-    def _begin(self, epoch: int, device: torch.device, dtype: torch.dtype) -> None:
-        if epoch != self.epoch:
-            self.epoch, self.saved, self.total = epoch, None, None
-        self._take_saved()
-        if self.total is None:
-            self.total = torch.zeros(2, dtype=dtype, device=device)
-        elif self.total.device != device:
-            self.total = self.total.to(device)
 
     def _take_saved(self) -> None:
         """Takes this rank's part of a restored sum; with another number of ranks, rank 0 takes all of it."""
@@ -146,8 +157,10 @@ class EpochMean:
             return
         ranks = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ranks else (0, 1)
-        if len(self.saved) == world:
-            self.total = self.saved[rank].clone()
-        else:
-            self.total = self.saved.sum(0) * (rank == 0)
-        self.saved = None
+        mine = self.saved[rank] if len(self.saved) == world else self.saved.sum(0) * (rank == 0)
+        self.total, self.count, self.saved = mine[0].clone(), float(mine[1]), None
+
+
+def precise(device: torch.device) -> torch.dtype:
+    """The most precise type of floating-point numbers that a device has."""
+    return torch.float32 if device.type == "mps" else torch.float64

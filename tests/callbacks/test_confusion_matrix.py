@@ -14,7 +14,9 @@ from tests.small import Points, SmallNet, small_trainer
 def test_counts_agree_with_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
     original = draw_confusion
-    monkeypatch.setattr(module, "draw_confusion", lambda c, m, n: seen.update(counts=c, mistakes=m) or original(c, m, n))
+    monkeypatch.setattr(
+        module, "draw_confusion", lambda c, m, n: seen.update(counts=c, mistakes=m) or original(c, m, n)
+    )
     data, model = Points(), SmallNet()
     small_trainer(tmp_path, ConfusionMatrix(num_mistakes=3)).test(model, datamodule=data, verbose=False)
     x, y = data.splits["test"]

@@ -85,7 +85,7 @@ def test_evaluation_batches_are_four_times_as_large() -> None:
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_batch_size_below_one_is_refused(size: int) -> None:
-    with pytest.raises(Mistake, match=f"data.batch_size is {size}"):
+    with pytest.raises(Mistake, match=rf"data\.batch_size is {size}"):
         Numbers(batch_size=size)
 
 
@@ -95,7 +95,7 @@ def test_an_empty_split_is_refused() -> None:
 
 
 def test_labels_outside_the_classes_are_refused() -> None:
-    with pytest.raises(Mistake, match="label 2 in the train split, but data.num_classes is 2"):
+    with pytest.raises(Mistake, match=r"label 2 in the train split, but data\.num_classes is 2"):
         Numbers(num_classes=2).setup("fit")
 
 

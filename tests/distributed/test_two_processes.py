@@ -52,7 +52,17 @@ def test_each_ranks_random_state_is_saved(both: tuple[dict[str, Any], dict[str, 
 
 
 def test_the_command_makes_one_folder_for_two_processes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "scripts.cli", "fit", "cnn/lenet", "-c", "trainer/ddp", "--trainer.accelerator", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.cli",
+        "fit",
+        "cnn/lenet",
+        "-c",
+        "trainer/ddp",
+        "--trainer.accelerator",
+        "cpu",
+    ]
     quick = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1"]
     env = ENV | {"DIVE_RUNS": str(tmp_path)}
     subprocess.run([*command, *quick], cwd=ROOT, env=env, check=True, capture_output=True, timeout=SECONDS)

@@ -1,6 +1,6 @@
 """Run by torch in two processes: trains a small network under DDP on gloo and writes what came out.
 
-    python -m tests.distributed.two_processes FOLDER WORLD
+python -m tests.distributed.two_processes FOLDER WORLD
 """
 
 import json
@@ -35,7 +35,13 @@ def main(folder: Path, world: int) -> None:
     data = Exact(batch_size=GLOBAL_BATCH // world)
     strategy = "ddp" if world > 1 else "auto"
     trainer = small_trainer(
-        folder, RandomState(), Predictions(), devices=world, strategy=strategy, max_epochs=3, use_distributed_sampler=False
+        folder,
+        RandomState(),
+        Predictions(),
+        devices=world,
+        strategy=strategy,
+        max_epochs=3,
+        use_distributed_sampler=False,
     )
     trainer.fit(model, datamodule=data)
     fitted = {name: float(value) for name, value in trainer.callback_metrics.items()}

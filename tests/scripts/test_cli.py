@@ -127,7 +127,9 @@ def test_damaged_checkpoint_is_one_line(
 
 def test_foreign_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"weights": torch.zeros(3)}, tmp_path / "foreign.ckpt")
-    assert "was not written by Lightning" in one_line(["test", LENET, "--ckpt_path", str(tmp_path / "foreign.ckpt")], capsys)
+    assert "was not written by Lightning" in one_line(
+        ["test", LENET, "--ckpt_path", str(tmp_path / "foreign.ckpt")], capsys
+    )
 
 
 def test_checkpoint_of_another_model_is_one_line(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +144,8 @@ def test_checkpoint_of_other_sizes_is_one_line(trained: Path, capsys: pytest.Cap
 
 
 def test_commands_without_lightning_never_import_torch() -> None:
-    code = "import sys; from scripts.cli import main; main([]); main(['list']); main(['fti']); assert 'torch' not in sys.modules"
+    calls = "main([]); main(['list']); main(['fti'])"
+    code = f"import sys; from scripts.cli import main; {calls}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
@@ -197,7 +200,9 @@ def test_a_runs_config_runs_again(run: Path) -> None:
 
 
 def test_a_config_of_ones_own_folder_names_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_dive_model.py").write_text("from lit_models.cnn.lenet import LitLeNet\nclass Mine(LitLeNet): pass\n")
+    (tmp_path / "my_dive_model.py").write_text(
+        "from lit_models.cnn.lenet import LitLeNet\nclass Mine(LitLeNet): pass\n"
+    )
     (tmp_path / "mine.yaml").write_text(
         "model: {class_path: my_dive_model.Mine}\ndata: {class_path: datamodules.vision.mnist.MNIST5k}\n"
     )

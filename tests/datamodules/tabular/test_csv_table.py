@@ -97,7 +97,7 @@ def test_dates_are_days(tmp_path: Path) -> None:
 
 def test_columns_that_say_nothing_are_left_out_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = houses()[["size", "kind"]].assign(same=1, empty=None, name=[f"house {i}" for i in range(60)])
-    data = ready(write(tmp_path, table, index=True), "kind", ignore=[])
+    data = ready(write(tmp_path, table, index=True), "kind")
     assert [c.name for c in data.columns or []] == ["size"]
     told = capsys.readouterr().err
     for words in ("same in all training rows: same, empty", "different in most rows: name", "row number: Unnamed: 0"):

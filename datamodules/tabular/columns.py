@@ -1,0 +1,147 @@
+"""A table's columns as numbers: what each column is, its statistics over the training rows, its encoding.
+
+Numbers and dates are standardised by the training rows' mean and standard deviation; a text becomes one column of 0 and
+1 for each category that the training rows have (an unseen one is all zeros). A missing number becomes the mean, with a
+column of 0 and 1 that says so; a missing text is a category of its own.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from datamodules.base import Mistake, note
+
+MISSING = "missing"
+ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
+MOST_CATEGORIES = 100  # the rarer ones of a column share the code of unseen ones: all zeros
+
+
+@dataclass
+class Column:
+    """One column of the table.
+
+    Args:
+        name: Its heading.
+        kind: number; date (ISO, read as days since 1970); text.
+        mean, std: Of the training rows; std 0 means that the value itself says nothing and is left out.
+        indicator: Whether a column says where the number is missing.
+        categories: The text's values, each a column.
+    """
+
+    name: str
+    kind: Literal["number", "date", "text"]
+    mean: float = 0.0
+    std: float = 0.0
+    indicator: bool = False
+    categories: list[str] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        return len(self.categories) + (self.std > 0) + self.indicator
+
+    def numbers(self, values: pd.Series) -> np.ndarray:
+        """The values of a number or date (N,), NaN where missing.
+
+        Raises:
+            Mistake: A value is infinite, or is no number or date.
+        """
+        found = to_numbers(values) if self.kind == "number" else to_days(values)
+        wrong = np.isnan(found) & values.notna().to_numpy()
+        for rows, problem in ((wrong, f"is no {self.kind}"), (np.isinf(found), "is infinite")):
+            if rows.any():
+                i = int(rows.argmax())
+                cell = f"column {self.name!r}, row {values.index[i] + 1}: {values.iloc[i]!r}"
+                raise Mistake(f"{cell} {problem}: correct it or leave the cell empty")
+        return found
+
+    def encode(self, values: pd.Series) -> np.ndarray:
+        """Returns (N, width), float32."""
+        if self.kind == "text":
+            texts = values.fillna(MISSING).to_numpy(dtype=object)[:, None]
+            return (texts == np.array(self.categories, dtype=object)).astype(np.float32)
+        found = self.numbers(values)
+        parts = []
+        if self.std > 0:
+            parts.append((np.where(np.isnan(found), self.mean, found) - self.mean) / self.std)
+        if self.indicator:
+            parts.append(np.isnan(found))
+        return np.stack(parts, axis=1).astype(np.float32)
+
+    def saved(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def fit_column(values: pd.Series, train: np.ndarray) -> Column:
+    """What a column is, told from all rows, with its statistics, from the rows ``train`` alone; width 0 if constant."""
+    name, kind = str(values.name), kind_of(values)
+    if kind == "text":
+        counts = values.iloc[train].fillna(MISSING).value_counts()
+        if len(counts) < 2:
+            return Column(name, kind)
+        return Column(name, kind, categories=sorted(counts.index[:MOST_CATEGORIES]))
+    column = Column(name, kind)
+    found = column.numbers(values)[train]
+    present = found[~np.isnan(found)]
+    column.indicator = 0 < len(present) < len(found)
+    if len(present) and present.min() < present.max():
+        column.mean, column.std = float(present.mean()), float(present.std())
+    return column
+
+
+def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
+    """Number or date when every value that is there is one, else text.
+
+    Raises:
+        Mistake: At least nine in ten of the values are numbers: the others are likely slips.
+    """
+    present = values.dropna()
+    no_number = np.isnan(to_numbers(present))
+    if not no_number.any():
+        return "number"
+    if no_number.mean() <= 0.1:
+        i = int(no_number.argmax())
+        raise Mistake(
+            f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is no number, but nearly all "
+            "others are: correct it or leave the cell empty"
+        )
+    return "date" if present.str.fullmatch(ISO_DATE).all() and not np.isnan(to_days(present)).any() else "text"
+
+
+def to_numbers(values: pd.Series) -> np.ndarray:
+    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+
+
+def to_days(values: pd.Series) -> np.ndarray:
+    """ISO dates and times to days since 1970, NaN where there is none. A time without a zone is taken as UTC."""
+    times = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
+    return ((times - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+
+
+def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False) -> list[Column]:
+    """The columns of ``table`` that tell rows apart; says in one line each which were left out.
+
+    Left out are columns that are constant over the training rows, a first column without a heading, and texts that are
+    names rather than categories: more than 20 different values, more of them than half of the training rows.
+    """
+    columns, counters, constant, names = [], [], [], []
+    for name in table.columns:
+        column = fit_column(table[name], train)
+        present = table[name].iloc[train].dropna()
+        distinct = present.nunique() if column.kind == "text" else 0
+        if name == "Unnamed: 0":  # the index that pandas writes in front unless told not to
+            counters.append(name)
+        elif column.width == 0:
+            constant.append(name)
+        elif distinct > max(20, len(present) / 2):
+            names.append(name)
+        else:
+            columns.append(column)
+            if distinct > MOST_CATEGORIES and not quiet:
+                note(f"column {name!r} has {distinct} categories: the {MOST_CATEGORIES} most frequent are told apart")
+    left_out = {"a row number": counters, "the same in all training rows": constant, "different in most rows": names}
+    for why, which in left_out.items():
+        if which and not quiet:
+            note(f"not used, because {why}: {', '.join(which)}")
+    return columns

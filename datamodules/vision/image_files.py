@@ -1,0 +1,125 @@
+"""Image files of any kind that PIL reads: reading their headers, decoding them to one size, batches of them.
+
+Threads decode: PIL releases the interpreter's lock while it reads, decompresses and resizes.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from datamodules.base import Mistake, TensorLoader
+
+THREADS = min(16, os.cpu_count() or 1)
+GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+
+
+def read_header(path: str) -> tuple[int, bool] | None:
+    """The short side in pixels and whether the image is grey; None for a file that is no image. Pixels are not read."""
+    try:
+        with Image.open(path) as image:
+            return min(image.size), image.mode in GREY_MODES or image.mode.startswith("I;")
+    except Exception:  # PIL raises a dozen kinds for a damaged file
+        return None
+
+
+def decode(path: str, channels: int, size: int) -> np.ndarray:
+    """Reads one image upright as uint8 (channels, size, size).
+
+    Turned as its EXIF says; transparent parts become white; 16 bits are scaled to 8; the largest centred square is cut
+    out and resized (bilinear, antialiased). An animation gives its first picture.
+    """
+    with Image.open(path) as file:
+        file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
+        image = ImageOps.exif_transpose(file)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode.startswith("I") or image.mode == "F":
+        image = eight_bits(image)
+    image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Integers are taken as 16-bit grey, real numbers as [0, 1], or as [0, 255] where one is larger than 1."""
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    scale = 1 / 257 if image.mode != "F" else 255 if pixels.max(initial=0) <= 1 else 1
+    return Image.fromarray((pixels * scale + 0.5).clip(0, 255).astype(np.uint8))
+
+
+def readable(paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None) -> Tensor:
+    """Decodes each file; returns which of them could be read (N,), and puts the images into ``keep`` (N, C, S, S)."""
+
+    def read(i: int) -> bool:
+        try:
+            pixels = decode(paths[i], channels, size)
+        except Exception:  # as in read_header
+            return False
+        if keep is not None:
+            keep[i] = torch.from_numpy(pixels.copy())
+        return True
+
+    return torch.tensor(in_threads(read, range(len(paths))), dtype=torch.bool)
+
+
+def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """``[function(item) for item in items]`` by ``THREADS`` threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
+
+
+class ImageFiles(Dataset):
+    """Decodes a batch at a time: (row numbers of ``paths``, labels ...) -> (images (B, C, S, S) uint8, labels ...)."""
+
+    def __init__(self, paths: list[str], channels: int, size: int) -> None:
+        self.paths, self.channels, self.size = paths, channels, size
+
+    def __getitem__(self, key: tuple[np.ndarray, ...]) -> tuple[Tensor, ...]:
+        rows, *rest = key
+        images = np.empty((len(rows), self.channels, self.size, self.size), dtype=np.uint8)
+        for i, row in enumerate(rows):
+            try:
+                images[i] = decode(self.paths[row], self.channels, self.size)
+            except Exception as error:
+                raise Mistake(f"{self.paths[row]} could be read when the run began, but not now: {error}") from None
+        return (torch.from_numpy(images), *map(torch.from_numpy, rest))
+
+
+class FileLoader(TensorLoader):
+    """Batches of files that worker processes decode. Order, division among ranks and resume are ``TensorLoader``'s.
+
+    The workers run ahead, so the place in the epoch counts batches that were handed out, not batches asked for.
+
+    Args:
+        files: Decodes a batch; the first tensor of ``loader`` holds row numbers of its paths.
+        num_workers: Worker processes, kept over the epochs; 0 decodes in this process.
+        **loader: Arguments of ``TensorLoader``.
+    """
+
+    def __init__(self, files: ImageFiles, num_workers: int, **loader: Any) -> None:
+        super().__init__(**loader)
+        self.keys: list[tuple[np.ndarray, ...]] = []  # one batch's rows each, what is left of the epoch
+        self.decoder = DataLoader(
+            files,
+            batch_size=None,
+            sampler=self.keys,
+            num_workers=num_workers,
+            pin_memory=self.pin_memory,
+            persistent_workers=num_workers > 0,
+            generator=torch.Generator(),  # the global one would be moved by each epoch's beginning
+        )
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        start = self.batch if self.shuffle and self.batch < len(self) else 0
+        batches = self._order().split(self.batch_size)[start:]
+        self.keys[:] = [tuple(tensor[index].numpy() for tensor in self.tensors) for index in batches]
+        for k, batch in enumerate(self.decoder, start):
+            self.batch = k + 1  # before the yield, as in TensorLoader
+            yield tuple(batch)

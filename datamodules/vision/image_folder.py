@@ -1,0 +1,192 @@
+"""Your own pictures: a folder with one sub-folder a class, of any sizes, grey or colour, in any format that PIL reads.
+
+    dive fit cnn/lenet --data ImageFolder --data.root flowers
+    dive predict cnn/lenet --data.root new_pictures        any folder, no classes needed; flowers may be gone by then
+
+``flowers/tulip/*.jpg, flowers/rose/*.jpg`` are split by ``val_share`` and ``test_share``, every class alike, always the
+same way. ``flowers/{train,val,test}/tulip/*.jpg`` are used as they lie; a split without a folder is taken from train.
+"""
+
+import os
+from statistics import median_low
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, TensorLoader, note, split_shares
+from datamodules.vision.class_folders import class_names_of, find_images, find_splits
+from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
+from datamodules.vision.images import ImageTensors
+
+LARGEST_FOUND = 64  # pixels: a size that a small network trains at within minutes; give image_size for more
+MOST_HEADERS = 10_000  # larger folders are sampled evenly
+
+
+class ImageFolder(ImageTensors):
+    """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
+
+    Each image is turned upright, the largest centred square cut out and resized. Files that cannot be read are left out
+    with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
+    processes, after one pass that finds the unreadable files. Both resume in the middle of an epoch.
+
+    Args:
+        root: The folder.
+        num_classes, in_channels, image_size: 0 means as found in the files (``infer``).
+        val_share, test_share: Shares of every class where there is no val or test folder.
+        memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, by each process.
+        num_workers: Processes that decode a set over the limit.
+        **images: See ``ImageTensors``.
+
+    Raises:
+        Mistake: No such folder, no class folders, too few classes or images, too many unreadable files.
+    """
+
+    def __init__(
+        self,
+        root: str = "",
+        num_classes: int = 0,
+        in_channels: int = 0,
+        image_size: int = 0,
+        val_share: float = 0.15,
+        test_share: float = 0.15,
+        memory_limit_mb: float = 2000,
+        num_workers: int = 4,
+        **images: Any,
+    ) -> None:
+        if not (num_classes and in_channels and image_size):
+            found = self.infer(root, num_classes, in_channels, image_size)
+            num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
+        super().__init__(num_classes, in_channels, image_size, **images)
+        if in_channels not in (1, 3):
+            raise Mistake(f"data.in_channels is {in_channels}: images are read with 1 (grey) or 3 (colour)")
+        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        self.root = root
+        self.val_share, self.test_share = val_share, test_share
+        self.memory_limit_mb = memory_limit_mb
+        self.num_workers = num_workers
+        self.streamed: list[str] = []  # files that the workers decode, over all splits that do not fit in memory
+
+    @staticmethod
+    def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
+        """What the folder's names and the images' headers say; what is given is kept.
+
+        ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are grey, else 3 (a palette
+        counts as colour); ``image_size`` the median of the short sides, at most 64.
+        """
+        splits = find_splits(root)
+        classes = class_names_of(splits)
+        files = [path for files in (splits.get("train") or splits["all"]).values() for path in files]
+        files = files[:: -(-len(files) // MOST_HEADERS)]
+        headers = [h for h in in_threads(read_header, [os.path.join(root, f) for f in files]) if h]
+        if not headers:
+            raise Mistake(f"{root}: none of its {len(files)} image files can be read")
+        side = median_low([side for side, _ in headers])
+        return {
+            "num_classes": num_classes or len(classes),
+            "in_channels": in_channels or (1 if all(grey for _, grey in headers) else 3),
+            "image_size": image_size or min(LARGEST_FOUND, side),
+        }
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "in_channels": self.in_channels, "image_size": self.image_size}
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        if stage == "predict":
+            names = find_images(self.root)
+            if not names:
+                raise Mistake(f"{self.root}: no images there")
+            images, good = self._open(names)
+            self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
+            return {"predict": (images[good],)}
+        files, labels = self._labelled_files(stage)
+        images, good = self._open([path for paths in files.values() for path in paths])
+        y = torch.cat(list(labels.values()))
+        self._refuse_unreadable(y, good)
+        sizes = [len(paths) for paths in files.values()]
+        parts = zip(files, images.split(sizes), y.split(sizes), good.split(sizes), strict=True)
+        return {name: (x, t) if keep.all() else (x[keep], t[keep]) for name, x, t, keep in parts}
+
+    def _labelled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
+        """The files and class numbers of the splits that ``stage`` needs."""
+        splits = find_splits(self.root)
+        if self.class_names is None:  # else the run that trained the model said which class has which number
+            self.class_names = class_names_of(splits)
+            if len(self.class_names) != self.num_classes:
+                raise Mistake(
+                    f"{self.root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}"
+                )
+        number = {name: i for i, name in enumerate(self.class_names)}
+        known: dict[str, tuple[list[str], Tensor]] = {}
+        for split, classes in splits.items():
+            if new := sorted(classes.keys() - number.keys()):
+                raise Mistake(f"{self.root}: {split} has class {new[0]!r}, which the training images have not")
+            paths = [path for files in classes.values() for path in files]
+            known[split] = paths, torch.tensor([number[c] for c, files in classes.items() for _ in files])
+        if whole := known.pop("all", None) or known.pop("train", None):
+            paths, y = whole
+            val_share, test_share = (0.0 if s in known else getattr(self, f"{s}_share") for s in ("val", "test"))
+            needed = 1 + (val_share > 0) + (test_share > 0)
+            for label, count in enumerate(y.bincount().tolist()):
+                if 0 < count < needed:
+                    raise Mistake(
+                        f"{self.root}: class {self.class_names[label]!r} has {count} images, too few to split: "
+                        f"give it at least {needed}"
+                    )
+            for split, rows in zip(("train", "val", "test"), split_shares(y, val_share, test_share), strict=True):
+                known.setdefault(split, ([paths[i] for i in rows.tolist()], y[rows]))
+        wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
+        for split in wanted:
+            if split not in known:
+                raise Mistake(f"{self.root}: there is no {split} folder and no train folder to take it from")
+        return {s: known[s][0] for s in wanted}, {s: known[s][1] for s in wanted}
+
+    def _open(self, files: list[str]) -> tuple[Tensor, Tensor]:
+        """Images (N, C, S, S) uint8, or where they are too many their row numbers (N,); and which can be read (N,)."""
+        paths = [os.path.join(self.root, file) for file in files]
+        c, s = self.in_channels, self.image_size
+        if len(paths) * c * s * s <= self.memory_limit_mb * 1e6:
+            images = torch.zeros(len(paths), c, s, s, dtype=torch.uint8)
+            good = readable(paths, c, s, keep=images)
+        else:
+            images = torch.arange(len(paths)) + len(self.streamed)
+            self.streamed += paths
+            good = self._readable_by_all_ranks(paths)
+        if bad := [file for file, kept in zip(files, good.tolist(), strict=True) if not kept]:
+            if len(bad) == len(files):
+                raise Mistake(f"{self.root}: none of its {len(bad)} images can be read, such as {bad[0]}")
+            more = ", ..." if len(bad) > 3 else ""
+            note(
+                f"{self.root}: {len(bad)} of {len(files)} images cannot be read and are left out: "
+                f"{', '.join(bad[:3])}{more}"
+            )
+        return images, good
+
+    def _readable_by_all_ranks(self, paths: list[str]) -> Tensor:
+        rank, world = self._rank_and_world()
+        if world == 1:
+            return readable(paths, self.in_channels, self.image_size)
+        parts: list[Any] = [None] * world
+        mine = readable(paths[rank::world], self.in_channels, self.image_size)
+        torch.distributed.all_gather_object(parts, mine)
+        good = torch.empty(len(paths), dtype=torch.bool)
+        for r, part in enumerate(parts):
+            good[r::world] = part
+        return good
+
+    def _refuse_unreadable(self, y: Tensor, good: Tensor) -> None:
+        if int(good.sum()) * 2 < len(good):
+            raise Mistake(f"{self.root}: {int((~good).sum())} of {len(good)} images cannot be read: more than half")
+        assert self.class_names is not None
+        for label in y.unique().tolist():
+            if not good[y == label].any():
+                raise Mistake(f"{self.root}: no image of class {self.class_names[label]!r} can be read")
+
+    def _loader(self, split: str, shuffle: bool = False) -> TensorLoader:
+        plain = super()._loader(split, shuffle)
+        if plain.tensors[0].ndim > 1:  # images
+            return plain
+        names = ("tensors", "batch_size", "shuffle", "seed", "rank", "world", "pin_memory")
+        files = ImageFiles(self.streamed, self.in_channels, self.image_size)
+        return FileLoader(files, self.num_workers, **{name: getattr(plain, name) for name in names})

@@ -1,0 +1,104 @@
+"""What every side of a benchmark shares: the data, the sizes of the work, the clock.
+
+The images are random bytes of Fashion-MNIST's shape: speeds are measured here and nothing is learnt. This file imports
+no Lightning, so that the plain loops can be measured in a process without it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+LEARNING_RATE = 0.1  # plain SGD on every side, as in D2L 4.4, 5.2 and 7.6
+IMAGES = 60_000
+WARMUP = 10  # batches before the clock: first allocations, and what eight prefetched batches hide of a slow loader
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One network to train, at the book's batch size.
+
+    Args:
+        name: As in the tables.
+        recipe: The recipe whose model, optimiser and batch size are ours.
+        batch_size: The same in the recipe.
+        network: The same network in plain PyTorch, for the other sides.
+        steps: Timed batches for the fast sides (ours, bare): about two seconds on one core.
+        slow_steps: Timed batches for the sides that load image by image.
+    """
+
+    name: str
+    recipe: str
+    batch_size: int
+    network: Callable[[], nn.Module]
+    steps: int
+    slow_steps: int
+
+
+def lenet() -> nn.Module:
+    """LeNet in the book's form: sigmoids and average pooling."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.Sigmoid(), nn.Linear(120, 84), nn.Sigmoid(), nn.Linear(84, 10)),
+    )
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+
+
+def softmax() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+
+
+WORKLOADS = (
+    Workload("softmax", "linear/softmax_regression_fashion_mnist", 256, softmax, steps=1000, slow_steps=60),
+    Workload("mlp", "mlp/mlp_fashion_mnist", 256, mlp, steps=400, slow_steps=60),
+    Workload("lenet", "cnn/lenet_fashion_mnist", 128, lenet, steps=100, slow_steps=60),
+)
+
+
+@cache
+def random_images(rows: int) -> tuple[Tensor, Tensor]:
+    """Images (rows, 1, 28, 28) uint8 and labels (rows,), the same in every call."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (rows, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return images, torch.randint(10, (rows,), generator=generator)
+
+
+class Clock:
+    """Times ``steps`` optimiser steps after ``warmup`` of them. Every side calls ``tick`` after each step.
+
+    The span runs from the end of one step to the end of another: it holds the loading, the step and all bookkeeping of
+    exactly ``steps`` batches, the ends of epochs among them, and neither building, worker start-up nor tearing down.
+    """
+
+    def __init__(self, steps: int, warmup: int = WARMUP) -> None:
+        self.steps, self.warmup = steps, warmup
+        self.count = 0  # steps so far
+        self.samples = 0  # in the timed steps
+        self.seconds = 0.0
+        self.start = time.perf_counter()
+
+    @property
+    def total(self) -> int:
+        """Steps to be done in all."""
+        return self.warmup + self.steps
+
+    @property
+    def done(self) -> bool:
+        return self.count >= self.total
+
+    def tick(self, samples: int) -> None:
+        """Notes one optimiser step on ``samples`` samples."""
+        self.count += 1
+        if self.count > self.warmup:
+            self.samples += samples
+        if self.count == self.warmup:
+            self.start = time.perf_counter()
+        elif self.count == self.total:
+            self.seconds = time.perf_counter() - self.start

@@ -1,0 +1,94 @@
+"""Image files: what decoding makes of each kind, and batches of files that are those of the tensors."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datamodules.base import Mistake, TensorLoader
+from datamodules.vision.image_files import FileLoader, ImageFiles, decode, read_header, readable
+from tests.datamodules.vision.pictures import corrupt, draw, fill
+
+
+def save(tmp_path: Path, image: Image.Image, name: str = "a.png", **options: Any) -> str:
+    image.save(tmp_path / name, **options)
+    return str(tmp_path / name)
+
+
+def test_the_largest_centred_square_is_kept(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 60), dtype=np.uint8)
+    pixels[:, 20:40] = 255
+    assert (decode(save(tmp_path, Image.fromarray(pixels)), 1, 10)[..., 1:-1] == 255).all()
+
+
+def test_sixteen_bits_are_scaled_and_not_cut_off(tmp_path: Path) -> None:
+    pixels = np.full((8, 8), 32768, dtype=np.uint16)
+    assert (decode(save(tmp_path, Image.fromarray(pixels)), 1, 8) == 128).all()
+
+
+def test_transparent_parts_are_white(tmp_path: Path) -> None:
+    assert (decode(save(tmp_path, Image.new("RGBA", (8, 8), (9, 9, 9, 0))), 3, 8) == 255).all()
+    palette = Image.new("P", (8, 8), 0)
+    palette.putpalette([200, 10, 20] + [0] * 765)
+    assert decode(save(tmp_path, palette, "p.png"), 3, 8)[:, 0, 0].tolist() == [200, 10, 20]
+    assert (decode(save(tmp_path, palette, "t.png", transparency=0), 3, 8) == 255).all()
+
+
+def test_exif_turns_the_image_upright(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 16), dtype=np.uint8)
+    pixels[:8] = 255  # bright above, before the turn
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    shown = decode(save(tmp_path, Image.fromarray(pixels), "e.jpg", exif=exif, quality=95), 1, 16)
+    assert shown[0, 8:].mean() > 200 > 50 > shown[0, :8].mean()
+
+
+def test_real_numbers_are_shares_of_white(tmp_path: Path) -> None:
+    half = Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32))
+    assert (decode(save(tmp_path, half, "f.tif"), 1, 8) == 128).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
+def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> None:
+    kind = "tif" if mode in ("CMYK", "YCbCr", "I", "F") else "png"
+    path = save(tmp_path, Image.new(mode, (9, 7)), f"a.{kind}")
+    for channels in (1, 3):
+        pixels = decode(path, channels, 5)
+        assert pixels.shape == (channels, 5, 5) and pixels.dtype == np.uint8
+
+
+def test_a_header_tells_the_short_side_and_whether_it_is_grey(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png", 9, 30, 20)
+    draw(tmp_path / "b.jpg", 9, 30, 40, "RGB")
+    (tmp_path / "c.png").write_text("no picture")
+    found = [read_header(str(tmp_path / name)) for name in ("a.png", "b.jpg", "c.png")]
+    assert found == [(20, True), (30, False), None]
+
+
+def test_a_truncated_file_is_not_readable_though_its_header_is(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    paths = [str(path) for path in sorted(tmp_path.rglob("*.png"))]
+    Path(paths[1]).write_bytes(Path(paths[1]).read_bytes()[:45])  # four bytes of its pixels
+    assert read_header(paths[1])
+    images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
+    assert readable(paths, 1, 8, keep=images).tolist() == [True, False, True, True]
+    assert images[:, 0, 4, 4].tolist() == [40, 0, 210, 211]
+
+
+def test_a_batch_of_files_is_a_batch_of_their_images(tmp_path: Path) -> None:
+    paths = [str(path) for path in sorted(fill(tmp_path, 5).rglob("*.png"))]
+    images, y = torch.stack([torch.from_numpy(decode(path, 1, 8).copy()) for path in paths]), torch.arange(10)
+    plain = TensorLoader((images, y), 4, shuffle=True)
+    files = FileLoader(ImageFiles(paths, 1, 8), 0, tensors=(torch.arange(10), y), batch_size=4, shuffle=True)
+    for left, right in zip(plain, files, strict=True):
+        assert torch.equal(left[0], right[0]) and torch.equal(left[1], right[1])
+
+
+def test_a_file_that_is_damaged_during_the_run_is_named(tmp_path: Path) -> None:
+    paths = [str(path) for path in sorted(fill(tmp_path, 2).rglob("*.png"))]
+    corrupt(Path(paths[2]))
+    with pytest.raises(Mistake, match=r"light/00\.png could be read when the run began, but not now"):
+        ImageFiles(paths, 1, 8)[(np.arange(4),)]

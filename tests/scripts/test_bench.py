@@ -1,0 +1,167 @@
+"""``dive bench``: every side does the same work, and what is measured becomes the page."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from scripts import bench
+from scripts.benches import processes
+from scripts.benches.page import GOALS, render
+from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Workload
+from scripts.build import build
+from scripts.mistakes import Mistake
+
+NO_WORKERS = {name: bench.SLOW[name] for name in bench.SLOW if name == "d2l, 0 workers"}
+WORKERS = {name: side for name, side in bench.SLOW.items() if name not in NO_WORKERS}
+SMALL = replace(WORKLOADS[0], batch_size=256)
+
+
+class Witness:
+    """Counts, outside of all benchmark code, optimiser steps and the samples that reach the last layer."""
+
+    def __init__(self) -> None:
+        self.steps, self.samples, self.optimizers = 0, 0, list[torch.optim.Optimizer]()
+        self.hooks = [
+            register_optimizer_step_post_hook(self.step),
+            register_module_forward_hook(self.forward),
+        ]
+
+    def step(self, optimizer: torch.optim.Optimizer, *args: Any) -> None:
+        self.steps += 1
+        self.optimizers.append(optimizer)
+
+    def forward(self, module: nn.Module, inputs: tuple[torch.Tensor], output: Any) -> None:
+        if isinstance(module, nn.Linear) and module.out_features == 10:
+            self.samples += len(inputs[0])
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    witness = Witness()
+    yield witness
+    for hook in witness.hooks:
+        hook.remove()
+
+
+def check_work(name: str, witness: Witness) -> None:
+    clock = bench.timed((bench.FAST | bench.SLOW)[name], SMALL, steps=3, rows=600, warmup=1)
+    assert (witness.steps, witness.samples) == (4, 256 + 256 + 88 + 256)  # an epoch of 600 images, and one batch more
+    assert clock.samples == 256 + 88 + 256 and clock.seconds > 0
+    groups = [group for optimizer in witness.optimizers for group in optimizer.param_groups]
+    plain = {"lr": LEARNING_RATE, "momentum": 0, "weight_decay": 0, "nesterov": False}
+    assert all({key: group[key] for key in plain} == plain for group in groups)
+    assert all(type(optimizer) is torch.optim.SGD for optimizer in witness.optimizers)
+
+
+@pytest.mark.parametrize("name", [*bench.FAST, *NO_WORKERS])
+def test_every_side_takes_the_same_steps_on_the_same_number_of_samples(name: str, witness: Witness) -> None:
+    check_work(name, witness)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(WORKERS))
+def test_so_do_the_sides_with_worker_processes(name: str, witness: Witness) -> None:
+    check_work(name, witness)
+
+
+@pytest.mark.parametrize("work", WORKLOADS, ids=lambda work: work.name)
+def test_our_recipe_has_the_network_and_batch_size_of_the_other_sides(work: Workload) -> None:
+    _, model, data = build([work.recipe])
+    ours = [tuple(p.shape) for p in model.parameters()]
+    assert ours == [tuple(p.shape) for p in work.network().parameters()]
+    kinds = (nn.Sigmoid, nn.ReLU, nn.AvgPool2d, nn.MaxPool2d)
+    layers = [[type(m) for m in net.modules() if isinstance(m, kinds)] for net in (model, work.network())]
+    assert layers[0] == layers[1]
+    assert data is not None and vars(data)["batch_size"] == work.batch_size
+
+
+def test_a_side_that_stops_early_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="0 steps instead of 3"):
+        bench.timed(lambda work, clock, rows: None, SMALL, steps=2, rows=600, warmup=1)
+
+
+def test_the_sides_take_turns() -> None:
+    turns = []
+
+    def side(name: str) -> bench.Side:
+        def train(work: Workload, clock: Any, rows: int) -> None:
+            turns.append(name)
+            for _ in range(clock.total):
+                clock.tick(1)
+
+        return train
+
+    rows = bench.training(SMALL, threads=1, repeats=2, sides={"ours": side("a"), "bare": side("b")})
+    assert turns == ["a", "b", "a", "b"]
+    assert [len(row["rates"]) for row in rows] == [2, 2]
+
+
+def fake(**parts: Any) -> dict[str, Any]:
+    machine = {"cpu": "C", "cores": 2, "load": 0.0, "python": "3", "torch": "2", "lightning": "2"}
+    empty: dict[str, Any] = {"training": [], "scaling": [], "startup": [], "memory": []}
+    return {"machine": machine, "commit": "abc", "date": "today"} | empty | parts
+
+
+def row(workload: str, side: str, *rates: float) -> dict[str, Any]:
+    return {"workload": workload, "threads": 1, "side": side, "steps": 3, "samples": 768, "rates": list(rates)}
+
+
+def cells(page: str, *start: str) -> list[str]:
+    """The cells of the line of a table that begins with ``start``."""
+    found = [line for line in page.splitlines() if line.startswith("| " + " | ".join(start) + " |")]
+    assert len(found) == 1
+    return [cell.strip() for cell in found[0].strip("|").split("|")]
+
+
+def test_page_shows_ratios_of_medians_with_their_spread_and_judges_the_goals() -> None:
+    rates = [row("softmax", "bare", 100, 200, 400), row("softmax", "ours", 80, 100, 240)]
+    slow = [row("softmax", "d2l, 0 workers", 10, 10, 10), row("softmax", "d2l, 4 workers", 1, 20, 20)]
+    page = render(fake(training=rates + slow))
+    assert cells(page, "softmax", "1", "bare")[3:5] == ["200", "0.50 (0.50 to 0.80)"]
+    assert cells(page, "softmax: ours / bare")[2:] == ["0.50", ">= 0.55", GOALS[1].why, "**MISS**"]
+    assert cells(page, "softmax: ours / d2l")[2] == "5.00"  # against the better number of workers
+    assert cells(page, "lenet: ours / bare")[-1] == "not run"
+
+
+def test_page_shows_the_other_parts() -> None:
+    scaling = [{"workload": "softmax", "threads": 1, "images": 7500, "seconds": [0.01, 0.02, 0.03]}]
+    startup = [{"what": "a start", "wall": [1.0, 3.0, 2.0], "cpu": [0.5, 0.5, 0.5]}]
+    page = render(fake(scaling=scaling, startup=startup, memory=[{"what": "ours", "mib": [300.0, 301.0, 302.0]}]))
+    assert cells(page, "softmax", "1", "7,500")[3:] == ["0.020", "2.67"]
+    assert cells(page, "a start")[1:] == ["2.00", "0.50"]
+    assert cells(page, "ours")[1] == "301"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["lenett"], "did you mean 'lenet'"),
+        (["lenet", "--write"], "leave out the parts"),
+        (["--write", "--repeats", "2"], "at least five times"),
+        (["--repeats", "0"], "at least 1"),
+    ],
+)
+def test_mistakes_are_named(argv: list[str], message: str) -> None:
+    with pytest.raises(Mistake, match=re.escape(message)):
+        bench.main(argv)
+
+
+@pytest.mark.slow
+def test_memory_of_a_child_is_its_own() -> None:
+    hoard = torch.ones(200_000_000)  # 800 MB in this process, which ru_maxrss of a child would begin with
+    sizes = [processes.training_memory(side, options, steps=1) for side, options in processes.SIDES.values()]
+    assert min(sizes) > 100 and max(sizes) < processes.peak_memory() and len(hoard)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", list(processes.STARTS))
+def test_every_command_whose_start_is_measured_runs(what: str) -> None:
+    wall, cpu, _ = processes.python(processes.STARTS[what])
+    assert wall > 0 and cpu > 0
