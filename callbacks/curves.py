@@ -44,7 +44,7 @@ class Curves(Callback):
 
 def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
     """One panel for each quantity (the part of the name after the stage), one line for each stage."""
-    names = sorted({name for row in rows for name in row} - HIDDEN)
+    names = sorted({name for row in rows for name in row} - HIDDEN, key=place)
     names = [name for name in names if not name.startswith("test/")]
     panels: dict[str, list[str]] = {}
     for name in names:
@@ -53,13 +53,21 @@ def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
     if not panels:
         return None
     figure = new_figure(4.2 * len(panels), 3.2)
+    colours = {"train": "tab:blue", "val": "tab:orange"}
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (quantity, members) in zip(axes, panels.items(), strict=True):
         for name in members:
             points = [(row["step"], row[name]) for row in rows if name in row]
             faint = name.endswith("_step")
-            ax.plot(*zip(*points, strict=True), label=name, alpha=0.4 if faint else 1.0, marker="" if faint else ".")
+            colour = colours.get(name.split("/")[0], "tab:green")
+            look = {"alpha": 0.35, "marker": ""} if faint else {"alpha": 1.0, "marker": "."}
+            ax.plot(*zip(*points, strict=True), label=name, color=colour, **look)
         ax.set(title=quantity, xlabel="step")
         ax.grid(alpha=0.3)
         ax.legend(fontsize="small")
     return figure
+
+
+def place(name: str) -> tuple[bool, bool, str]:
+    """The loss first, times last, the rest by name."""
+    return name.startswith("time/"), "loss" not in name, name

@@ -46,6 +46,8 @@ def one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["fit", LENET, "--data.batch_size", "0"], "data.batch_size is 0: give a whole number of at least 1"),
         (["fit", LENET, "--data.image_size", "8"], "image_size is 8: LeNet needs at least 12 pixels"),
         (["fit", LENET, "--model.num_classes", "5"], "num_classes comes from the data: give --data.num_classes"),
+        (["fit", "linear/linear_regression", "--data.num_val", "0"], "the val split of SyntheticRegression is empty"),
+        (["fit", "mlp/mlp", "--data", "SyntheticRegression"], "the targets are real numbers, not classes"),
         (["fit", LENET, "--data.num_classes", "5"], "label 9 in the train split, but data.num_classes is 5"),
         (["fit", LENET, "--data", "MNIST5"], "no class 'MNIST5' in datamodules: did you mean 'MNIST5k'?"),
         (["fit", LENET, "--model", "LitLeNett"], "did you mean 'LitLeNet'?"),

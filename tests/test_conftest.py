@@ -1,0 +1,54 @@
+"""The rules of the test run itself, shown on small test runs of their own."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+CONFTEST = Path(__file__).with_name("conftest.py").read_text()
+MARKERS = "[pytest]\nmarkers =\n    slow\n    realdata\n"
+
+
+def outcomes(pytester: pytest.Pytester, test: str, *options: str) -> dict[str, int]:
+    pytester.makeini(MARKERS)
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test)
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options).parseoutcomes()
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", "failed"), ("", "skipped")])
+def test_a_missing_package_skips_a_test_and_fails_it_under_ci(
+    ci: str, outcome: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    test = "import pytest\n\ndef test_it():\n    pytest.importorskip('no_such_package')\n"
+    assert outcomes(pytester, test) == {outcome: 1}
+
+
+def test_a_quick_test_may_not_take_long(pytester: pytest.Pytester) -> None:
+    test = """
+        import time
+
+        def test_long(monkeypatch):
+            now = time.process_time()
+            monkeypatch.setattr(time, "process_time", lambda: now + 6)
+
+        def test_short(): pass
+    """
+    assert outcomes(pytester, test) == {"failed": 1, "passed": 1}
+
+
+def test_slow_tests_run_when_asked_for(pytester: pytest.Pytester) -> None:
+    test = "import pytest\n\n@pytest.mark.slow\ndef test_it(): pass\n"
+    assert outcomes(pytester, test) == {"skipped": 1}
+    assert outcomes(pytester, test, "-m", "slow") == {"passed": 1}
+
+
+def test_real_data_is_used_where_it_lies(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    test = "import pytest\n\n@pytest.mark.realdata\ndef test_it(): pass\n"
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path / "nowhere"))
+    assert outcomes(pytester, test) == {"skipped": 1}
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path))
+    assert outcomes(pytester, test) == {"passed": 1}
