@@ -49,6 +49,8 @@ class StopOnSignal(Callback):
             last = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
             trainer.save_checkpoint(last)
             trainer.strategy.barrier()
+            if trainer.is_global_zero:
+                print(f"stopped after step {trainer.global_step}, saved {last}: --resume goes on from there")
             raise Stopped(128 + signum)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -123,9 +123,9 @@ def entropies(log_p: Callable[..., Tensor], loss: Callable[..., Tensor]) -> Tens
     classes = torch.tensor([0, 3, 1, 2, 2, 0])
     soft = torch.softmax(torch.randn(6, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64), 1)
     found = {"log-softmax": log_p(logits), "classes": loss(logits, classes), "soft": loss(logits, soft)}
-    found |= {"smoothed": loss(logits, classes, label_smoothing=0.1)}
-    found |= {"smoothed soft": loss(logits, soft, label_smoothing=0.1)}
-    (found["classes"] + found["soft"] + found["smoothed"] + found["smoothed soft"]).backward()
+    for name, target in (("smoothed", classes), ("smoothed soft", soft)):
+        found[name] = loss(logits, target, label_smoothing=0.1)
+    torch.stack([found[name] for name in ("classes", "soft", "smoothed", "smoothed soft")]).sum().backward()
     return found | named_gradient(logits)
 
 
@@ -165,9 +165,8 @@ def our_softmax_regression(twice: bool = False) -> Tensors:
 def sklearn_softmax_regression() -> Tensors:
     x, y, model = digits()
     probabilities = model.predict_proba(x.numpy())
-    found = tensors(probabilities=probabilities, loss=log_loss(y.numpy(), probabilities))
     slope = {"grad weight": -model.coef_.flatten(), "grad bias": np.zeros(10)}
-    return found | {name: torch.from_numpy(value) for name, value in slope.items()}
+    return tensors(probabilities=probabilities, loss=log_loss(y.numpy(), probabilities), **slope)
 
 
 # -- weight decay -----------------------------------------------------------------------------------------------------
@@ -190,9 +189,7 @@ def our_decay() -> Tensors:
         objective(model).backward()
         descent.step()
     linear = model.net.linear
-    slope = linear.weight.grad
-    assert slope is not None
-    return {"weight": linear.weight[0], "bias": linear.bias, "grad weight": slope[0]}
+    return {"weight": linear.weight[0], "bias": linear.bias} | gradients({"weight": linear.weight})
 
 
 def torch_decay(half: float = 0.5) -> Tensors:
