@@ -105,7 +105,7 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any]) ->
         f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if not name.startswith("time/")
     )
     print(numbers)
-    if trainer.state.fn == "fit" and record.get("samples_per_second"):
+    if record.get("samples_per_second"):  # of the training, also after a test
         print(
             f"{record['samples_per_second']:,.0f} samples/s, "
             f"{record['seconds']:.1f} s of training on {record['device']}"
