@@ -29,7 +29,11 @@ from scripts.mistakes import Mistake
 from scripts.runs import RUN_DIR, new_run
 
 #: Arguments of a datamodule that become the model's arguments of the same name; a side that lacks one is left alone.
-LINKS = ("num_classes", "in_channels", "image_size", "num_features", "num_outputs", "vocab_size", "seq_len")
+LINKS = (
+    *("num_classes", "in_channels", "image_size", "num_features", "num_outputs"),
+    *("num_samples", "sample_rate"),  # of a waveform
+    *("vocab_size", "seq_len", "source_vocab_size", "target_vocab_size", "max_length", "pad_id"),
+)
 SAVED = ("seed_everything", "trainer", "model", "data")
 NOISE = (
     r".*isinstance\(treespec, LeafSpec\). is deprecated.*",

@@ -1,6 +1,6 @@
 """Linear models against numpy, scipy, scikit-learn and torch.optim."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -30,7 +30,7 @@ def line() -> tuple[Tensor, Tensor]:
     return x, x @ torch.arange(5.0, dtype=torch.float64) + 4.2 + torch.randn(12, generator=generator).double()
 
 
-def gradients(parameters: dict[str, nn.Parameter]) -> Tensors:
+def gradients(parameters: Mapping[str, Tensor]) -> Tensors:
     return {f"grad {name}": p.grad.flatten() for name, p in parameters.items() if p.grad is not None}
 
 
