@@ -188,7 +188,7 @@ class DiveCLI(LightningCLI):
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        skip_empty_hooks(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:
