@@ -15,11 +15,13 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
@@ -42,6 +44,7 @@ NOISE = (
     r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     r".*all_gather is deprecated.*",  # inside Lightning
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
+    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
     r".*`weights_only` was not set, defaulting to `False`.*",
 )
 
@@ -188,6 +191,8 @@ class DiveCLI(LightningCLI):
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpoint()
         skip_empty_hooks(trainer)
         return trainer
 
@@ -205,7 +210,9 @@ class DiveCLI(LightningCLI):
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-        path.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        os.replace(temporary, path)
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
