@@ -40,8 +40,8 @@ def folds(rows: int, k: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
 
 def cross_validation_error(
     x: Tensor, y: Tensor, fit: Callable[[Tensor, Tensor], Predictor], k: int, seed: int = 0
-) -> float:
-    """The mean squared error on held-out rows, each row counting once.
+) -> Tensor:
+    """The mean squared error () on held-out rows, each row counting once; differentiable where ``fit`` is.
 
     Args:
         x: Inputs (N, ...).
@@ -49,10 +49,10 @@ def cross_validation_error(
         fit: Takes training rows x and y, returns a function from x to predictions (N,).
         k, seed: See ``folds``.
     """
-    total = 0.0
+    total = torch.zeros((), dtype=y.dtype)
     for train, held in folds(len(x), k, seed):
         predict = fit(x[train], y[train])
-        total += float((predict(x[held]) - y[held]).square().sum())
+        total = total + (predict(x[held]) - y[held]).square().sum()
     return total / len(x)
 
 
@@ -72,5 +72,5 @@ def choose(
     def fit_with(candidate: Candidate) -> Callable[[Tensor, Tensor], Predictor]:
         return lambda rows, targets: fit(candidate, rows, targets)
 
-    errors = [cross_validation_error(x, y, fit_with(candidate), k, seed) for candidate in candidates]
+    errors = [float(cross_validation_error(x, y, fit_with(candidate), k, seed)) for candidate in candidates]
     return candidates[errors.index(min(errors))], errors

@@ -1,5 +1,6 @@
 """Polynomials: the battery, and what under- and overfitting are."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_as_many_coefficients_as_points_overfit_no_error_in_training_a_huge_one_
 def test_training_error_never_rises_with_the_degree_validation_error_does() -> None:
     both = [errors(degree) for degree in range(1, 16)]
     train, val = ([pair[k] for pair in both] for k in (0, 1))
-    assert all(b <= a + 1e-9 for a, b in zip(train, train[1:], strict=False))
+    assert all(b <= a + 1e-9 for a, b in pairwise(train))
     assert val.index(min(val)) + 1 in (3, 4, 5) and val[-1] > 2 * min(val)
 
 

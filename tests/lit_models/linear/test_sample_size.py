@@ -54,9 +54,7 @@ def test_the_best_of_many_guesses_looks_better_than_chance() -> None:
     gains = [float(best_of_many(1000, 500, generator)) - 0.5 for _ in range(10)]
     mean = sum(gains) / len(gains)
     assert 0.05 < mean < expected_gain(1000, 500)
-    assert (
-        abs(float(best_of_many(1, 50_000, generator)) - 0.5) < 0.01
-    )  # a single model, chosen before, is measured true
+    assert abs(float(best_of_many(1, 50_000, generator)) - 0.5) < 0.01  # chosen before: measured true
 
 
 def test_more_models_share_the_risk() -> None:
