@@ -136,7 +136,7 @@ MEAN_ANSWER = [0.3, 0.2, 0.5]
 def our_label_shift() -> Tensors:
     y, predicted = (torch.from_numpy(a) for a in answers())
     q = target_shares(confusion_columns(predicted, y, 3), torch.tensor(MEAN_ANSWER, dtype=torch.float64))
-    weights = q / (torch.bincount(y) / len(y))
+    weights = q / (torch.bincount(y).double() / len(y))
     logits = rows(60, 3).requires_grad_()
     loss = weighted_cross_entropy(logits, y, weights[y])
     loss.backward()
