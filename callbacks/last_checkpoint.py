@@ -22,7 +22,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """A run that a signal ended, after saving."""
+    """A run that a signal ended, after saving, in all its processes."""
+
+    on_all_ranks = True
 
 
 class LastCheckpoint(Checkpoint):
@@ -132,6 +134,7 @@ class LastCheckpoint(Checkpoint):
         return int(wish[0]), bool(wish[1])
 
     def stop(self, trainer: Trainer) -> None:
+        """Ends this process; the others do the same at the same step."""
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             print(f"stopped after step {self.saved_step}, saved {last_of(trainer)}: --resume goes on from there")

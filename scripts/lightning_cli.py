@@ -8,8 +8,12 @@ import inspect
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -231,8 +235,13 @@ def launch(command: Command) -> int:
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
         if command.checkpoint:
             sys.argv += ["--ckpt_path", str(command.checkpoint)]
-        DiveCLI(command)
+        with ending_on_signals():
+            DiveCLI(command)
         return 0
+    except SystemExit as error:
+        if getattr(error, "on_all_ranks", False) and os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
+        raise
     except MisconfigurationException as error:
         raise Mistake(str(error)) from error
     except RuntimeError as error:
@@ -244,6 +253,26 @@ def launch(command: Command) -> int:
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command with 130 and 143. Lightning alone turns the first into 1 and, outside of
+    training, swallows the second; in training ``LastCheckpoint`` takes over.
+    """
+
+    def end(signum: int, frame: Any) -> None:
+        raise SystemExit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, end) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def arguments_of(class_path: str) -> list[str]:
