@@ -70,6 +70,7 @@ def dispatch(argv: list[str]) -> int:
         return 0
     if verb == "list":
         return list_recipes(rest)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings are stack traces; errors come as exceptions
     if verb in LIGHTNING:
         from scripts.arguments import add_working_directory, resolve
 

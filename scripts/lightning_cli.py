@@ -8,12 +8,8 @@ import inspect
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +27,10 @@ from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint
 from scripts.explain import explain, first_error
+from scripts.failures import check_launcher, explain_failure
 from scripts.mistakes import Mistake
 from scripts.runs import RUN_DIR, new_run
+from scripts.signals import ending_on_signals
 
 #: Arguments of a datamodule that become the model's arguments of the same name; a side that lacks one is left alone.
 LINKS = (
@@ -172,6 +170,9 @@ class DiveCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
+        except RuntimeError as error:
+            self._remove_empty_run()
+            raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
             self._remove_empty_run()
             raise Mistake(first_error(str(error))) from error
@@ -187,6 +188,7 @@ class DiveCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
+        check_launcher(trainer.num_devices, trainer.num_nodes)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ProgressBar) and not sys.stderr.isatty():
                 callback.disable()  # a log file is no terminal; EpochLines writes there instead
@@ -244,35 +246,18 @@ def launch(command: Command) -> int:
         raise
     except MisconfigurationException as error:
         raise Mistake(str(error)) from error
-    except RuntimeError as error:
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise Mistake(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
+        failure = explain_failure(error)
+        if failure is not None:
+            raise failure from error
         raise
     finally:
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)
-
-
-@contextmanager
-def ending_on_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command with 130 and 143. Lightning alone turns the first into 1 and, outside of
-    training, swallows the second; in training ``LastCheckpoint`` takes over.
-    """
-
-    def end(signum: int, frame: Any) -> None:
-        raise SystemExit(128 + signum)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {signum: signal.signal(signum, end) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def arguments_of(class_path: str) -> list[str]:

@@ -21,11 +21,17 @@ SECONDS = 180.0  # until a process is taken for hanging, on a machine that other
 
 
 def start(
-    target: Callable[..., Any], *args: Any, log: Path | None = None, env: dict[str, str | None] | None = None
+    target: Callable[..., Any],
+    *args: Any,
+    log: Path | None = None,
+    env: dict[str, str | None] | None = None,
+    daemon: bool = True,
 ) -> BaseProcess:
-    """Starts ``target(*args)`` in a process of its own; its output goes to the file ``log``."""
+    """Starts ``target(*args)`` in a process of its own; its output goes to the file ``log``. A daemon ends with pytest
+    and may have no workers.
+    """
     inherited = {key: os.environ[key] for key in ("DIVE_RUNS", "DIVE_DATA", "PATH") if key in os.environ}
-    process = FORKS.Process(target=enter, args=(target, args, log, inherited | (env or {})), daemon=True)
+    process = FORKS.Process(target=enter, args=(target, args, log, inherited | (env or {})), daemon=daemon)
     process.start()
     return process
 
@@ -71,6 +77,21 @@ def dive(*words: str) -> None:
 
     sys.argv = ["dive", *words]
     sys.exit(main())
+
+
+def as_dive(target: Callable[[], None]) -> None:
+    """Runs ``target`` in the place of what ``dive fit`` runs: what it raises becomes a line and an exit code."""
+    from scripts import cli, lightning_cli
+    from scripts.arguments import Command
+
+    lightning_cli.DiveCLI = lambda command: target()  # type: ignore[assignment,misc]
+    cli.dispatch = lambda argv: lightning_cli.launch(Command("fit", "a/test"))
+    sys.exit(cli.main(["fit"]))
+
+
+def lines(log: Path) -> list[str]:
+    """What the command said about its end."""
+    return [line.removeprefix("dive: ") for line in log.read_text().splitlines() if line.startswith("dive: ")]
 
 
 def wait(*processes: BaseProcess, seconds: float = SECONDS) -> list[int]:

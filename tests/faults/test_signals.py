@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.runs import check_equal, launch, load, logs, run, until
 from tests.faults.training import STEPS
-from tests.warm import FORKS, dive, start, wait
+from tests.warm import FORKS, SECONDS, dive, lines, start, wait
 
 
 def send(process: BaseProcess, signum: int) -> None:
@@ -58,21 +58,23 @@ def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
     assert wait(process, seconds=5) == [130]
 
 
+def wait_for(word: str, log: Path) -> None:
+    """Waits until a process says a word."""
+    end = time.monotonic() + SECONDS
+    while not (log.exists() and word in log.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_a_test_that_is_interrupted_ends_with_the_signals_code(tmp_path: Path) -> None:
     """Where nothing is to be saved, the first signal ends the command."""
-    for verb in ("fit", "test"):
-        words = [verb, "cnn/lenet", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
-        env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path)}
-        if verb == "fit":
-            assert wait(start(dive, *words, log=tmp_path / "fit.log", env=env)) == [0], logs(tmp_path)
-            continue
-        process = start(endless_test, log=tmp_path / "test.log", env=env)
-        for _ in range(600):
-            if "testing" in (tmp_path / "test.log").read_text() if (tmp_path / "test.log").exists() else False:
-                break
-            time.sleep(0.05)
-        send(process, signal.SIGTERM)
-        assert wait(process, seconds=10) == [143], logs(tmp_path)
+    env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
+    words = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
+    assert wait(start(dive, "fit", "cnn/lenet", *words, log=tmp_path / "1.log", env=env)) == [0], logs(tmp_path)
+    process = start(endless_test, log=tmp_path / "2.log", env=env)
+    wait_for("testing", tmp_path / "2.log")
+    send(process, signal.SIGTERM)
+    assert wait(process, seconds=10) == [143], logs(tmp_path)
 
 
 def endless_test() -> None:
@@ -88,20 +90,16 @@ def endless_test() -> None:
 
 
 def test_a_signal_before_the_first_step_says_that_nothing_was_saved(tmp_path: Path) -> None:
-    process = start(slow_start, log=tmp_path / "log", env={"DIVE_RUNS": str(tmp_path / "runs")})
-    for _ in range(600):
-        if (tmp_path / "log").exists() and "loading" in (tmp_path / "log").read_text():
-            break
-        time.sleep(0.05)
+    env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
+    process = start(slow_start, log=tmp_path / "log", env=env)
+    wait_for("loading", tmp_path / "log")
     send(process, signal.SIGINT)
     assert wait(process, seconds=10) == [130], logs(tmp_path)
     assert "Traceback" not in logs(tmp_path)
-    resumed = start(
-        dive, "fit", "cnn/lenet", "--resume", log=tmp_path / "log2", env={"DIVE_RUNS": str(tmp_path / "runs")}
-    )
+    resumed = start(dive, "fit", "cnn/lenet", "--resume", log=tmp_path / "2.log", env=env)
     assert wait(resumed) == [2]
-    lines = [line for line in (tmp_path / "log2").read_text().splitlines() if line.startswith("dive: ")]
-    assert len(lines) == 1 and re.search("has no last.ckpt .*start again", lines[0])
+    (line,) = lines(tmp_path / "2.log")
+    assert re.search(r"no run of cnn/lenet|has no last.ckpt .*start again", line)
 
 
 def slow_start() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from torch import nn
+from torch import Tensor, nn
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.finite_loss import FiniteLoss
@@ -24,6 +24,19 @@ from lit_models.cnn.lenet import LitLeNet
 
 BATCHES, EPOCHS, ACCUMULATE = 16, 3, 2
 STEPS = EPOCHS * BATCHES // ACCUMULATE
+
+
+class LitDropoutLeNet(LitLeNet):
+    """With dropout, and, if asked, a loss that is no number at one step of one rank."""
+
+    def __init__(self, nan: tuple[int, int] = (-1, -1), **task: Any) -> None:
+        super().__init__(activation="relu", **task)
+        self.net.head.insert(1, nn.Dropout(0.3))
+        self.nan = nan
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        return loss * float("nan") if (self.global_step, self.global_rank) == self.nan else loss
 
 
 class Progress(Callback):
@@ -72,16 +85,6 @@ class KilledSave(AtomicCheckpoint):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def lenet() -> LitLeNet:
-    """With dropout, and a rate that warms up step by step."""
-    warm_up = partial(torch.optim.lr_scheduler.LinearLR, start_factor=0.1, total_iters=STEPS)
-    model = LitLeNet(
-        activation="relu", optimizer=partial(torch.optim.Adam, lr=0.003), lr_scheduler=warm_up, lr_interval="step"
-    )
-    model.net.head.insert(1, nn.Dropout(0.3))
-    return model
-
-
 def train(
     folder: Path,
     world: int = 1,
@@ -91,6 +94,7 @@ def train(
     pipe: Any = None,
     seconds: float = 0.0,
     hang_at: int = -1,
+    nan: tuple[int, int] = (-1, -1),
 ) -> None:
     """One process of a training run in ``folder``.
 
@@ -103,6 +107,7 @@ def train(
         pipe: Gets the number of each step as it begins.
         seconds: See ``LastCheckpoint``.
         hang_at: A step that does not end.
+        nan: Step and rank whose loss is no number.
     """
     from tests.preloaded import DIGITS
 
@@ -144,4 +149,8 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(lenet(), datamodule=DIGITS, ckpt_path=folder / "checkpoints/last.ckpt" if resume else None)
+    warm_up = partial(torch.optim.lr_scheduler.LinearLR, start_factor=0.1, total_iters=STEPS)
+    model = LitDropoutLeNet(
+        nan, optimizer=partial(torch.optim.Adam, lr=0.003), lr_scheduler=warm_up, lr_interval="step"
+    )
+    trainer.fit(model, datamodule=DIGITS, ckpt_path=folder / "checkpoints/last.ckpt" if resume else None)
