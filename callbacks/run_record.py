@@ -108,6 +108,7 @@ class RunRecord(Callback):
                 "precision": str(trainer.precision),
                 "parameters": sum(p.numel() for p in pl_module.parameters()),
                 "step": trainer.global_step,
+                "epochs": trainer.current_epoch,
                 "seconds": round(self.state_dict()["seconds"], 2),
                 "samples_per_second": rate and round(rate, 1),
             }

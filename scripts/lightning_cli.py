@@ -199,7 +199,7 @@ class DiveCLI(LightningCLI):
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        skip_empty_hooks(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:

@@ -100,7 +100,10 @@ class Task(LightningModule):
         optimizer = self.optimizer(self.parameter_groups())
         if self.lr_scheduler is None:
             return optimizer
-        schedule = {"scheduler": self.lr_scheduler(optimizer), "interval": self.lr_interval, "monitor": self.lr_monitor}
+        scheduler = self.lr_scheduler(optimizer)
+        if getattr(scheduler, "total_steps", None) == 0:  # OneCycle's way to ask for the length of the run
+            scheduler.total_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = {"scheduler": scheduler, "interval": self.lr_interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     # -- training loss --------------------------------------------------------------------------------------------
