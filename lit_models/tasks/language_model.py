@@ -74,7 +74,7 @@ class LanguageModel(Task):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, "train")
         self.record_train_loss(loss, count)
-        return loss
+        return loss * (count / self.mean_count(count))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
