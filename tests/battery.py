@@ -20,7 +20,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.language_model import LanguageModel
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.seq2seq import Seq2Seq
 
 ADAM = partial(torch.optim.Adam, lr=1e-2)
 
@@ -122,3 +124,100 @@ class RegressorBattery(TaskBattery):
         model, batch = self.model(), self.batch()
         assert self.outputs(model, batch).shape[0] == len(batch[0])
         assert self.outputs(model, batch).ndim == 2
+
+
+class LanguageModelBattery(TaskBattery):
+    """A ``LanguageModel``: batch (tokens, targets), both (B, T)."""
+
+    def model(self) -> LanguageModel:
+        raise NotImplementedError
+
+    def test_output_is_logits_for_each_token(self) -> None:
+        model, (tokens, targets) = self.model(), self.batch()
+        assert model(tokens).shape == (*targets.shape, model.vocab_size)
+
+    def test_the_future_does_not_change_the_past(self) -> None:
+        model, (tokens, _) = self.model().eval().double(), self.batch()
+        for t in range(1, tokens.shape[1]):
+            other = tokens.clone()
+            other[:, t:] = (other[:, t:] + 1) % model.vocab_size
+            before, after = model(tokens), model(other)
+            torch.testing.assert_close(before[:, :t], after[:, :t])
+            assert not torch.allclose(before[:, t:], after[:, t:])
+
+    def test_padding_does_not_change_the_loss(self) -> None:
+        model, (tokens, targets) = self.model().eval().double(), self.batch()
+        wide = torch.cat([tokens, torch.zeros_like(tokens[:, :1])], 1)
+        padded = torch.cat([targets, torch.full_like(targets[:, :1], model.pad_id)], 1)
+        if wide.shape[1] > self.longest:
+            wide, padded, tokens, targets = wide[:, 1:], padded[:, 1:], tokens[:, 1:], targets[:, 1:]
+        torch.testing.assert_close(model.mean_loss((wide, padded), "val"), model.mean_loss((tokens, targets), "val"))
+
+    longest = 1 << 30  #: the network's context, where it has one
+
+    def test_perplexity_is_exp_of_the_mean_over_all_tokens(self, tmp_path: Path) -> None:
+        model, (tokens, targets) = self.model(), self.batch()
+        targets = targets.clone()
+        targets[0, 1:] = model.pad_id  # the batches have different numbers of tokens
+        rows = [(tokens[i : i + 1], targets[i : i + 1]) for i in range(len(tokens))]
+        trainer = self.trainer(tmp_path)
+        (found,) = trainer.test(model, DataLoader(rows, batch_size=None), verbose=False)
+        loss = model.eval().mean_loss((tokens, targets), "other")[0].exp().item()
+        assert abs(found["test/perplexity"] - loss) < 1e-4 * loss
+
+
+class Seq2SeqBattery(TaskBattery):
+    """A ``Seq2Seq``: batch (source, source_length, target_in, target_out), with sources of different lengths."""
+
+    overfit_steps = 200
+
+    def model(self) -> Seq2Seq:
+        raise NotImplementedError
+
+    def test_output_is_logits_for_each_target_token(self) -> None:
+        model, batch = self.model(), self.batch()
+        assert self.outputs(model, batch).shape[:2] == batch[3].shape
+
+    def test_the_future_does_not_change_the_past(self) -> None:
+        model, (source, length, target_in, _) = self.model().eval().double(), self.batch()
+        for t in range(1, target_in.shape[1]):
+            other = target_in.clone()
+            other[:, t:] = 3 + (other[:, t:] + 1) % 4
+            before, after = model(source, length, target_in), model(source, length, other)
+            torch.testing.assert_close(before[:, :t], after[:, :t])
+            assert not torch.allclose(before[:, t:], after[:, t:])
+
+    def test_padding_does_not_change_the_answer(self) -> None:
+        model, (source, length, target_in, _) = self.model().eval().double(), self.batch()
+        assert int(length.min()) < source.shape[1]
+        wide = torch.nn.functional.pad(source, (0, 2), value=model.pad_id)
+        for i in range(len(source)):  # what stands behind a source's end: nothing, padding, anything
+            wide[i, int(length[i]) :] = 3
+        torch.testing.assert_close(model(wide, length, target_in), model(source, length, target_in))
+
+    def test_padding_is_left_out_of_the_loss(self) -> None:
+        model, (source, length, *targets) = self.model().eval().double(), self.batch()
+        wide = [torch.nn.functional.pad(t, (0, 1), value=model.pad_id) for t in targets]
+        torch.testing.assert_close(
+            model.mean_loss((source, length, *wide)), model.mean_loss((source, length, *targets))
+        )
+
+    def test_step_by_step_equals_all_at_once(self) -> None:
+        model, (source, length, target_in, _) = self.model().eval().double(), self.batch()
+        memory, state, steps = model.net.encode(source, length), None, []  # type: ignore[operator]
+        for t in range(target_in.shape[1]):
+            logits, state = model.net.decode(target_in[:, t : t + 1], memory, state)  # type: ignore[operator]
+            steps.append(logits)
+        torch.testing.assert_close(torch.cat(steps, 1), model(source, length, target_in))
+
+    def test_a_beam_of_one_is_greedy(self) -> None:
+        model, (source, length, *_) = self.model().eval(), self.batch()
+        greedy = model.write(source, length, 8).tolist()
+        beams = [best[0].tokens for best in model.hypotheses(source, length, 1, max_length=8)]
+        assert beams == [[i for i in row if i != model.pad_id] for row in greedy]
+
+    def test_what_was_learnt_by_heart_is_written(self, tmp_path: Path) -> None:
+        model, batch = self.model(), self.batch()
+        trainer = self.fit_one_batch(tmp_path, model, self.overfit_steps)
+        (found,) = trainer.test(model, DataLoader([batch], batch_size=None), verbose=False)
+        assert found["test/exact"] == 1.0

@@ -1,0 +1,141 @@
+"""Dates, times, amounts and countries in many languages, as the Unicode consortium's CLDR has them: ships with Babel.
+
+English to Swahili, Yoruba, Hausa, Igbo, Zulu, Amharic and French: ``<sw> Monday, March 5, 2018`` to ``Jumatatu, 5 Machi
+2018``. There is one right answer, to the letter. No date, time or amount of the test stands in the training pairs.
+"""
+
+import random
+from collections.abc import Sequence
+from datetime import date, time, timedelta
+from typing import Any, Literal
+
+from datamodules.base import Mistake
+from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+
+LANGUAGES = ("sw", "yo", "ha", "ig", "zu", "am", "fr")
+KINDS = ("full_date", "long_date", "time", "unit", "currency")
+FIRST, DAYS = date(1950, 1, 1), 36525  # a hundred years
+# fmt: off
+CURRENCIES = (
+    "USD", "EUR", "GBP", "JPY", "CNY", "INR", "CHF", "BRL", "KES", "TZS", "UGX", "NGN", "ZAR", "ETB", "GHS", "EGP",
+    "MAD", "XOF", "XAF", "RWF", "ZMW", "MWK",
+)
+UNITS = (
+    "duration-second", "duration-minute", "duration-hour", "duration-day", "duration-week", "duration-month",
+    "duration-year", "length-meter", "length-kilometer", "length-centimeter", "length-mile", "mass-gram",
+    "mass-kilogram", "mass-ton", "temperature-celsius", "volume-liter", "speed-kilometer-per-hour",
+    "concentr-percent", "energy-calorie", "area-hectare",
+)
+# fmt: on
+
+
+class CLDR(ParallelText):
+    """Short formatted texts, English to several languages; a tag such as ``<sw>`` says which one is wanted.
+
+    Args:
+        languages: CLDR's codes.
+        kinds: Out of full_date (with the day of the week), long_date, time, unit (5 kilometers), currency (12 US
+            dollars) and territory (Kenya). A territory of the test was never seen in any language.
+        holdout: ``values``: the test has other dates, times and amounts. ``patterns``: besides, each language has one
+            kind that only the test asks of it: seen in other languages, never in this one.
+        train_size, val_size, test_size: Pairs of each split.
+        source_vocab_size, target_vocab_size, max_length: See ``ParallelText``.
+        **parallel: See ``ParallelText``.
+    """
+
+    def __init__(
+        self,
+        languages: Sequence[str] = LANGUAGES,
+        kinds: Sequence[str] = KINDS,
+        holdout: Literal["values", "patterns"] = "values",
+        train_size: int = 10_000,
+        val_size: int = 500,
+        test_size: int = 1000,
+        source_vocab_size: int = 160,
+        target_vocab_size: int = 640,
+        max_length: int = 32,
+        **parallel: Any,
+    ) -> None:
+        super().__init__(source_vocab_size, target_vocab_size, max_length, **parallel)
+        if unknown := sorted(set(kinds) - {*KINDS, "territory"}):
+            raise Mistake(f"data.kinds has {unknown[0]!r}: choose out of {', '.join(KINDS)}, territory")
+        self.languages, self.kinds, self.holdout = tuple(languages), tuple(kinds), holdout
+        self.sizes = (train_size, val_size, test_size)
+
+    def pairs(self) -> dict[str, Pairs]:
+        train, val, test = self.sizes
+        writers = {language: Writer(language, self.kinds) for language in self.languages}
+        draw = random.Random(0)
+        found: dict[str, str] = {}
+        held = {tag: self.kinds[i % len(self.kinds)] for i, tag in enumerate(self.languages)}
+        unseen: dict[str, str] = {}
+        wanted = train + val + test
+        for _ in range(10 * wanted):
+            language, kind = draw.choice(self.languages), draw.choice(self.kinds)
+            source, target = writers[language].example(kind, draw)
+            pattern = self.holdout == "patterns" and held[language] == kind
+            (unseen if pattern else found)[f"<{language}> {source}"] = target
+            if len(found) >= wanted:
+                break
+        if self.holdout == "patterns":
+            splits = random_splits(list(found.items()), val, 1, train)
+            return splits | {"test": list(unseen.items())[:test]}
+        if set(self.kinds) == {"territory"} or len(found) < wanted:
+            train = 0  # all there are
+        return self.without_leaks(random_splits(list(found.items()), val, test, train))
+
+    @staticmethod
+    def without_leaks(splits: dict[str, Pairs]) -> dict[str, Pairs]:
+        """Without the training pairs whose English text is asked in the test, in whatever language."""
+        held = {source.split(" ", 1)[1] for name in ("val", "test") for source, _ in splits[name]}
+        return splits | {"train": [pair for pair in splits["train"] if pair[0].split(" ", 1)[1] not in held]}
+
+
+class Writer:
+    """Says the same in English and in one language.
+
+    Raises:
+        Mistake: CLDR has no such language.
+    """
+
+    def __init__(self, language: str, kinds: Sequence[str]) -> None:
+        from babel import Locale, UnknownLocaleError
+
+        try:
+            self.english, self.other = Locale.parse("en"), Locale.parse(language)
+        except (UnknownLocaleError, ValueError):
+            raise Mistake(f"CLDR has no language {language!r}: give codes such as {', '.join(LANGUAGES)}") from None
+        other = self.other._data
+        self.units = [
+            u for u in UNITS if "long" in other["unit_patterns"].get(u, {})
+        ]  # CLDR has not all in each language
+        self.currencies = [c for c in CURRENCIES if c in other["currency_names"]]
+        self.territories = sorted(c for c in self.english.territories if c.isalpha() and c in self.other.territories)
+
+    def example(self, kind: str, draw: random.Random) -> tuple[str, str]:
+        """A random text of a kind: (English, the other language)."""
+        from babel.dates import format_date, format_time
+        from babel.numbers import format_currency
+        from babel.units import format_unit
+
+        both = (self.english, self.other)
+        if kind in ("full_date", "long_date"):
+            day = FIRST + timedelta(days=draw.randrange(DAYS))
+            texts = [format_date(day, kind.removesuffix("_date"), locale=locale) for locale in both]
+        elif kind == "time":
+            moment = time(draw.randrange(24), draw.randrange(60), draw.randrange(60))
+            texts = [format_time(moment, "medium", locale=locale) for locale in both]
+        elif kind == "unit" and self.units:
+            amount, unit = draw.randint(1, 999), draw.choice(self.units)
+            texts = [format_unit(amount, unit, "long", locale=locale) for locale in both]
+        elif kind == "territory":
+            code = draw.choice(self.territories)
+            texts = [locale.territories[code] for locale in both]
+        else:
+            amount, code = draw.randint(1, 999), draw.choice(self.currencies)
+            texts = [
+                format_currency(amount, code, "0", locale=locale, format_type="name", currency_digits=False)
+                for locale in both
+            ]
+        english, other = (" ".join(text.split()) for text in texts)  # no-break spaces are plain ones here
+        return english, other

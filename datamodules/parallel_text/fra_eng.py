@@ -1,0 +1,63 @@
+"""English to French: short everyday sentences of the Tatoeba project. D2L 10.5.
+
+Departs from the book: its vocabularies are made of training and validation rows, ours of training rows alone; its 512 +
+128 rows are the file's first and shortest (one more by a slip), and there is no test split; ours are the same rows, and
+a test of the next ones.
+"""
+
+import re
+import zipfile
+from typing import Any, Literal
+
+from datamodules.base import Mistake
+from datamodules.downloads import fetch
+from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+
+URL = "https://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip"
+SHA256 = "fa96382b2c8b609e1662654c1e6e6baeb8d30b3bf63dfb4a5a261cc36347df13"
+
+
+class FraEng(ParallelText):
+    """Sentences of words and marks with spaces between, in lower case, as the book prepares them.
+
+    Args:
+        subset: ``book``: the first ``train_size`` rows of the file for training, the next for validation and test.
+            ``random``: rows from all of the file; an English sentence is in one split alone.
+        train_size, val_size, test_size: Pairs of each split.
+        source_vocab_size, target_vocab_size, max_length, min_count: See ``ParallelText``.
+        **parallel: See ``ParallelText``.
+    """
+
+    def __init__(
+        self,
+        subset: Literal["book", "random"] = "book",
+        train_size: int = 512,
+        val_size: int = 128,
+        test_size: int = 128,
+        source_vocab_size: int = 200,
+        target_vocab_size: int = 220,
+        max_length: int = 9,
+        min_count: int = 2,
+        **parallel: Any,
+    ) -> None:
+        parallel.setdefault("tokenizer", "space")
+        super().__init__(source_vocab_size, target_vocab_size, max_length, min_count=min_count, **parallel)
+        self.subset, self.sizes = subset, (train_size, val_size, test_size)
+
+    def normalise(self, text: str) -> str:
+        """Lower case, plain spaces, and a space before each of ``, . ! ?``."""
+        text = text.replace("\u202f", " ").replace("\xa0", " ").lower()
+        return " ".join(re.sub(r"([,.!?])", r" \1", text).split())
+
+    def pairs(self) -> dict[str, Pairs]:
+        with zipfile.ZipFile(fetch(URL, SHA256, "fra-eng/fra-eng.zip")) as archive:
+            lines = archive.read("fra-eng/fra.txt").decode("utf-8").splitlines()
+        rows = [tuple(line.split("\t")[:2]) for line in lines if "\t" in line]
+        train, val, test = self.sizes
+        if sum(self.sizes) > len(rows):
+            raise Mistake(f"the file has {len(rows)} pairs, fewer than the {sum(self.sizes)} asked for")
+        pairs: Pairs = [(source, target) for source, target in rows]
+        if self.subset == "random":
+            return random_splits(pairs, val, test, train)
+        ends = (train, train + val, train + val + test)
+        return {"train": pairs[: ends[0]], "val": pairs[ends[0] : ends[1]], "test": pairs[ends[1] : ends[2]]}

@@ -1,0 +1,63 @@
+"""Your own pairs of texts: one file of ``source<TAB>target`` lines, or two files with a line each.
+
+dive fit rnn/bahdanau --data ParallelFile --data.path pairs.tsv
+dive fit rnn/bahdanau --data ParallelFile --data.path text.en --data.target_path text.sw
+"""
+
+from typing import Any
+
+from datamodules.base import Mistake
+from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+from datamodules.text.files import read_text
+
+
+class ParallelFile(ParallelText):
+    """Pairs out of files, split at random (seed 0); a source is in one split alone.
+
+    Args:
+        path: ``source<TAB>target`` lines (more columns are left out), or the sources, one a line.
+        target_path: The targets, one a line; empty where ``path`` has both.
+        val_share, test_share: Shares of the pairs held out.
+        **parallel: See ``ParallelText``.
+    """
+
+    def __init__(
+        self, path: str = "", target_path: str = "", val_share: float = 0.1, test_share: float = 0.1, **parallel: Any
+    ) -> None:
+        super().__init__(**parallel)
+        if min(val_share, test_share) <= 0 or val_share + test_share >= 1:
+            raise Mistake(
+                f"data.val_share {val_share} and data.test_share {test_share}: each above 0, together below 1"
+            )
+        self.path, self.target_path = path, target_path
+        self.val_share, self.test_share = val_share, test_share
+
+    def pairs(self) -> dict[str, Pairs]:
+        pairs = self._two_files() if self.target_path else self._one_file()
+        sizes = [max(1, round(len(pairs) * share)) for share in (self.val_share, self.test_share)]
+        return random_splits(pairs, *sizes)
+
+    def _one_file(self) -> Pairs:
+        pairs = []
+        for number, line in enumerate(read_text(self.path).split("\n"), 1):
+            if not line.strip():
+                continue
+            source, tab, target = line.partition("\t")
+            if not tab or not source.strip() or not target.strip():
+                raise Mistake(
+                    f"{self.path}:{number} is no source<TAB>target; for two files give --data.target_path too"
+                )
+            pairs.append((source.strip(), target.split("\t")[0].strip()))
+        return pairs
+
+    def _two_files(self) -> Pairs:
+        sides = [
+            read_text(path, option).rstrip("\n").split("\n")
+            for path, option in ((self.path, "data.path"), (self.target_path, "data.target_path"))
+        ]
+        if len(sides[0]) != len(sides[1]):
+            raise Mistake(
+                f"{self.path} has {len(sides[0])} lines, {self.target_path} has {len(sides[1])}: line i of one must "
+                "translate line i of the other"
+            )
+        return [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]

@@ -1,0 +1,150 @@
+"""What every text for language models shares: a tokenizer, one split, random windows or streams.
+
+A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) int64; targets of -1 are padding.
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, TensorDataModule, TensorLoader, global_seed
+from datamodules.text.ngram import ngram_loss
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, load_tokenizer
+from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
+
+PAD = -1  # of targets; no token has it
+
+
+class LanguageModelData(TensorDataModule):
+    """Text as tokens for a language model.
+
+    Args:
+        vocab_size: Entries of the vocabulary, which is made of the training part alone.
+        seq_len: T, tokens in a window.
+        tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``.
+        lower: Put the text in lower case.
+        min_count: Rarer tokens are unknown.
+        partition: ``random`` windows, or ``sequential`` streams for models that carry their state.
+        stride: Tokens from one random window to the next; 0 means ``seq_len``, 1 the book's all windows.
+        train_tokens: Only so many tokens of the training part; 0 means all.
+        **loader: See ``TensorDataModule``. In sequential partitioning the last batch size is the number of streams.
+    """
+
+    #: Special tokens of the vocabulary.
+    specials: tuple[str, ...] = SPECIALS
+
+    def __init__(
+        self,
+        vocab_size: int = 128,
+        seq_len: int = 64,
+        tokenizer: Literal["char", "word", "space", "bpe"] = "char",
+        lower: bool = False,
+        min_count: int = 1,
+        partition: Literal["random", "sequential"] = "random",
+        stride: int = 0,
+        train_tokens: int = 0,
+        **loader: Any,
+    ) -> None:
+        super().__init__(**loader)
+        if seq_len < 1:
+            raise Mistake(f"data.seq_len is {seq_len}: give at least 1")
+        self.vocab_size, self.seq_len = vocab_size, seq_len
+        self.kind, self.lower, self.min_count = tokenizer, lower, min_count
+        self.partition, self.stride, self.train_tokens = partition, stride or seq_len, train_tokens
+        self.tokenizer: Tokenizer | None = None
+        self.corpus: dict[str, Tensor] = {}  # each split as one row of tokens, int32
+        #: Characters that a token of a split has on average: makes perplexities of different tokenizers comparable.
+        self.characters_per_token: dict[str, float] = {}
+
+    # -- for the subclass ---------------------------------------------------------------------------------------------
+
+    def texts(self) -> dict[str, str]:
+        """The whole text of each split: train, val and test."""
+        raise NotImplementedError
+
+    # -- tokens -------------------------------------------------------------------------------------------------------
+
+    def processor(self) -> dict[str, Any]:
+        assert self.tokenizer is not None
+        return {**super().processor(), "tokenizer": self.tokenizer.saved(), "seq_len": self.seq_len}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.tokenizer = load_tokenizer(processor["tokenizer"])
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        texts = self.texts()
+        if self.tokenizer is None:
+            kind = TOKENIZERS[self.kind]
+            train = texts["train"].splitlines(keepends=True)
+            self.tokenizer = kind.train(train, self.vocab_size, self.specials, self.lower, self.min_count)
+        if len(self.tokenizer) != self.vocab_size:
+            raise Mistake(f"the vocabulary has {len(self.tokenizer)} entries, but data.vocab_size is {self.vocab_size}")
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        for name, text in texts.items():
+            ids = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
+            if name == "train" and self.train_tokens:
+                ids = ids[: self.train_tokens]
+            self._check_length(name, ids)
+            if self.kind in ("char", "bpe"):  # words lose the spaces between them
+                self.characters_per_token[name] = len(text) / len(ids)
+            self.corpus[name] = ids
+            if name == "train":
+                splits[name] = (ids,)
+            else:
+                streams = self.eval_batch_size * self._rank_and_world()[1] if self.partition == "sequential" else 1
+                splits[name] = evaluation_windows(ids, self.seq_len, streams, PAD)
+        splits["predict"] = splits["test"]
+        return splits
+
+    def _check_length(self, name: str, ids: Tensor) -> None:
+        least = self.seq_len + 1 if name == "train" else 2
+        if name == "train" and self.partition == "sequential":
+            least = self.seq_len * self.batch_size * self._rank_and_world()[1] + self.seq_len
+        if len(ids) < least:
+            raise Mistake(
+                f"the {name} part of {self.source_name()} has {len(ids)} tokens, but needs {least} for data.seq_len "
+                f"{self.seq_len}" + (f" in {self.batch_size} streams" if self.partition == "sequential" else "")
+            )
+
+    def source_name(self) -> str:
+        """What the text is called in messages."""
+        return type(self).__name__
+
+    def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """A window (B, T + 1) becomes tokens and targets; an evaluation batch has both already."""
+        if len(batch) == 1:
+            window = batch[0].long()
+            return window[:, :-1], window[:, 1:]
+        return tuple(t.long() for t in batch)
+
+    # -- loaders ------------------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> TensorLoader:
+        rank, world = self._rank_and_world()
+        cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        corpus = self.splits["train"][0]
+        loader = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
+        if self.partition == "sequential":
+            return StreamLoader(corpus, self.seq_len, self.batch_size, **loader)
+        return WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader)
+
+    # -- what a number must be read against ---------------------------------------------------------------------------
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Chance, and an n-gram model of the training part, on the test part: perplexities."""
+        train, test = self.corpus["train"].numpy(), self.corpus["test"].numpy()
+        order = 5 if self.kind == "char" else 3
+        losses = {n: ngram_loss(train, test, self.vocab_size, n) for n in (1, order)}
+        length = self.characters_per_token.get("test")
+
+        def metrics(loss: float) -> dict[str, float]:
+            bits = {"test/bits_per_character": loss / math.log(2) / length} if length else {}
+            return {"test/loss": loss, "test/perplexity": math.exp(loss), **bits}
+
+        return {
+            "chance": {"what": "the frequencies of the tokens", "metrics": metrics(losses[1])},
+            "baseline": {"what": f"{order}-gram model (Witten-Bell)", "metrics": metrics(losses[order])},
+        }

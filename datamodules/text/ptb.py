@@ -1,0 +1,25 @@
+"""Penn Treebank as Mikolov prepared it: 929,589 training words, 10,000 different ones, ``<unk>`` and N in the text."""
+
+import zipfile
+from typing import Any
+
+from datamodules.downloads import fetch
+from datamodules.text.language_model import LanguageModelData
+
+URL = "https://d2l-data.s3-accelerate.amazonaws.com/ptb.zip"
+SHA256 = "310d8f602882a5716613815ed75596e5764ea84ed04c5630eebaaf2b943ec5aa"
+
+
+class PTB(LanguageModelData):
+    """Its own three parts. The end of a line is a word (``<eos>`` elsewhere): 9,999 words and it are the vocabulary."""
+
+    specials = ("<unk>",)
+
+    def __init__(self, vocab_size: int = 10_000, seq_len: int = 35, **text: Any) -> None:
+        text["tokenizer"] = "space"
+        super().__init__(vocab_size, seq_len, **text)
+
+    def texts(self) -> dict[str, str]:
+        with zipfile.ZipFile(fetch(URL, SHA256, "ptb/ptb.zip")) as archive:
+            names = {"train": "train", "val": "valid", "test": "test"}
+            return {part: archive.read(f"ptb/ptb.{name}.txt").decode() for part, name in names.items()}

@@ -1,0 +1,237 @@
+"""Tokenizers: characters, words, byte pairs, behind one interface.
+
+A tokenizer is made from texts to a declared size, which is what the model is built with, and kept as plain values in
+the run's ``processor.json``. Special tokens come first; by convention ``<pad> <bos> <eos> <unk>`` are 0 to 3. Where the
+texts have fewer different tokens than declared, the rest of the vocabulary stands empty: its entries are never met.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from datamodules.base import Mistake
+
+SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+Kind = Literal["char", "word", "space", "bpe"]
+
+
+class Tokenizer:
+    """A vocabulary and how texts are cut. Subclasses: ``CharTokenizer``, ``WordTokenizer``, ``BPETokenizer``.
+
+    Args:
+        tokens: All tokens in the order of their ids, specials first.
+        specials: The special tokens; they stand for themselves in a text and are left out when decoding.
+        lower: Texts are put in lower case.
+    """
+
+    kind: Kind
+
+    def __init__(self, tokens: Sequence[str], specials: Sequence[str] = SPECIALS, lower: bool = False) -> None:
+        self.tokens, self.specials, self.lower = list(tokens), list(specials), lower
+        self.ids = {token: i for i, token in enumerate(self.tokens)}
+        self.unk_id = self.ids.get("<unk>", -1)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def id_of(self, token: str) -> int:
+        """The id of a special token, -1 where the vocabulary has none of that name."""
+        return self.ids.get(token, -1)
+
+    def prepare(self, text: str) -> str:
+        """Unicode's composed form (tone marks are written in two ways), and lower case where asked for."""
+        text = unicodedata.normalize("NFC", text)
+        return text.lower() if self.lower else text
+
+    def cut(self, text: str) -> list[str]:
+        """A prepared text as tokens."""
+        raise NotImplementedError
+
+    def join(self, tokens: list[str]) -> str:
+        """Tokens without specials as text."""
+        raise NotImplementedError
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; what the vocabulary does not have is ``<unk>``, or left out where there is none."""
+        ids = self.ids
+        if self.unk_id < 0:
+            return [ids[token] for token in self.cut(self.prepare(text)) if token in ids]
+        unk = self.unk_id
+        return [ids.get(token, unk) for token in self.cut(self.prepare(text))]
+
+    def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
+        """The text of ids; ``<pad>``, ``<bos>`` and ``<eos>`` are left out, unused entries too."""
+        silent = {token for token in self.specials if token != "<unk>" or not keep_unknown}
+        tokens = [self.tokens[i] for i in ids]
+        return self.join([token for token in tokens if token not in silent and not token.startswith("<unused")])
+
+    # -- making and keeping -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        size: int,
+        specials: Sequence[str] = SPECIALS,
+        lower: bool = False,
+        min_count: int = 1,
+    ) -> "Tokenizer":
+        """A vocabulary of exactly ``size``: the specials, then the most frequent tokens, ties by code point.
+
+        Args:
+            texts: Training texts alone; what only validation and test have is unknown, as it would be in use.
+            size: Number of entries.
+            specials, lower: See the class.
+            min_count: Tokens that are rarer become unknown.
+        """
+        if size <= len(specials):
+            raise Mistake(f"data.vocab_size is {size}: the special tokens alone are {len(specials)}; give more")
+        cutter = cls(specials, specials, lower)
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(cutter.cut(cutter.prepare(text)))
+        known = [t for t, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n >= min_count]
+        return cls(fill([*specials, *(t for t in known if t not in specials)], size), specials, lower)
+
+    def saved(self) -> dict[str, Any]:
+        """Plain values, from which ``load_tokenizer`` makes the tokenizer again."""
+        return {"kind": self.kind, "tokens": self.tokens, "specials": self.specials, "lower": self.lower}
+
+    def save(self, path: str | Path) -> None:
+        Path(path).write_text(json.dumps(self.saved(), ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def fill(tokens: list[str], size: int) -> list[str]:
+    """The first ``size`` tokens, or all of them and unused entries."""
+    return tokens[:size] + [f"<unused{i}>" for i in range(size - len(tokens))]
+
+
+class CharTokenizer(Tokenizer):
+    """Each character is a token."""
+
+    kind = "char"
+
+    def cut(self, text: str) -> list[str]:
+        return list(text)
+
+    def join(self, tokens: list[str]) -> str:
+        return "".join(tokens)
+
+
+class WordTokenizer(Tokenizer):
+    """Words, marks and the space between: nothing is lost, what was encoded without unknowns decodes to the letter.
+
+    A word is a run of letters with inner apostrophes or hyphens, with the space before it; every digit and every other
+    sign is a token of its own, also with the space before it. A special token written in a text (``<unk>``) is one
+    token.
+    """
+
+    kind = "word"
+    LETTER = r"(?:[^\W\d]|[\u0300-\u036f])"  # with tone marks that have no composed form, as Yoruba's
+    PATTERN = re.compile(rf"<\w+>| ?{LETTER}+(?:['\u2019-]{LETTER}+)*| ?\d| ?[^\w\s]|\n|[^\S\n]+(?= \S)|\s")
+
+    def cut(self, text: str) -> list[str]:
+        return self.PATTERN.findall(text)
+
+    def join(self, tokens: list[str]) -> str:
+        return "".join(tokens)
+
+
+class SpaceTokenizer(Tokenizer):
+    """What stands between spaces is a token, an end of line too: for texts that were cut already (PTB, WikiText, the
+    book's sentences).
+    """
+
+    kind = "space"
+    PATTERN = re.compile(r"\n|\S+")
+
+    def cut(self, text: str) -> list[str]:
+        return self.PATTERN.findall(text)
+
+    def join(self, tokens: list[str]) -> str:
+        return re.sub(r" ?\n ?", "\n", " ".join(tokens))
+
+
+class BPETokenizer(Tokenizer):
+    """Byte pairs (Sennrich et al. 2016, Radford et al. 2019) by the library ``tokenizers``: no text is unknown."""
+
+    kind = "bpe"
+
+    def __init__(self, model: str, specials: Sequence[str] = SPECIALS, lower: bool = False) -> None:
+        import tokenizers
+
+        self.model = tokenizers.Tokenizer.from_str(model)
+        vocabulary = self.model.get_vocab()
+        super().__init__(sorted(vocabulary, key=vocabulary.__getitem__), specials, lower)
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        size: int,
+        specials: Sequence[str] = SPECIALS,
+        lower: bool = False,
+        min_count: int = 1,
+    ) -> "BPETokenizer":
+        import tokenizers
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        least = len(specials) + 256
+        if size < least:
+            raise Mistake(f"data.vocab_size is {size}: byte pairs need at least {least}, the specials and all bytes")
+        model = tokenizers.Tokenizer(models.BPE())
+        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=list(specials),
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            min_frequency=max(2, min_count),
+            show_progress=False,
+        )
+        prepare = Tokenizer(specials, specials, lower).prepare
+        model.train_from_iterator((prepare(text) for text in texts), trainer)
+        missing = size - model.get_vocab_size()
+        if missing > 0:  # a small text has no more pairs
+            model.add_tokens([f"<unused{i}>" for i in range(missing)])
+        return cls(model.to_str(), specials, lower)
+
+    def encode(self, text: str) -> list[int]:
+        return self.model.encode(self.prepare(text), add_special_tokens=False).ids
+
+    def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
+        return self.model.decode(list(ids), skip_special_tokens=True)
+
+    def saved(self) -> dict[str, Any]:
+        return {"kind": self.kind, "model": self.model.to_str(), "specials": self.specials, "lower": self.lower}
+
+
+TOKENIZERS: dict[str, type[Tokenizer]] = {
+    "char": CharTokenizer,
+    "word": WordTokenizer,
+    "space": SpaceTokenizer,
+    "bpe": BPETokenizer,
+}
+
+
+def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
+    """A tokenizer out of what ``saved`` returned, or out of the file that ``save`` wrote.
+
+    Raises:
+        Mistake: The file is missing or no tokenizer.
+    """
+    if not isinstance(saved, dict):
+        try:
+            saved = json.loads(Path(saved).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise Mistake(f"no tokenizer {saved}") from None
+        except ValueError:
+            raise Mistake(f"{saved} is no tokenizer file") from None
+    if not isinstance(saved, dict) or saved.get("kind") not in TOKENIZERS:
+        raise Mistake("these are no values of a tokenizer: they name no kind out of " + ", ".join(TOKENIZERS))
+    values = dict(saved)
+    return TOKENIZERS[values.pop("kind")](**values)

@@ -1,0 +1,50 @@
+"""WikiText-2 (Merity et al. 2016): Wikipedia's good articles, cut into words, rare ones as ``<unk>``."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from datamodules.base import Mistake, data_root
+from datamodules.downloads import fetch
+from datamodules.text.files import read_text, split_text
+from datamodules.text.language_model import LanguageModelData
+
+URL = "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model/data/wikitext-2/"
+SHA256 = {
+    "valid": "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+    "test": "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+}
+
+
+class WikiText2(LanguageModelData):
+    """WikiText-2 for language models; the test part is always the published one.
+
+    Args:
+        part: ``valid`` trains on the first nine tenths of the published validation part (213,886 words) and validates
+            on the rest: a small set with real articles. ``train`` is the published division and needs wiki.train.tokens
+                in
+            the folder.
+        **text: See ``LanguageModelData``. With ``tokenizer: space`` the words are the published ones.
+    """
+
+    specials = ("<unk>",)
+
+    def __init__(
+        self, vocab_size: int = 10_000, seq_len: int = 35, part: Literal["valid", "train"] = "valid", **text: Any
+    ) -> None:
+        text.setdefault("tokenizer", "space")
+        super().__init__(vocab_size, seq_len, **text)
+        self.part = part
+
+    def texts(self) -> dict[str, str]:
+        valid, test = (self._read(name) for name in ("valid", "test"))
+        if self.part == "valid":
+            parts = split_text(valid, 0.1, 0.0)
+            return {"train": parts["train"], "val": parts["val"] + parts["test"], "test": test}
+        path = Path(data_root()) / "wikitext-2" / "wiki.train.tokens"
+        if not path.is_file():
+            raise Mistake(f"no {path}: put the training part there, or say --data.part valid")
+        return {"train": read_text(path), "val": valid, "test": test}
+
+    @staticmethod
+    def _read(name: str) -> str:
+        return read_text(fetch(f"{URL}{name}.txt", SHA256[name], f"wikitext-2/wiki.{name}.tokens"))

@@ -1,0 +1,72 @@
+"""Two ways to cut a long text into batches: random windows, and streams that go on from batch to batch.
+
+D2L 9.3 takes all windows in a random order; its earlier editions also have sequential partitioning, which a carried
+state needs. Both are views of one tensor of tokens: no window is copied before its batch.
+"""
+
+import torch
+from torch import Tensor
+
+from datamodules.base import TensorLoader
+
+
+class WindowLoader(TensorLoader):
+    """Windows of ``seq_len`` + 1 tokens in a random order; all of them begin at a multiple of ``stride`` and an offset
+    that is drawn anew for each epoch, so that the edges fall elsewhere.
+
+    Args:
+        corpus: All tokens (N,).
+        seq_len: T; a window has one token more, the last target.
+        stride: Tokens from one window to the next: 1 takes every window (the book), T takes each token once.
+        batch_size, seed, rank, world, pin_memory: See ``TensorLoader``.
+    """
+
+    def __init__(self, corpus: Tensor, seq_len: int, stride: int, batch_size: int, **loader: int | bool) -> None:
+        super().__init__((corpus.unfold(0, seq_len + 1, 1),), batch_size, True, **loader)  # type: ignore[arg-type]
+        self.stride = stride
+
+    def __len__(self) -> int:
+        return -(-(len(self.tensors[0]) // self.stride // self.world) // self.batch_size)
+
+    def _order(self) -> Tensor:
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        count = len(self.tensors[0]) // self.stride
+        offset = torch.randint(self.stride, (1,), generator=generator)
+        starts = offset + self.stride * torch.randperm(count, generator=generator)
+        return starts[: count - count % self.world][self.rank :: self.world]
+
+
+class StreamLoader(TensorLoader):
+    """The text as ``batch_size`` x ``world`` streams side by side: row i of a batch goes on where row i of the last one
+    stopped. The streams begin at an offset that is drawn anew for each epoch; what does not fill a step is left out.
+    """
+
+    def __init__(self, corpus: Tensor, seq_len: int, batch_size: int, **loader: int | bool) -> None:
+        super().__init__((corpus.unfold(0, seq_len + 1, 1),), batch_size, True, **loader)  # type: ignore[arg-type]
+        self.seq_len = seq_len
+
+    def __len__(self) -> int:
+        return len(self.tensors[0]) // (self.seq_len * self.batch_size * self.world)
+
+    def _order(self) -> Tensor:
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        offset = torch.randint(self.seq_len, (1,), generator=generator)
+        steps, rows = len(self), self.batch_size * self.world
+        starts = torch.arange(rows * steps).reshape(rows, steps) * self.seq_len + offset
+        return starts.T[:, self.rank :: self.world].flatten()  # step by step
+
+
+def evaluation_windows(corpus: Tensor, seq_len: int, rows: int, pad_id: int = -1) -> tuple[Tensor, Tensor]:
+    """Every token of a text but the first as a target exactly once: (tokens, targets), both (steps * rows, T).
+
+    The text lies in ``rows`` streams, step by step: rows k * ``rows`` to (k + 1) * ``rows`` are step k. What is missing
+    at the end has targets of ``pad_id``.
+    """
+    count = len(corpus) - 1
+    steps = -(-count // (rows * seq_len))
+    size = rows * steps * seq_len
+    tokens, targets = corpus.new_zeros(size), corpus.new_full((size,), pad_id)
+    tokens[:count], targets[:count] = corpus[:-1], corpus[1:]
+    shape = (rows, steps, seq_len)
+    streams = [t.reshape(shape).transpose(0, 1).reshape(-1, seq_len).contiguous() for t in (tokens, targets)]
+    return streams[0], streams[1]

@@ -1,0 +1,92 @@
+"""Beam search: the k best beginnings, carried on together. D2L 10.8, which gives no code.
+
+A hypothesis is scored by log P / L^alpha, where L is the number of its tokens, the end of sequence included (Wu et al.
+2016; alpha 0.75 in the book). Of the k best continuations at each step those that end are finished and set aside; the k
+best that do not end go on. A row ends when it has k finished hypotheses (``early_stopping`` in transformers) or at
+``max_tokens``, where what is unfinished counts as it is.
+
+A beam of one is greedy search; a beam of V^(T-1) is exhaustive search over T tokens of a vocabulary of V.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_models.functional.decoding import OUT, Step
+from lit_models.functional.state import reorder
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """An output: its tokens, the last of which is the end of sequence where it ended, and its score."""
+
+    tokens: list[int]
+    score: float
+    log_probability: float
+
+
+def beam_search(
+    step: Step,
+    last: Tensor,
+    state: Any,
+    width: int,
+    max_tokens: int,
+    eos_id: int,
+    length_penalty: float = 0.75,
+    num_best: int = 1,
+) -> list[list[Hypothesis]]:
+    """The ``num_best`` best hypotheses of each row, best first.
+
+    Args:
+        step: Step function on B * width rows; its scores must be log-probabilities.
+        last: The token each row begins with (B,).
+        state: The state before ``last``, with B rows (or None): it is repeated for the beams.
+        width: Number k of beams.
+        max_tokens: Largest number T of tokens.
+        eos_id: The token that ends a hypothesis.
+        length_penalty: alpha; 0 compares plain log-probabilities, which favours short outputs.
+        num_best: At most ``width``.
+    """
+    if not 1 <= num_best <= width:
+        raise ValueError(f"num_best is {num_best}: give 1 to {width}, the width of the beam")
+    rows, device = len(last), last.device
+    first = torch.arange(rows, device=device)[:, None] * width  # (B, 1): each row's first beam
+    state = reorder(state, torch.arange(rows, device=device).repeat_interleave(width))
+    last = last.repeat_interleave(width)
+    total = torch.full((rows, width), OUT, dtype=torch.float64, device=device)
+    total[:, 0] = 0  # all beams begin alike: one of them counts
+    tokens = torch.empty(rows, width, 0, dtype=torch.long, device=device)
+    finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
+    open_rows = torch.ones(rows, dtype=torch.bool)
+
+    for length in range(1, max_tokens + 1):
+        with torch.no_grad():
+            scores, state = step(last, state)  # (B * k, V)
+        vocabulary = scores.shape[1]
+        sums = total[:, :, None] + scores.double().reshape(rows, width, vocabulary)
+        best, place = sums.flatten(1).topk(min(2 * width, width * vocabulary), dim=1)  # at most k of 2k can end here
+        beam, token = place // vocabulary, place % vocabulary
+        ends = (token == eos_id) & (best > OUT)
+        for row, rank in (ends[:, :width] & open_rows.to(device)[:, None]).nonzero().tolist():
+            before = tokens[row, beam[row, rank]].tolist()
+            log_p = float(best[row, rank])
+            finished[row].append(Hypothesis([*before, eos_id], log_p / length**length_penalty, log_p))
+            if len(finished[row]) == width:
+                open_rows[row] = False
+        alive = best.masked_fill(token == eos_id, OUT)
+        total, chosen = alive.topk(width, dim=1)
+        beam, last_tokens = beam.gather(1, chosen), token.gather(1, chosen)
+        tokens = torch.cat([tokens.gather(1, beam[:, :, None].expand(-1, -1, length - 1)), last_tokens[:, :, None]], 2)
+        if not bool(open_rows.any()):
+            break
+        last = last_tokens.flatten()
+        state = reorder(state, (first + beam).flatten())
+
+    for row in open_rows.nonzero().flatten().tolist():  # what did not end in time
+        for log_p, unfinished in zip(total[row].tolist(), tokens[row].tolist(), strict=True):
+            if log_p > OUT:
+                length = len(unfinished)
+                finished[row].append(Hypothesis(unfinished, log_p / length**length_penalty, log_p))
+    return [sorted(found, key=lambda h: -h.score)[:num_best] for found in finished]

@@ -1,0 +1,126 @@
+"""Language modelling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
+
+A target of ``pad_id`` counts nowhere. Perplexity is exp of the mean over all tokens of the split: D2L 9.5 plots the
+mean of the batches' perplexities, which is larger.
+"""
+
+import math
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MeanMetric
+
+from lit_models.functional.state import map_state, rows_of
+from lit_models.tasks.task import Task
+
+
+class LanguageModel(Task):
+    """Trains ``self.net``, which maps tokens (B, T) to logits (B, T, V) of the next one, by cross-entropy in nats.
+
+    A network that can go on from where it stopped also has ``net.decode(tokens, state) -> (logits, state)``: state None
+    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and ``dive generate`` use it.
+
+    Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, where the datamodule
+    says how many characters a token has (``characters_per_token``), ``test/bits_per_character``.
+
+    Args:
+        vocab_size: Number V of tokens.
+        pad_id: Target that is left out.
+        carry_state: Batches follow one another in the text (sequential partitioning), and each goes on from the state
+            in which the last one ended: truncated backpropagation through time, cut at the batch's edge. The training's
+            state is saved in the checkpoint, so that a resumed run goes on to the bit.
+        **task: See ``Task``.
+    """
+
+    def __init__(self, vocab_size: int, pad_id: int = -1, carry_state: bool = False, **task: Any) -> None:
+        super().__init__(**task)
+        self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.carried: dict[str, tuple[int, Any]] = {}  # stage: (epoch, the state after its last batch)
+
+    # -- the network, with or without what came before --------------------------------------------------------------
+
+    def logits(self, tokens: Tensor, stage: str) -> Tensor:
+        """(B, T) -> (B, T, V), going on from the last batch of this stage and epoch where the state is carried."""
+        if not self.carry_state:
+            return self(tokens)
+        epoch, state = self.carried.get(stage, (-1, None))
+        if epoch != self.current_epoch or rows_of(state) != len(tokens):
+            state = None
+        state = map_state(lambda t: t.to(tokens.device), state)  # out of a checkpoint it comes on the CPU
+        logits, state = self.net.decode(tokens, state)  # type: ignore[operator]
+        self.carried[stage] = (self.current_epoch, map_state(Tensor.detach, state))
+        return logits
+
+    def token_losses(self, batch: tuple[Tensor, Tensor], stage: str) -> Tensor:
+        """The cross-entropy of each token (B, T), 0 where the target is padding."""
+        tokens, targets = batch
+        logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
+        losses = F.cross_entropy(logits.float(), targets.flatten(), ignore_index=self.pad_id, reduction="none")
+        return losses.reshape(targets.shape)
+
+    def mean_loss(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor]:
+        """The mean over a batch's real tokens, and their number."""
+        count = (batch[1] != self.pad_id).sum()
+        return self.token_losses(batch, stage).sum() / count.clamp(min=1), count
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss, count = self.mean_loss(batch, "train")
+        self.record_train_loss(loss, count)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self.val_loss.update(*self.mean_loss(batch, "val"))
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self.test_loss.update(*self.mean_loss(batch, "test"))
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``loss`` (B,), the mean over each row's real tokens in nats, and ``perplexity`` (B,), its exp."""
+        count = (batch[1] != self.pad_id).sum(1).clamp(min=1)
+        loss = self.token_losses(batch, "predict").sum(1) / count
+        return {"loss": loss, "perplexity": loss.exp()}
+
+    def on_validation_epoch_start(self) -> None:
+        self.carried.pop("val", None)
+
+    def on_test_epoch_start(self) -> None:
+        self.carried.pop("test", None)
+
+    def on_predict_epoch_start(self) -> None:
+        self.carried.pop("predict", None)
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val/loss", self.val_loss)
+        self.log("val/perplexity", self.val_loss.compute().exp(), prog_bar=True)
+
+    def on_test_epoch_end(self) -> None:
+        loss = self.test_loss.compute()
+        self.log("test/loss", self.test_loss)
+        self.log("test/perplexity", loss.exp())
+        data = getattr(self.trainer, "datamodule", None)
+        length: float = getattr(data, "characters_per_token", {}).get("test", 0.0)
+        if length:
+            self.log("test/bits_per_character", loss / math.log(2) / length)
+
+    # -- the carried state in the checkpoint --------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        epoch, state = self.carried.get("train", (-1, None))
+        world = self.trainer.world_size
+        ranks = map_state(lambda t: self.all_gather(t).reshape(world, *t.shape).cpu(), state)
+        checkpoint["carried_state"] = {"epoch": epoch, "state": ranks}  # tensors (world, B, ...)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        saved = checkpoint.get("carried_state")
+        if not saved or rows_of(saved["state"]) == 0:
+            return
+        trainer = getattr(self, "_trainer", None)  # none where the model is loaded without one
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if rows_of(saved["state"]) == world:  # with another number of ranks the streams are other ones
+            self.carried["train"] = (saved["epoch"], map_state(lambda t: t[rank], saved["state"]))

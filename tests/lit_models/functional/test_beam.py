@@ -1,0 +1,122 @@
+"""Beam search against greedy, against trying everything, and the book's example."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lit_models.functional.beam import beam_search
+from lit_models.functional.decoding import generate
+
+EOS = 0
+
+
+def history_model(vocabulary: int, depth: int, seed: int) -> Any:
+    """A random model whose answer depends on everything before: the state numbers the prefix."""
+    table = torch.randn(vocabulary**depth * 2, vocabulary, generator=torch.Generator().manual_seed(seed))
+    table = (2 * table).double().log_softmax(1)
+
+    def step(tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        state = (state * vocabulary + tokens + 1) % len(table)
+        return table[state], state
+
+    return step
+
+
+def everything(step: Any, vocabulary: int, length: int, alpha: float) -> list[tuple[float, list[int]]]:
+    """The score of every output of at most ``length`` tokens."""
+    found = {}
+    for tokens in product(range(vocabulary), repeat=length):
+        cut = list(tokens[: tokens.index(EOS) + 1]) if EOS in tokens else list(tokens)
+        last, state, log_p = torch.tensor([1]), torch.zeros(1, dtype=torch.long), 0.0
+        for token in cut:
+            scores, state = step(last, state)
+            log_p += float(scores[0, token])
+            last = torch.tensor([token])
+        found[tuple(cut)] = log_p / len(cut) ** alpha
+    return sorted(((score, list(tokens)) for tokens, score in found.items()), reverse=True)
+
+
+def search(step: Any, width: int, length: int, alpha: float = 0.75, rows: int = 1, num_best: int = 1) -> Any:
+    last, state = torch.ones(rows, dtype=torch.long), torch.zeros(rows, dtype=torch.long)
+    return beam_search(step, last, state, width, length, EOS, alpha, num_best)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beam_as_wide_as_the_vocabulary_is_exhaustive_over_two_tokens(seed: int) -> None:
+    step = history_model(5, 2, seed)
+    (best,) = search(step, 5, 2)[0]
+    score, tokens = everything(step, 5, 2, 0.75)[0]
+    assert best.tokens == tokens and abs(best.score - score) < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_of_all_prefixes_is_exhaustive_and_its_n_best_are_the_n_best(seed: int) -> None:
+    step = history_model(3, 3, seed)
+    found = search(step, 9, 3, num_best=5)[0]
+    expected = everything(step, 3, 3, 0.75)[:5]
+    assert [h.tokens for h in found][:1] == [expected[0][1]]
+    assert [round(h.score, 9) for h in found] == sorted([round(h.score, 9) for h in found], reverse=True)
+    every = {tuple(tokens): score for score, tokens in everything(step, 3, 3, 0.75)}
+    assert all(abs(every[tuple(h.tokens)] - h.score) < 1e-12 for h in found)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beam_of_one_is_greedy(seed: int) -> None:
+    step = history_model(4, 4, seed)
+    greedy = generate(step, torch.tensor([1]), torch.zeros(1, dtype=torch.long), 6, stop=[EOS])
+    assert search(step, 1, 6)[0][0].tokens == greedy[0].tolist()
+
+
+def test_the_books_example() -> None:
+    """D2L 10.8.1: greedy finds 0.5 * 0.4 * 0.4 * 0.6 = 0.048, A C B end has 0.5 * 0.3 * 0.6 * 0.6 = 0.054."""
+    a, b, c, end = 1, 2, 3, 0
+    after = {
+        (): {a: 0.5, b: 0.2, c: 0.2, end: 0.1},
+        (a,): {a: 0.1, b: 0.4, c: 0.3, end: 0.2},
+        (a, b): {a: 0.2, b: 0.2, c: 0.4, end: 0.2},
+        (a, b, c): {a: 0.0, b: 0.2, c: 0.2, end: 0.6},
+        (a, c): {a: 0.1, b: 0.6, c: 0.2, end: 0.1},
+        (a, c, b): {a: 0.1, b: 0.2, c: 0.1, end: 0.6},
+    }
+    uniform = dict.fromkeys(range(4), 0.25)
+    prefixes: list[tuple[int, ...]] = [()]
+
+    def step(tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        rows, numbers = [], []
+        for token, number in zip(tokens.tolist(), state.tolist(), strict=True):
+            prefix = () if token == 9 else (*prefixes[number], token)
+            if prefix not in prefixes:
+                prefixes.append(prefix)
+            numbers.append(prefixes.index(prefix))
+            p = after.get(prefix, uniform)
+            rows.append([p[i] for i in range(4)])
+        return torch.tensor(rows, dtype=torch.float64).log(), torch.tensor(numbers)
+
+    start, zero = torch.tensor([9]), torch.tensor([0])
+    (greedy,) = beam_search(step, start, zero, 1, 4, end)[0]
+    assert greedy.tokens == [a, b, c, end] and abs(greedy.log_probability - torch.tensor(0.048).log().item()) < 1e-6
+    (best,) = beam_search(step, start, zero, 2, 4, end)[0]
+    assert best.tokens == [a, c, b, end] and abs(best.log_probability - torch.tensor(0.054).log().item()) < 1e-6
+
+
+def test_rows_of_a_batch_are_searched_independently() -> None:
+    step = history_model(4, 3, 0)
+    last, state = torch.tensor([1, 2, 3]), torch.tensor([0, 5, 9])
+    together = beam_search(step, last, state, 3, 5, EOS, num_best=2)
+    alone = [beam_search(step, last[i : i + 1], state[i : i + 1], 3, 5, EOS, num_best=2)[0] for i in range(3)]
+    assert together == alone
+
+
+def test_length_penalty_favours_longer_outputs() -> None:
+    lengths = [
+        len(search(history_model(4, 4, seed), 4, 6, alpha)[0][0].tokens) for alpha in (0.0, 2.0) for seed in range(12)
+    ]
+    assert sum(lengths[:12]) < sum(lengths[12:])
+
+
+def test_more_outputs_than_beams_are_refused() -> None:
+    with pytest.raises(ValueError, match="num_best is 3"):
+        search(history_model(3, 2, 0), 2, 2, num_best=3)

@@ -1,0 +1,107 @@
+"""The sequence-to-sequence task with a network small enough for any test."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.parallel_text.toy import Toy
+from lit_models.tasks.seq2seq import Seq2Seq
+from tests.battery import ADAM, Seq2SeqBattery
+from tests.small import small_trainer
+
+
+class SmallPair(nn.Module):
+    """The mean of the source's real embeddings begins a GRU."""
+
+    def __init__(self, size: int = 16) -> None:
+        super().__init__()
+        self.source, self.target = nn.Embedding(9, size), nn.Embedding(9, size)
+        self.gru, self.head = nn.GRU(size, size, batch_first=True), nn.Linear(size, 9)
+
+    def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
+        place = torch.arange(source.shape[1], device=source.device)
+        mask = (place < source_length[:, None])[..., None]
+        weight = 1 / (1 + place.to(self.head.weight.dtype))[:, None]  # the order matters
+        return (self.source(source) * mask * weight).sum(1)
+
+    def decode(self, target_in: Tensor, memory: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, h = self.gru(self.target(target_in), (memory if state is None else state)[None].contiguous())
+        return self.head(y), h[0]
+
+    def forward(self, source: Tensor, source_length: Tensor, target_in: Tensor) -> Tensor:
+        return self.decode(target_in, self.encode(source, source_length), None)[0]
+
+
+class SmallSeq2Seq(Seq2Seq):
+    def __init__(self, **task: Any) -> None:
+        task.setdefault("optimizer", ADAM)
+        super().__init__(**{"max_length": 8} | task)
+        self.net = SmallPair()
+
+
+def small_batch() -> tuple[Tensor, ...]:
+    """Four sources of 2 to 5 tokens, padded, and their targets."""
+    source = torch.tensor([[4, 5, 2, 0, 0], [6, 2, 0, 0, 0], [7, 8, 4, 5, 2], [5, 4, 6, 2, 0]])
+    target_in = torch.tensor([[1, 5, 4, 0], [1, 6, 0, 0], [1, 5, 4, 8], [1, 6, 4, 5]])
+    target_out = torch.tensor([[5, 4, 2, 0], [6, 2, 0, 0], [5, 4, 8, 2], [6, 4, 5, 2]])
+    return source, (source != 0).sum(1), target_in, target_out
+
+
+class TestSmallSeq2Seq(Seq2SeqBattery):
+    parameters = 2 * 9 * 16 + 2 * (16 * 48 + 48) + 16 * 9 + 9
+
+    def model(self) -> SmallSeq2Seq:
+        return SmallSeq2Seq()
+
+    def batch(self) -> tuple[Tensor, ...]:
+        return small_batch()
+
+
+def test_loss_is_the_mean_over_real_tokens() -> None:
+    model, batch = SmallSeq2Seq().eval(), small_batch()
+    logits, target = model(*batch[:3]), batch[3]
+    real = target != 0
+    by_hand = -logits.log_softmax(2)[real].gather(1, target[real][:, None]).mean()
+    loss, count = model.mean_loss(batch)
+    torch.testing.assert_close(loss, by_hand)
+    assert count == 13
+
+
+def test_output_ends_and_is_padded_after_its_end() -> None:
+    model = SmallSeq2Seq().eval()
+    for beam_width in (1, 3):
+        model.beam_width = beam_width
+        for row in model.write(*small_batch()[:2], 20).tolist():
+            after = row[row.index(2) + 1 :] if 2 in row else []
+            assert not any(after)
+
+
+def test_a_wider_beam_finds_outputs_of_a_better_score() -> None:
+    model = SmallSeq2Seq().eval()
+    source, length, *_ = small_batch()
+    scores = [[best[0].score for best in model.hypotheses(source, length, width, 1, 6)] for width in (1, 6)]
+    assert all(wide >= narrow - 1e-9 for narrow, wide in zip(*scores, strict=True))
+    n_best = model.hypotheses(source, length, 6, 4, 6)[0]
+    assert len({tuple(h.tokens) for h in n_best}) == 4
+
+
+def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> None:
+    data = Toy("copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10, batch_size=4,
+               source_vocab_size=9, target_vocab_size=9)  # fmt: skip
+    trainer, model = small_trainer(tmp_path), SmallSeq2Seq()
+    trainer.test(model, datamodule=data, verbose=False)
+    assert [reference for _, reference in model.written] == data.references["test"]
+
+    class Perfect(SmallSeq2Seq):
+        def write(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
+            return source  # of the copy task
+
+    (found,) = trainer.test(Perfect(), datamodule=data, verbose=False)
+    assert found["test/exact"] == 1.0
+
+
+def test_prediction_has_one_width_for_all_batches() -> None:
+    found = SmallSeq2Seq().eval().predict_step(small_batch()[:2], 0)
+    assert found["target"].shape == (4, 8)
