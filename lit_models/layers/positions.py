@@ -28,7 +28,7 @@ class SinusoidalPositions(nn.Module):
 
     Args:
         hidden_size: Features of a token, an even number.
-        max_length: Longest sequence.
+        max_length: Length of the table at the start; it grows when a sequence is longer.
         halves: All sines before all cosines, as Marian and tensor2tensor lay them out; else sine and cosine alternate.
     """
 
@@ -36,13 +36,21 @@ class SinusoidalPositions(nn.Module):
 
     def __init__(self, hidden_size: int, max_length: int = 1000, halves: bool = False) -> None:
         super().__init__()
-        angle = angles(hidden_size, max_length)
-        pairs = torch.stack([angle.sin(), angle.cos()], -1)  # (max_length, hidden_size / 2, 2)
-        table = (pairs.transpose(1, 2) if halves else pairs).flatten(1)
-        self.register_buffer("table", table.to(torch.get_default_dtype()), persistent=False)
+        self.hidden_size, self.halves = hidden_size, halves
+        self.register_buffer("table", torch.empty(0, hidden_size), persistent=False)
+        self._extend(max_length)
+
+    def _extend(self, length: int) -> None:
+        angle = angles(self.hidden_size, length)
+        pairs = torch.stack([angle.sin(), angle.cos()], -1)  # (length, hidden_size / 2, 2)
+        table = (pairs.transpose(1, 2) if self.halves else pairs).flatten(1)
+        self.table = table.to(dtype=self.table.dtype, device=self.table.device)
 
     def forward(self, x: Tensor, offset: int = 0) -> Tensor:
-        return x + self.table[offset : offset + x.shape[1]].to(x.dtype)
+        end = offset + x.shape[1]
+        if end > len(self.table):
+            self._extend(2 * end)
+        return x + self.table[offset:end].to(x.dtype)
 
 
 class LearnedPositions(nn.Module):
