@@ -41,8 +41,7 @@ def from_gpt2(weights: Weights, num_layers: int) -> Weights:
         KeyError: One is missing.
     """
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
-    ours = {"embedding.weight": theirs["wte.weight"], "positions.weight": theirs["wpe.weight"]}
-    ours["head.weight"] = theirs.get("lm_head.weight", theirs["wte.weight"])
+    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs["wpe.weight"]}
     for kind in ("weight", "bias"):
         ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
         for i in range(num_layers):
@@ -59,12 +58,17 @@ def from_llama(weights: Weights, num_layers: int) -> Weights:
         KeyError: One is missing.
     """
     theirs = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
-    ours = {"embedding.weight": theirs["embed_tokens.weight"], "norm.weight": theirs["norm.weight"]}
-    ours["head.weight"] = theirs.get("lm_head.weight", theirs["embed_tokens.weight"])
+    ours = tables(theirs, "embed_tokens.weight") | {"norm.weight": theirs["norm.weight"]}
     for i in range(num_layers):
         for our, parts in LLAMA_PARTS.items():
             ours[f"layers.{i}.{our}.weight"] = torch.cat([theirs[f"layers.{i}.{part}.weight"] for part in parts])
     return ours
+
+
+def tables(theirs: Weights, embedding: str) -> Weights:
+    """Our embedding and output matrix; where the two are one tensor, a file may have either."""
+    table = theirs[embedding] if embedding in theirs else theirs["lm_head.weight"]
+    return {"embedding.weight": table, "head.weight": theirs.get("lm_head.weight", table)}
 
 
 def load_weights(net: nn.Module, weights: Weights) -> None:
