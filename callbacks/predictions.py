@@ -12,7 +12,8 @@ from torch import Tensor
 class Predictions(Callback):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
-    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
+    ``target``, the ids of written texts, becomes one column of texts by the datamodule's ``decode_target``; ``label``
+    is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
     its classes are called (``class_names``). The first column is the sample's name (``predict_names``) or its number.
     """
 
@@ -52,6 +53,9 @@ class Predictions(Callback):
             if name == "label" and classes:
                 header.append(name)
                 cells.append([classes[i] for i in value.tolist()])
+            elif name == "target" and hasattr(data, "decode_target"):
+                header.append(name)
+                cells.append(data.decode_target(value))  # type: ignore[union-attr]
             elif value.ndim == 1 or value.shape[1] == 1:
                 header.append(name)
                 cells.append(value.flatten().tolist())

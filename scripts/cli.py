@@ -4,6 +4,7 @@
     dive describe RECIPE                       parameters, multiply-adds, data, expected number
     dive fit RECIPE [-c PRESET] [--key value]  train; --resume goes on with the newest run, to the batch
     dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
+    dive generate RECIPE --prompt TEXT         what a trained language model or translator writes
     dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
 
 This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
@@ -16,6 +17,7 @@ signal.
 
 import os
 import sys
+import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -24,6 +26,7 @@ from scripts.mistakes import Mistake, did_you_mean
 LIGHTNING = ("fit", "validate", "test", "predict")
 TOOLS = {
     "describe": "scripts.describe",
+    "generate": "scripts.generate",
     "verify": "scripts.verify",
     "results": "scripts.results",
     "bench": "scripts.bench",
@@ -34,14 +37,29 @@ VERBS = ("list", *LIGHTNING, *TOOLS)
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; a mistake is one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
+    parent = os.getppid()
     try:
         return dispatch(argv)
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of a mistake
             raise
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            if getattr(error, "on_all_ranks", False):
+                return 0  # the first process says it and ends with the code
+            if said_by(parent):
+                return int(code)
         print(f"dive: {' '.join(str(error).split())}", file=sys.stderr)
         return int(code)
+
+
+def said_by(parent: int) -> bool:
+    """Whether the process that started this one ends too within three seconds: it then said why."""
+    for _ in range(30):
+        if os.getppid() != parent:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def dispatch(argv: list[str]) -> int:
@@ -54,6 +72,7 @@ def dispatch(argv: list[str]) -> int:
         return 0
     if verb == "list":
         return list_recipes(rest)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings are stack traces; errors come as exceptions
     if verb in LIGHTNING:
         from scripts.arguments import add_working_directory, resolve
 

@@ -15,18 +15,22 @@ from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint
 from scripts.explain import explain, first_error
+from scripts.failures import check_launcher, explain_failure
 from scripts.mistakes import Mistake
 from scripts.runs import RUN_DIR, new_run
+from scripts.signals import ending_on_signals
 
 #: Arguments of a datamodule that become the model's arguments of the same name; a side that lacks one is left alone.
 LINKS = (
@@ -42,6 +46,7 @@ NOISE = (
     r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     r".*all_gather is deprecated.*",  # inside Lightning
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
+    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
     r".*`weights_only` was not set, defaulting to `False`.*",
 )
 
@@ -165,6 +170,9 @@ class DiveCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
+        except RuntimeError as error:
+            self._remove_empty_run()
+            raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
             self._remove_empty_run()
             raise Mistake(first_error(str(error))) from error
@@ -180,6 +188,7 @@ class DiveCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
+        check_launcher(trainer.num_devices, trainer.num_nodes)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ProgressBar) and not sys.stderr.isatty():
                 callback.disable()  # a log file is no terminal; EpochLines writes there instead
@@ -188,7 +197,9 @@ class DiveCLI(LightningCLI):
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpoint()
+        skip_empty_hooks(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:
@@ -205,7 +216,9 @@ class DiveCLI(LightningCLI):
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-        path.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        os.replace(temporary, path)
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
@@ -224,14 +237,22 @@ def launch(command: Command) -> int:
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
         if command.checkpoint:
             sys.argv += ["--ckpt_path", str(command.checkpoint)]
-        DiveCLI(command)
+        with ending_on_signals():
+            DiveCLI(command)
         return 0
+    except SystemExit as error:
+        if getattr(error, "on_all_ranks", False) and os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
+        raise
     except MisconfigurationException as error:
         raise Mistake(str(error)) from error
-    except RuntimeError as error:
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise Mistake(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
+        failure = explain_failure(error)
+        if failure is not None:
+            raise failure from error
         raise
     finally:
         sys.argv[:] = argv

@@ -38,10 +38,10 @@ def topics() -> list[str]:
     return [p for name in sorted(texts) for p in tidy(texts[name])]
 
 
-def docstrings() -> list[str]:
+def docstrings(files: str = "[a-z]*.py") -> list[str]:
     """The paragraphs of the docstrings of the standard library's top-level modules, read without importing them."""
     found = []
-    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("[a-z]*.py")):
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob(files)):
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, SyntaxError):

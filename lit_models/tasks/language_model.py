@@ -5,12 +5,15 @@ mean of the batches' perplexities, which is larger.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
 from lit_models.tasks.task import Task
 
@@ -19,7 +22,8 @@ class LanguageModel(Task):
     """Trains ``self.net``, which maps tokens (B, T) to logits (B, T, V) of the next one, by cross-entropy in nats.
 
     A network that can go on from where it stopped also has ``net.decode(tokens, state) -> (logits, state)``: state None
-    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and ``dive generate`` use it.
+    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and writing use it. A network
+    that sees only so many tokens says how many in ``net.context``.
 
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, where the datamodule
     says how many characters a token has (``characters_per_token``), ``test/bits_per_character``.
@@ -70,7 +74,7 @@ class LanguageModel(Task):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, "train")
         self.record_train_loss(loss, count)
-        return loss
+        return loss * (count / self.mean_count(count))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
@@ -105,6 +109,56 @@ class LanguageModel(Task):
         length: float = getattr(data, "characters_per_token", {}).get("test", 0.0)
         if length:
             self.log("test/bits_per_character", loss / math.log(2) / length)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def step_function(self) -> Step:
+        """``step(tokens (B,), state) -> (logits (B, V), state)``; state is (the tokens so far (B, L), the network's
+        state).
+
+        Where the context is full, the network reads its last half again and goes on from there; one without ``decode``
+        reads all of its context again for each token.
+        """
+        decode, context = getattr(self.net, "decode", None), getattr(self.net, "context", 0)
+
+        def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+            seen, inner = state
+            seen = torch.cat([seen, tokens[:, None]], dim=1) if context or decode is None else tokens[:, None]
+            read = seen[:, -1:] if inner is not None else seen
+            if context and seen.shape[1] > context:
+                seen, inner = seen[:, -(context // 2) :], None
+                read = seen
+            if decode is None:
+                return self(seen)[:, -1], (seen, None)
+            logits, inner = decode(read, inner)
+            return logits[:, -1], (seen, inner)
+
+        return step
+
+    def write(
+        self,
+        prompt: Tensor,
+        max_tokens: int,
+        sampling: Sampling = GREEDY,
+        stop: Sequence[int] = (),
+        generator: torch.Generator | None = None,
+        never: Sequence[int] = (),
+    ) -> Iterator[Tensor]:
+        """Yields the tokens (B,) that follow prompts (B, L), L at least 1 and at most the context: see ``stream``.
+
+        Tokens in ``never`` are not written: padding, unused entries of the vocabulary.
+        """
+        plain, banned = self.step_function(), torch.tensor(list(never), dtype=torch.long, device=prompt.device)
+
+        def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+            scores, state = plain(tokens, state)
+            return scores.index_fill(1, banned, OUT), state
+
+        before, inner = prompt[:, :-1], None
+        if before.shape[1] and hasattr(self.net, "decode"):
+            with torch.no_grad():
+                inner = self.net.decode(before, None)[1]  # type: ignore[operator]
+        return stream(step, prompt[:, -1], (before, inner), max_tokens, sampling, stop, prompt, generator)
 
     # -- the carried state in the checkpoint --------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class Seq2Seq(Task):
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, self.label_smoothing)
         self.record_train_loss(loss, count)
-        return loss
+        return loss * (count / self.mean_count(count))
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch))

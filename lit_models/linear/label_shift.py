@@ -1,0 +1,138 @@
+"""Label shift: the shares of the classes change, what each class looks like does not.
+
+Lipton, Wang and Smola 2018, "Detecting and Correcting for Label Shift with Black Box Predictors". D2L 4.7.3.4, which
+has no code. Any classifier f with an invertible confusion matrix C (column i: what f answers to class i) gives the new
+shares q from its mean answers mu to unlabelled target inputs, since C q = mu. Training then weights each row by
+q(y) / p(y).
+Departs from the book: noise can make parts of the solution negative; these are set to nil.
+
+    dive fit linear/label_shift                             three clouds, the rare one has become frequent, offline
+    dive fit linear/label_shift --model.weighted false      as if nothing had changed
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_models.linear.softmax_regression import SoftmaxRegression, cross_entropy
+from lit_models.tasks.classifier import Classifier
+
+
+class Unshiftable(ValueError):
+    """A shift that cannot be estimated: shown as one line, exit code 2 (``scripts/cli.py``)."""
+
+    exit_code = 2
+
+
+def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """C with C[j, i] the share of class i that is taken for j: columns sum to 1.
+
+    Args:
+        predicted, y: Classes (N,).
+        num_classes: K of the (K, K) result.
+
+    Raises:
+        Unshiftable: A class has no row.
+    """
+    counts = torch.zeros(num_classes, num_classes, dtype=torch.float64)
+    counts.index_put_((predicted, y), torch.ones(len(y), dtype=torch.float64), accumulate=True)
+    if bool((counts.sum(0) == 0).any()):
+        absent = int((counts.sum(0) == 0).nonzero()[0])
+        raise Unshiftable(f"class {absent} has no validation row: its share in the target cannot be estimated")
+    return counts / counts.sum(0)
+
+
+def target_shares(confusion: Tensor, mean_answer: Tensor) -> Tensor:
+    """Shares q (K,) of the classes in the target: the solution of C q = mu, made a distribution.
+
+    Raises:
+        Unshiftable: C cannot be inverted, as when the classifier never answers with one of the classes.
+    """
+    if float(torch.linalg.cond(confusion)) > 1e6:
+        raise Unshiftable("the confusion matrix cannot be inverted: the classifier behind it takes classes for one")
+    q = torch.linalg.solve(confusion, mean_answer).clamp(min=0)
+    return q / q.sum()
+
+
+def fit_softmax(x: Tensor, y: Tensor, num_classes: int, weights: Tensor | None = None) -> SoftmaxRegression:
+    """Softmax regression at its optimum, by L-BFGS on all rows at once.
+
+    Args:
+        x: Inputs (N, ...).
+        y: Classes (N,).
+        num_classes: Number of classes.
+        weights: Of the rows (N,).
+    """
+    net = SoftmaxRegression(x[0].numel(), num_classes)
+    descent = torch.optim.LBFGS(net.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        descent.zero_grad()
+        loss = weighted_cross_entropy(net(x), y, weights)
+        loss.backward()
+        return loss
+
+    descent.step(closure)  # type: ignore[arg-type]
+    return net
+
+
+def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The mean of weight * surprise in nats; logits (B, K), y (B,), weights (B,) or None for ones."""
+    if weights is None:
+        return cross_entropy(logits, y)
+    rows = torch.nn.functional.one_hot(y, logits.shape[1]) * weights[:, None]  # (B, K)
+    return cross_entropy(logits, rows)
+
+
+class LitLabelShift(Classifier):
+    """Softmax regression trained on rows weighted by class. The weights are estimated once, before training.
+
+    Its datamodule supplies ``target_x``, inputs of the target without labels; without it every weight is 1.
+    ``class_weights`` (K,) is a buffer: q(y) / p(y).
+
+    Args:
+        num_classes: Number of classes.
+        num_features: Length of x.
+        weighted: False trains as if nothing had changed.
+        **task: See ``Classifier``.
+    """
+
+    class_weights: Tensor
+
+    def __init__(self, num_classes: int = 3, num_features: int = 2, weighted: bool = True, **task: Any) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        self.net = SoftmaxRegression(num_features, num_classes)
+        self.example_input = torch.zeros(1, num_features)
+        self.register_buffer("class_weights", torch.ones(num_classes))
+        self.weighted = weighted
+
+    def setup(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if stage != "fit" or not self.weighted or data is None:
+            return
+        (x, y), (x_val, y_val) = data.splits["train"][:2], data.splits["val"][:2]
+        k = len(self.class_weights)
+        black_box = fit_softmax(x, y, k)
+        with torch.no_grad():
+            answers = black_box(data.target_x).argmax(1)
+            confusion = confusion_columns(black_box(x_val).argmax(1), y_val, k)
+        q = target_shares(confusion, torch.bincount(answers, minlength=k).double() / len(answers))
+        p = torch.bincount(y, minlength=k).double() / len(y)
+        self.class_weights.copy_(q / p)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = weighted_cross_entropy(self(x), y, self.class_weights[y])
+        self.record_train_loss(loss, len(x))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """The loss is weighted as in training; the accuracy is the source's."""
+        x, y = batch
+        logits = self(x)
+        self.val_loss.update(weighted_cross_entropy(logits, y, self.class_weights[y]), len(x))
+        self.val_acc.update(logits, y)
+        return {"logits": logits}

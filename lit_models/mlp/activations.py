@@ -1,0 +1,162 @@
+"""Activations and their slopes, both written by hand: what passes forward, and what comes back through it.
+
+Nair and Hinton 2010 (ReLU); He et al. 2015 (PReLU); Hendrycks and Gimpel 2016 (GELU). D2L 5.1.2.
+Departs from the book: the slopes are written out and train the network, where the book draws what autograd says of the
+library's functions.
+
+The sigmoid's slope is at most 1/4, so that ten layers of it pass on less than a millionth of a gradient; tanh reaches
+1 at nought alone; ReLU has 1 on one side and nothing on the other. ``activations.png`` draws them.
+
+    dive fit mlp/activations                                  5,000 real MNIST digits, offline, with GELU
+    dive fit mlp/activations --model.activation sigmoid
+
+The numbers they reach are in RESULTS.md.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.tasks.classifier import Classifier
+
+Elementwise = Callable[[Tensor], Tensor]
+Name = Literal["relu", "prelu", "sigmoid", "tanh", "gelu", "identity"]
+
+
+def relu(x: Tensor) -> Tensor:
+    return x * (x > 0)
+
+
+def relu_slope(x: Tensor) -> Tensor:
+    """0 or 1; at nought, where there is none, 0 by agreement."""
+    return (x > 0).to(x.dtype)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)), with the exponent never above nought: exp(100) would be infinite in single precision."""
+    small = torch.exp(-x.abs())
+    return torch.where(x >= 0, 1.0, small) / (1 + small)
+
+
+def sigmoid_slope(x: Tensor) -> Tensor:
+    return sigmoid(x) * sigmoid(-x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """A sigmoid of twice the input, moved: 2 sigmoid(2 x) - 1."""
+    return 2 * sigmoid(2 * x) - 1
+
+
+def tanh_slope(x: Tensor) -> Tensor:
+    return 4 * sigmoid_slope(2 * x)
+
+
+def normal_cdf(x: Tensor) -> Tensor:
+    return (1 + torch.erf(x / math.sqrt(2))) / 2
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x times the probability that a standard normal number is smaller."""
+    return x * normal_cdf(x)
+
+
+def gelu_slope(x: Tensor) -> Tensor:
+    return normal_cdf(x) + x * torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+
+
+FUNCTIONS: dict[str, tuple[Elementwise, Elementwise]] = {
+    "relu": (relu, relu_slope),
+    "sigmoid": (sigmoid, sigmoid_slope),
+    "tanh": (tanh, tanh_slope),
+    "gelu": (gelu, gelu_slope),
+    "identity": (torch.clone, torch.ones_like),
+}
+
+
+class WithSlope(torch.autograd.Function):
+    """An elementwise function whose backward pass multiplies by the slope that it is given."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Elementwise, slope: Elementwise) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.slope = slope
+        return function(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return gradient * ctx.slope(x), None, None
+
+
+class Activation(nn.Module):
+    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape."""
+
+    def __init__(self, name: Name = "relu") -> None:
+        super().__init__()
+        self.name = name
+        if name == "prelu":
+            self.a = nn.Parameter(torch.tensor(0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.name == "prelu":
+            return rectify(x) - self.a * rectify(-x)
+        return WithSlope.apply(x, *FUNCTIONS[self.name])
+
+
+def rectify(x: Tensor) -> Tensor:
+    return WithSlope.apply(x, relu, relu_slope)
+
+
+class ActivationMLP(nn.Module):
+    """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits."""
+
+    def __init__(self, num_features: int, num_classes: int, hidden_size: int, activation: Name) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),  # (B, num_features)
+            nn.Linear(num_features, hidden_size),
+            Activation(activation),
+            nn.Linear(hidden_size, num_classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class LitActivations(Classifier):
+    """The MLP above as a classifier of images.
+
+    Args:
+        num_classes: Number of classes.
+        in_channels, image_size: Of the images, in pixels.
+        hidden_size: Width of the hidden layer.
+        activation: Its activation.
+        **task: See ``Classifier``.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_channels: int = 1,
+        image_size: int = 28,
+        hidden_size: int = 256,
+        activation: Name = "relu",
+        **task: Any,
+    ) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+        self.net = ActivationMLP(self.example_input.numel(), num_classes, hidden_size, activation)
+
+    def panels(self) -> list[dict[str, Any]]:
+        """For ``LinePlots``: the functions, and their slopes."""
+        x = torch.linspace(-5, 5, 501)
+        names = [name for name in FUNCTIONS if name != "identity"]
+        values = {name: (x, FUNCTIONS[name][0](x)) for name in names}
+        slopes = {name: (x, FUNCTIONS[name][1](x)) for name in names}
+        return [
+            {"title": "activations", "xlabel": "x", "lines": values, "ylim": (-1.2, 3)},
+            {"title": "slopes", "xlabel": "x", "lines": slopes},
+        ]

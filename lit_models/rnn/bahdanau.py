@@ -1,0 +1,140 @@
+"""Attention: at each step the decoder looks again at all of the source. D2L 11.4.
+
+Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate". As in the book
+the encoder reads in one direction and the query is the decoder's top state before the step.
+
+    dive fit rnn/bahdanau                dates, times and amounts in seven languages, offline; alignment.png shows who
+    looks where dive fit rnn/bahdanau_fra_eng        the book's recipe
+    dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.rnn.seq2seq import Encoder, initialise
+from lit_models.tasks.seq2seq import Seq2Seq
+
+Memory = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class AdditiveAttention(nn.Module):
+    """Scores w_v^T tanh(W_q q + W_k k), softmax over the real keys (D2L 11.3.3).
+
+    Args:
+        query_size, key_size: Widths.
+        hidden_size: Width between.
+    """
+
+    def __init__(self, query_size: int, key_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.w_q = nn.Linear(query_size, hidden_size, bias=False)
+        self.w_k = nn.Linear(key_size, hidden_size, bias=False)
+        self.w_v = nn.Linear(hidden_size, 1, bias=False)
+
+    def forward(self, query: Tensor, projected: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Query (B, Q), keys after ``w_k`` (B, S, H), values (B, S, D), mask (B, S): context (B, D), weights (B, S)."""
+        scores = self.w_v(torch.tanh(self.w_q(query)[:, None] + projected)).squeeze(2)  # (B, S)
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(1)
+        return (weights[:, None] @ values).squeeze(1), weights
+
+
+class BahdanauGRU(nn.Module):
+    """source (B, S), its lengths (B,) and target_in (B, T) -> logits (B, T, target_vocab_size).
+
+    Args:
+        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout: See ``Seq2SeqGRU``.
+        attention: False gives every real source token the same weight.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        embedding_size: int = 256,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dropout: float = 0.2,
+        attention: bool = True,
+    ) -> None:
+        super().__init__()
+        self.look = attention
+        self.encoder = Encoder(source_vocab_size, embedding_size, hidden_size, num_layers, dropout)
+        self.attention = AdditiveAttention(hidden_size, hidden_size, hidden_size)
+        self.embedding = nn.Embedding(target_vocab_size, embedding_size, padding_idx=0)
+        self.rnn = nn.GRU(
+            embedding_size + hidden_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout if num_layers > 1 else 0.0,
+            batch_first=True,
+        )
+        self.head = nn.Linear(hidden_size, target_vocab_size)
+        initialise(self)
+
+    def encode(self, source: Tensor, source_length: Tensor) -> Memory:
+        """Outputs (B, S, H), the same after ``w_k``, the mask (B, S) of real tokens, and states (B, layers, H)."""
+        outputs, state = self.encoder(source, source_length)
+        mask = torch.arange(source.shape[1], device=source.device) < source_length[:, None]
+        return outputs, self.attention.w_k(outputs), mask, state.transpose(0, 1)
+
+    def attend(self, target_in: Tensor, memory: Memory, state: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, T, V), the state (B, layers, H) after the last token, and the attention weights (B, T, S)."""
+        outputs, projected, mask, first = memory
+        h = (first if state is None else state).transpose(0, 1).contiguous()  # (layers, B, H)
+        x = self.embedding(target_in)  # (B, T, E)
+        even = mask / mask.sum(1, keepdim=True)
+        tops, weights = [], []
+        for t in range(target_in.shape[1]):
+            context, weight = self.attention(h[-1], projected, outputs, mask)
+            if not self.look:
+                weight = even.to(outputs.dtype)
+                context = (weight[:, None] @ outputs).squeeze(1) + 0 * context
+            y, h = self.rnn(torch.cat([x[:, t], context], dim=1)[:, None], h)
+            tops.append(y)
+            weights.append(weight)
+        return self.head(torch.cat(tops, dim=1)), h.transpose(0, 1), torch.stack(weights, dim=1)
+
+    def decode(self, target_in: Tensor, memory: Memory, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, V) and the state after the last token."""
+        return self.attend(target_in, memory, state)[:2]
+
+    def forward(self, source: Tensor, source_length: Tensor, target_in: Tensor) -> Tensor:
+        return self.decode(target_in, self.encode(source, source_length))[0]
+
+
+class LitBahdanau(Seq2Seq):
+    """The GRU encoder and decoder with attention, trained to translate.
+
+    Args:
+        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, attention: See
+            ``BahdanauGRU``.
+        **task: See ``Seq2Seq``.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int = 1000,
+        target_vocab_size: int = 1000,
+        embedding_size: int = 256,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dropout: float = 0.2,
+        attention: bool = True,
+        **task: Any,
+    ) -> None:
+        super().__init__(**task)
+        sizes = (source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout)
+        self.net = BahdanauGRU(*sizes, attention)
+        self.example_input = (torch.ones(1, 9, dtype=torch.long), torch.tensor([9]), torch.ones(1, 9, dtype=torch.long))
+
+    def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
+        """What it writes to sources (B, S), ids (B, T), and where it looks while writing each: (B, T, S)."""
+        with torch.no_grad():
+            ids = self.write(source, source_length)
+            target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], dim=1)
+            weights = self.net.attend(target_in, self.net.encode(source, source_length))[2]  # type: ignore[operator]
+        return ids, weights

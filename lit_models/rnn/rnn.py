@@ -1,0 +1,74 @@
+"""The recurrent network: a state that is told the next input and the last state. D2L 9.4 to 9.6.
+
+Elman 1990, "Finding structure in time". Departs from the book: an epoch's perplexity is exp of the mean over all tokens
+(its plot shows the mean of the batches' exps), prediction works for any number of sequences (its from-scratch loop
+unpacks the state for one alone).
+
+    dive fit rnn/rnn                  characters of Python's documentation, the state carried from batch to batch,
+    offline dive fit rnn/rnn_time_machine     the book's recipe
+    dive generate rnn/rnn --prompt "The import statement"
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.rnn.language_model import RecurrentLM
+from lit_models.rnn.stack import Stack, TorchStack
+from lit_models.tasks.language_model import LanguageModel
+
+
+class RNNLayer(nn.Module):
+    """One layer, written out: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh). (B, T, D) -> (B, T, H), state (B, H).
+
+    The weights have the names and the start of ``nn.RNN``: uniform in +-1 / sqrt(H).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        self.bias_ih = nn.Parameter(torch.empty(hidden_size))
+        self.bias_hh = nn.Parameter(torch.empty(hidden_size))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        inputs = x @ self.weight_ih.T + self.bias_ih  # (B, T, H): no step waits for this part, so all at once
+        h = x.new_zeros(len(x), len(self.bias_hh)) if state is None else state
+        outputs = []
+        for t in range(x.shape[1]):
+            h = torch.tanh(inputs[:, t] + h @ self.weight_hh.T + self.bias_hh)
+            outputs.append(h)
+        return torch.stack(outputs, dim=1), h
+
+
+class LitRNN(LanguageModel):
+    """A language model on recurrent layers.
+
+    Args:
+        vocab_size: Number of tokens.
+        hidden_size, num_layers, dropout: See ``Stack``.
+        embedding_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
+        implementation: ``hand`` runs the layers of this file, ``torch`` nn.RNN: equal numbers, faster.
+        **task: See ``LanguageModel``.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 128,
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        embedding_size: int = 0,
+        implementation: Literal["torch", "hand"] = "torch",
+        **task: Any,
+    ) -> None:
+        super().__init__(vocab_size, **task)
+        sizes = (embedding_size or vocab_size, hidden_size, num_layers, False, dropout)
+        body = Stack(RNNLayer, *sizes) if implementation == "hand" else TorchStack("rnn", *sizes)
+        self.net = RecurrentLM(body, vocab_size, hidden_size, embedding_size, dropout)
+        self.example_input = torch.zeros(1, 32, dtype=torch.long)

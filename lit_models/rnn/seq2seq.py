@@ -1,0 +1,124 @@
+"""Encoder and decoder: one GRU reads a sentence into a vector, another writes from it. D2L 10.7.
+
+Cho et al. 2014, Sutskever et al. 2014. Departs from the book: the context is the encoder's state after a source's last
+real token; the book ignores the lengths and takes it at a padding step. Writing stops at the end token (the book cuts
+afterwards).
+
+    dive fit rnn/seq2seq                 reverse a sequence of letters, offline
+    dive fit rnn/seq2seq_fra_eng         the book's recipe
+    dive generate rnn/seq2seq --prompt "c a b d"
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.tasks.seq2seq import Seq2Seq
+
+
+class Encoder(nn.Module):
+    """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token."""
+
+    def __init__(self, vocab_size: int, embedding_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=0)
+        dropout = dropout if num_layers > 1 else 0.0
+        self.rnn = nn.GRU(embedding_size, hidden_size, num_layers, dropout=dropout, batch_first=True)
+
+    def forward(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.embedding(source)  # (B, S, E)
+        packed = nn.utils.rnn.pack_padded_sequence(x, length.cpu(), batch_first=True, enforce_sorted=False)
+        outputs, state = self.rnn(packed)
+        return nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True, total_length=source.shape[1])[0], state
+
+
+class Seq2SeqGRU(nn.Module):
+    """source (B, S), its lengths (B,) and target_in (B, T) -> logits (B, T, target_vocab_size).
+
+    Args:
+        source_vocab_size, target_vocab_size: Tokens of each side; 0 is padding.
+        embedding_size: Width of the token vectors.
+        hidden_size: Width of each GRU.
+        num_layers: Layers of each GRU.
+        dropout: Between the layers.
+        lengths_matter: False reads the context behind the padding, as the book does: what that costs.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        embedding_size: int = 256,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dropout: float = 0.2,
+        lengths_matter: bool = True,
+    ) -> None:
+        super().__init__()
+        self.lengths_matter = lengths_matter
+        self.encoder = Encoder(source_vocab_size, embedding_size, hidden_size, num_layers, dropout)
+        self.embedding = nn.Embedding(target_vocab_size, embedding_size, padding_idx=0)
+        self.rnn = nn.GRU(
+            embedding_size + hidden_size,
+            hidden_size,
+            num_layers,
+            dropout=dropout if num_layers > 1 else 0.0,
+            batch_first=True,
+        )
+        self.head = nn.Linear(hidden_size, target_vocab_size)
+        initialise(self)
+
+    def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
+        """The states (B, layers, H) that the decoder begins with; the top one is its context at every step."""
+        if not self.lengths_matter:
+            source_length = torch.full_like(source_length, source.shape[1])
+        return self.encoder(source, source_length)[1].transpose(0, 1)
+
+    def decode(self, target_in: Tensor, memory: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, V) and the state (B, layers, H) after the last token."""
+        before = memory if state is None else state
+        context = memory[:, -1:].expand(-1, target_in.shape[1], -1)  # (B, T, H)
+        x = torch.cat([self.embedding(target_in), context], dim=2)
+        y, after = self.rnn(x, before.transpose(0, 1).contiguous())
+        return self.head(y), after.transpose(0, 1)
+
+    def forward(self, source: Tensor, source_length: Tensor, target_in: Tensor) -> Tensor:
+        return self.decode(target_in, self.encode(source, source_length))[0]
+
+
+def initialise(net: nn.Module) -> None:
+    """Xavier for the weights of GRUs and linear layers, as the book."""
+    for module in net.modules():
+        if isinstance(module, nn.GRU | nn.Linear):
+            for name, parameter in module.named_parameters(recurse=False):
+                if "weight" in name:
+                    nn.init.xavier_uniform_(parameter)
+
+
+class LitSeq2Seq(Seq2Seq):
+    """The GRU encoder and decoder, trained to translate.
+
+    Args:
+        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, lengths_matter: See
+            ``Seq2SeqGRU``.
+        **task: See ``Seq2Seq``.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int = 1000,
+        target_vocab_size: int = 1000,
+        embedding_size: int = 256,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        dropout: float = 0.2,
+        lengths_matter: bool = True,
+        **task: Any,
+    ) -> None:
+        super().__init__(**task)
+        sizes = (source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout)
+        self.net = Seq2SeqGRU(*sizes, lengths_matter)
+        self.example_input = (torch.ones(1, 9, dtype=torch.long), torch.tensor([9]), torch.ones(1, 9, dtype=torch.long))

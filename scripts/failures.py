@@ -1,0 +1,83 @@
+"""What ends a run from outside, in one line: a full disk, a process that is missing or died, a port in use.
+
+The libraries say these things at the end of a long trace, in their own words, which a test pins.
+"""
+
+import errno
+import os
+import re
+from traceback import format_tb
+
+from scripts.mistakes import Mistake
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+class Failed(RuntimeError):
+    """Training ended for a reason outside of the recipe: exit code 1."""
+
+    exit_code = 1
+
+
+def explain_failure(error: BaseException) -> Exception | None:
+    """The one line for an error of the machine, the network or another process; None for any other error."""
+    if getattr(error, "exit_code", None) is not None:
+        return None
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in DISK:
+        where = f" {error.filename}" if error.filename else ""
+        reason = os.strerror(error.errno or 0)
+        return Failed(f"cannot write{where}: {reason}; the last save is kept. Make room and go on with --resume")
+    if "out of memory" in text and type(error).__name__ == "OutOfMemoryError":
+        return Failed(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
+    if found := re.search(r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined", text):
+        return Failed(
+            f"{found[2]} of {found[3]} processes came within {found[1]} s: start the others, or set --trainer.devices "
+            "and --trainer.num_nodes to what is there"
+        )
+    if found := re.search(r"client socket has timed out after (\d+)ms while trying to connect to \(([^)]+)\)", text):
+        place = found[2].replace(", ", ":")
+        return Failed(
+            f"no answer from the first process at {place} within {int(found[1]) // 1000} s: is it running, and are "
+            "MASTER_ADDR and MASTER_PORT the same everywhere?"
+        )
+    if found := re.search(r"failed to listen on any local network address. port: (\d+)", text):
+        return Failed(f"port {found[1]} is in use: give all processes another MASTER_PORT")
+    if found := re.search(r"`devices=(\d+)`.*\((\d+) \* (\d+)\) does not match the world size \((\d+)\)", text):
+        return Mistake(world_mismatch("the launcher", int(found[4]), int(found[2]), int(found[3])))
+    if found := re.search(r"You set `--ntasks=(\d+)` in your SLURM bash script", text):
+        return Mistake(f"--ntasks={found[1]} says not how many tasks a node has: use --ntasks-per-node={found[1]}")
+    workers = isinstance(error, ConnectionError | EOFError) and "dataloader.py" in "".join(
+        format_tb(error.__traceback__)
+    )
+    if workers or re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed)", text):
+        return Failed("a data-loading worker died, often for want of memory: fewer workers, then go on with --resume")
+    if found := re.search(r"[Tt]imed out waiting (\d+)ms for (?:recv|send) operation", text):
+        return Failed(f"another process did not answer for {int(found[1]) // 1000} s; go on with --resume")
+    if re.search(r"Connection (closed|reset) by peer|Broken pipe|remote worker crashing|Socket closed", text):
+        return Failed("another process ended in the middle of a step: its own last line says why; go on with --resume")
+    return None
+
+
+def world_mismatch(who: str, tasks: int, devices: int, nodes: int) -> str:
+    return (
+        f"{who} started {tasks} processes, but --trainer.devices {devices} x --trainer.num_nodes {nodes} are "
+        f"{devices * nodes}: make both equal"
+    )
+
+
+def check_launcher(devices: int, nodes: int) -> None:
+    """Refuses to train alone in each of several processes, or to wait for processes that nobody starts.
+
+    Raises:
+        Mistake: SLURM or torchrun started another number of processes than devices times nodes.
+    """
+    env = os.environ
+    if "TORCHELASTIC_RUN_ID" in env:
+        who, tasks = "torchrun", int(env.get("WORLD_SIZE", 1))
+    elif "SLURM_NTASKS" in env and env.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        who, tasks = "srun", int(env["SLURM_NTASKS"])
+    else:
+        return
+    if tasks != devices * nodes:
+        raise Mistake(world_mismatch(who, tasks, devices, nodes))

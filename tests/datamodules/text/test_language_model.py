@@ -1,0 +1,103 @@
+"""Text for language models: one split, declared sizes, shifted targets, what a run keeps."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from datamodules.base import Mistake
+from datamodules.text.language_model import LanguageModelData
+from datamodules.text.windows import StreamLoader, WindowLoader
+from tests.small import small_trainer
+
+TEXT = "the quick brown fox jumps over the lazy dog and runs away\n" * 40
+
+
+class Lines(LanguageModelData):
+    def texts(self) -> dict[str, str]:
+        return {"train": TEXT, "val": TEXT[:300], "test": TEXT[:200] + "§"}
+
+
+def test_targets_are_the_tokens_one_place_later() -> None:
+    data = Lines(vocab_size=40, seq_len=8, batch_size=4)
+    data.setup("fit")
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        tokens, targets = data.transform(next(iter(loader)))
+        assert tokens.dtype == targets.dtype == torch.int64 and tokens.shape[1] == targets.shape[1] == 8
+        assert torch.equal(tokens[:, 1:], targets[:, :-1])
+
+
+def test_the_vocabulary_is_made_of_the_training_part() -> None:
+    data = Lines(vocab_size=40, seq_len=8)
+    data.setup("test")
+    assert data.tokenizer is not None and data.corpus["test"][-1] == data.tokenizer.unk_id
+    assert len(data.tokenizer) == 40
+
+
+def test_partition_decides_the_loader() -> None:
+    kinds: dict[Any, type] = {"random": WindowLoader, "sequential": StreamLoader}
+    for partition, kind in kinds.items():
+        data = Lines(vocab_size=40, seq_len=8, batch_size=4, partition=partition)
+        data.setup("fit")
+        assert type(data.train_dataloader()) is kind
+
+
+def test_streams_of_the_evaluation_follow_one_another() -> None:
+    data = Lines(vocab_size=40, seq_len=8, batch_size=4, eval_batch_size=3, partition="sequential")
+    data.setup("fit")
+    batches = [data.transform(batch) for batch in data.val_dataloader()]
+    for (_, targets), (tokens, _) in pairwise(batches):
+        real = targets[:, -1] >= 0  # the last stream ends in padding
+        assert torch.equal(targets[real, -1], tokens[real, 0])
+
+
+def test_a_run_keeps_its_vocabulary() -> None:
+    first, second = (Lines(vocab_size=40, seq_len=8) for _ in range(2))
+    first.setup("fit")
+    second.load_processor(first.processor())
+    assert second.tokenizer is not None and second.tokenizer.tokens == first.tokenizer.tokens  # type: ignore[union-attr]
+
+
+def test_another_size_than_the_models_is_refused() -> None:
+    first = Lines(vocab_size=40, seq_len=8)
+    first.setup("fit")
+    second = Lines(vocab_size=41, seq_len=8)
+    second.load_processor(first.processor())
+    with pytest.raises(Mistake, match="has 40 entries, but"):
+        second.setup("test")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seq_len": 5000}, "has 2320 tokens, but needs 5001 for data.seq_len 5000"),
+        ({"seq_len": 64, "partition": "sequential", "batch_size": 64}, "in 64 streams"),
+        ({"seq_len": 0}, "data.seq_len is 0"),
+    ],
+)
+def test_a_text_that_is_too_short_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(Mistake, match=message):
+        Lines(vocab_size=40, **settings).setup("fit")
+
+
+def test_baselines_are_perplexities_of_the_test_part() -> None:
+    data = Lines(vocab_size=40, seq_len=8)
+    data.setup("fit")
+    found = data.baselines()
+    assert found["baseline"]["metrics"]["test/perplexity"] < found["chance"]["metrics"]["test/perplexity"] < 40
+
+
+def test_train_tokens_shortens_the_training_part_alone() -> None:
+    data = Lines(vocab_size=40, seq_len=8, train_tokens=100)
+    data.setup("fit")
+    assert len(data.corpus["train"]) == 100 and len(data.corpus["val"]) == 300
+
+
+def test_every_process_count_sees_the_whole_evaluation(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path)
+    data = Lines(vocab_size=40, seq_len=8, eval_batch_size=4, partition="sequential")
+    data.trainer = trainer
+    data.setup("test")
+    assert int((data.splits["test"][1] >= 0).sum()) == len(data.corpus["test"]) - 1

@@ -1,0 +1,87 @@
+"""One interface, three ways to cut: what is encoded comes back, sizes are what was declared, files are kept."""
+
+from pathlib import Path
+
+import pytest
+
+from datamodules.base import Mistake
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, load_tokenizer
+
+TEXTS = [
+    "The cat's tail, 12 cm long (or 13)!\n",
+    "  Ọjọ́ Ajé; የኬኒያ ሺሊንግ.\n\n",
+    "well-known   words \t again the THE the\n",
+]
+SIZES = {"char": 80, "word": 60, "space": 40, "bpe": 300}
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
+def test_what_was_trained_on_comes_back_to_the_letter(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind])
+    for text in TEXTS:
+        assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.prepare(text)
+
+
+@pytest.mark.parametrize("kind", list(TOKENIZERS))
+def test_the_vocabulary_has_the_declared_size_and_the_specials_first(kind: str) -> None:
+    for size in (SIZES[kind], SIZES[kind] + 500):  # the second is more than the texts have
+        tokenizer = TOKENIZERS[kind].train(TEXTS, size)
+        assert len(tokenizer) == size and tokenizer.tokens[:4] == list(SPECIALS)
+        assert [tokenizer.id_of(s) for s in ("<pad>", "<bos>", "<eos>", "<unk>")] == [0, 1, 2, 3]
+        assert max(tokenizer.encode(TEXTS[0])) < size
+
+
+@pytest.mark.parametrize("kind", list(TOKENIZERS))
+def test_saved_and_loaded_it_cuts_alike(kind: str, tmp_path: Path) -> None:
+    tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind], lower=True)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    for again in (load_tokenizer(tmp_path / "tokenizer.json"), load_tokenizer(tokenizer.saved())):
+        assert type(again) is type(tokenizer) and len(again) == len(tokenizer)
+        assert all(again.encode(text) == tokenizer.encode(text) for text in [*TEXTS, "NEW WORDS"])
+        assert again.decode(again.encode(TEXTS[0])) == tokenizer.decode(tokenizer.encode(TEXTS[0]))
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "space"])
+def test_what_it_does_not_know_is_unknown(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind].train(["a b c"], 20)
+    assert tokenizer.encode("a q")[-1] == 3 and "<unk>" in tokenizer.decode(tokenizer.encode("a q"))
+    without = TOKENIZERS[kind].train(["a b c"], 20, specials=("<pad>",))
+    assert without.decode(without.encode("a q")).strip() == "a"
+
+
+def test_byte_pairs_know_every_text() -> None:
+    tokenizer = TOKENIZERS["bpe"].train(["abc"], 260)
+    assert tokenizer.decode(tokenizer.encode("ሰኞ 🙂 Ọjọ́")) == tokenizer.prepare("ሰኞ 🙂 Ọjọ́")
+
+
+def test_the_most_frequent_come_first_and_ties_do_not_depend_on_the_order_of_texts() -> None:
+    word = TOKENIZERS["space"]
+    assert word.train(["b a b c"], 7).tokens[4:] == ["b", "a", "c"]
+    assert word.train(["c b", "a b"], 7).tokens == word.train(["b a", "b c"], 7).tokens
+    assert word.train(["b a b c"], 7, min_count=2).tokens[4:] == ["b", "<unused0>", "<unused1>"]
+
+
+def test_specials_written_in_a_text_are_themselves_and_are_not_decoded() -> None:
+    tokenizer = TOKENIZERS["word"].train(["<sw> Monday"], 20, specials=(*SPECIALS, "<sw>"))
+    assert tokenizer.encode("<sw> Monday")[0] == 4
+    assert tokenizer.decode([1, *tokenizer.encode("<sw> Monday"), 2, 0]) == " Monday"
+    assert tokenizer.decode([1, 4, 2, 0]) == ""
+
+
+def test_tone_marks_written_in_two_ways_are_one() -> None:
+    tokenizer = TOKENIZERS["char"].train(["é"], 10)
+    assert tokenizer.encode("e\u0301") == tokenizer.encode("é")
+
+
+@pytest.mark.parametrize(("kind", "size"), [("char", 4), ("bpe", 259)])
+def test_a_vocabulary_without_room_is_refused(kind: str, size: int) -> None:
+    with pytest.raises(Mistake, match=f"vocab_size is {size}"):
+        TOKENIZERS[kind].train(TEXTS, size)
+
+
+def test_files_that_are_no_tokenizers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    (tmp_path / "b.json").write_text("no")
+    for name in ("a.json", "b.json", "absent.json"):
+        with pytest.raises(Mistake):
+            load_tokenizer(tmp_path / name)

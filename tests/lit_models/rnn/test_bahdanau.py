@@ -1,0 +1,51 @@
+"""Attention over the source: the battery, and where it may look."""
+
+import torch
+from torch import Tensor
+
+from lit_models.rnn.bahdanau import AdditiveAttention, LitBahdanau
+from tests.battery import Seq2SeqBattery
+from tests.lit_models.rnn.test_seq2seq import SMALL
+from tests.lit_models.tasks.test_seq2seq import small_batch
+
+
+class TestLitBahdanau(Seq2SeqBattery):
+    gru = 3 * 12 * (8 + 12 + 2) + 3 * 12 * (12 + 12 + 2)
+    parameters = 9 * 8 + gru + 9 * 8 + gru + 3 * 12 * 12 + 12 * 9 + 9 + 2 * 12 * 12 + 12
+
+    def model(self) -> LitBahdanau:
+        return LitBahdanau(**SMALL)
+
+    def batch(self) -> tuple[Tensor, ...]:
+        return small_batch()
+
+
+def test_additive_attention_by_its_formula() -> None:
+    attention = AdditiveAttention(3, 4, 5)
+    q, k, v = torch.randn(2, 3), torch.randn(2, 6, 4), torch.randn(2, 6, 7)
+    mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])
+    context, weights = attention(q, attention.w_k(k), v, mask)
+    for row, real in ((0, 6), (1, 2)):
+        scores = torch.stack([
+            attention.w_v(torch.tanh(attention.w_q(q[row]) + attention.w_k(k[row, i])))[0] for i in range(real)
+        ])  # fmt: skip
+        torch.testing.assert_close(weights[row, :real], scores.softmax(0))
+        torch.testing.assert_close(context[row], scores.softmax(0) @ v[row, :real])
+    assert not weights[1, 2:].any()
+
+
+def test_attention_never_looks_at_padding_and_sums_to_one() -> None:
+    model = LitBahdanau(**SMALL).eval()
+    source, length, *_ = small_batch()
+    ids, weights = model.alignment(source, length)
+    assert weights.shape == (*ids.shape, source.shape[1])
+    torch.testing.assert_close(weights.sum(2), torch.ones(ids.shape))
+    for row in range(4):
+        assert not weights[row, :, length[row] :].any()
+
+
+def test_without_attention_every_source_token_weighs_the_same() -> None:
+    model = LitBahdanau(**SMALL, attention=False).eval()
+    source, length, *_ = small_batch()
+    weights = model.alignment(source, length)[1]
+    torch.testing.assert_close(weights[0, 0, :3], torch.full((3,), 1 / 3))
