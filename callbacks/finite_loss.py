@@ -11,6 +11,7 @@ class NotFinite(RuntimeError):
     """Training failed: shown as one line, exit code 1 (``scripts/cli.py``)."""
 
     exit_code = 1
+    on_all_ranks = True
 
 
 class FiniteLoss(Callback):

@@ -74,11 +74,22 @@ class MetricsCSV(Logger):
         self.save()
 
     @rank_zero_only
-    def resume_at(self, step: int) -> None:
-        """Drops the rows of steps from ``step`` on: the resumed run writes them again."""
+    def resume_at(self, step: int, last: dict[str, float] | None = None) -> None:
+        """Drops the rows of steps from ``step`` on: the resumed run writes them again.
+
+        Args:
+            step: The resumed step.
+            last: What the row before has when the checkpoint is of an epoch's end: added where it is missing, since a
+                kill may have come between the checkpoint and the row.
+        """
         rows = self._load()
         self.rows = [row for row in rows if row["step"] < step]
-        if len(self.rows) < len(rows):
+        changed = len(self.rows) < len(rows)
+        if last and not (self.rows and self.rows[-1]["step"] == step - 1 and last.keys() <= self.rows[-1].keys()):
+            self.written = min(self.written, len(self.rows))
+            self.log_metrics(last, step - 1)
+            changed = True
+        if changed:
             self._write_all()
 
     def _write_all(self) -> None:

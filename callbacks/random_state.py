@@ -3,6 +3,9 @@
 Lightning saves none of them. Dropout, augmentation and sampling depend on them; the loader's order does not (it is a
 function of seed and epoch). Validation runs in between: its draws are undone, so that sampling pictures there does
 not move the training's stream.
+
+All ranks build the model from one seed. From the start of training each draws numbers of its own: with the same ones,
+dropout would drop the same units and augmentation turn the same way on every rank's share of a batch.
 """
 
 import random
@@ -34,6 +37,11 @@ class RandomState(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.loaded and len(self.loaded) == trainer.world_size:
             set_random_state(self.loaded[trainer.global_rank])
+        elif trainer.global_rank:
+            seed = torch.initial_seed() + trainer.global_rank
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            torch.manual_seed(seed)
         self.loaded = None
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -33,6 +33,8 @@ class RunRecord(Callback):
         self.command = command
         self.seconds = 0.0
         self.started = 0.0
+        self.logged: dict[str, Any] = {}  # before the end of the epoch
+        self.row: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.seconds + (time.monotonic() - self.started if self.started else 0.0)}
@@ -45,12 +47,29 @@ class RunRecord(Callback):
         if trainer.global_step:
             for logger in trainer.loggers:
                 if isinstance(logger, MetricsCSV):
-                    logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)))
+                    logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
         processor: dict[str, Any] = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             if processor:
                 write_json(Path(trainer.default_root_dir) / "processor.json", processor)
             self.write(trainer, pl_module, status="running")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.is_last_batch:
+            self.logged = dict(trainer.logged_metrics)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Lightning writes an epoch's row after its checkpoint: a kill in between must not lose the row."""
+        epochs = trainer.fit_loop.epoch_progress.current
+        if trainer.training and epochs.processed > epochs.completed:
+            new = {k: v for k, v in trainer.logged_metrics.items() if self.logged.get(k) is not v}
+            row = {name: float(value) for name, value in new.items() if not name.endswith("_step")}
+            checkpoint["epoch_row"] = row | {"epoch": trainer.current_epoch}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self.row = checkpoint.get("epoch_row", {})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.seconds = self.state_dict()["seconds"]
@@ -64,6 +83,7 @@ class RunRecord(Callback):
         self.write(trainer, pl_module, status="stopped" if stopped else "failed")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.logged = dict(trainer.logged_metrics)
         if not trainer.sanity_checking and trainer.state.fn != "fit":
             self.write(trainer, pl_module, report=True)
 
@@ -88,6 +108,7 @@ class RunRecord(Callback):
                 "precision": str(trainer.precision),
                 "parameters": sum(p.numel() for p in pl_module.parameters()),
                 "step": trainer.global_step,
+                "epochs": trainer.current_epoch,
                 "seconds": round(self.state_dict()["seconds"], 2),
                 "samples_per_second": rate and round(rate, 1),
             }

@@ -96,9 +96,19 @@ class TensorLoader:
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "batch": self.batch}
+        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
+
+        Raises:
+            Mistake: The epoch has another number of batches than the run's had.
+        """
+        if state.get("batches", len(self)) != len(self):
+            raise Mistake(
+                f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
+                f"{len(self)}: go on with the batch size and the number of processes of then"
+            )
         self.epoch, self.batch = state["epoch"], state["batch"]
 
 
@@ -151,6 +161,26 @@ class TensorDataModule(LightningDataModule):
     def load_processor(self, processor: dict[str, Any]) -> None:
         """Takes back what ``processor`` returned in the run that trained the model."""
         self.class_names = processor.get("class_names", self.class_names)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Saved with a checkpoint: how many rows each split has."""
+        return {"rows": {name: len(tensors[0]) for name, tensors in self.splits.items()}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuses to go on training on other data: neither order nor place in the epoch would mean the same rows.
+
+        Raises:
+            Mistake: A split has another number of rows than when the checkpoint was saved.
+        """
+        if self.trainer is None or self.trainer.state.fn != "fit":
+            return
+        for name, rows in state_dict.get("rows", {}).items():
+            now = len(self.splits[name][0]) if name in self.splits and name in ("train", "val") else rows
+            if now != rows:
+                raise Mistake(
+                    f"the {name} split of {type(self).__name__} has {now} rows, the run began with {rows}: "
+                    "the data changed. Bring back the data of then, or start a new run"
+                )
 
     # -- Lightning ------------------------------------------------------------------------------------------------
 

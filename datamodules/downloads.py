@@ -5,13 +5,20 @@ safely.
 file that is already in place is used as it is, so a cluster without network is served by copying files there.
 """
 
+import errno
+import lzma
+import os
 import tarfile
+import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import pooch
 
 from datamodules.base import Mistake, data_root
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # faults that no other address would cure
 
 
 def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
@@ -38,6 +45,8 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
             pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=target.name, path=target.parent)
             return target
         except Exception as error:  # requests, urllib3 and pooch raise a dozen kinds; each means: try the next address
+            if getattr(error, "errno", None) in DISK:
+                raise Mistake(f"cannot write {target}: {os.strerror(error.errno)}") from None  # type: ignore[attr-defined]
             wrong = "hash" in str(error)
             reasons.append("its checksum is wrong" if wrong else f"no answer ({type(error).__name__})")
     raise Mistake(
@@ -47,26 +56,37 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a zip or tar into ``folder`` and returns it. Nothing is written outside of ``folder``.
+    """Unpacks a zip or tar into ``folder`` and returns it. Nothing is written outside of ``folder``, and each file
+    appears there whole: a kill in the middle leaves a folder ``.unpacking-*`` and no half a file.
 
     Raises:
-        Mistake: A member would leave the folder, or the archive is damaged.
+        Mistake: A member would leave the folder, the archive is damaged, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as package:
-                for member in package.namelist():
-                    if not (folder / member).resolve().is_relative_to(folder.resolve()):
-                        raise Mistake(
-                            f"{archive}: member {member!r} would be written outside of {folder}; not unpacked"
-                        )
-                package.extractall(folder)
-        else:
-            with tarfile.open(archive) as package:
-                package.extractall(folder, filter="data")  # refuses absolute and climbing paths, links and devices
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as name:
+            unpack_into(archive, Path(name))
+            for path in sorted(Path(name).rglob("*")):
+                if path.is_file():
+                    target = folder / path.relative_to(name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.replace(path, target)
     except tarfile.FilterError as error:
         raise Mistake(f"{archive}: {error}; not unpacked") from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise Mistake(f"cannot unpack {archive} into {folder}: {os.strerror(error.errno or 0)}") from None
         raise Mistake(f"{archive} is damaged ({error}): delete it and run again") from None
     return folder
+
+
+def unpack_into(archive: Path, folder: Path) -> None:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as package:
+            for member in package.namelist():
+                if not (folder / member).resolve().is_relative_to(folder.resolve()):
+                    raise Mistake(f"{archive}: member {member!r} would be written outside of its folder; not unpacked")
+            package.extractall(folder)
+    else:
+        with tarfile.open(archive) as package:
+            package.extractall(folder, filter="data")  # refuses absolute and climbing paths, links and devices

@@ -16,6 +16,7 @@ signal.
 
 import os
 import sys
+import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -34,14 +35,29 @@ VERBS = ("list", *LIGHTNING, *TOOLS)
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; a mistake is one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
+    parent = os.getppid()
     try:
         return dispatch(argv)
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of a mistake
             raise
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            if getattr(error, "on_all_ranks", False):
+                return 0  # the first process says it and ends with the code
+            if said_by(parent):
+                return int(code)
         print(f"dive: {' '.join(str(error).split())}", file=sys.stderr)
         return int(code)
+
+
+def said_by(parent: int) -> bool:
+    """Whether the process that started this one ends too within three seconds: it then said why."""
+    for _ in range(30):
+        if os.getppid() != parent:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def dispatch(argv: list[str]) -> int:

@@ -8,18 +8,24 @@ import inspect
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
@@ -42,6 +48,7 @@ NOISE = (
     r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     r".*all_gather is deprecated.*",  # inside Lightning
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
+    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
     r".*`weights_only` was not set, defaulting to `False`.*",
 )
 
@@ -188,7 +195,9 @@ class DiveCLI(LightningCLI):
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpoint()
+        skip_empty_hooks(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:
@@ -205,7 +214,9 @@ class DiveCLI(LightningCLI):
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-        path.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        os.replace(temporary, path)
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
@@ -224,8 +235,13 @@ def launch(command: Command) -> int:
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
         if command.checkpoint:
             sys.argv += ["--ckpt_path", str(command.checkpoint)]
-        DiveCLI(command)
+        with ending_on_signals():
+            DiveCLI(command)
         return 0
+    except SystemExit as error:
+        if getattr(error, "on_all_ranks", False) and os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
+        raise
     except MisconfigurationException as error:
         raise Mistake(str(error)) from error
     except RuntimeError as error:
@@ -237,6 +253,26 @@ def launch(command: Command) -> int:
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the command with 130 and 143. Lightning alone turns the first into 1 and, outside of
+    training, swallows the second; in training ``LastCheckpoint`` takes over.
+    """
+
+    def end(signum: int, frame: Any) -> None:
+        raise SystemExit(128 + signum)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.signal(signum, end) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def arguments_of(class_path: str) -> list[str]:

@@ -27,11 +27,13 @@ from scripts.fingerprint import fingerprint
 from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 from scripts.results_page import fill_numbers, meets, metric_of, number, render
+from scripts.results_picture import draw_topic
 from scripts.runs import RUN_DIR
 
 ROOT = CONFIGS.parent
 RESULTS = ROOT / "results"
 PAGE = ROOT / "RESULTS.md"
+PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
 
@@ -66,6 +68,8 @@ def status(recipe: Recipe) -> str:
 def write_page() -> None:
     rows = [(recipe, load(recipe), status(recipe) == "stale") for recipe in all_recipes()]
     PAGE.write_text(render(rows))
+    for topic in PICTURES:
+        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
     readme = PAGE.with_name("README.md")
     readme.write_text(fill_numbers(readme.read_text(), {recipe.name: result for recipe, result, _ in rows}))
 
@@ -99,7 +103,7 @@ def dive(*words: str, runs: str) -> None:
 def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
     """What is kept of one run."""
     tests = {name: value for name, value in record["metrics"].items() if name.startswith("test/")}
-    kept = {key: record[key] for key in ("seconds", "samples_per_second", "parameters")}
+    kept = {key: record[key] for key in ("seconds", "epochs", "samples_per_second", "parameters")}
     return {"seed": seed, **kept, "metrics": tests}
 
 

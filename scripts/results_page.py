@@ -22,7 +22,7 @@ measures it again.
 """
 COLUMNS = (
     "recipe", "command", "metric", "result", "expected", "chance", "baseline", "ablation", "book",
-    "seconds", "samples/s",
+    "parameters", "seconds", "s/epoch", "samples/s",
 )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[st
     book = recipe.head.get("book", "-")
     if result is None:
         metric = expected[0] if expected else "-"
-        return [f"`{recipe.name}`", f"`dive fit {recipe.name}`", metric, "not run", promise, *"---", book, "-", "-"]
+        return [f"`{recipe.name}`", f"`dive fit {recipe.name}`", metric, "not run", promise, *"---", book, *"----"]
     metric = metric_of(recipe, result)
     command = " ".join(["dive fit", recipe.name, *result["extra"]])
     rates = [run["samples_per_second"] for run in result["runs"] if run["samples_per_second"]]
@@ -73,7 +73,9 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[st
         reference(result, "baseline", metric),
         ablation(recipe, result, metric),
         book,
+        f"{result['runs'][0]['parameters']:,}",
         f"{mean(run['seconds'] for run in result['runs']):.0f} ({result['device']})",
+        epoch_seconds(result),
         f"{mean(rates):,.0f}" if rates else "-",
     ]
 
@@ -113,6 +115,12 @@ def ablation(recipe: Recipe, result: dict[str, Any], metric: str) -> str:
     value = tried["metrics"][metric]
     verdict = " **passes, and must not**" if meets(recipe, metric, value) else ""
     return f"{number(value)} (`{tried['arguments']}`){verdict}"
+
+
+def epoch_seconds(result: dict[str, Any]) -> str:
+    """Seconds of one epoch, its validation and its saving included; - for rows that did not record the epochs."""
+    runs = [run for run in result["runs"] if run.get("epochs")]
+    return f"{mean(run['seconds'] / run['epochs'] for run in runs):.2g}" if runs else "-"
 
 
 def number(value: float) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 import scripts.lightning_cli  # noqa: F401  the five seconds of importing Lightning belong to no single test
 
 os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)  # two workers with two threads each are up to 60 times slower
+threadpool_limits(1)  # the same for NumPy's and SciPy's linear algebra
 CPU_SECONDS = 5.0
 
 

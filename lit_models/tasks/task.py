@@ -10,12 +10,14 @@ the epoch's mean (``train/loss``) is accumulated on the device, with no copy to 
 per step.
 """
 
+from collections import Counter
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 
 class Task(LightningModule):
@@ -63,6 +65,24 @@ class Task(LightningModule):
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*inputs)
+
+    # -- many processes -------------------------------------------------------------------------------------------
+
+    def configure_model(self) -> None:
+        """Under ``-c trainer/fsdp`` each process keeps its share of the parameters of each layer of ``net``."""
+        if self.device_mesh is not None and not isinstance(getattr(self, "net", None), FSDPModule):
+            shard(self, self.device_mesh["data_parallel"])
+
+    def mean_count(self, count: Tensor) -> Tensor:
+        """The mean over all processes of the number of items in a loss, a tensor (): ``count`` itself in one process.
+
+        For losses over a number of items that differs from process to process (tokens that are no padding): DDP takes
+        the mean of the processes' gradients, so the sum of a process's losses divided by this gives the gradient of the
+        mean over all items, where the mean of means would give short batches' items more weight.
+        """
+        if self._trainer is None or self.trainer.world_size == 1:
+            return count
+        return self.trainer.strategy.reduce(count.detach().float().clone(), reduce_op="mean")
 
     # -- optimisation ---------------------------------------------------------------------------------------------
 
@@ -159,6 +179,37 @@ class EpochMean:
         rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ranks else (0, 1)
         mine = self.saved[rank] if len(self.saved) == world else self.saved.sum(0) * (rank == 0)
         self.total, self.count, self.saved = mine[0].clone(), float(mine[1]), None
+
+
+class NothingToShard(TypeError):
+    """A model that cannot be sharded layer by layer: shown as one line, exit code 2 (``scripts/cli.py``)."""
+
+    exit_code = 2
+
+
+def shard(model: LightningModule, mesh: Any) -> None:
+    """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
+
+    A parameter that two layers share (tied embeddings) stays with the whole.
+
+    Args:
+        model: Its ``net`` holds all its parameters.
+        mesh: The processes that share them.
+
+    Raises:
+        NothingToShard: There is no ``net``, or there are parameters outside of it, which nothing would average.
+    """
+    net = getattr(model, "net", None)
+    if not isinstance(net, nn.Module) or len(list(net.parameters())) != len(list(model.parameters())):
+        raise NothingToShard(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
+    layers = list(net.children())
+    while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
+        layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]
+    uses = Counter(p for layer in layers for p in set(layer.parameters()))
+    for layer in layers:
+        if any(True for _ in layer.parameters()) and all(uses[p] == 1 for p in layer.parameters()):
+            fully_shard(layer, mesh=mesh)
+    fully_shard(net, mesh=mesh)
 
 
 def precise(device: torch.device) -> torch.dtype:

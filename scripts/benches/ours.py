@@ -54,9 +54,9 @@ def train(work: Workload, clock: Clock, rows: int = IMAGES) -> None:
     callbacks = [made(c) for c in settings.pop("callbacks") if c["class_path"] != CHECKPOINT]
     with TemporaryDirectory() as folder:
         settings |= {"accelerator": "cpu", "logger": MetricsCSV(folder), "default_root_dir": Path(folder)}
-        settings |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_steps": clock.total, "max_epochs": -1}
+        settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1}
         trainer = Trainer(**settings, callbacks=[*callbacks, Ticks(clock)])
-        skip_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]  # as scripts/lightning_cli.py does
+        skip_empty_hooks(trainer)  # as scripts/lightning_cli.py does
         trainer.fit(model, data)
 
 

@@ -1,6 +1,7 @@
 """The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -104,6 +105,25 @@ def test_a_split_smaller_than_the_world_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(data, "_rank_and_world", lambda: (0, 2))
     with pytest.raises(Mistake, match="the val split has 1 rows for 2 processes"):
         data.setup("fit")
+
+
+def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
+    with pytest.raises(Mistake, match="from the middle of an epoch of 11 batches, now an epoch has 6"):
+        loader(53).load_state_dict(loader(103).state_dict())
+
+
+@pytest.mark.parametrize("verb", ["fit", "test"])
+def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
+    before, after = Numbers(), Numbers(train=9)
+    for data in (before, after):
+        data.setup("fit")
+        data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb))  # type: ignore[assignment]
+    before.load_state_dict(before.state_dict())
+    if verb == "test":
+        after.load_state_dict(before.state_dict())
+        return
+    with pytest.raises(Mistake, match="the train split of Numbers has 9 rows, the run began with 8"):
+        after.load_state_dict(before.state_dict())
 
 
 def test_splits_are_disjoint_stratified_and_fixed() -> None:

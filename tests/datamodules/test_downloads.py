@@ -1,5 +1,6 @@
 """Downloads: checked after the transfer, put in place whole or not at all, unpacked inside their folder."""
 
+import errno
 import hashlib
 import io
 import tarfile
@@ -98,3 +99,38 @@ def test_a_damaged_archive_is_one_line(make: Any, tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Mistake, match="is damaged"):
         unpack(tmp_path / "archive", tmp_path / "out")
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_an_unpacking_that_is_cut_short_leaves_no_half_a_file(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(self: Any, folder: Path, **settings: Any) -> None:
+        (Path(folder) / "a.txt").write_text("te")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    make(tmp_path / "archive", "a.txt")
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", cut)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", cut)
+    with pytest.raises(Mistake, match=r"cannot unpack .*: No space left on device"):
+        unpack(tmp_path / "archive", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_full_disk_is_not_called_a_missing_network(
+    served: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pooch, "retrieve", full)
+    with pytest.raises(Mistake, match=r"cannot write .*set/file.bin: No space left on device"):
+        fetch(URL, SHA, "set/file.bin")
+
+
+def test_a_download_that_is_killed_in_the_middle_is_fetched_anew(served: dict[str, bytes], tmp_path: Path) -> None:
+    half = tmp_path / "data/set/tmpab12"  # the name under which pooch writes until the checksum is right
+    half.parent.mkdir(parents=True)
+    half.write_bytes(CONTENT[:10])
+    served[URL] = CONTENT
+    assert fetch(URL, SHA, "set/file.bin").read_bytes() == CONTENT

@@ -73,6 +73,7 @@ def record(acc: float, seconds: float = 10.0) -> dict[str, Any]:
         "device": "cpu, 1 threads",
         "seconds": seconds,
         "samples_per_second": 1000.0,
+        "epochs": 10,
         "parameters": 7,
         "metrics": {"test/loss": 0.1, "test/acc": acc, "val/acc": 1.0},
     }
@@ -111,7 +112,7 @@ def test_measuring_stores_every_seed_and_renders_mean_and_deviation(project: Pat
     line = next(line for line in (project / "RESULTS.md").read_text().splitlines() if "toy/one" in line)
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
         "`toy/one`", "`dive fit toy/one`", "test/acc", "0.9500 ± 0.0100 (3 seeds)", ">= 0.9000", "0.2500", "0.7500",
-        "0.5000 (`--model.width 1`)", "0.88 (figure 1)", "10 (cpu, 1 threads)", "1,000",
+        "0.5000 (`--model.width 1`)", "0.88 (figure 1)", "7", "10 (cpu, 1 threads)", "1", "1,000",
     ]  # fmt: skip
 
 

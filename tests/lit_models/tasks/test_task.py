@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
 
-from lit_models.tasks.task import EpochMean
+from lit_models.tasks.task import EpochMean, NothingToShard, shard
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -101,3 +101,15 @@ def test_hyperparameters_are_plain_and_of_both_levels() -> None:
         "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
         "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
     }  # fmt: skip
+
+
+def test_the_mean_count_of_one_process_is_its_own() -> None:
+    count = torch.tensor(7)
+    assert SmallNet().mean_count(count) is count
+
+
+def test_what_lies_outside_of_net_is_not_sharded() -> None:
+    model = SmallNet()
+    model.scale = torch.nn.Parameter(torch.ones(()))
+    with pytest.raises(NothingToShard, match="SmallNet has parameters outside of `net`"):
+        shard(model, mesh=None)

@@ -1,0 +1,137 @@
+"""A signal lets the step end, saves last.ckpt where loader and weights agree, and ends with 128 plus its number."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from callbacks.last_checkpoint import LastCheckpoint, Stopped, requeue
+from tests.small import Points, SmallNet, small_trainer
+
+SAVING: dict[str, Any] = {"enable_checkpointing": True, "log_every_n_steps": 50}
+
+
+class Send(Callback):
+    """Sends this process a signal in the middle of batch 2 of the second epoch."""
+
+    def __init__(self, signum: int) -> None:
+        self.signum = signum
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 1 and batch_idx == 2:
+            os.kill(os.getpid(), self.signum)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, LastCheckpoint(), Send(signum), max_epochs=9, **SAVING)
+    with pytest.raises(Stopped) as stopped:
+        trainer.fit(SmallNet(), datamodule=Points())
+    assert stopped.value.code == code
+    saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 4 + 3
+    assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0] == {"epoch": 1, "batch": 3, "batches": 4}
+
+
+def test_the_handlers_are_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    small_trainer(tmp_path, LastCheckpoint(), **SAVING).fit(SmallNet(), datamodule=Points())
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_with_accumulation_it_waits_for_the_optimiser_step(tmp_path: Path) -> None:
+    settings = SAVING | {"accumulate_grad_batches": 4}
+    trainer = small_trainer(tmp_path, LastCheckpoint(), Send(signal.SIGTERM), max_epochs=9, **settings)
+    with pytest.raises(Stopped):
+        trainer.fit(SmallNet(), datamodule=Points(rows=96))
+    saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    assert saved["global_step"] == 2 + 1
+    assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]["batch"] == 4
+
+
+def test_it_saves_by_time_at_steps_that_nothing_follows(tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    class Note(LastCheckpoint):
+        def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: Any) -> None:
+            super().on_save_checkpoint(trainer, pl_module, checkpoint)
+            steps.append(trainer.global_step)
+
+    settings = SAVING | {"log_every_n_steps": 5, "val_check_interval": 0.25}
+    small_trainer(tmp_path, Note(seconds=0), max_epochs=2, **settings).fit(SmallNet(), datamodule=Points(rows=96))
+    assert steps == [1, 3, 7, 9, 11, 13]  # of 16: every second is validated, every fifth logged, every eighth an end
+
+
+def test_it_waits_until_the_time_is_up(tmp_path: Path) -> None:
+    small_trainer(tmp_path, LastCheckpoint(seconds=60), **SAVING).fit(SmallNet(), datamodule=Points())
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_where_an_epoch_is_one_step_it_stops_between_epochs(tmp_path: Path) -> None:
+    class Send3(Callback):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+            if trainer.current_epoch == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    save = ModelCheckpoint(tmp_path / "checkpoints", filename="last", enable_version_counter=False)
+    trainer = small_trainer(tmp_path, LastCheckpoint(), save, Send3(), max_epochs=9, **SAVING)
+    with pytest.raises(Stopped):
+        trainer.fit(SmallNet(), datamodule=Points(batch_size=48))
+    assert torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 4
+
+
+def test_a_run_folder_that_moved_keeps_its_best(tmp_path: Path) -> None:
+    def train(folder: Path, epochs: int, resume: bool = False) -> ModelCheckpoint:
+        save = ModelCheckpoint(folder / "checkpoints", "best", "val/loss", save_last=True, enable_version_counter=False)
+        trainer = small_trainer(folder, save, LastCheckpoint(), max_epochs=epochs, enable_checkpointing=True)
+        trainer.fit(SmallNet(lr=10.0), datamodule=Points(), ckpt_path=save.dirpath + "/last.ckpt" if resume else None)
+        return save
+
+    first = train(tmp_path / "here", 2)
+    (tmp_path / "here").rename(tmp_path / "there")
+    second = train(tmp_path / "there", 2, resume=True)
+    assert second.best_model_score == first.best_model_score
+    assert second.best_model_path == str(tmp_path / "there/checkpoints/best.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("env", "job"),
+    [
+        ({"SLURM_JOB_ID": "17"}, "17"),
+        ({"SLURM_JOB_ID": "18", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"}, "17_3"),
+    ],
+)
+def test_it_puts_the_job_or_the_task_of_an_array_back_into_the_queue(
+    env: dict[str, str], job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key, value in env.items():
+        monkeypatch.setenv(key, value)
+    fake = tmp_path / "scontrol"
+    fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    requeue()
+    assert (tmp_path / "said").read_text() == f"requeue {job}\n"
+    assert capsys.readouterr().out == f"job {job} requeued\n"
+
+
+def test_it_says_when_slurm_does_not_requeue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    requeue()
+    assert "job 17 not requeued: " in capsys.readouterr().out
+
+
+def test_outside_of_slurm_nothing_is_requeued(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    requeue()
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,116 @@
+"""Ctrl-C and SIGTERM: the step ends, everything is saved, no process stays; a second one does not wait."""
+
+import os
+import re
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.runs import check_equal, launch, load, logs, run, until
+from tests.faults.training import STEPS
+from tests.warm import FORKS, dive, start, wait
+
+
+def send(process: BaseProcess, signum: int) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, signum)
+
+
+@pytest.mark.parametrize(
+    ("signum", "code", "world", "to"),
+    [
+        (signal.SIGINT, 130, 1, 0),
+        (signal.SIGTERM, 143, 1, 0),
+        (signal.SIGUSR1, 138, 1, 0),
+        (signal.SIGTERM, 143, 2, 0),  # to the first process alone, as a scheduler may
+        (signal.SIGINT, 130, 2, 1),
+    ],
+)
+def test_a_signal_saves_and_a_resume_loses_nothing(
+    signum: int, code: int, world: int, to: int, whole: dict[int, Path], tmp_path: Path
+) -> None:
+    here, there = FORKS.Pipe(duplex=False)
+    processes = launch(tmp_path, world, pipe=there, seconds=60.0)
+    there.close()
+    at = until(here, 5, tmp_path)
+    send(processes[to], signum)
+    assert wait(*processes, seconds=30) == [code] * world, logs(tmp_path)
+    saved = load(tmp_path, "last")["global_step"]
+    assert at <= saved < STEPS, "it did not end the step"
+    assert f"stopped after step {saved}" in logs(tmp_path)
+    run(tmp_path, world, resume=True)
+    check_equal(whole[world], tmp_path)
+
+
+def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
+    here, there = FORKS.Pipe(duplex=False)
+    (process,) = launch(tmp_path, pipe=there, hang_at=5)
+    there.close()
+    until(here, 5, tmp_path)
+    time.sleep(0.2)
+    send(process, signal.SIGINT)
+    time.sleep(0.3)
+    assert process.is_alive()
+    send(process, signal.SIGINT)
+    assert wait(process, seconds=5) == [130]
+
+
+def test_a_test_that_is_interrupted_ends_with_the_signals_code(tmp_path: Path) -> None:
+    """Where nothing is to be saved, the first signal ends the command."""
+    for verb in ("fit", "test"):
+        words = [verb, "cnn/lenet", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1"]
+        env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path)}
+        if verb == "fit":
+            assert wait(start(dive, *words, log=tmp_path / "fit.log", env=env)) == [0], logs(tmp_path)
+            continue
+        process = start(endless_test, log=tmp_path / "test.log", env=env)
+        for _ in range(600):
+            if "testing" in (tmp_path / "test.log").read_text() if (tmp_path / "test.log").exists() else False:
+                break
+            time.sleep(0.05)
+        send(process, signal.SIGTERM)
+        assert wait(process, seconds=10) == [143], logs(tmp_path)
+
+
+def endless_test() -> None:
+    """``dive test`` with a forward pass that takes its time."""
+    from lit_models.cnn.lenet import LitLeNet
+
+    def slow(self: LitLeNet) -> None:
+        print("testing", flush=True)
+        time.sleep(600)
+
+    LitLeNet.on_test_epoch_start = slow  # type: ignore[method-assign]
+    dive("test", "cnn/lenet")
+
+
+def test_a_signal_before_the_first_step_says_that_nothing_was_saved(tmp_path: Path) -> None:
+    process = start(slow_start, log=tmp_path / "log", env={"DIVE_RUNS": str(tmp_path / "runs")})
+    for _ in range(600):
+        if (tmp_path / "log").exists() and "loading" in (tmp_path / "log").read_text():
+            break
+        time.sleep(0.05)
+    send(process, signal.SIGINT)
+    assert wait(process, seconds=10) == [130], logs(tmp_path)
+    assert "Traceback" not in logs(tmp_path)
+    resumed = start(
+        dive, "fit", "cnn/lenet", "--resume", log=tmp_path / "log2", env={"DIVE_RUNS": str(tmp_path / "runs")}
+    )
+    assert wait(resumed) == [2]
+    lines = [line for line in (tmp_path / "log2").read_text().splitlines() if line.startswith("dive: ")]
+    assert len(lines) == 1 and re.search("has no last.ckpt .*start again", lines[0])
+
+
+def slow_start() -> None:
+    """``dive fit`` with data that takes its time."""
+    from datamodules.vision.mnist import MNIST5k
+
+    def slow(self: MNIST5k, stage: str) -> None:
+        print("loading", flush=True)
+        time.sleep(600)
+
+    MNIST5k.load = slow  # type: ignore[assignment,method-assign]
+    dive("fit", "cnn/lenet")
