@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.layers.sizes import refuse_small_image, scaled
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 Form = Literal["one_tower", "grouped"]
 Stem = Literal["imagenet", "small"]
@@ -106,14 +106,14 @@ def normalisation(form: Form) -> list[nn.Module]:
     return [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)] if form == "grouped" else []
 
 
-class LitAlexNet(Classifier):
+class LitAlexNet(ImageClassifier):
     """AlexNet trained as a classifier.
 
     Args:
         in_channels, num_classes, image_size, form, stem, width, pool_size, hidden_size, dropout: See ``AlexNet``.
         freeze_features: The convolutions stay as they were drawn or loaded.
-        weights: See ``Classifier``. torchvision's form is then used: one tower, ImageNet's stem, the published width.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. torchvision's form, one tower of the published width, is then used.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

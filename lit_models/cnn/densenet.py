@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.layers.sizes import refuse_small_image
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 Stem = Literal["imagenet", "small"]
 DENSENET121 = (6, 12, 24, 16)
@@ -141,15 +141,15 @@ class DenseNet(nn.Module):
         return self.classifier(x.mean((2, 3)))
 
 
-class LitDenseNet(Classifier):
+class LitDenseNet(ImageClassifier):
     """DenseNet trained as a classifier.
 
     Args:
         in_channels, num_classes, block_layers, growth, stem, bottleneck: See ``DenseNet``.
         image_size: Height and width S of the image in pixels.
         freeze_features: Only the last layer learns.
-        weights: See ``Classifier``. DenseNet-121 is then used.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. DenseNet-121 is then used.
+        **task: See ``ImageClassifier``.
 
     Raises:
         ValueError: The transitions leave nothing of so small an image.

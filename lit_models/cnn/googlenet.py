@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from lit_models.layers.pretrained import MEAN, STD, normalize
 from lit_models.layers.sizes import refuse_small_image, scaled
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 Form = Literal["torchvision", "paper"]
 Stem = Literal["imagenet", "small"]
@@ -172,14 +172,14 @@ class GoogLeNet(nn.Module):
         return logits
 
 
-class LitGoogLeNet(Classifier):
+class LitGoogLeNet(ImageClassifier):
     """GoogLeNet trained as a classifier; with ``auxiliary`` the losses on the way count 0.3 each (the paper's 5).
 
     Args:
         in_channels, num_classes, image_size, form, stem, width, auxiliary, dropout: See ``GoogLeNet``.
         freeze_features: Only the last layer learns.
-        weights: See ``Classifier``. torchvision's form, width and ImageNet's stem are then used.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. torchvision's form, width and ImageNet's stem are then used.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 Stem = Literal["imagenet", "small"]
 
@@ -147,7 +147,7 @@ def stages_of_line(
     return [blocks.count(width) for width in widths], fitted, groups
 
 
-class LitRegNet(Classifier):
+class LitRegNet(ImageClassifier):
     """A RegNetX, or any AnyNet, trained as a classifier.
 
     Args:
@@ -157,8 +157,8 @@ class LitRegNet(Classifier):
         depths, widths: Stages of an AnyNet instead, with the same ``group_width`` in all.
         stem_width, stem: See ``AnyNet``.
         freeze_features: Only the last layer learns.
-        weights: See ``Classifier``. RegNetX-400MF is then used.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. RegNetX-400MF is then used.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

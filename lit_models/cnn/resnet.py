@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.layers.residual import BasicBlock, Bottleneck
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 Stem = Literal["imagenet", "small"]
 DEPTHS: dict[
@@ -106,15 +106,15 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))  # (B, 8 * width * expansion) -> (B, num_classes)
 
 
-class LitResNet(Classifier):
+class LitResNet(ImageClassifier):
     """ResNet trained as a classifier.
 
     Args:
         in_channels, num_classes, depth, width, stem, pre_activation: See ``ResNet``.
         image_size: Height and width S of the image in pixels; any size does.
         freeze_features: Only the last layer learns.
-        weights: See ``Classifier``. The published form is then used, whose width is 64 and whose stem is ImageNet's.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. The published form is then used: width 64, ImageNet's stem.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

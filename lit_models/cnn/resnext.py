@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from lit_models.cnn.resnet import ResNet, Stem
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 
 class ResNeXt(ResNet):
@@ -42,15 +42,15 @@ class ResNeXt(ResNet):
         )
 
 
-class LitResNeXt(Classifier):
+class LitResNeXt(ImageClassifier):
     """ResNeXt trained as a classifier.
 
     Args:
         in_channels, num_classes, depth, width, stem, groups, group_width: See ``ResNeXt``.
         image_size: Height and width S of the image in pixels; any size does.
         freeze_features: Only the last layer learns.
-        weights: See ``Classifier``. The published width, groups and stem are then used: 64, 32 x 4d, ImageNet's.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. The published width, groups and stem are then used: 64, 32 x 4d, ImageNet's.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

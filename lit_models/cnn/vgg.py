@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.layers.sizes import refuse_small_image
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions a block
 WIDTHS = (1, 2, 4, 8, 8)  # of the blocks, in units of the first
@@ -93,14 +93,14 @@ class VGG(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-class LitVGG(Classifier):
+class LitVGG(ImageClassifier):
     """VGG trained as a classifier.
 
     Args:
         in_channels, num_classes, image_size, depth, width, batch_norm, pool_size, hidden_size, dropout: See ``VGG``.
         freeze_features: The convolutions stay as they were drawn or loaded.
-        weights: See ``Classifier``. The published width, 64, 7 and 4096, is then used.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``. The published width, 64, 7 and 4096, is then used.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(

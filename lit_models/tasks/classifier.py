@@ -8,7 +8,6 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lit_models.layers.pretrained import load_weights, normalize
 from lit_models.tasks.task import Task
 
 
@@ -27,33 +26,15 @@ class Classifier(Task):
     Args:
         num_classes: Number of classes.
         label_smoothing: Share of the target spread evenly over all classes, in training alone (Szegedy et al. 2016).
-        weights: For networks of images: a file of a torchvision classifier's weights, or their published name, to start
-            from (``lit_models/layers/pretrained.py``). x in [0, 1] is then normalised as ImageNet is. They are read
-            when a run begins that loads no checkpoint: afterwards the file is not needed.
         **task: See ``Task``.
     """
 
-    def __init__(self, num_classes: int, label_smoothing: float = 0.0, weights: str = "", **task: Any) -> None:
+    def __init__(self, num_classes: int, label_smoothing: float = 0.0, **task: Any) -> None:
         super().__init__(**task)
         self.label_smoothing = label_smoothing
-        self.weights, self.weights_wanted = weights, bool(weights)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.net(*(normalize(x) for x in inputs)) if self.weights else self.net(*inputs)
-
-    def on_fit_start(self) -> None:
-        if self.weights_wanted:
-            self.weights_wanted = False
-            load_weights(self.net, self.weights)
-
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.weights_wanted = False
 
     def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Refuses real numbers as targets before the loss meets them."""

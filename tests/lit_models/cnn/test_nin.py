@@ -12,7 +12,7 @@ from tests.battery import ADAM, ClassifierBattery
 
 class TestLitNiN(ClassifierBattery):
     parameters = 35_494
-    overfit_steps = 100
+    overfit_steps = 150
 
     def model(self) -> LitNiN:
         return LitNiN(1, image_size=20, stem="small", width=0.125, dropout=0.0, last_relu=False, optimizer=ADAM)
