@@ -13,7 +13,6 @@ arguments, in a temporary runs folder. Chance and baseline are computed on its d
 import argparse
 import hashlib
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -23,6 +22,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from scripts import forked
 from scripts.fingerprint import fingerprint
 from scripts.folds import fold_arguments, mean_answers, mean_row
 from scripts.mistakes import Mistake
@@ -93,12 +93,10 @@ def run_once(recipe: Recipe, seed: int, arguments: list[str]) -> dict[str, Any]:
 
 def dive(*words: str, runs: str) -> None:
     """One ``dive`` command in a process of its own."""
-    env = {key: value for key, value in os.environ.items() if key != RUN_DIR} | {"DIVE_RUNS": runs}
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-m", "scripts.cli", *words], env=env, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise Failed(f"`dive {shlex.join(words)}` ended with exit code {done.returncode}: {last}")
+    code, output = forked.run(list(words), {"DIVE_RUNS": runs, RUN_DIR: None})
+    if code:
+        last = (output.strip() or "no output").splitlines()[-1]
+        raise Failed(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
 
 
 def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
