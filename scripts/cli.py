@@ -4,6 +4,7 @@
     dive describe RECIPE                       parameters, multiply-adds, data, expected number
     dive fit RECIPE [-c PRESET] [--key value]  train; --resume goes on with the newest run, to the batch
     dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
+    dive export RECIPE                         safetensors and a torch.export graph of the best checkpoint
     dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
 
 This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
@@ -28,6 +29,7 @@ TOOLS = {
     "verify": "scripts.verify",
     "results": "scripts.results",
     "bench": "scripts.bench",
+    "export": "scripts.export",
 }
 VERBS = ("list", *LIGHTNING, *TOOLS)
 
