@@ -54,7 +54,7 @@ def check(name: str, claim: str, shapes: Any, ours: Operation, theirs: Operation
 
 
 def by_matrix(x: Tensor, weight: Tensor) -> Tensor:
-    y = x.flatten(1) @ layer_matrix(weight, *x.shape[-2:], stride=2).T
+    y = x.flatten(1) @ layer_matrix(weight, x.shape[2], x.shape[3], stride=2).T
     return y.view(len(x), len(weight), 4, 3)
 
 
