@@ -8,7 +8,6 @@ The sum runs over the entries of the kernel and not over the positions of the im
 strided view of the whole batch, so that a 3 x 3 kernel is nine products and not one for each pixel.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
