@@ -23,7 +23,7 @@ def read_wav(path: str, sample_rate: int) -> np.ndarray:
     """
     rate, samples = read_raw(path)
     if samples.dtype.kind == "u":  # 8 bits are unsigned, silence is 128
-        sound = (samples.astype(np.float32) - 128) / 128
+        sound: np.ndarray = (samples.astype(np.float32) - 128) / 128
     elif samples.dtype.kind == "i":
         sound = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
     else:
@@ -87,7 +87,8 @@ def find_wavs(root: str) -> list[str]:
         raise Mistake("which sounds? --data.root FOLDER")
     if not os.path.isdir(root):
         raise Mistake(f"no folder {root}: give --data.root the folder of your sounds")
-    found, others = [], []
+    found: list[str] = []
+    others: list[str] = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
         for name in files:

@@ -52,7 +52,7 @@ class TextCNN(nn.Module):
         pad_id: int = 0,
     ) -> None:
         super().__init__()
-        self.pad_id, self.pooling = pad_id, pooling
+        self.kernel_sizes, self.pooling, self.pad_id = tuple(kernel_sizes), pooling, pad_id
         self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
         self.frozen = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id) if frozen else None
         if self.frozen is not None:
@@ -66,7 +66,10 @@ class TextCNN(nn.Module):
         length = (tokens != self.pad_id).sum(1).clamp(min=1)  # (B,)
         tables = [self.embedding] if self.frozen is None else [self.embedding, self.frozen]
         x = torch.cat([table(tokens) for table in tables], dim=2).transpose(1, 2)  # (B, E, T)
-        pooled = [self._pool(torch.relu(conv(x)), length + conv.kernel_size[0] - 1) for conv in self.convs]
+        pooled = [
+            self._pool(torch.relu(conv(x)), length + size - 1)
+            for conv, size in zip(self.convs, self.kernel_sizes, strict=True)
+        ]
         return self.head(self.dropout(torch.cat(pooled, dim=1)))
 
     def _pool(self, features: Tensor, windows: Tensor) -> Tensor:
@@ -107,7 +110,7 @@ class LitTextCNN(Classifier):
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
         self.net = TextCNN(
-            vocab_size, num_classes, embed_size, tuple(kernel_sizes), num_channels, dropout, frozen, pooling, pad_id
+            vocab_size, num_classes, embed_size, kernel_sizes, num_channels, dropout, frozen, pooling, pad_id
         )
         self.vectors = vectors
         self.example_input = torch.full((1, seq_len), (pad_id + 1) % vocab_size)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lit_models.audio.mel_cnn import MelCNN
@@ -126,13 +126,9 @@ def mel_by_windows(time_first: bool) -> Tensors:
         for block in range(3):
             kernel = weights[f"features.{4 * block}.weight"]
             columns = kernel.flatten(1) @ F.unfold(x, 3, padding=1)
-            x = nn.functional.batch_norm(
-                columns.view(len(x), len(kernel), *x.shape[2:]),
-                None,
-                None,
-                *(weights[f"features.{4 * block + 1}.{kind}"] for kind in ("weight", "bias")),
-                training=True,
-            )
+            x = columns.view(len(x), len(kernel), *x.shape[2:])
+            gain, bias = (weights[f"features.{4 * block + 1}.{kind}"] for kind in ("weight", "bias"))
+            x = F.batch_norm(x, None, None, gain, bias, training=True)
             x = torch.relu(x).unfold(2, 2, 2).unfold(3, 2, 2).amax((4, 5))
         x = x.mean(3)  # (B, C, bands)
         x = (x.transpose(1, 2) if time_first else x).flatten(1)
