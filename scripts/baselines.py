@@ -3,7 +3,9 @@
 Classification: the shares of the classes in the training set (whose accuracy is that of the most frequent one), and
 logistic regression. Regression: the mean of the training targets, and least squares. Both see what the network sees,
 after ``transform``, without augmentation, flattened. On a table of mixed columns (a datamodule with ``columns``) least
-squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added.
+squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added. A
+datamodule of another kind (texts, pairs of texts, series) answers for itself by a method ``baselines()`` of the same
+form.
 """
 
 import warnings
@@ -20,12 +22,14 @@ MAX_FEATURES = 4096
 def baselines(data: Any) -> dict[str, dict[str, Any]]:
     """``chance`` and ``baseline`` of a datamodule, each with ``what`` it is and its test ``metrics``.
 
-    Empty for data that is not a table or an image with a class or numbers beside it (text, pairs, environments).
+    Empty for data that is neither a table or an image with a class or numbers beside it nor has baselines of its own.
     """
     if not hasattr(data, "splits"):
         return {}
     data.setup("fit")
     data.setup("test")
+    if hasattr(data, "baselines"):
+        return dict(data.baselines())
     train, test = data.splits.get("train"), data.splits.get("test")
     if not train or not test or len(train) != 2 or len(test) != 2 or not fits(train[-1]):
         return {}
