@@ -21,7 +21,7 @@ ONLINE = [r.name for r in RECIPES if not r.offline]
 #: The book's own recipes on small pieces of public data need a smaller validation split; an untrained translator writes
 #: to the last token, and a large batch of that takes a minute.
 PIECES = {
-    "FashionMNIST": ["--data.val_size", "100", "--data.eval_batch_size", "32"],
+    "FashionMNIST": ["--data.val_size", "100", "--data.batch_size", "32"],
     "FraEng": ["--data.train_size", "400", "--data.eval_batch_size", "4"],
     "Multi30k": ["--data.eval_batch_size", "4"],
 }
