@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from callbacks.run_record import commit, versions
-from scripts.benches import bare, d2l_manner, naive_lightning, ours, processes
+from scripts.benches import bare, d2l_manner, generation, naive_lightning, ours, processes, translation
 from scripts.benches.page import render
 from scripts.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
 from scripts.mistakes import Mistake, did_you_mean
@@ -40,7 +40,9 @@ SLOW: dict[str, Side] = {
     "naive Lightning": naive_lightning.train,
     "naive Lightning with accuracy": partial(naive_lightning.train, accuracy=True),
 }
-PARTS = (*(w.name for w in WORKLOADS), "scaling", "startup", "memory")
+#: Parts that measure themselves: module.measure(threads, repeats, say) returns rows like those of ``training``.
+SEQUENCES = {"transformer": translation.measure, "generation": generation.measure}
+PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 
 
 @contextmanager
@@ -117,6 +119,16 @@ def memory(repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
+def measured(measure: Callable[..., list[dict[str, Any]]], threads: int, repeats: int) -> list[dict[str, Any]]:
+    """A part that measures itself, without warnings and notes; its lines are printed at its end."""
+    lines: list[str] = []
+    with quiet():
+        rows = measure(threads, repeats, lines.append)
+    for line in lines:
+        say(line)
+    return rows
+
+
 def machine() -> dict[str, Any]:
     info = Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
@@ -129,6 +141,8 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
     works = [w for w in WORKLOADS if w.name in parts]
     results["training"] = [row for w in works for count in threads for row in training(w, count, repeats)]
+    for part, measure in SEQUENCES.items():
+        results[part] = [row for count in threads for row in measured(measure, count, repeats)] if part in parts else []
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []

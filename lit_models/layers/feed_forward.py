@@ -33,7 +33,8 @@ class FeedForward(nn.Module):
         self.outer = nn.Linear(ffn_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.outer(self.dropout(self.activation(self.inner(x))))
+        inner = self.activation(self.inner(x))
+        return self.outer(self.dropout(inner) if self.training else inner)
 
 
 class SwiGLU(nn.Module):

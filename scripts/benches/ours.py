@@ -50,11 +50,16 @@ class Ticks(Callback):
 def train(work: Workload, clock: Clock, rows: int = IMAGES) -> None:
     data_class = f"{RandomImages.__module__}.{RandomImages.__name__}"
     _, model, data = build([work.recipe, "--data", data_class, "--data.rows", str(rows)])
+    fit(model, data, clock)
+
+
+def fit(model: Any, data: Any, clock: Clock, **more: Any) -> None:
+    """Trains with the trainer of ``configs/default.yaml`` until the clock has its steps; ``more`` are its settings."""
     settings = load_yaml(DEFAULT)["trainer"]
     callbacks = [made(c) for c in settings.pop("callbacks") if c["class_path"] != CHECKPOINT]
     with TemporaryDirectory() as folder:
         settings |= {"accelerator": "cpu", "logger": MetricsCSV(folder), "default_root_dir": Path(folder)}
-        settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1}
+        settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1, **more}
         trainer = Trainer(**settings, callbacks=[*callbacks, Ticks(clock)])
         skip_empty_hooks(trainer)  # as scripts/lightning_cli.py does
         trainer.fit(model, data)

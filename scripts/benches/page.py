@@ -23,7 +23,13 @@ GOALS = (
     Goal("softmax", "bare", 0.55, None, "the limit of automatic optimisation on the smallest step"),
     Goal("softmax", "d2l", 7.0, 1, "loading whole batches by index"),
     Goal("lenet", "d2l", 1.6, None, "the same, under convolutions"),
+    Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),
+    Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
+    Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
+    Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
+    Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
 )
+SEQUENCES = ("transformer", "generation")
 
 HEAD = """\
 # Speed
@@ -47,6 +53,16 @@ The sides that load image by image do fewer batches, since they take longer for 
 one of medians; in brackets the smallest and largest ratio within one turn."""
 
 
+TRANSFORMER = """\
+2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
+runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
+after the same number of steps, measured in single precision."""
+GENERATION = """\
+6 layers of 256, random weights, a vocabulary of 1,000; greedy or four beams, no stop token. `transformers` is
+`generate` on the same weights, and both write the same text to the letter, or the bench fails. The window's `ours`
+writes after 1,536 tokens, its `early` after 128."""
+
+
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
     machine = results["machine"]
@@ -55,8 +71,16 @@ def render(results: dict[str, Any]) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']} at the start; Python {machine['python']}, "
         f"torch {machine['torch']}, lightning {machine['lightning']}; commit {results['commit']}, {results['date']}.",
     ]
+    sequences = [row for part in SEQUENCES for row in results.get(part, [])]
+    if results["training"] or sequences:
+        sections += ["## Goals", goals(results["training"] + sequences)]
     if results["training"]:
-        sections += ["## Goals", goals(results["training"]), "## Training", training(results["training"])]
+        sections += ["## Training", training(results["training"])]
+    if results.get("transformer"):
+        sections += ["## Training the book's transformer", TRANSFORMER, training(results["transformer"])]
+        sections += [losses(results["transformer"])]
+    if results.get("generation"):
+        sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
@@ -107,7 +131,18 @@ def goals(rows: list[Row]) -> str:
     return table(["ratio", "threads", "measured", "goal", "why", "verdict"], cells)
 
 
-def training(rows: list[Row]) -> str:
+def losses(rows: list[Row]) -> str:
+    """The loss that each side reached, over its turns."""
+    cells = []
+    for row in rows:
+        low, high = min(row["losses"]), max(row["losses"])
+        cells.append([str(row["threads"]), row["side"], f"{median(row['losses']):.3f}", f"{low:.3f} to {high:.3f}"])
+    return table(["threads", "side", "final loss, nats", "smallest and largest"], cells)
+
+
+def training(rows: list[Row], what: str = "samples") -> str:
+    """Rates of each side, and how many times as fast ours is; ``what`` is counted."""
+    steps = "batches" if what == "samples" else what
     cells = []
     for (workload, threads), members in groups(rows).items():
         ours = best(members, "ours")
@@ -117,7 +152,7 @@ def training(rows: list[Row]) -> str:
                 cell = "{:.2f} ({:.2f} to {:.2f})".format(*ratio(ours, row))
             rate = f"{median(row['rates']):,.0f}"
             cells.append([workload, str(threads), row["side"], rate, cell, str(row["steps"]), str(len(row["rates"]))])
-    return table(["workload", "threads", "side", "samples/s", "ours is ... times as fast", "batches", "turns"], cells)
+    return table(["workload", "threads", "side", f"{what}/s", "ours is ... times as fast", steps, "turns"], cells)
 
 
 def scaling(rows: list[Row]) -> str:

@@ -11,10 +11,11 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from lit_models.attention.transformer import Transformer
 from scripts import bench
-from scripts.benches import processes
+from scripts.benches import generation, processes, translation
 from scripts.benches.page import GOALS, render
-from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Workload
+from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.build import build
 from scripts.mistakes import Mistake
 
@@ -137,6 +138,46 @@ def test_page_shows_the_other_parts() -> None:
     assert cells(page, "softmax", "1", "7,500")[3:] == ["0.020", "2.67"]
     assert cells(page, "a start")[1:] == ["2.00", "0.50"]
     assert cells(page, "ours")[1] == "301"
+
+
+@pytest.mark.parametrize("side", ["bare", "ours"])
+def test_both_sides_train_the_same_transformer_on_the_same_samples(side: str) -> None:
+    torch.manual_seed(0)
+    clock = Clock(steps=3, warmup=1)
+    with bench.quiet():
+        net = translation.SIDES[side](clock)
+    assert (clock.count, clock.samples) == (4, 3 * translation.BATCH)
+    assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in Transformer(200, 200).parameters())
+    assert 4 < translation.final_loss(net) < 6  # chance is log 196 = 5.3
+
+
+def test_the_bare_transformer_has_the_recipes_settings() -> None:
+    _, model, data = build([translation.RECIPE, "--data", "scripts.benches.translation.Copies"])
+    optimizer = model.configure_optimizers()
+    assert optimizer.param_groups[0]["lr"] == translation.RATE and optimizer.param_groups[0]["fused"]
+    assert data is not None and vars(data)["batch_size"] == translation.BATCH
+    assert model.net.dropout.p == Transformer(9, 9).dropout.p and len(model.net.encoder) == 2
+
+
+@pytest.mark.parametrize("case", generation.CASES)
+def test_both_sides_write_the_same_text(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    for length in ("NEW", "BEAM_NEW"):
+        monkeypatch.setattr(generation, length, 6)
+    rows, sides = generation.CASES[case]
+    ours, theirs = (side(rows) for side in sides.values())
+    assert ours.shape == (rows, 6) and torch.equal(ours, theirs)
+
+
+def test_page_shows_losses_and_tokens() -> None:
+    rows = [
+        row("transformer", "ours", 100.0) | {"losses": [2.0]},
+        row("transformer", "bare", 100.0) | {"losses": [3.0]},
+    ]
+    writing = [row("writing, batch 1", "ours", 300.0), row("writing, batch 1", "transformers", 100.0)]
+    page = render(fake(transformer=rows, generation=writing))
+    assert cells(page, "1", "bare")[2] == "3.000"
+    assert cells(page, "writing, batch 1: ours / transformers")[2] == "3.00" and "tokens/s" in page
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Writing with GPT: ours against ``transformers.generate`` on the same weights and prompts: the same text.
+
+6 layers of 256 with 4 heads, random weights, a vocabulary of 1,000 as in the recipe attention/gpt. A turn writes to the
+end: no stop tokens.
+"""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.attention.gpt import GPT
+from lit_models.attention.gpt_weights import load_weights
+from lit_models.functional.beam import beam_search
+from lit_models.functional.decoding import Step, generate
+
+VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS = 1000, 256, 256, 6, 4
+PROMPT, NEW, BEAM_NEW, BEAMS = 8, 128, 48, 4
+WINDOW, EARLY, LATE = 64, 128, 1536  # the window's cost is measured after so many tokens
+Row = dict[str, Any]
+
+
+@cache
+@torch.inference_mode(False)
+def models() -> tuple[GPT, Any]:
+    """Ours and Hugging Face's, with the same weights. Wide ones: no two tokens are nearly equally probable."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    torch.manual_seed(0)
+    sizes = {"vocab_size": VOCABULARY, "n_positions": CONTEXT, "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)).eval()
+    for parameter in theirs.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.1)
+    ours = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS)
+    load_weights(ours, theirs.state_dict())
+    return ours.for_decoding(), theirs
+
+
+def prompts(rows: int) -> Tensor:
+    return torch.randint(1, VOCABULARY, (rows, PROMPT), generator=torch.Generator().manual_seed(rows))
+
+
+def stepper(net: GPT, probabilities: bool = False) -> Step:
+    def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        logits, state = net.decode(last[:, None], state)
+        return logits[:, -1].log_softmax(-1) if probabilities else logits[:, -1], state
+
+    return step
+
+
+@torch.inference_mode()
+def ours(rows: int) -> Tensor:
+    net, prompt = models()[0], prompts(rows)
+    _, state = net.decode(prompt[:, :-1], None)
+    return generate(stepper(net), prompt[:, -1], state, NEW)
+
+
+@torch.inference_mode()
+def ours_beam(rows: int) -> Tensor:
+    net, prompt = models()[0], prompts(rows)
+    _, state = net.decode(prompt[:, :-1], None)
+    found = beam_search(stepper(net, True), prompt[:, -1], state, BEAMS, BEAM_NEW, eos_id=-1, length_penalty=1.0)
+    return torch.tensor([best[0].tokens for best in found])
+
+
+@torch.inference_mode()
+def theirs(rows: int, beams: int = 1) -> Tensor:
+    prompt, new = prompts(rows), NEW if beams == 1 else BEAM_NEW
+    lengths = {"max_new_tokens": new, "num_beams": beams, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+    return models()[1].generate(prompt, attention_mask=torch.ones_like(prompt), **lengths)[:, PROMPT:]
+
+
+def theirs_beam(rows: int) -> Tensor:
+    return theirs(rows, BEAMS)
+
+
+CASES: dict[str, tuple[int, dict[str, Callable[[int], Tensor]]]] = {
+    "writing, batch 1": (1, {"ours": ours, "transformers": theirs}),
+    "writing, batch 16": (16, {"ours": ours, "transformers": theirs}),
+    "beams of 4, batch 4": (4, {"ours": ours_beam, "transformers": theirs_beam}),
+}
+
+
+def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]:
+    """Tokens a second of each side in each turn, and the window's early and late.
+
+    Raises:
+        RuntimeError: The sides do not write the same.
+    """
+    torch.set_num_threads(threads)
+    table: dict[tuple[str, str], Row] = {}
+
+    def note(workload: str, side: str, tokens: int, seconds: float) -> None:
+        row = {"workload": workload, "threads": threads, "side": side, "steps": tokens, "samples": tokens, "rates": []}
+        table.setdefault((workload, side), row)["rates"].append(tokens / seconds)
+        say(f"{workload}, {threads} threads, {side}: {tokens / seconds:,.0f} tokens/s")
+
+    for workload, (rows, sides) in CASES.items():
+        if not torch.equal(*(side(rows) for side in sides.values())):  # warms up, too
+            raise RuntimeError(f"{workload}: the sides write different texts")
+        for _ in range(repeats):
+            for name, side in sides.items():
+                start = time.perf_counter()
+                written = side(rows)
+                note(workload, name, written.numel(), time.perf_counter() - start)
+    for _ in range(repeats):
+        for name, seconds in window_seconds().items():
+            note(f"a window of {WINDOW}", name, NEW, seconds)
+    return list(table.values())
+
+
+@torch.inference_mode()
+def window_seconds() -> dict[str, float]:
+    """Seconds for ``NEW`` tokens after ``LATE`` tokens (ours) and after ``EARLY``: rotary positions, no end."""
+    torch.manual_seed(0)
+    net = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW).for_decoding()
+    last, state = torch.ones(1, dtype=torch.long), None
+    step, found = stepper(net), {}
+    for name, until in (("early", EARLY), ("ours", LATE)):
+        while state is None or state.length < until:
+            _, state = step(last, state)
+        start = time.perf_counter()
+        for _ in range(NEW):
+            _, state = step(last, state)
+        found[name] = time.perf_counter() - start
+    return found
