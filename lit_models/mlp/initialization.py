@@ -181,15 +181,9 @@ class LitInitialization(Classifier):
             signal[name], gradient[name] = (layers, forward), (layers, back / back[-1])
         steps = torch.arange(1, 101)
         products = {f"N(0, {std}²)": (steps, product_norms(100, 4, std)) for std in (1.0, 0.57, 0.3)}
-        tiny = 1e-40
+        layerwise: dict[str, Any] = {"xlabel": "layer", "log": True, "ylim": (1e-40, 1e10)}
         return [
-            {"title": "signal", "xlabel": "layer", "lines": signal, "log": True, "ylim": (tiny, 1e10)},
-            {
-                "title": "gradient, of the last layer's",
-                "xlabel": "layer",
-                "lines": gradient,
-                "log": True,
-                "ylim": (tiny, 1e10),
-            },
+            {"title": "signal", "lines": signal, **layerwise},
+            {"title": "gradient, of the last layer's", "lines": gradient, **layerwise},
             {"title": "product of 4 x 4 matrices", "xlabel": "matrices", "lines": products, "log": True},
         ]
