@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from callbacks.run_record import commit, versions
-from scripts.benches import bare, d2l_manner, generation, naive_lightning, ours, processes, translation
+from scripts.benches import bare, convnets, d2l_manner, generation, naive_lightning, ours, processes, translation
 from scripts.benches.page import render
 from scripts.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
 from scripts.mistakes import Mistake, did_you_mean
@@ -41,7 +41,7 @@ SLOW: dict[str, Side] = {
     "naive Lightning with accuracy": partial(naive_lightning.train, accuracy=True),
 }
 #: Parts that measure themselves: module.measure(threads, repeats, say) returns rows like those of ``training``.
-SEQUENCES = {"transformer": translation.measure, "generation": generation.measure}
+SEQUENCES = {"transformer": translation.measure, "generation": generation.measure, "convnets": convnets.measure}
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 
 

@@ -28,8 +28,18 @@ GOALS = (
     Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
     Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
     Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
+    Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both in their faster form"),
+    Goal("vgg11", "bare", 0.95, None, "the same"),
+    Goal("densenet", "bare", 0.95, None, "the same"),
+    Goal("resnet18", "torchvision", 1.0, None, "no slower than torchvision's module as people run it"),
+    Goal("vgg11", "torchvision", 1.0, None, "the same"),
+    Goal("densenet", "torchvision", 1.0, None, "the same"),
+    Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
+    Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
+    Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
+    Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("transformer", "generation")
+SEQUENCES = ("transformer", "generation", "convnets")
 
 HEAD = """\
 # Speed
@@ -62,6 +72,12 @@ GENERATION = """\
 `generate` on the same weights, and both write the same text to the letter, or the bench fails. The window's `ours`
 writes after 1,536 tokens, its `early` after 128."""
 
+CONVNETS = """\
+Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the small stem, in the shortest PyTorch
+loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
+`naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out of
+40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
+
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
@@ -81,6 +97,8 @@ def render(results: dict[str, Any]) -> str:
         sections += [losses(results["transformer"])]
     if results.get("generation"):
         sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
+    if results.get("convnets"):
+        sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:

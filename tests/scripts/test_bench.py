@@ -13,7 +13,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from lit_models.attention.transformer import Transformer
 from scripts import bench
-from scripts.benches import generation, processes, translation
+from scripts.benches import convnets, generation, processes, translation
 from scripts.benches.page import GOALS, render
 from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.build import build
@@ -157,6 +157,48 @@ def test_the_bare_transformer_has_the_recipes_settings() -> None:
     assert optimizer.param_groups[0]["lr"] == translation.RATE and optimizer.param_groups[0]["fused"]
     assert data is not None and vars(data)["batch_size"] == translation.BATCH
     assert model.net.dropout.p == Transformer(9, 9).dropout.p and len(model.net.encoder) == 2
+
+
+@pytest.mark.parametrize("name", convnets.NETWORKS)
+def test_torchvisions_small_form_is_our_recipes_network(name: str) -> None:
+    model, data = convnets.recipe(name)
+    net = convnets.NETWORKS[name][1]()
+    net.load_state_dict(model.net.state_dict())
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(x), net.eval()(x), rtol=1e-3, atol=1e-4)
+    plain = {"momentum": 0, "nesterov": False, "weight_decay": 0, "fused": True, "lr": convnets.RATE}
+    optimizer = model.optimizer(model.parameter_groups())
+    assert all({key: group[key] for key in plain} == plain for group in optimizer.param_groups)
+    assert data.batch_size == convnets.BATCH
+
+
+@pytest.mark.parametrize("side", [name for name in convnets.training_sides("vgg11") if name != "naive Lightning"])
+def test_every_side_trains_the_steps_it_is_asked_for(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convnets, "BATCH", 4)
+    clock = Clock(steps=1, warmup=1)
+    with bench.quiet():
+        convnets.training_sides("vgg11")[side](clock)
+    assert (clock.count, clock.samples) == (2, 4)
+
+
+@pytest.mark.slow
+def test_so_do_the_sides_with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convnets, "BATCH", 4)
+    for side in (convnets.training_sides("vgg11")["naive Lightning"], convnets.augment_singly):
+        clock = Clock(steps=1, warmup=1)
+        with bench.quiet():
+            side(clock)
+        assert clock.count == 2 and clock.samples in (4, convnets.AUGMENTED_BATCH)
+
+
+def test_augmentation_and_inference_count_their_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convnets, "BATCH", 4)
+    cases = convnets.cases()
+    for side, samples in ((cases["augmentation"][0]["ours"], 128), (cases["vgg11, inference"][0]["ours"], 4)):
+        clock = Clock(steps=1, warmup=1)
+        side(clock)
+        assert (clock.count, clock.samples) == (2, samples)
 
 
 @pytest.mark.parametrize("case", generation.CASES)
