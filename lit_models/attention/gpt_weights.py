@@ -1,0 +1,103 @@
+"""Hugging Face's names for the weights of GPT-2 and Llama, and ours.
+
+GPT-2's matrices are (in, out), as TensorFlow's were, and are turned; its query, key and value lie in one matrix, as
+ours do, and Llama's three, and the two halves of its gate, are stacked.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+Weights = dict[str, Tensor]
+GPT2_PARTS = {
+    "ln_1": "attention_norm",
+    "attn.c_attn": "attention.qkv",
+    "attn.c_proj": "attention.output",
+    "ln_2": "feed_forward_norm",
+    "mlp.c_fc": "feed_forward.inner",
+    "mlp.c_proj": "feed_forward.outer",
+}
+LLAMA_PARTS = {
+    "attention_norm": ["input_layernorm"],
+    "attention.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+    "attention.output": ["self_attn.o_proj"],
+    "feed_forward_norm": ["post_attention_layernorm"],
+    "feed_forward.inner": ["mlp.gate_proj", "mlp.up_proj"],
+    "feed_forward.outer": ["mlp.down_proj"],
+}
+
+
+class ForeignWeights(ValueError):
+    """A file of weights that does not fit the network: shown as one line, exit code 2."""
+
+    exit_code = 2
+
+
+def from_gpt2(weights: Weights, num_layers: int) -> Weights:
+    """Weights under ``GPT2LMHeadModel``'s names (with or without ``transformer.``) under ours.
+
+    Raises:
+        KeyError: One is missing.
+    """
+    theirs = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
+    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs["wpe.weight"]}
+    for kind in ("weight", "bias"):
+        ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
+        for i in range(num_layers):
+            for their, our in GPT2_PARTS.items():
+                tensor = theirs[f"h.{i}.{their}.{kind}"]
+                ours[f"layers.{i}.{our}.{kind}"] = tensor.T if tensor.ndim == 2 else tensor
+    return ours
+
+
+def from_llama(weights: Weights, num_layers: int) -> Weights:
+    """Weights under ``LlamaForCausalLM``'s names (with or without ``model.``) under ours.
+
+    Raises:
+        KeyError: One is missing.
+    """
+    theirs = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
+    ours = tables(theirs, "embed_tokens.weight") | {"norm.weight": theirs["norm.weight"]}
+    for i in range(num_layers):
+        for our, parts in LLAMA_PARTS.items():
+            ours[f"layers.{i}.{our}.weight"] = torch.cat([theirs[f"layers.{i}.{part}.weight"] for part in parts])
+    return ours
+
+
+def tables(theirs: Weights, embedding: str) -> Weights:
+    """Our embedding and output matrix; where the two are one tensor, a file may have either."""
+    table = theirs[embedding] if embedding in theirs else theirs["lm_head.weight"]
+    return {"embedding.weight": table, "head.weight": theirs.get("lm_head.weight", table)}
+
+
+def load_weights(net: nn.Module, weights: Weights) -> None:
+    """Loads Hugging Face weights into a ``GPT`` of the same form and sizes.
+
+    Raises:
+        ForeignWeights: A weight is missing or has another shape.
+    """
+    convert = from_llama if net.form == "llama" else from_gpt2
+    try:
+        net.load_state_dict(convert(weights, int(net.num_layers)))  # type: ignore[call-overload]
+    except KeyError as error:
+        raise ForeignWeights(f"no weight {error.args[0]} for a GPT of form {net.form}: other layers or form") from None
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ForeignWeights(f"weights of other sizes: {lines[1] if len(lines) > 1 else lines[0]}") from None
+
+
+def load_pretrained(net: nn.Module, path: str) -> None:
+    """Loads ``model.safetensors`` or ``pytorch_model.bin``.
+
+    Raises:
+        ForeignWeights: The file is missing or does not fit.
+    """
+    if not Path(path).is_file():
+        raise ForeignWeights(f"model.pretrained: no file {path}")
+    if path.endswith(".safetensors"):
+        from safetensors.torch import load_file
+
+        load_weights(net, load_file(path))
+    else:
+        load_weights(net, torch.load(path, map_location="cpu", weights_only=True))

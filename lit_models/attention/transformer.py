@@ -1,0 +1,172 @@
+"""The transformer: translation with nothing but attention.
+
+Vaswani et al. 2017, "Attention is all you need". D2L 11.7.
+Departs from the book: its two mistakes are put right. Its causal mask exists in training alone, so that its validation
+loss looks at the very tokens it predicts; and its decoder gives every token that it writes position 0. Embeddings begin
+with variance 1/D, so that they have variance 1 after the factor sqrt(D). The paper's tied embeddings, warm-up
+(``lit_models.functional.noam.NoamLR``) and label smoothing are arguments; ``pre_norm`` is the later form.
+
+    dive fit attention/transformer             dates, times and amounts in seven languages, offline
+    dive fit attention/transformer_fra_eng     the book's recipe
+    dive fit attention/transformer_multi30k    captions, English to German
+
+The numbers they reach are in RESULTS.md.
+"""
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.attention import length_mask
+from lit_models.layers.feed_forward import Activation, FeedForward
+from lit_models.layers.kv_cache import DecoderState
+from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.positions import SinusoidalPositions
+from lit_models.layers.transformer_layer import TransformerLayer
+from lit_models.tasks.seq2seq import Seq2Seq
+
+Memory = tuple[Tensor, Tensor]  # what the encoder says (B, S, D), and the sources' lengths (B,)
+
+
+class Transformer(nn.Module):
+    """source (B, S), source_length (B,), target_in (B, T) -> logits (B, T, V).
+
+    Args:
+        source_vocab_size, target_vocab_size: Numbers of tokens.
+        hidden_size: Features D of a token, an even number.
+        num_layers: Layers of the encoder and of the decoder.
+        num_heads: Heads of each attention.
+        ffn_size: Inner features of the feed-forward part.
+        dropout: Of embeddings, attention weights, inner features and each part's output.
+        pre_norm: Normalise before each part, and once at the end; else after each part, as the paper and the book.
+        bias: Biases of the attentions' projections; the book has none.
+        activation: Of the feed-forward part.
+        tied: ``output``: the target's embedding is the output matrix; ``all``: the source's too, as in the paper, for
+            one vocabulary (``data.shared``).
+        positions: Without them a source is a bag of tokens.
+        causal: Without it training reads the answer off the target: what the book's evaluation does.
+
+    Raises:
+        ValueError: ``tied`` is ``all`` and the vocabularies have different sizes.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        ffn_size: int = 64,
+        dropout: float = 0.2,
+        pre_norm: bool = False,
+        bias: bool = False,
+        activation: Activation = "relu",
+        tied: Literal["no", "output", "all"] = "no",
+        positions: bool = True,
+        causal: bool = True,
+    ) -> None:
+        super().__init__()
+        if tied == "all" and source_vocab_size != target_vocab_size:
+            raise ValueError(
+                f"tied: all needs one vocabulary, not {source_vocab_size} and {target_vocab_size} tokens: data.shared"
+            )
+
+        def norm() -> nn.Module:
+            return nn.LayerNorm(hidden_size)
+
+        def attention(looks_back: bool = False) -> MultiHeadAttention:
+            return MultiHeadAttention(hidden_size, num_heads, dropout=dropout, bias=bias, causal=looks_back)
+
+        def layer(decoder: bool) -> TransformerLayer:
+            ffn = FeedForward(hidden_size, ffn_size, activation, dropout)
+            memory = attention() if decoder else None
+            return TransformerLayer(attention(decoder and causal), ffn, norm, memory, pre_norm, dropout)
+
+        self.scale = math.sqrt(hidden_size)
+        self.source_embedding = nn.Embedding(source_vocab_size, hidden_size)
+        self.target_embedding = nn.Embedding(target_vocab_size, hidden_size)
+        self.positions = SinusoidalPositions(hidden_size) if positions else None
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = nn.ModuleList(layer(False) for _ in range(num_layers))
+        self.decoder = nn.ModuleList(layer(True) for _ in range(num_layers))
+        self.encoder_norm = norm() if pre_norm else nn.Identity()
+        self.decoder_norm = norm() if pre_norm else nn.Identity()
+        self.head = nn.Linear(hidden_size, target_vocab_size)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=1 / self.scale)
+            elif isinstance(module, FeedForward):
+                nn.init.xavier_uniform_(module.inner.weight)
+                nn.init.xavier_uniform_(module.outer.weight)
+        if tied != "no":
+            self.head.weight = self.target_embedding.weight
+        if tied == "all":
+            self.source_embedding.weight = self.target_embedding.weight
+
+    def embed(self, tokens: Tensor, embedding: nn.Embedding, offset: int = 0) -> Tensor:
+        """(B, T) -> (B, T, D): the first token stands at position ``offset``."""
+        x = embedding(tokens) * self.scale
+        return self.dropout(x if self.positions is None else self.positions(x, offset))
+
+    def encode(self, source: Tensor, source_length: Tensor) -> Memory:
+        x = self.embed(source, self.source_embedding)  # (B, S, D)
+        mask = length_mask(source_length, source.shape[1])
+        for layer in self.encoder:
+            x = layer(x, mask)
+        return self.encoder_norm(x), source_length
+
+    def decode(
+        self, target_in: Tensor, memory: Memory, state: DecoderState | None = None
+    ) -> tuple[Tensor, DecoderState]:
+        """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V)."""
+        state = state or DecoderState(len(self.decoder), with_memory=True)
+        return self._decode(target_in, memory, state), state
+
+    def _decode(self, target_in: Tensor, memory: Memory, state: DecoderState | None) -> Tensor:
+        encoded, length = memory
+        mask = length_mask(length, encoded.shape[1])
+        x = self.embed(target_in, self.target_embedding, state.length if state else 0)  # (B, T, D)
+        for index, layer in enumerate(self.decoder):
+            x = layer(x, memory=encoded, memory_mask=mask, caches=state.layer(index) if state else None)
+        return self.head(self.decoder_norm(x))
+
+    def forward(self, source: Tensor, source_length: Tensor, target_in: Tensor) -> Tensor:
+        return self._decode(target_in, self.encode(source, source_length), None)
+
+
+class LitTransformer(Seq2Seq):
+    """The transformer trained to translate.
+
+    Args:
+        source_vocab_size, target_vocab_size, hidden_size, num_layers, num_heads, ffn_size, dropout, pre_norm, bias,
+            activation, tied, positions, causal: See ``Transformer``.
+        max_length: Most tokens of an output.
+        **task: See ``Seq2Seq``.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        max_length: int = 32,
+        hidden_size: int = 256,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        ffn_size: int = 64,
+        dropout: float = 0.2,
+        pre_norm: bool = False,
+        bias: bool = False,
+        activation: Activation = "relu",
+        tied: Literal["no", "output", "all"] = "no",
+        positions: bool = True,
+        causal: bool = True,
+        **task: Any,
+    ) -> None:
+        super().__init__(max_length=max_length, **task)
+        sizes = (source_vocab_size, target_vocab_size, hidden_size, num_layers, num_heads, ffn_size)
+        self.net = Transformer(*sizes, dropout, pre_norm, bias, activation, tied, positions, causal)
+        tokens = torch.ones(1, max_length, dtype=torch.long)
+        self.example_input = (tokens, torch.tensor([max_length]), tokens)

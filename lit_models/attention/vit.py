@@ -1,0 +1,175 @@
+"""Vision transformer: an image is a sequence of patches.
+
+Dosovitskiy et al. 2021, "An image is worth 16x16 words". D2L 11.8.
+``form: torchvision`` has torchvision's details and takes its weights (``pretrained``); ``form: book`` has the book's:
+no biases in the attention, positions that begin with variance 1.
+Departs from both: dropout falls on the output of the attention and of the dense part alike (the book's falls on the
+dense part alone), and torchvision's head begins at zero, ours as a linear layer does.
+
+    dive fit attention/vit                    5,000 real MNIST digits, offline
+    dive fit attention/vit_fashion_mnist      the book's recipe
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.feed_forward import FeedForward
+from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.positions import LearnedPositions
+from lit_models.layers.transformer_layer import TransformerLayer
+from lit_models.tasks.classifier import Classifier
+
+PARTS = {  # of a layer: torchvision's names and ours
+    "ln_1": "attention_norm",
+    "self_attention.out_proj": "attention.output",
+    "ln_2": "feed_forward_norm",
+    "mlp.0": "feed_forward.inner",
+    "mlp.3": "feed_forward.outer",
+}
+
+
+class ViT(nn.Module):
+    """Patches and a class token through a transformer's encoder. (B, C, S, S) -> (B, num_classes) logits.
+
+    Args:
+        in_channels, num_classes, image_size: Of the images, S pixels wide and high.
+        patch_size: Width P of a patch, a divisor of S.
+        hidden_size, num_layers, num_heads, ffn_size: Features D of a patch, depth, heads, inner features.
+        dropout: Of the embeddings and of each part's output.
+        attention_dropout: Of the attention's weights.
+        form: ``torchvision`` or ``book``.
+        positions: Without them an image is a bag of patches.
+
+    Raises:
+        ValueError: The patches do not divide the image.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        image_size: int = 28,
+        patch_size: int = 7,
+        hidden_size: int = 64,
+        num_layers: int = 4,
+        num_heads: int = 4,
+        ffn_size: int = 128,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        form: Literal["torchvision", "book"] = "torchvision",
+        positions: bool = True,
+    ) -> None:
+        super().__init__()
+        if image_size % patch_size:
+            raise ValueError(f"image_size {image_size} is no multiple of patch_size {patch_size}")
+        book = form == "book"
+        norm = partial(nn.LayerNorm, hidden_size, eps=1e-5 if book else 1e-6)
+        self.patches = nn.Conv2d(in_channels, hidden_size, patch_size, patch_size)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, hidden_size))
+        length = (image_size // patch_size) ** 2 + 1
+        self.positions = LearnedPositions(hidden_size, length, std=1.0 if book else 0.02) if positions else None
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.Sequential()
+        for _ in range(num_layers):
+            attention = MultiHeadAttention(hidden_size, num_heads, dropout=attention_dropout, bias=not book)
+            ffn = FeedForward(hidden_size, ffn_size, "gelu", dropout)
+            self.layers.append(TransformerLayer(attention, ffn, norm, dropout=dropout))
+            for dense in (ffn.inner, ffn.outer):
+                nn.init.xavier_uniform_(dense.weight)
+                nn.init.normal_(dense.bias, std=1e-6)
+        self.norm = norm()
+        self.head = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.patches(x).flatten(2).transpose(1, 2)  # (B, (S / P)^2, D)
+        tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], 1)  # (B, 1 + (S / P)^2, D)
+        if self.positions is not None:
+            tokens = self.positions(tokens)
+        tokens = self.layers(self.dropout(tokens))
+        return self.head(self.norm(tokens[:, 0]))
+
+
+def from_torchvision(weights: dict[str, Tensor], num_layers: int) -> dict[str, Tensor]:
+    """Weights under torchvision's names (``VisionTransformer``) under ours.
+
+    Raises:
+        KeyError: One is missing.
+    """
+    ours = {"class_token": weights["class_token"], "positions.weight": weights["encoder.pos_embedding"][0]}
+    for kind in ("weight", "bias"):
+        ours[f"patches.{kind}"] = weights[f"conv_proj.{kind}"]
+        ours[f"norm.{kind}"] = weights[f"encoder.ln.{kind}"]
+        ours[f"head.{kind}"] = weights[f"heads.head.{kind}"]
+        for i in range(num_layers):
+            theirs = f"encoder.layers.encoder_layer_{i}"
+            ours[f"layers.{i}.attention.qkv.{kind}"] = weights[f"{theirs}.self_attention.in_proj_{kind}"]
+            for their, our in PARTS.items():
+                ours[f"layers.{i}.{our}.{kind}"] = weights[f"{theirs}.{their}.{kind}"]
+    return ours
+
+
+class ForeignWeights(ValueError):
+    """A file of weights that does not fit the network: shown as one line, exit code 2."""
+
+    exit_code = 2
+
+
+def load_pretrained(net: ViT, path: str) -> None:
+    """Loads a file of torchvision's weights, such as ``vit_b_16-c867db91.pth``. A head of other classes stays new.
+
+    Raises:
+        ForeignWeights: The file is missing or does not fit.
+    """
+    if not Path(path).is_file():
+        raise ForeignWeights(f"model.pretrained: no file {path}")
+    try:
+        ours = from_torchvision(torch.load(path, map_location="cpu", weights_only=True), len(net.layers))
+        if len(ours["head.bias"]) != net.head.out_features:
+            ours |= {f"head.{name}": value for name, value in net.head.state_dict().items()}
+        net.load_state_dict(ours)
+    except KeyError as error:
+        raise ForeignWeights(f"{path}: no weight {error.args[0]}: not a vision transformer of torchvision's") from None
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ForeignWeights(f"{path}: weights of other sizes: {lines[1] if len(lines) > 1 else lines[0]}") from None
+
+
+class LitViT(Classifier):
+    """The vision transformer trained as a classifier.
+
+    Args:
+        in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size, dropout,
+            attention_dropout, form, positions: See ``ViT``.
+        pretrained: A file of torchvision's weights of the same sizes; the head may have other classes.
+        **task: See ``Classifier``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        image_size: int = 28,
+        patch_size: int = 7,
+        hidden_size: int = 64,
+        num_layers: int = 4,
+        num_heads: int = 4,
+        ffn_size: int = 128,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        form: Literal["torchvision", "book"] = "torchvision",
+        positions: bool = True,
+        pretrained: str | None = None,
+        **task: Any,
+    ) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        sizes = (in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size)
+        self.net = ViT(*sizes, dropout, attention_dropout, form, positions)
+        if pretrained:
+            load_pretrained(self.net, pretrained)
+        self.example_input = torch.zeros(1, in_channels, image_size, image_size)

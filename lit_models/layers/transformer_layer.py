@@ -1,0 +1,64 @@
+"""One layer of a transformer, as encoder or decoder, with the normalisation before or after each part.
+
+Vaswani et al. 2017, 3.1 (after); Xiong et al. 2020, "On layer normalization in the transformer architecture" (before).
+D2L 11.7.4 and 11.8.4.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from lit_models.layers.kv_cache import KVCache
+from lit_models.layers.multi_head import MultiHeadAttention
+
+
+class TransformerLayer(nn.Module):
+    """Self-attention, attention to a memory where there is one, feed-forward; each in a residual connection.
+
+    Args:
+        attention: Looks at the sequence itself.
+        feed_forward: Maps (..., hidden_size) to the same.
+        norm: Makes a normalisation; called once for each part.
+        memory_attention: Looks at an encoder's output; None for an encoder or a language model.
+        pre_norm: x + f(norm(x)); else norm(x + f(x)), the paper's and the book's.
+        dropout: Of each part's output, before it is added.
+    """
+
+    def __init__(
+        self,
+        attention: MultiHeadAttention,
+        feed_forward: nn.Module,
+        norm: Callable[[], nn.Module],
+        memory_attention: MultiHeadAttention | None = None,
+        pre_norm: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.attention, self.attention_norm = attention, norm()
+        if memory_attention is not None:
+            self.memory_attention, self.memory_norm = memory_attention, norm()
+        self.feed_forward, self.feed_forward_norm = feed_forward, norm()
+        self.has_memory = memory_attention is not None
+        self.pre_norm = pre_norm
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        caches: tuple[KVCache, KVCache | None] | None = None,
+    ) -> Tensor:
+        """(B, T, D), memory (B, S, D), masks (True may be looked at), caches of the two attentions -> (B, T, D)."""
+        own, other = caches or (None, None)
+        dropout = self.dropout
+        if self.pre_norm:
+            x = x + dropout(self.attention(self.attention_norm(x), mask=mask, cache=own))
+            if self.has_memory:
+                x = x + dropout(self.memory_attention(self.memory_norm(x), memory, memory_mask, other))
+            return x + dropout(self.feed_forward(self.feed_forward_norm(x)))
+        x = self.attention_norm(x + dropout(self.attention(x, mask=mask, cache=own)))
+        if self.has_memory:
+            x = self.memory_norm(x + dropout(self.memory_attention(x, memory, memory_mask, other)))
+        return self.feed_forward_norm(x + dropout(self.feed_forward(x)))

@@ -1,0 +1,120 @@
+"""GPT: the battery for both forms, and the facts of its own file."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lit_models.attention.gpt import GPT, ContextTooLong, LitGPT
+from lit_models.functional.beam import beam_search
+from lit_models.functional.decoding import generate
+from tests.battery import ADAM, LanguageModelBattery
+
+
+class TestLitGPT(LanguageModelBattery):
+    # embedding 7 * 16 (tied), positions 6 * 16, layer 12 * 256 + biases 9 * 16 + norms 4 * 16, last norm 32
+    parameters = 112 + 96 + (12 * 256 + 9 * 16 + 64) + 32
+    longest = 6
+    overfit_loss = 0.4  # the first token of a row says nothing about the row's second
+    settings: dict[str, Any] = {}
+
+    def model(self) -> LitGPT:
+        return LitGPT(7, 6, 16, num_layers=1, num_heads=2, dropout=0.0, optimizer=ADAM, **self.settings)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        text = torch.arange(24).reshape(4, 6) % 7
+        return text, (text + 1) % 7
+
+
+class TestModern(TestLitGPT):
+    # embedding, projections 16 * (16 + 2 * 8 + 16), three matrices of 16 * 64, three norms
+    parameters = 112 + 16 * 48 + 3 * 16 * 64 + 3 * 16
+    settings = {"form": "llama", "num_kv_heads": 1}
+
+
+def small(**settings: Any) -> GPT:
+    torch.manual_seed(0)
+    return GPT(11, 12, 16, 2, 4, dropout=0.0, **settings).double().eval()
+
+
+def step(net: GPT) -> Any:
+    def one(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        logits, state = net.decode(tokens[:, None], state)
+        return logits[:, -1].log_softmax(-1), state
+
+    return one
+
+
+FORMS = {"gpt2": {}, "llama": {"form": "llama", "num_kv_heads": 2}, "window": {"form": "llama", "window": 3}}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_decoding_with_the_cache_equals_the_whole(form: str) -> None:
+    net, tokens = small(**FORMS[form]), torch.randint(11, (3, 10))
+    parts, state = [], None
+    for piece in tokens.split([4, 1, 1, 1, 3], 1):
+        logits, state = net.decode(piece, state)
+        parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts, 1), net(tokens))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_greedy_writing_equals_writing_without_a_cache(form: str) -> None:
+    net, prompt = small(**FORMS[form]), torch.randint(11, (2, 3))
+    text = prompt
+    for _ in range(8):
+        text = torch.cat([text, net(text)[:, -1:].argmax(-1)], 1)
+    _, state = net.decode(prompt[:, :-1], None)
+    assert torch.equal(generate(step(net), prompt[:, -1], state, 8), text[:, 3:])
+
+
+def test_a_beam_finds_at_least_what_greedy_finds() -> None:
+    net, prompt = small(), torch.randint(1, 11, (2, 3))
+    _, state = net.decode(prompt[:, :-1], None)
+    one = beam_search(step(net), prompt[:, -1], state, 1, 6, eos_id=0, length_penalty=0.0)
+    _, state = net.decode(prompt[:, :-1], None)
+    four = beam_search(step(net), prompt[:, -1], state, 4, 6, eos_id=0, length_penalty=0.0)
+    assert all(b[0].log_probability >= a[0].log_probability - 1e-9 for a, b in zip(one, four, strict=True))
+
+
+def test_a_window_limits_what_a_token_sees() -> None:
+    net = small(form="llama", window=2)  # two layers: the token before, and the one before that
+    tokens = torch.randint(10, (1, 8))
+    other = tokens.clone()
+    other[0, 0] += 1
+    changed = (net(tokens) - net(other)).abs().amax((0, 2)) > 1e-12
+    assert changed.tolist() == [True, True, True] + [False] * 5
+
+
+def test_learned_positions_end_with_the_context_and_rotary_ones_do_not() -> None:
+    tokens = torch.randint(11, (1, 13))
+    with pytest.raises(ContextTooLong, match="context of 12"):
+        small()(tokens)
+    assert small(form="llama")(tokens).shape == (1, 13, 11)
+
+
+def test_cost_of_the_window_does_not_grow() -> None:
+    net, state = small(form="llama", window=4), None
+    for _ in range(20):
+        _, state = net.decode(torch.ones(1, 1, dtype=torch.long), state)
+        assert state.own[0].pairs.shape[2] == 4
+    assert state.length == 20
+
+
+def test_layout_for_decoding_changes_no_number() -> None:
+    net, tokens = small(), torch.randint(11, (2, 5))
+    before = net(tokens)
+    state = net.state_dict()
+    torch.testing.assert_close(net.for_decoding()(tokens), before)
+    assert all(torch.equal(value, net.state_dict()[name]) for name, value in state.items())
+    assert net.head.weight is net.embedding.weight and net.head.weight.stride() == (1, 11)
+
+
+def test_what_writes_into_the_stream_begins_smaller() -> None:
+    torch.manual_seed(0)
+    net = GPT(50, 16, 128, num_layers=8)
+    layer = net.layers[0]
+    assert abs(float(layer.attention.qkv.weight.detach().std()) - 0.02) < 1e-3
+    assert abs(float(layer.feed_forward.outer.weight.detach().std()) - 0.02 / 4) < 3e-4  # 2 parts in 8 layers
+    assert net.head.weight is net.embedding.weight

@@ -1,0 +1,74 @@
+"""Hugging Face's weights by their names."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_model
+
+from lit_models.attention.gpt import GPT, LitGPT
+from lit_models.attention.gpt_weights import ForeignWeights, load_weights
+
+transformers = pytest.importorskip("transformers")
+
+
+def theirs(form: str) -> Any:
+    torch.manual_seed(0)
+    if form == "gpt2":
+        return transformers.GPT2LMHeadModel(
+            transformers.GPT2Config(vocab_size=13, n_positions=8, n_embd=12, n_layer=2, n_head=3)
+        ).eval()
+    config = transformers.LlamaConfig(
+        vocab_size=13,
+        hidden_size=12,
+        intermediate_size=20,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        tie_word_embeddings=False,
+    )
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+SIZES: dict[str, dict[str, Any]] = {
+    "gpt2": {"seq_len": 8, "hidden_size": 12, "num_layers": 2, "num_heads": 3},
+    "llama": {
+        **{"seq_len": 8, "hidden_size": 12, "num_layers": 2, "num_heads": 3, "form": "llama"},
+        **{"num_kv_heads": 1, "ffn_size": 20, "tied": False},
+    },
+}
+
+
+@pytest.mark.parametrize("form", SIZES)
+def test_a_file_gives_the_same_logits(form: str, tmp_path: Path) -> None:
+    model, tokens = theirs(form), torch.randint(13, (2, 7))
+    model.save_pretrained(tmp_path)  # one name for a tensor that has two
+    save_model(model, str(tmp_path / "other.safetensors"))  # the other name
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")  # both
+    for file in ("model.safetensors", "other.safetensors", "pytorch_model.bin"):
+        ours = LitGPT(13, **SIZES[form], pretrained=str(tmp_path / file)).eval()
+        torch.testing.assert_close(ours(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", SIZES)
+def test_names_without_their_prefix_are_known(form: str) -> None:
+    model, net = theirs(form), GPT(13, **SIZES[form]).eval()
+    inner = model.transformer if form == "gpt2" else model.model
+    load_weights(net, inner.state_dict() | {"lm_head.weight": model.lm_head.weight})
+    tokens = torch.randint(13, (2, 7))
+    torch.testing.assert_close(net(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
+
+
+def test_what_does_not_fit_is_one_line() -> None:
+    weights = theirs("gpt2").state_dict()
+    for change, message in (
+        ({"num_layers": 3}, r"no weight h\.2\.ln_1\.weight"),
+        ({"hidden_size": 24}, "other sizes"),
+        ({"form": "llama"}, "no weight norm"),
+    ):
+        with pytest.raises(ForeignWeights, match=message) as caught:
+            load_weights(GPT(13, **(SIZES["gpt2"] | change)), weights)
+        assert "\n" not in str(caught.value) and caught.value.exit_code == 2
+    with pytest.raises(ForeignWeights, match="no file nowhere"):
+        LitGPT(13, pretrained="nowhere.safetensors")

@@ -1,0 +1,82 @@
+"""Multi-head attention: heads, groups, masks, caches, windows."""
+
+import pytest
+import torch
+from torch import nn
+
+from lit_models.layers.attention import length_mask
+from lit_models.layers.kv_cache import KVCache
+from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.positions import RotaryPositions
+
+
+def make(**settings: object) -> MultiHeadAttention:
+    torch.manual_seed(0)
+    return MultiHeadAttention(16, 4, **settings).double().eval()  # type: ignore[arg-type]
+
+
+def tokens(length: int = 9) -> torch.Tensor:
+    return torch.randn(2, length, 16, dtype=torch.float64)
+
+
+def rotary() -> RotaryPositions:
+    return RotaryPositions(4, 32).double()
+
+
+@pytest.mark.parametrize("groups", [0, 2, 1])
+@pytest.mark.parametrize("window", [0, 3])
+def test_kept_weights_and_the_fused_kernel_agree(groups: int, window: int) -> None:
+    attention = make(num_kv_heads=groups, causal=True, window=window, rotary=rotary())
+    x = tokens()
+    fused = attention(x)
+    attention.keep_weights = True
+    torch.testing.assert_close(attention(x), fused)
+    assert attention.weights is not None and attention.weights.shape == (2, 4, 9, 9)
+    seen = (attention.weights > 0).sum(-1)[0, 0].tolist()
+    assert seen == [min(t + 1, window or 9) for t in range(9)]
+
+
+@pytest.mark.parametrize("groups", [0, 2, 1])
+@pytest.mark.parametrize("window", [0, 3, 20])
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_one_token_at_a_time_equals_all_at_once(groups: int, window: int, first: int) -> None:
+    attention = make(num_kv_heads=groups, causal=True, window=window, rotary=rotary())
+    x, cache = tokens(), KVCache(window)
+    parts = [attention(x[:, :first], cache=cache)]
+    parts += [attention(x[:, t : t + 1], cache=cache) for t in range(first, 7)]
+    parts.append(attention(x[:, 7:], cache=cache))  # two at once on top of a past
+    torch.testing.assert_close(torch.cat(parts, 1), attention(x))
+
+
+def test_a_memory_is_projected_once() -> None:
+    attention, x, memory, cache = make(), tokens(3), tokens(5), KVCache(capacity=1)
+    mask = length_mask(torch.tensor([5, 2]), 5)
+    whole = attention(x, memory, mask)
+    first = attention(x[:, :1], memory, mask, cache)
+    rest = attention(x[:, 1:], torch.zeros_like(memory), mask, cache)  # what is cached is not looked at again
+    torch.testing.assert_close(torch.cat([first, rest], 1), whole)
+
+
+def test_equals_torch_with_its_weights() -> None:
+    theirs = nn.MultiheadAttention(16, 4, batch_first=True).double().eval()
+    nn.init.normal_(theirs.in_proj_bias)
+    ours = make(bias=True)
+    ours.qkv.load_state_dict({"weight": theirs.in_proj_weight, "bias": theirs.in_proj_bias})
+    ours.output.load_state_dict(theirs.out_proj.state_dict())
+    x, memory, length = tokens(), tokens(5), torch.tensor([3, 5])
+    padding = torch.arange(5) >= length[:, None]
+    torch.testing.assert_close(
+        ours(x, memory, length_mask(length, 5)), theirs(x, memory, memory, key_padding_mask=padding)[0]
+    )
+
+
+def test_shared_keys_and_values_save_parameters() -> None:
+    count = {g: sum(p.numel() for p in make(num_kv_heads=g).parameters()) for g in (4, 2, 1)}
+    assert count == {4: 1024, 2: 16 * (16 + 16) + 256, 1: 16 * (16 + 8) + 256}
+
+
+def test_heads_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="no multiple of num_heads"):
+        MultiHeadAttention(10, 4)
+    with pytest.raises(ValueError, match="num_kv_heads"):
+        MultiHeadAttention(16, 4, num_kv_heads=3)
