@@ -42,7 +42,7 @@ class FeatureMaps(Callback):
 
 
 def draw_maps(rows: dict[str, Tensor], num_maps: int) -> Figure:
-    """One row a layer, maps (C, H, W) each scaled to its own range; the vertical axis of a spectrogram points up."""
+    """One row a layer, maps (C, H, W) each scaled to its own range."""
     columns = max(min(len(maps), num_maps) for maps in rows.values())
     figure = new_figure(1.3 * columns + 1, 1.35 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False)

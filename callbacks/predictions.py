@@ -12,9 +12,11 @@ from torch import Tensor
 class Predictions(Callback):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
-    ``target``, the ids of written texts, becomes one column of texts by the datamodule's ``decode_target``; ``label``
-    is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
-    its classes are called (``class_names``). The first column is the sample's name (``predict_names``) or its number.
+    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
+    its classes are called (``class_names``); ``target``, the ids of written texts, becomes one column of texts by
+    ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
+    (``predict_cells``, heading to cells) are written back beside what is predicted for them, in the target's units
+    (``in_units``). A prediction whose heading the table has already is called ``predicted ...``.
     """
 
     def __init__(self) -> None:
@@ -48,8 +50,11 @@ class Predictions(Callback):
         rows = len(next(iter(columns.values())))
         names: list[Any] = getattr(data, "predict_names", None) or list(range(rows))
         names = names[:rows]  # limit_predict_batches may have cut the split short
-        header, cells = ["name"], [names]
+        table: dict[str, list[Any]] = getattr(data, "predict_cells", {})
+        header, cells = ["name", *table], [names, *(column[:rows] for column in table.values())]
         for name, value in columns.items():
+            if hasattr(data, "in_units"):
+                value = data.in_units(name, value)
             if name == "label" and classes:
                 header.append(name)
                 cells.append([classes[i] for i in value.tolist()])
@@ -64,6 +69,8 @@ class Predictions(Callback):
                 stem = {"probabilities": "p"}.get(name, name)
                 header += [f"{stem}({c})" for c in known]
                 cells += [[f"{v:.6g}" for v in column] for column in value.T.tolist()]
+        own = len(table) + 1  # the columns before our own
+        header[own:] = [f"predicted {name}" if name in header[:own] else name for name in header[own:]]
         path = Path(trainer.default_root_dir) / "predictions.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", newline="") as file:

@@ -44,10 +44,9 @@ class RunRecord(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.monotonic()
-        if trainer.global_step:
-            for logger in trainer.loggers:
-                if isinstance(logger, MetricsCSV):
-                    logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
+        for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
+            if isinstance(logger, MetricsCSV):
+                logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
         processor: dict[str, Any] = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             if processor:

@@ -13,7 +13,7 @@ import yaml
 
 from scripts.mistakes import Mistake, did_you_mean
 from scripts.recipes import CONFIGS, find_config, find_recipe, recipe_name
-from scripts.runs import checkpoint_of, newest_run, run_of
+from scripts.runs import begun_run, checkpoint_of, newest_run, run_of
 
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
@@ -104,7 +104,9 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
     if fitting and not resume and checkpoint is None:
         if command.run is not None:
             raise Mistake("--run with fit goes on with a run: add --resume")
-        return
+        command.run = begun_run(command.recipe)
+        if command.run is None:
+            return
     which = checkpoint or ("last" if fitting else "best")
     if which in ("best", "last"):
         command.run = command.run or newest_run(command.recipe, which)
@@ -112,7 +114,7 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
     else:
         command.checkpoint = Path(which)
         command.run = command.run or (None if fitting and not resume else run_of(command.checkpoint))
-    if not command.checkpoint.is_file():
+    if not command.checkpoint.exists():
         raise Mistake(f"no checkpoint {command.checkpoint}")
     if command.checkpoint.stat().st_size == 0:
         raise Mistake(f"checkpoint {command.checkpoint} is empty: use another one")

@@ -2,7 +2,10 @@
 
 Classification: the shares of the classes in the training set (whose accuracy is that of the most frequent one), and
 logistic regression. Regression: the mean of the training targets, and least squares. Both see what the network sees,
-after ``transform``, without augmentation, flattened.
+after ``transform``, without augmentation, flattened. On a table of mixed columns (a datamodule with ``columns``) least
+squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added. A
+datamodule of another kind (texts, pairs of texts, series) answers for itself by a method ``baselines()`` of the same
+form.
 """
 
 import warnings
@@ -19,12 +22,14 @@ MAX_FEATURES = 4096
 def baselines(data: Any) -> dict[str, dict[str, Any]]:
     """``chance`` and ``baseline`` of a datamodule, each with ``what`` it is and its test ``metrics``.
 
-    Empty for data that is not a table or an image with a class or numbers beside it (text, pairs, environments).
+    Empty for data that is neither a table or an image with a class or numbers beside it nor has baselines of its own.
     """
     if not hasattr(data, "splits"):
         return {}
     data.setup("fit")
     data.setup("test")
+    if hasattr(data, "baselines"):
+        return dict(data.baselines())
     train, test = data.splits.get("train"), data.splits.get("test")
     if not train or not test or len(train) != 2 or len(test) != 2 or not fits(train[-1]):
         return {}
@@ -35,7 +40,8 @@ def baselines(data: Any) -> dict[str, dict[str, Any]]:
     if x.shape[1] > MAX_FEATURES:
         return {}
     on = f"on {len(rows):,}{of} training rows"
-    return classification(x, y, x_test, y_test, on) if y.dtype.kind == "i" else regression(x, y, x_test, y_test, on)
+    found = (classification if y.dtype.kind == "i" else regression)(x, y, x_test, y_test, on)
+    return found | (table(x, y, x_test, y_test, on) if hasattr(data, "columns") else {})
 
 
 def fits(y: Tensor) -> bool:
@@ -93,3 +99,24 @@ def regression_metrics(prediction: np.ndarray, y: np.ndarray) -> dict[str, float
     """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K)."""
     mse = float(np.square(prediction - y).mean())
     return {"test/loss": mse / 2, "test/rmse": mse**0.5, "test/r2": 1 - mse / float(y.var())}
+
+
+def table(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:
+    """``trees``, and a ``baseline`` by ridge regression for numbers."""
+    from sklearn import __version__
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import RidgeCV
+
+    what = f"boosted trees (scikit-learn {__version__}, defaults) {on}"
+    if y.dtype.kind == "i":
+        probabilities = HistGradientBoostingClassifier(random_state=0).fit(x, y).predict_proba(x_test)
+        return {"trees": {"what": what, "metrics": class_metrics(probabilities, y_test)}}
+    trees = HistGradientBoostingRegressor(random_state=0).fit(x, y)
+    ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(x, y)  # chooses its penalty on the training rows, each left out once
+    return {
+        "baseline": {
+            "what": f"ridge regression (scikit-learn {__version__}, penalty by leave-one-out) {on}",
+            "metrics": regression_metrics(ridge.predict(x_test), y_test),
+        },
+        "trees": {"what": what, "metrics": regression_metrics(trees.predict(x_test), y_test)},
+    }

@@ -32,7 +32,11 @@ def build(argv: list[str]) -> tuple[Command, LightningModule, LightningDataModul
         Mistake: As in fit.
     """
     add_working_directory()
-    command = resolve("fit", argv)
+    return build_command(resolve("fit", argv))
+
+
+def build_command(command: Command) -> tuple[Command, LightningModule, LightningDataModule | None]:
+    """Builds what a resolved command would train or test."""
     command.verb = ""  # LightningCLI without subcommands
     typed = sys.argv[:]
     quiet = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]

@@ -1,10 +1,12 @@
 """Looks into a checkpoint before anything is built for it."""
 
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from scripts.mistakes import Mistake
 
@@ -20,13 +22,9 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
     Raises:
         Mistake: Says what is wrong in one line.
     """
-    if not zipfile.is_zipfile(path):
-        raise Mistake(f"checkpoint {path} is damaged or no checkpoint: use another one, such as best.ckpt or last.ckpt")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a damaged archive
-        raise Mistake(f"checkpoint {path} is damaged or foreign ({str(error).splitlines()[0][:80]})") from None
-    if not isinstance(content, dict) or "state_dict" not in content or "pytorch-lightning_version" not in content:
+    content = load(path / "meta.pt", path) if path.is_dir() else load(path, path)
+    whole = path.is_dir() or "state_dict" in content
+    if not whole or "pytorch-lightning_version" not in content:
         raise Mistake(f"checkpoint {path} was not written by Lightning: it has no state_dict and version")
     hparams = content.get("hyper_parameters", {})
     trained = hparams.get("_class_path")
@@ -38,4 +36,46 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
                 f"note: the checkpoint was trained with {name}={value!r}, "
                 f"this command builds {name}={model_args[name]!r}"
             )
+    return content
+
+
+def load(file: Path, checkpoint: Path) -> dict[str, Any]:
+    """The contents of a file, without running code out of it.
+
+    Raises:
+        Mistake: It is no checkpoint file, or damaged; names ``checkpoint``.
+    """
+    if not file.is_file() or not zipfile.is_zipfile(file):
+        raise Mistake(
+            f"checkpoint {checkpoint} is damaged or no checkpoint: use another one, such as best.ckpt or last.ckpt"
+        )
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds for a damaged archive
+        raise Mistake(f"checkpoint {checkpoint} is damaged or foreign ({str(error).splitlines()[0][:80]})") from None
+    return content if isinstance(content, dict) else {}
+
+
+def is_sharded(path: Path) -> bool:
+    """Whether a checkpoint is a folder with a file of each process (``callbacks/sharded.py``)."""
+    return path.is_dir() and (path / "meta.pt").is_file()
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The contents of a checkpoint; of a sharded one the whole weights, without the optimiser's state.
+
+    Raises:
+        Mistake: It is damaged.
+    """
+    if not is_sharded(path):
+        return load(path, path)
+    content = load(path / "meta.pt", path)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "whole.pt"
+        try:
+            dcp_to_torch_save(path, file)
+        except Exception as error:
+            raise Mistake(f"checkpoint {path} is damaged ({str(error).splitlines()[0][:80]})") from None
+        content["state_dict"] = load(file, path)["state_dict"]
+    content["optimizer_states"] = []
     return content

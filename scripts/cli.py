@@ -5,6 +5,8 @@
     dive fit RECIPE [-c PRESET] [--key value]  train; --resume goes on with the newest run, to the batch
     dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
     dive generate RECIPE --prompt TEXT         what a trained language model or translator writes
+    dive ensemble RECIPE                       one run for each fold of a table, the mean of their predictions
+    dive export RECIPE                         safetensors and a torch.export graph of the best checkpoint
     dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
 
 This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
@@ -27,9 +29,11 @@ LIGHTNING = ("fit", "validate", "test", "predict")
 TOOLS = {
     "describe": "scripts.describe",
     "generate": "scripts.generate",
+    "ensemble": "scripts.ensemble",
     "verify": "scripts.verify",
     "results": "scripts.results",
     "bench": "scripts.bench",
+    "export": "scripts.export",
 }
 VERBS = ("list", *LIGHTNING, *TOOLS)
 

@@ -2,7 +2,9 @@
 
 A multiply-add is one multiplication with its addition in a matrix product, a convolution or attention, which are what
 ``torch.utils.flop_counter`` knows (it counts two operations for each); activations, normalisation, biases and nn.LSTM's
-fused kernel are not in it. The numbers are for one sample, the model's ``example_input``.
+fused kernel are not in it. The numbers are for one sample, the model's ``example_input``. For images the table has each
+layer's receptive field too, in pixels, and the head says what training keeps of one for the backward pass
+(``scripts/costs.py``).
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from scripts.build import build
+from scripts.costs import WHOLE, ReceptiveFields, kept_for_backward
 from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, read_recipe
 
@@ -26,6 +29,7 @@ class Layer:
     parameters: int
     output: str = "-"  # of its last call; - where forward does not use it
     multiply_adds: int = 0  # over all its calls
+    field: float | None = None  # receptive field of its last output; None where the input is no image
 
 
 def measure(model: nn.Module, inputs: tuple[Tensor, ...] | None) -> tuple[list[Layer], int | None]:
@@ -41,6 +45,8 @@ def measure(model: nn.Module, inputs: tuple[Tensor, ...] | None) -> tuple[list[L
     used: list[Layer] = []
     open_calls: list[list[int]] = []  # of each module that is running: the count at its start, what inner modules had
     counter = FlopCounterMode(display=False)
+    fields = ReceptiveFields(inputs[0])
+    image = inputs[0].ndim == 4
 
     def before(module: nn.Module, _: Any) -> None:
         open_calls.append([counter.get_total_flops(), 0])
@@ -54,13 +60,18 @@ def measure(model: nn.Module, inputs: tuple[Tensor, ...] | None) -> tuple[list[L
         if layer not in used:
             used.append(layer)
         layer.output = shape(output)
+        layer.field = fields.of(output) if image else None
         layer.multiply_adds += (all_of_it - inner) // 2
 
     hooks = [h for m in layers for h in (m.register_forward_pre_hook(before), m.register_forward_hook(after))]
     training = model.training
     model.eval()
     try:
-        with torch.enable_grad(), counter:  # without gradients nn.MultiheadAttention is one kernel that nothing counts
+        with (
+            torch.enable_grad(),
+            counter,
+            fields,
+        ):  # without gradients nn.MultiheadAttention is one kernel that nothing counts
             model(*inputs)
     finally:
         model.train(training)
@@ -80,12 +91,16 @@ def shape(output: Any) -> str:
 
 def table(layers: list[Layer], parameters: int, total: int | None) -> list[str]:
     """The layers as aligned lines, the sums last."""
-    rows = [("layer", "type", "output", "parameters", "multiply-adds")]
+    seen = any(layer.field is not None for layer in layers)
+    rows = [("layer", "type", "output", *(["sees"] if seen else []), "parameters", "multiply-adds")]
     for layer in layers:
+        field = "" if layer.field is None else "all" if layer.field == WHOLE else f"{layer.field:.0f}"
         counted = "" if total is None else f"{layer.multiply_adds:,}"
-        rows.append((layer.name, layer.kind, layer.output, f"{layer.parameters:,}", counted))
-    rows.append(("in all", "", "", f"{parameters:,}", "" if total is None else f"{total:,}"))
-    widths = [max(len(row[k]) for row in rows) for k in range(5)]
+        rows.append(
+            (layer.name, layer.kind, layer.output, *([field] if seen else []), f"{layer.parameters:,}", counted)
+        )
+    rows.append(("in all", "", "", *([""] if seen else []), f"{parameters:,}", "" if total is None else f"{total:,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     left = [[cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)] for row in rows]
     right = [[cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)] for row in rows]
     return ["  ".join(a + b).rstrip() for a, b in zip(left, right, strict=True)]
@@ -109,9 +124,23 @@ def describe(argv: list[str]) -> str:
     facts["parameters"] = f"{parameters:,}" + (f", {trainable:,} trainable" if trainable != parameters else "")
     unknown = "not counted: the model has no example_input"
     facts["multiply-adds"] = unknown if total is None else f"{total:,} for one sample"
+    if inputs is not None:
+        facts["activations"] = f"{kept_of_two(model, inputs):,.0f} bytes of one sample kept for the backward pass"
     lines = [f"{recipe.name}: {recipe.title}" if recipe.title else recipe.name]
     lines += [f"  {key:<14}{value}" for key, value in facts.items() if value]
     return "\n".join([*lines, "", *table(layers, parameters, total)])
+
+
+def kept_of_two(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
+    """Half of what a batch of two keeps: batch normalisation refuses single values in training."""
+    twice = tuple(torch.cat([x, x]) for x in inputs)
+    mode, state = model.training, {name: value.clone() for name, value in model.named_buffers()}
+    try:
+        return kept_for_backward(model.train(), twice) / 2
+    finally:
+        model.train(mode)
+        for name, value in model.named_buffers():
+            value.copy_(state[name])
 
 
 def class_path(thing: object) -> str:

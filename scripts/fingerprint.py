@@ -1,8 +1,8 @@
 """The fingerprint of a recipe: a hash over everything that decides its numbers, by which a stale result is known.
 
-It covers what the config says (not its comments, but its ablation), ``default.yaml``, and the code of every class that
-the config names in ``lit_models`` and ``datamodules``, with all that this code imports from the two packages. Comments,
-docstrings and blank lines are left out: explaining a model better does not make its number old.
+It covers what the config says (not its comments, but its ablation and folds), ``default.yaml``, and the code of every
+class that the config names in ``lit_models`` and ``datamodules``, and what it imports from the two packages.
+Comments, docstrings and blank lines are left out: explaining a model better does not make its number old.
 """
 
 import ast
@@ -30,6 +30,7 @@ def fingerprint(recipe: Recipe, root: Path) -> str:
         yaml.safe_load(default.read_text()) if default.is_file() else {},
         config,
         recipe.head.get("ablation", ""),
+        *([recipe.head["folds"]] if "folds" in recipe.head else []),
     ]
     modules = sources([path.rpartition(".")[0] for path in class_paths(config)], root)
     parts += [[path.relative_to(root).as_posix(), bare_code(path.read_text())] for path in modules]

@@ -25,11 +25,11 @@ from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from scripts.arguments import Command, load_yaml
-from scripts.checkpoints import check_checkpoint
+from scripts.checkpoints import check_checkpoint, is_sharded
 from scripts.explain import explain, first_error
 from scripts.failures import check_launcher, explain_failure
 from scripts.mistakes import Mistake
-from scripts.runs import RUN_DIR, new_run
+from scripts.runs import RUN_DIR, new_run, wandb_id
 from scripts.signals import ending_on_signals
 
 #: Arguments of a datamodule that become the model's arguments of the same name; a side that lacks one is left alone.
@@ -89,6 +89,12 @@ class DiveCLI(LightningCLI):
         model = section.get("model")
         if self.command.checkpoint and model:
             check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
+            strategy = getattr(section.trainer.strategy, "class_path", "")
+            if is_sharded(self.command.checkpoint) and not strategy.endswith("Sharded"):
+                raise Mistake(
+                    f"checkpoint {self.command.checkpoint} is sharded: go on with -c trainer/fsdp, or make one file of "
+                    f"it with `dive export {self.command.recipe}`"
+                )
         if "ckpt_path" in section:
             section.ckpt_path = (
                 None  # until before_instantiate_classes: Lightning would let the checkpoint's arguments win
@@ -162,6 +168,9 @@ class DiveCLI(LightningCLI):
             arguments = getattr(logger, "init_args", None)
             if arguments is not None and arguments.get("save_dir", "") in (None, "."):
                 arguments.save_dir = str(self.command.run)
+            if getattr(logger, "class_path", "").endswith("WandbLogger") and not arguments.get("id"):
+                arguments.id = wandb_id(self.command.run)
+                arguments.name = arguments.get("name") or self.command.run.resolve().as_posix().split("/runs/")[-1]
         if "verbose" in section and "--verbose" not in " ".join(TYPED):
             section.verbose = False  # the run's record prints the metrics in one line, the table would repeat them
         if self.command.checkpoint:

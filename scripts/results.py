@@ -13,7 +13,6 @@ arguments, in a temporary runs folder. Chance and baseline are computed on its d
 import argparse
 import hashlib
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -23,7 +22,9 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from scripts import forked
 from scripts.fingerprint import fingerprint
+from scripts.folds import fold_arguments, mean_answers, mean_row
 from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 from scripts.results_page import fill_numbers, meets, metric_of, number, render
@@ -92,12 +93,10 @@ def run_once(recipe: Recipe, seed: int, arguments: list[str]) -> dict[str, Any]:
 
 def dive(*words: str, runs: str) -> None:
     """One ``dive`` command in a process of its own."""
-    env = {key: value for key, value in os.environ.items() if key != RUN_DIR} | {"DIVE_RUNS": runs}
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])])
-    done = subprocess.run([sys.executable, "-m", "scripts.cli", *words], env=env, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
-        raise Failed(f"`dive {shlex.join(words)}` ended with exit code {done.returncode}: {last}")
+    code, output = forked.run(list(words), {"DIVE_RUNS": runs, RUN_DIR: None})
+    if code:
+        last = (output.strip() or "no output").splitlines()[-1]
+        raise Failed(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
 
 
 def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +104,12 @@ def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
     tests = {name: value for name, value in record["metrics"].items() if name.startswith("test/")}
     kept = {key: record[key] for key in ("seconds", "epochs", "samples_per_second", "parameters")}
     return {"seed": seed, **kept, "metrics": tests}
+
+
+def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The row of one seed, over all folds where the head names them, and the last run's ``run.json``."""
+    records = [run_once(recipe, seed, [*fold, *arguments]) for fold in fold_arguments(recipe)]
+    return mean_row([seed_row(seed, record) for record in records]), records[-1]
 
 
 def ablation_arguments(recipe: Recipe) -> list[str]:
@@ -125,8 +130,8 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     before = fingerprint(recipe, ROOT)
     runs: list[dict[str, Any]] = []
     for seed in seeds:
-        record = run_once(recipe, seed, extra)
-        runs.append(seed_row(seed, record))
+        row, record = run_folds(recipe, seed, extra)
+        runs.append(row)
         print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
     threads = re.search(r"(\d+) threads", record["device"])
     result = {
@@ -144,10 +149,10 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         "book": recipe.head.get("book"),
     }
     if words:
-        ablated = seed_row(0, run_once(recipe, 0, [*extra, *words]))
+        ablated = run_folds(recipe, 0, [*extra, *words])[0]
         result["ablation"] = {"arguments": shlex.join(words), **ablated}
         print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
-    result |= simple_answers([recipe.name, *extra])
+    result |= mean_answers([simple_answers([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     path = path_of(recipe)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -206,7 +211,7 @@ def check(recipe: Recipe) -> bool:
     assert result is not None
     metric, seed = metric_of(recipe, result), result["seeds"][0]
     was = result["metrics"][metric]
-    value = run_once(recipe, seed, [])["metrics"][metric]
+    value = run_folds(recipe, seed, [])[0]["metrics"][metric]
     allowed = 4 * was["std"] + FLOOR * abs(was["mean"])
     near = abs(value - was["mean"]) <= allowed  # false for NaN
     print(

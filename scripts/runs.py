@@ -2,10 +2,12 @@
 
 The process that the user starts makes the folder before any other process exists and hands it on in ``DIVE_RUN_DIR``.
 Under a launcher that starts all processes by itself (torchrun, srun) the folder is named after the job, so that all
-agree on it and a requeued job finds it again.
+agree on it, and a job that is requeued or restarted goes on with its run.
 """
 
+import json
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -27,8 +29,18 @@ def launcher_name() -> str | None:
         task = env.get("SLURM_ARRAY_TASK_ID")
         return f"slurm-{job}" + (f"_{task}" if task else "")
     if "TORCHELASTIC_RUN_ID" in env:
+        if env["TORCHELASTIC_RUN_ID"] == "none":
+            raise Mistake("torchrun needs --rdzv_id NAME, or --standalone: the run's folder is named after it")
         return f"torchrun-{env['TORCHELASTIC_RUN_ID']}"
     return None
+
+
+def begun_run(recipe: str) -> Path | None:
+    """The run that a launcher's job began before it was requeued or restarted; None where it saved nothing yet."""
+    name = launcher_name()
+    folder = runs_root() / recipe / (name or "")
+    known = name and (folder / "config.yaml").is_file() and checkpoint_of(folder, "last").exists()
+    return folder if known else None
 
 
 def new_run(recipe: str) -> Path:
@@ -69,7 +81,7 @@ def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
         raise Mistake(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
     if checkpoint is None:
         return folders[-1]
-    having = [p for p in folders if checkpoint_of(p, checkpoint).is_file()]
+    having = [p for p in folders if checkpoint_of(p, checkpoint).exists()]
     if not having:
         raise Mistake(
             f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): "
@@ -87,3 +99,14 @@ def run_of(checkpoint: Path) -> Path | None:
     """The run folder that a checkpoint lies in; None where it lies elsewhere."""
     folder = checkpoint.resolve().parent.parent
     return folder if (folder / "config.yaml").is_file() else None
+
+
+def wandb_id(run: Path) -> str:
+    """The id under which W&B knows a run, the same after each resume: kept in ``wandb.json``."""
+    file = run / "wandb.json"
+    try:
+        with open(file, "x") as new:  # the first process of the run makes it
+            json.dump({"id": secrets.token_hex(4)}, new)
+    except FileExistsError:
+        pass
+    return str(json.loads(file.read_text())["id"])

@@ -31,7 +31,8 @@ def start(
     and may have no workers.
     """
     inherited = {key: os.environ[key] for key in ("DIVE_RUNS", "DIVE_DATA", "PATH") if key in os.environ}
-    process = FORKS.Process(target=enter, args=(target, args, log, inherited | (env or {})), daemon=daemon)
+    threads = {"OMP_NUM_THREADS": "1"}  # Lightning would take all cores that its processes leave
+    process = FORKS.Process(target=enter, args=(target, args, log, threads | inherited | (env or {})), daemon=daemon)
     process.start()
     return process
 

@@ -1,14 +1,17 @@
-"""Which images lie in a folder, of which class and split, told from names alone.
+"""Which files lie in a folder, of which class and split, told from names alone: images, or what else ``find`` finds.
 
 ``root/CLASS/**`` or ``root/{train,val,test}/CLASS/**``. Folders and files whose names begin with a dot are left out.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from PIL import Image
+from torch import Tensor
 
-from datamodules.base import Mistake, note
+from datamodules.base import Mistake, note, split_shares
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their endings but needs other programs
@@ -39,15 +42,20 @@ def visible(name: str) -> bool:
     return not name.startswith((".", "__MACOSX"))
 
 
-def find_splits(root: str) -> Splits:
+def find_splits(root: str, find: Callable[[str], list[str]] = find_images, what: str = "images") -> Splits:
     """``{split: {class: files}}``, files relative to ``root``, all sorted; one split ``all`` without split folders.
 
+    Args:
+        root: The folder.
+        find: Lists the files under a folder, as ``find_images`` does.
+        what: What they are, for messages.
+
     Raises:
-        Mistake: No class folders, a class folder without images, fewer than two classes.
+        Mistake: No class folders, a class folder without files, fewer than two classes.
     """
-    files = find_images(root)
+    files = find(root)
     if not files:
-        raise Mistake(f"{root}: no images there")
+        raise Mistake(f"{root}: no {what} there")
     tops = {file.split("/")[0] for file in files if file.count("/") > 1}
     folders = {top: SPLIT_OF[top.lower()] for top in sorted(tops) if top.lower() in SPLIT_OF}
     splits: Splits = {}
@@ -66,19 +74,19 @@ def find_splits(root: str) -> Splits:
             f"{root}: {flat[0]} lies in no class folder: move {flat[0].split('/')[0]} away and predict it alone"
         )
     if not splits:
-        raise Mistake(f"{root}: no class folders; its images must lie in one sub-folder a class")
+        raise Mistake(f"{root}: no class folders; its {what} must lie in one sub-folder a class")
     if left:
-        note(f"{root}: {len(left)} images outside of the class folders are not used, such as {left[0]}")
-    _refuse_empty_classes(root, folders, splits)
+        note(f"{root}: {len(left)} {what} outside of the class folders are not used, such as {left[0]}")
+    _refuse_empty_classes(root, folders, splits, what)
     return splits
 
 
-def _refuse_empty_classes(root: str, folders: dict[str, str], splits: Splits) -> None:
+def _refuse_empty_classes(root: str, folders: dict[str, str], splits: Splits, what: str) -> None:
     for base in [top for top, split in folders.items() if split == "train"] if folders else [""]:
         for entry in sorted(os.scandir(os.path.join(root, base)), key=lambda e: e.name):
             split = "train" if folders else "all"
             if entry.is_dir() and visible(entry.name) and entry.name not in splits[split]:
-                raise Mistake(f"class folder {entry.path} has no images: remove it or fill it")
+                raise Mistake(f"class folder {entry.path} has no {what}: remove it or fill it")
     names = class_names_of(splits)
     if len(names) < 2:
         inside = {file.split("/")[1] for file in splits.get("all", {}).get(names[0], []) if file.count("/") > 1}
@@ -90,3 +98,38 @@ def class_names_of(splits: Splits) -> list[str]:
     """The sorted names of the training classes; of all where there is no train folder."""
     classes = splits.get("train") or splits.get("all") or {name: [] for split in splits.values() for name in split}
     return sorted(classes)
+
+
+def label_files(
+    root: str, splits: Splits, names: list[str], val_share: float, test_share: float, stage: str, what: str = "images"
+) -> dict[str, tuple[list[str], Tensor]]:
+    """The files and class numbers (N,) of the splits that ``stage`` needs, in the order of ``names``.
+
+    A split without a folder of its own is taken from train, or from all, with its share of every class.
+
+    Raises:
+        Mistake: A split has a class that training has not, a class has too few files to split, a split is not there.
+    """
+    number = {name: i for i, name in enumerate(names)}
+    known: dict[str, tuple[list[str], Tensor]] = {}
+    for split, classes in splits.items():
+        if new := sorted(classes.keys() - number.keys()):
+            raise Mistake(f"{root}: {split} has class {new[0]!r}, which the training {what} have not")
+        paths = [path for files in classes.values() for path in files]
+        known[split] = paths, torch.tensor([number[c] for c, files in classes.items() for _ in files])
+    if whole := known.pop("all", None) or known.pop("train", None):
+        paths, y = whole
+        val, test = (0.0 if s in known else share for s, share in (("val", val_share), ("test", test_share)))
+        needed = 1 + (val > 0) + (test > 0)
+        for label, count in enumerate(y.bincount().tolist()):
+            if 0 < count < needed:
+                raise Mistake(
+                    f"{root}: class {names[label]!r} has {count} {what}, too few to split: give it at least {needed}"
+                )
+        for split, rows in zip(("train", "val", "test"), split_shares(y, val, test), strict=True):
+            known.setdefault(split, ([paths[i] for i in rows.tolist()], y[rows]))
+    wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
+    for split in wanted:
+        if split not in known:
+            raise Mistake(f"{root}: there is no {split} folder and no train folder to take it from")
+    return {split: known[split] for split in wanted}

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorLoader, note, split_shares
-from datamodules.vision.class_folders import class_names_of, find_images, find_splits
+from datamodules.base import Mistake, TensorLoader, note
+from datamodules.vision.class_folders import class_names_of, find_images, find_splits, label_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
 from datamodules.vision.images import ImageTensors
 
@@ -117,30 +117,8 @@ class ImageFolder(ImageTensors):
                 raise Mistake(
                     f"{self.root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}"
                 )
-        number = {name: i for i, name in enumerate(self.class_names)}
-        known: dict[str, tuple[list[str], Tensor]] = {}
-        for split, classes in splits.items():
-            if new := sorted(classes.keys() - number.keys()):
-                raise Mistake(f"{self.root}: {split} has class {new[0]!r}, which the training images have not")
-            paths = [path for files in classes.values() for path in files]
-            known[split] = paths, torch.tensor([number[c] for c, files in classes.items() for _ in files])
-        if whole := known.pop("all", None) or known.pop("train", None):
-            paths, y = whole
-            val_share, test_share = (0.0 if s in known else getattr(self, f"{s}_share") for s in ("val", "test"))
-            needed = 1 + (val_share > 0) + (test_share > 0)
-            for label, count in enumerate(y.bincount().tolist()):
-                if 0 < count < needed:
-                    raise Mistake(
-                        f"{self.root}: class {self.class_names[label]!r} has {count} images, too few to split: "
-                        f"give it at least {needed}"
-                    )
-            for split, rows in zip(("train", "val", "test"), split_shares(y, val_share, test_share), strict=True):
-                known.setdefault(split, ([paths[i] for i in rows.tolist()], y[rows]))
-        wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
-        for split in wanted:
-            if split not in known:
-                raise Mistake(f"{self.root}: there is no {split} folder and no train folder to take it from")
-        return {s: known[s][0] for s in wanted}, {s: known[s][1] for s in wanted}
+        known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage)
+        return {s: files for s, (files, _) in known.items()}, {s: y for s, (_, y) in known.items()}
 
     def _open(self, files: list[str]) -> tuple[Tensor, Tensor]:
         """Images (N, C, S, S) uint8, or where they are too many their row numbers (N,); and which can be read (N,)."""

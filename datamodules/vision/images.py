@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.base import TensorDataModule
+from datamodules.base import Mistake, TensorDataModule
+
+LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
 
 class ImageTensors(TensorDataModule):
@@ -12,7 +14,7 @@ class ImageTensors(TensorDataModule):
 
     Args:
         num_classes, in_channels, image_size: What the model must know; linked to its arguments of the same name.
-            Images of another size are resized (bilinear, antialiased) once, when they are loaded.
+            Images of another size are resized (bilinear, antialiased) and grey or coloured once, when they are loaded.
         shift: Training images are moved by up to this many pixels in each direction, filled with zeros.
         flip: Training images are mirrored left to right with probability 1/2.
         **loader: See ``TensorDataModule``.
@@ -28,13 +30,25 @@ class ImageTensors(TensorDataModule):
         self.shift = shift
         self.flip = flip
 
-    def fit_size(self, images: Tensor) -> Tensor:
-        """Resizes uint8 images (N, C, H, W) to ``image_size``, in slices that keep memory small."""
-        if images.shape[-2:] == (self.image_size, self.image_size):
-            return images
-        size = (self.image_size, self.image_size)
-        parts = [F.interpolate(part, size, mode="bilinear", antialias=True) for part in images.split(1024)]
-        return torch.cat(parts)
+    def fit_images(self, images: Tensor) -> Tensor:
+        """Brings uint8 images (N, C, H, W) to ``image_size`` and ``in_channels``, in slices that keep memory small.
+
+        Grey becomes colour by three equal channels, colour becomes grey by its luminance (ITU-R BT.601).
+
+        Raises:
+            Mistake: ``in_channels`` is another number than 1, 3 and the images' own.
+        """
+        n, c, k = self.image_size, images.shape[1], self.in_channels
+        if c != k and {c, k} != {1, 3}:
+            raise Mistake(f"data.in_channels is {k}, but the images of {type(self).__name__} have {c} channels")
+        parts = []
+        for part in images.split(1024):
+            if c == 3 and k == 1:
+                part = ((part * LUMINANCE).sum(1, keepdim=True) + 0.5).byte()
+            if part.shape[-2:] != (n, n):
+                part = F.interpolate(part, (n, n), mode="bilinear", antialias=True)
+            parts.append(part)
+        return (torch.cat(parts) if len(parts) > 1 else parts[0]).expand(-1, k, -1, -1).contiguous()
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         images, *rest = batch

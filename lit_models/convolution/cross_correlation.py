@@ -8,7 +8,6 @@ The sum runs over the entries of the kernel and not over the positions of the im
 strided view of the whole batch, so that a 3 x 3 kernel is nine products and not one for each pixel.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,12 +61,13 @@ def correlate2d(
     oh, ow = output_size(h, kh, sh, ph, dh), output_size(w, kw, sw, pw, dw)
     padded = F.pad(x, (pw, pw, ph, ph)).unflatten(1, (groups, part))  # (B, G, C/G, H + 2p, W + 2p)
     kernels = weight.unflatten(0, (groups, o // groups))  # (G, O/G, C/G, kH, kW)
-    y = x.new_zeros(b, groups, o // groups, oh, ow)
+    y = x.new_zeros(b, groups, o // groups, oh * ow)
     for u in range(kh):
+        rows = slice(u * dh, u * dh + sh * (oh - 1) + 1, sh)
         for v in range(kw):
-            rows, columns = slice(u * dh, u * dh + sh * (oh - 1) + 1, sh), slice(v * dw, v * dw + sw * (ow - 1) + 1, sw)
-            y = y + torch.einsum("bgcij,goc->bgoij", padded[..., rows, columns], kernels[..., u, v])
-    y = y.flatten(1, 2)  # (B, O, H', W')
+            columns = slice(v * dw, v * dw + sw * (ow - 1) + 1, sw)
+            y = y + kernels[..., u, v] @ padded[..., rows, columns].flatten(3)  # channels are summed
+    y = y.view(b, o, oh, ow)
     return y if bias is None else y + bias[:, None, None]
 
 

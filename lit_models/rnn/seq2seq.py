@@ -11,7 +11,7 @@ afterwards).
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,8 @@ class Seq2SeqGRU(nn.Module):
         hidden_size: Width of each GRU.
         num_layers: Layers of each GRU.
         dropout: Between the layers.
-        lengths_matter: False reads the context behind the padding, as the book does: what that costs.
+        context: ``last`` is the state after a source's last real token, ``padding`` the one behind its padding, as the
+            book takes it; ``none`` tells the decoder nothing of the source.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class Seq2SeqGRU(nn.Module):
         hidden_size: int = 256,
         num_layers: int = 2,
         dropout: float = 0.2,
-        lengths_matter: bool = True,
+        context: Literal["last", "padding", "none"] = "last",
     ) -> None:
         super().__init__()
-        self.lengths_matter = lengths_matter
+        self.context = context
         self.encoder = Encoder(source_vocab_size, embedding_size, hidden_size, num_layers, dropout)
         self.embedding = nn.Embedding(target_vocab_size, embedding_size, padding_idx=0)
         self.rnn = nn.GRU(
@@ -73,9 +74,10 @@ class Seq2SeqGRU(nn.Module):
 
     def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
         """The states (B, layers, H) that the decoder begins with; the top one is its context at every step."""
-        if not self.lengths_matter:
+        if self.context == "padding":
             source_length = torch.full_like(source_length, source.shape[1])
-        return self.encoder(source, source_length)[1].transpose(0, 1)
+        states = self.encoder(source, source_length)[1].transpose(0, 1)
+        return torch.zeros_like(states) if self.context == "none" else states
 
     def decode(self, target_in: Tensor, memory: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, T, V) and the state (B, layers, H) after the last token."""
@@ -102,7 +104,7 @@ class LitSeq2Seq(Seq2Seq):
     """The GRU encoder and decoder, trained to translate.
 
     Args:
-        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, lengths_matter: See
+        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, context: See
             ``Seq2SeqGRU``.
         **task: See ``Seq2Seq``.
     """
@@ -115,10 +117,10 @@ class LitSeq2Seq(Seq2Seq):
         hidden_size: int = 256,
         num_layers: int = 2,
         dropout: float = 0.2,
-        lengths_matter: bool = True,
+        context: Literal["last", "padding", "none"] = "last",
         **task: Any,
     ) -> None:
         super().__init__(**task)
         sizes = (source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout)
-        self.net = Seq2SeqGRU(*sizes, lengths_matter)
+        self.net = Seq2SeqGRU(*sizes, context)
         self.example_input = (torch.ones(1, 9, dtype=torch.long), torch.tensor([9]), torch.ones(1, 9, dtype=torch.long))

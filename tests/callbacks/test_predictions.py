@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pytest
 import torch
 
 from callbacks.predictions import Predictions, interleave
@@ -20,6 +21,23 @@ def test_a_row_has_its_name_its_label_and_its_probabilities(tmp_path: Path) -> N
     assert [row["label"] for row in rows] == [data.class_names[i] for i in logits.argmax(1)]
     written = torch.tensor([[float(row[f"p({name})"]) for name in data.class_names] for row in rows])
     torch.testing.assert_close(written, logits.softmax(1), atol=1e-5, rtol=1e-5)
+
+
+def test_the_tables_cells_are_written_back_and_clashing_headings_told_apart(tmp_path: Path) -> None:
+    data = Points()
+    data.predict_cells = {"size": [str(k) for k in range(11)], "label": ["?"] * 11}  # type: ignore[attr-defined]
+    small_trainer(tmp_path, Predictions()).predict(SmallNet(), datamodule=data)
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert [row["size"] for row in rows] == [str(k) for k in range(11)]
+    assert {row["label"] for row in rows} == {"?"} and {row["predicted label"] for row in rows} <= {*data.class_names}
+
+
+def test_predictions_are_in_the_units_that_the_data_says(tmp_path: Path) -> None:
+    data, model = Points(), SmallNet()
+    data.in_units = lambda name, values: values * 1000 if name == "probabilities" else values  # type: ignore[attr-defined]
+    small_trainer(tmp_path, Predictions()).predict(model, datamodule=data)
+    row = next(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert sum(float(row[f"p({name})"]) for name in data.class_names) == pytest.approx(1000, abs=0.1)
 
 
 def test_rows_dealt_out_to_ranks_come_back_in_order() -> None:

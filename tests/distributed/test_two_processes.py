@@ -2,72 +2,80 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-ENV = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
-SECONDS = 240
+from tests.distributed.two_processes import train
+from tests.warm import start_ranks, wait
 
-
-def run(folder: Path, world: int) -> dict[str, Any]:
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tests.distributed.two_processes", str(folder), str(world)]
-    subprocess.run(command, cwd=ROOT, env=ENV, check=True, capture_output=True, timeout=SECONDS)
-    return json.loads((folder / f"world{world}.json").read_text())
+Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], Path]:
-    folder = tmp_path_factory.mktemp("worlds")
-    return run(folder / "one", 1), run(folder / "two", 2), folder
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Trains in one process or two, each way once; returns what came out."""
+    known: dict[Any, dict[str, Any]] = {}
+
+    def result(world: int, kind: str = "ddp", rows: int = 48, batch: int = 12) -> dict[str, Any]:
+        key = (world, kind, rows, batch)
+        if key not in known:
+            folder = tmp_path_factory.mktemp(f"{kind}{world}")
+            codes = wait(*start_ranks(partial(train, folder, *key), world=world, folder=folder))
+            assert codes == [0] * world, (folder / "rank0.log").read_text()[-2000:]
+            known[key] = json.loads((folder / "out.json").read_text()) | {"folder": folder}
+        return known[key]
+
+    return result
 
 
-def test_weights_are_equal(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    one, two, _ = both
-    assert torch.tensor(one["weights"]).sub(torch.tensor(two["weights"])).abs().max() < 1e-10
+def difference(one: Any, two: Any) -> float:
+    return float((torch.tensor(one) - torch.tensor(two)).abs().max())
+
+
+@pytest.mark.parametrize("what", ["losses", "gradients", "weights"])
+def test_losses_gradients_and_weights_are_equal(what: str, run: Run) -> None:
+    one, two = run(1)[what], run(2)[what]
+    assert len(one) == len(two) > 0
+    assert difference(one, two) < 1e-10
 
 
 @pytest.mark.parametrize("name", ["train/loss", "val/loss", "val/acc", "test/loss", "test/acc"])
-def test_metrics_are_equal(name: str, both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    one, two, _ = both
-    assert one["metrics"][name] == pytest.approx(two["metrics"][name], rel=1e-6)
+def test_metrics_are_equal(name: str, run: Run) -> None:
+    assert run(1)["metrics"][name] == pytest.approx(run(2)["metrics"][name], rel=1e-6)
 
 
-def test_predictions_are_the_same_rows_in_the_same_order(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    tables = [list(csv.DictReader((both[2] / name / "predictions.csv").open())) for name in ("one", "two")]
-    assert len(tables[0]) == 11
+def test_predictions_are_the_same_rows_in_the_same_order(run: Run) -> None:
+    tables = [list(csv.DictReader((run(world)["folder"] / "predictions.csv").open())) for world in (1, 2)]
+    assert len(tables[0]) == 11  # which two processes do not divide: each is predicted once
     assert tables[0] == tables[1]
 
 
-def test_each_ranks_random_state_is_saved(both: tuple[dict[str, Any], dict[str, Any], Path]) -> None:
-    saved = torch.load(both[2] / "two/world2.ckpt", weights_only=True)
+def test_a_count_that_does_not_divide_leaves_a_sample_to_the_next_epoch(run: Run) -> None:
+    assert difference(run(1, rows=45)["weights"], run(2, rows=45)["weights"]) > 1e-4
+
+
+def test_each_ranks_random_state_is_saved(run: Run) -> None:
+    saved = torch.load(run(2)["folder"] / "last.ckpt", weights_only=True)
     assert len(saved["random_state"]) == 2
 
 
-def test_the_command_makes_one_folder_for_two_processes(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "scripts.cli",
-        "fit",
-        "cnn/lenet",
-        "-c",
-        "trainer/ddp",
-        "--trainer.accelerator",
-        "cpu",
-    ]
-    quick = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1"]
-    env = ENV | {"DIVE_RUNS": str(tmp_path)}
-    subprocess.run([*command, *quick], cwd=ROOT, env=env, check=True, capture_output=True, timeout=SECONDS)
-    runs = list((tmp_path / "cnn/lenet").iterdir())
-    assert len(runs) == 1
-    record = json.loads((runs[0] / "run.json").read_text())
-    assert record["processes"] == 2 and record["status"] == "finished"
-    assert sorted(p.name for p in (runs[0] / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+@pytest.mark.parametrize(("batch", "least", "most"), [(12, 0.03, 0.3), (480, 0.001, 0.02)])
+def test_batch_normalisation_differs_the_more_the_smaller_the_share(
+    batch: int, least: float, most: float, run: Run
+) -> None:
+    """docs/many_processes.md states the sizes: each process normalises by the mean and variance of its own rows."""
+    runs = [run(world, "batch_norm", rows=480, batch=batch) for world in (1, 2)]
+    one, two = (torch.tensor(result["gradients"][0]) for result in runs)
+    share = float((one - two).norm() / one.norm())
+    print(f"batch normalisation, {batch // 2} rows a process: off by {share:.3f} of the gradient")
+    assert least < share < most
+
+
+def test_torchs_synchronised_batch_normalisation_refuses_the_cpu(tmp_path: Path) -> None:
+    assert wait(*start_ranks(partial(train, tmp_path, 2, "sync_batch_norm"), folder=tmp_path)) == [1, 1]
+    assert "SyncBatchNorm layers only work with GPU modules" in (tmp_path / "rank0.log").read_text()

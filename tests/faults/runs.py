@@ -56,6 +56,8 @@ def load(folder: Path, name: str) -> dict[str, Any]:
     for state in content["callbacks"].values():
         for key in [key for key in state if "path" in key or key == "best_k_models"]:
             del state[key]
+    row = content.get("epoch_row", {})
+    content["epoch_row"] = {key: value for key, value in row.items() if not key.startswith("time/")}
     del content["loops"]  # how often a loop was entered
     return content
 

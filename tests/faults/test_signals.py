@@ -37,7 +37,7 @@ def test_a_signal_saves_and_a_resume_loses_nothing(
     there.close()
     at = until(here, 5, tmp_path)
     send(processes[to], signum)
-    assert wait(*processes, seconds=30) == [code] * world, logs(tmp_path)
+    assert wait(*processes, seconds=90) == [code] * world, logs(tmp_path)
     saved = load(tmp_path, "last")["global_step"]
     assert at <= saved < STEPS, "it did not end the step"
     assert f"stopped after step {saved}" in logs(tmp_path)
@@ -55,7 +55,7 @@ def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
     time.sleep(0.3)
     assert process.is_alive()
     send(process, signal.SIGINT)
-    assert wait(process, seconds=5) == [130]
+    assert wait(process, seconds=60) == [130]
 
 
 def wait_for(word: str, log: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_test_that_is_interrupted_ends_with_the_signals_code(tmp_path: Path) -
     process = start(endless_test, log=tmp_path / "2.log", env=env)
     wait_for("testing", tmp_path / "2.log")
     send(process, signal.SIGTERM)
-    assert wait(process, seconds=10) == [143], logs(tmp_path)
+    assert wait(process, seconds=60) == [143], logs(tmp_path)
 
 
 def endless_test() -> None:
@@ -94,7 +94,7 @@ def test_a_signal_before_the_first_step_says_that_nothing_was_saved(tmp_path: Pa
     process = start(slow_start, log=tmp_path / "log", env=env)
     wait_for("loading", tmp_path / "log")
     send(process, signal.SIGINT)
-    assert wait(process, seconds=10) == [130], logs(tmp_path)
+    assert wait(process, seconds=60) == [130], logs(tmp_path)
     assert "Traceback" not in logs(tmp_path)
     resumed = start(dive, "fit", "cnn/lenet", "--resume", log=tmp_path / "2.log", env=env)
     assert wait(resumed) == [2]

@@ -28,7 +28,7 @@ def test_lenet_as_counted_by_hand(capsys: pytest.CaptureFixture[str], monkeypatc
     out = capsys.readouterr().out
     by_name = {line.split()[0]: line.split() for line in out.splitlines() if line.strip()}
     assert by_name["net.features.0"][-2:] == ["156", "117,600"]
-    assert by_name["net.features.3"][1:] == ["Conv2d", "1", "x", "16", "x", "10", "x", "10", "2,416", "240,000"]
+    assert by_name["net.features.3"][1:] == ["Conv2d", "1", "x", "16", "x", "10", "x", "10", "14", "2,416", "240,000"]
     assert by_name["net.head.1"][-2:] == ["48,120", "48,000"]
     assert by_name["net.head.3"][-2:] == ["10,164", "10,080"]
     assert by_name["net.head.5"][-2:] == ["850", "840"]

@@ -14,7 +14,7 @@ from scripts.baselines import baselines
 from scripts.cli import main
 from scripts.fingerprint import bare_code, fingerprint
 from scripts.recipes import find_recipe
-from scripts.results_page import number
+from scripts.results_page import number, simple
 
 HEAD = """# A toy
 # plan: 1
@@ -241,6 +241,25 @@ def test_every_recipe_of_the_project_has_a_fingerprint_of_its_own() -> None:
     assert len({fingerprint(r, results.ROOT) for r in every}) == len(every)
 
 
+def test_a_recipe_with_folds_runs_each_and_keeps_their_mean(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_recipe(project, "folded", HEAD.replace("# expect", "# folds: 2\n# expect"))
+    monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.9 + 0.04 * int(words[3])))
+    assert main(["results", "toy/folded", "--seeds", "0", "1"]) == 1  # the ablation is as good
+    stored = json.loads((project / "results/toy/folded.json").read_text())
+    assert stored["metrics"]["test/acc"] == {"mean": pytest.approx(0.92), "std": pytest.approx(0.0)}
+    assert [fold["test/acc"] for fold in stored["runs"][0]["folds"]] == pytest.approx([0.9, 0.94])
+    assert stored["ablation"]["metrics"]["test/acc"] == pytest.approx(0.92)
+    before = fingerprint(find_recipe("toy/folded"), project)
+    edit(project / "configs/toy/folded.yaml", "folds: 2", "folds: 3")
+    assert fingerprint(find_recipe("toy/folded"), project) != before
+
+
+def test_boosted_trees_stand_beside_the_baseline() -> None:
+    metrics = {"metrics": {"test/rmse": 0.125}}
+    assert simple({"baseline": metrics, "trees": metrics}, "test/rmse") == "0.1250; trees 0.1250"
+    assert simple({"baseline": metrics}, "test/rmse") == "0.1250" and simple({}, "test/rmse") == "-"
+
+
 def test_stale_reruns_stale_rows_only_with_their_own_seeds(
     project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +361,22 @@ def test_baselines_of_numbers_are_the_mean_and_least_squares() -> None:
     assert found["chance"]["metrics"]["test/rmse"] == pytest.approx(float(y.std(correction=0)), rel=1e-5)
     assert found["chance"]["metrics"]["test/r2"] == pytest.approx(0, abs=1e-9)
     assert found["baseline"]["metrics"]["test/rmse"] < 1e-5
+
+
+class Table(Tensors):
+    """Rows whose columns were of many kinds."""
+
+    columns = ("one", "two")
+
+
+def test_a_table_is_held_against_ridge_regression_and_boosted_trees() -> None:
+    x = torch.randn(300, 2)
+    y = (x[:, 0] > 0).float() * x[:, 1].sign()
+    found = baselines(Table((x, y), (x, y)))
+    assert found["baseline"]["what"].startswith("ridge") and found["trees"]["what"].startswith("boosted trees")
+    assert found["trees"]["metrics"]["test/rmse"] < found["baseline"]["metrics"]["test/rmse"] / 3
+    classes = baselines(Table((x, (y > 0).long()), (x, (y > 0).long())))
+    assert classes["baseline"]["what"].startswith("logistic") and classes["trees"]["metrics"]["test/acc"] > 0.99
 
 
 def test_a_large_training_set_is_sampled_and_the_row_says_so() -> None:

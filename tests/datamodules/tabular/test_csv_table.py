@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from datamodules.base import Mistake
-from datamodules.tabular.csv_table import CSVTable, split_rows
+from datamodules.tabular.csv_table import CSVTable
+from datamodules.tabular.tables import split_rows
 from scripts.cli import main
 
 
@@ -171,6 +172,48 @@ def test_the_split_does_not_depend_on_the_seed(tmp_path: Path, monkeypatch: pyte
     assert torch.equal(first.splits["train"][0], ready(path, "kind").splits["train"][0])
 
 
+# -- folds and logarithms -----------------------------------------------------------------------------------------
+
+
+def test_over_all_folds_each_row_is_tested_once_and_statistics_are_the_training_rows(tmp_path: Path) -> None:
+    path, tested, means = write(tmp_path, houses(53)), [], set()
+    for fold in range(5):
+        data = ready(path, "price", num_folds=5, fold=fold, ignore=["kind"])
+        tested += data.splits["test"][1].tolist()
+        means.add(column(data, "size").mean)
+        assert data.splits["train"][0][:, 0].mean().abs() < 1e-6
+        assert [len(data.splits[name][1]) for name in ("val", "test")] == [6, 11 if fold < 3 else 10]
+    assert sorted(tested) == sorted(houses(53)["price"].astype(np.float32).tolist()) and len(means) == 5
+
+
+def test_folds_share_every_class(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.arange(100.0), "y": ["rare"] * 10 + ["often"] * 90})
+    path = write(tmp_path, table)
+    for fold in range(5):
+        y = ready(path, "y", num_folds=5, fold=fold).splits["test"][1]
+        assert torch.bincount(y).tolist() == [18, 2]
+
+
+def test_logarithms_are_learnt_and_predictions_written_in_units(tmp_path: Path) -> None:
+    data = ready(write(tmp_path, houses()), "price", log_target=True)
+    y = data.splits["train"][1]
+    assert 5 < float(y.min()) < float(y.max()) < 7 and data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    torch.testing.assert_close(
+        data.in_units("prediction", torch.tensor([0.0, 1.0])).float(), torch.tensor([1, np.e]).float()
+    )
+
+
+def test_a_target_of_hundreds_of_thousands_is_learnt(tmp_path: Path) -> None:
+    table = houses(200).drop(columns="kind")
+    table["price"] = 2e5 + 2e4 * (table["size"] - 100) / 20
+    path = write(tmp_path, table)
+    fit = ["fit", "mlp/mlp_regression", "--data", "CSVTable", "--data.path", path, "--data.target", "price"]
+    assert main([*fit, "--trainer.max_epochs", "20"]) == 0
+    assert main(["test", "mlp/mlp_regression"]) == 0
+    (record,) = (tmp_path / "runs").glob("**/run.json")
+    assert json.loads(record.read_text())["metrics"]["test/rmse"] < 5000  # of a standard deviation of 20,000
+
+
 # -- mistakes -----------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +247,10 @@ def changed(name: str, value: Any, row: int = 4) -> pd.DataFrame:
         (houses(), "kind", {"num_features": 3, "num_classes": 2}, "gives 8 features, but data.num_features is 3"),
         (houses(), "kind", {"num_features": 9, "num_classes": 4}, "2 classes, but data.num_classes is 4"),
         (houses(), "kind", {"val_share": 0.6, "test_share": 0.4}, "leave nothing to train on"),
+        (houses(12), "price", {"num_folds": 13}, "has 12 rows for 13 folds: ask for fewer"),
+        (houses(), "price", {"num_folds": 5, "fold": 5}, "data.fold 5 of data.num_folds 5: .* counted from 0"),
+        (houses(), "price", {"num_folds": 1}, "folds are at least 2"),
+        (changed("price", -3), "price", {"log_target": True}, "'price' is -3 in row 5: it has no logarithm"),
     ],
 )
 def test_an_unusable_table_is_one_line(
@@ -250,6 +297,7 @@ def test_predicts_a_new_table_from_the_run_folder_alone(tmp_path: Path, recipe: 
     (predictions,) = (tmp_path / "runs").glob("**/predictions.csv")
     rows = list(csv.DictReader(predictions.open()))
     assert [row["name"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["town"] for row in rows] == [*new["town"]] and rows[2]["size"] == ""  # the cells come back
     (record,) = (tmp_path / "runs").glob("**/processor.json")
     names = json.loads(record.read_text()).get("class_names")
     if target == "kind":

@@ -1,7 +1,9 @@
 """Batches of images: scaled, moved and mirrored, each image by its own draw."""
 
+import pytest
 import torch
 
+from datamodules.base import Mistake
 from datamodules.vision.images import ImageTensors, random_flip, random_shift
 
 
@@ -42,3 +44,22 @@ def test_half_of_the_images_are_mirrored() -> None:
 def test_no_augmentation_by_default() -> None:
     batch = (images(), torch.arange(64))
     assert ImageTensors(2, 3, 9).augment(batch)[0] is batch[0]
+
+
+class Made(ImageTensors):
+    def __init__(self, in_channels: int) -> None:
+        super().__init__(2, in_channels, 4)
+
+
+def test_grey_becomes_colour_and_colour_grey() -> None:
+    grey = torch.randint(256, (5, 1, 4, 4), dtype=torch.uint8)
+    colour = Made(3).fit_images(grey)
+    assert colour.shape == (5, 3, 4, 4) and torch.equal(colour[:, 0], colour[:, 2])
+    assert torch.equal(Made(1).fit_images(colour), grey)
+    red = torch.tensor([200, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    assert Made(1).fit_images(red).unique().tolist() == [60]  # 0.299 * 200
+
+
+def test_other_channels_are_refused_in_one_line() -> None:
+    with pytest.raises(Mistake, match=r"data\.in_channels is 4, but the images of Made have 3 channels"):
+        Made(4).fit_images(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

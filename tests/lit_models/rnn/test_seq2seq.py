@@ -32,8 +32,14 @@ def test_the_book_reads_its_context_behind_the_padding() -> None:
     source, length, *_ = small_batch()
     wide = torch.nn.functional.pad(source, (0, 3))
     torch.testing.assert_close(net.encode(wide, length), net.encode(source, length))
-    net.lengths_matter = False
+    net.context = "padding"
     assert not torch.allclose(net.encode(wide, length), net.encode(source, length))
+
+
+def test_without_context_the_source_is_not_read() -> None:
+    net = Seq2SeqGRU(9, 9, 8, 12, dropout=0.0, context="none").eval()
+    source, length, target_in, _ = small_batch()
+    torch.testing.assert_close(net(source, length, target_in), net(source.flip(0), length.flip(0), target_in))
 
 
 def test_the_context_is_the_state_after_the_last_real_token() -> None:

@@ -1,0 +1,134 @@
+"""Your own sounds: a folder with one sub-folder a class, WAV files of any rate, length and number of channels.
+
+    dive fit audio/mel_cnn --data AudioFolder --data.root birds
+    dive predict audio/mel_cnn --data.root new_sounds        any folder, no classes needed; birds may be gone by then
+
+``birds/robin/*.wav, birds/wren/*.wav`` are split by ``val_share`` and ``test_share``, every class alike, always the
+same way. ``birds/{train,val,test}/robin/*.wav`` are used as they lie; a split without a folder is taken from train.
+Recordings of one bird, or one speaker, in two splits make the test too easy: give folders where that matters.
+"""
+
+import os
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.audio.wav_files import find_wavs, fit_length, read_header, read_wav
+from datamodules.audio.waveforms import Waveforms
+from datamodules.base import Mistake, note
+from datamodules.vision.class_folders import class_names_of, find_splits, label_files
+
+HIGHEST_RATE = 16_000  # Hz: what speech needs; give sample_rate for more
+LONGEST = 4.0  # seconds: what a small network trains on within minutes; give num_samples for more
+MOST_READ = 1_000  # to find rate and length; larger folders are sampled evenly
+
+
+class AudioFolder(Waveforms):
+    """Sounds x (B, num_samples) in [-1, 1] with the number y of their class folder in sorted order.
+
+    Each sound is read as one channel at ``sample_rate``; of a longer one the middle is kept, a shorter one gets zeros
+    on both sides. Files that cannot be read are left out with a warning.
+
+    Args:
+        root: The folder.
+        num_classes, num_samples, sample_rate: 0 means as found in the files (``infer``).
+        val_share, test_share: Shares of every class where there is no val or test folder.
+        **waveforms: See ``Waveforms``.
+
+    Raises:
+        Mistake: No such folder, no class folders, too few classes or sounds, too many unreadable files.
+    """
+
+    def __init__(
+        self,
+        root: str = "",
+        num_classes: int = 0,
+        num_samples: int = 0,
+        sample_rate: int = 0,
+        val_share: float = 0.15,
+        test_share: float = 0.15,
+        **waveforms: Any,
+    ) -> None:
+        if not (num_classes and num_samples and sample_rate):
+            found = self.infer(root, num_classes, num_samples, sample_rate)
+            num_classes, num_samples, sample_rate = (found[k] for k in ("num_classes", "num_samples", "sample_rate"))
+        super().__init__(num_classes, num_samples, sample_rate, **waveforms)
+        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        self.root = root
+        self.val_share, self.test_share = val_share, test_share
+
+    @staticmethod
+    def infer(root: str = "", num_classes: int = 0, num_samples: int = 0, sample_rate: int = 0) -> dict[str, int]:
+        """What the folder's names and the training sounds' headers say; what is given is kept.
+
+        ``num_classes`` is the number of class folders; ``sample_rate`` the most frequent rate, at most 16,000 Hz;
+        ``num_samples`` holds nine sounds of ten in full, at most four seconds.
+        """
+        splits = find_splits(root, find_wavs, "sounds")
+        classes = class_names_of(splits)
+        files = [path for files in (splits.get("train") or splits["all"]).values() for path in files]
+        files = files[:: -(-len(files) // MOST_READ)]
+        heads = []  # rate and seconds of each
+        for file in files:
+            try:
+                heads.append(read_header(os.path.join(root, file)))
+            except (ValueError, OSError):
+                continue
+        if not heads:
+            raise Mistake(f"{root}: none of its {len(files)} WAV files can be read")
+        rate = sample_rate or min(HIGHEST_RATE, Counter(rate for rate, _ in heads).most_common(1)[0][0])
+        seconds = min(LONGEST, float(np.quantile([seconds for _, seconds in heads], 0.9)))
+        return {
+            "num_classes": num_classes or len(classes),
+            "num_samples": num_samples or max(1, round(seconds * rate)),
+            "sample_rate": rate,
+        }
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "num_samples": self.num_samples, "sample_rate": self.sample_rate}
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        if stage == "predict":
+            names = find_wavs(self.root)
+            if not names:
+                raise Mistake(f"{self.root}: no sounds there")
+            sounds, good = self._read(names)
+            self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
+            return {"predict": (sounds[good],)}
+        splits = find_splits(self.root, find_wavs, "sounds")
+        if self.class_names is None:  # else the run that trained the model said which class has which number
+            self.class_names = class_names_of(splits)
+            if len(self.class_names) != self.num_classes:
+                found = f"{self.root} has {len(self.class_names)} class folders"
+                raise Mistake(f"{found}, but data.num_classes is {self.num_classes}")
+        known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage, "sounds")
+        sounds, good = self._read([file for files, _ in known.values() for file in files])
+        y = torch.cat([labels for _, labels in known.values()])
+        for label in y.unique().tolist():
+            if not good[y == label].any():
+                raise Mistake(f"{self.root}: no sound of class {self.class_names[label]!r} can be read")
+        sizes = [len(files) for files, _ in known.values()]
+        parts = zip(known, sounds.split(sizes), y.split(sizes), good.split(sizes), strict=True)
+        return {name: (x[keep], t[keep]) for name, x, t, keep in parts}
+
+    def _read(self, files: list[str]) -> tuple[Tensor, Tensor]:
+        """Sounds (N, num_samples) int16, and which of them could be read (N,); says in one line which could not."""
+        sounds = torch.zeros(len(files), self.num_samples, dtype=torch.int16)
+        reasons: dict[str, str] = {}
+        for row, file in enumerate(files):
+            try:
+                sound = read_wav(os.path.join(self.root, file), self.sample_rate)
+                sounds[row] = torch.from_numpy(fit_length(sound, self.num_samples))
+            except (ValueError, OSError) as error:
+                reasons[file] = str(error)
+        if reasons:
+            bad, why = next(iter(reasons.items()))
+            what = f"{self.root}: {len(reasons)} of {len(files)} sounds cannot be read"
+            if 2 * len(reasons) > len(files):
+                raise Mistake(f"{what}, such as {bad} ({why})")
+            note(f"{what} and are left out: {', '.join(list(reasons)[:3])}{', ...' if len(reasons) > 3 else ''}")
+        return sounds, torch.tensor([file not in reasons for file in files])

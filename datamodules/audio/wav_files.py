@@ -1,0 +1,102 @@
+"""WAV files: reading any of them as one channel at one rate, and what their headers say.
+
+scipy reads PCM of 8 to 64 bits and floating point; other formats (MP3, FLAC, compressed WAV) are no WAV files to it.
+"""
+
+import os
+import warnings
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+from datamodules.base import Mistake
+
+
+def read_wav(path: str, sample_rate: int) -> np.ndarray:
+    """The sound as float32 (T,) in [-1, 1]: channels averaged, resampled with an anti-aliasing filter.
+
+    Raises:
+        ValueError: The file is no WAV file, is damaged, or has no samples.
+    """
+    rate, samples = read_raw(path)
+    if samples.dtype.kind == "u":  # 8 bits are unsigned, silence is 128
+        sound: np.ndarray = (samples.astype(np.float32) - 128) / 128
+    elif samples.dtype.kind == "i":
+        sound = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    else:
+        sound = samples.astype(np.float32)
+    if sound.ndim == 2:
+        sound = sound.mean(1)
+    if not np.isfinite(sound).all():
+        raise ValueError("it holds numbers that are not finite")
+    if rate != sample_rate:
+        ratio = Fraction(sample_rate, rate)
+        sound = resample_poly(sound, ratio.numerator, ratio.denominator).astype(np.float32)
+    return sound.clip(-1, 1)
+
+
+def read_header(path: str) -> tuple[int, float]:
+    """Rate in Hz and length in seconds; the samples themselves are read only where they cannot be mapped (24 bits).
+
+    Raises:
+        ValueError: As of ``read_wav``.
+    """
+    try:
+        rate, samples = read_raw(path, mmap=True)
+    except ValueError:
+        rate, samples = read_raw(path)
+    return rate, len(samples) / rate
+
+
+def read_raw(path: str, mmap: bool = False) -> tuple[int, np.ndarray]:
+    """Rate in Hz and samples (T,) or (T, channels) as they are stored."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*non-data.*", wavfile.WavFileWarning)  # chunks with titles and the like
+            warnings.filterwarnings("error", category=wavfile.WavFileWarning)  # the end is missing
+            rate, samples = wavfile.read(path, mmap=mmap)
+    except OSError:
+        raise
+    except Exception as error:  # scipy raises ValueError, struct.error, EOFError and others for damaged files
+        raise ValueError(str(error) or type(error).__name__) from None
+    if not len(samples) or rate < 1:
+        raise ValueError("it has no samples")
+    return rate, samples
+
+
+def fit_length(sound: np.ndarray, num_samples: int) -> np.ndarray:
+    """Sound (T,) as int16 (num_samples,): its middle where it is longer, zeros on both sides where it is shorter."""
+    spare = num_samples - len(sound)
+    if spare < 0:
+        sound = sound[-spare // 2 :][:num_samples]
+    else:
+        sound = np.pad(sound, (spare // 2, spare - spare // 2))
+    return np.round(sound * 32767).astype(np.int16)
+
+
+def find_wavs(root: str) -> list[str]:
+    """WAV files under ``root`` by their endings, at any depth, as sorted paths relative to it.
+
+    Raises:
+        Mistake: There is no such folder, or it has other sound files and no WAV.
+    """
+    if not root:
+        raise Mistake("which sounds? --data.root FOLDER")
+    if not os.path.isdir(root):
+        raise Mistake(f"no folder {root}: give --data.root the folder of your sounds")
+    found: list[str] = []
+    others: list[str] = []
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
+        for name in files:
+            ending = os.path.splitext(name)[1].lower()
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            if not name.startswith("."):
+                (found if ending in (".wav", ".wave") else others).append(path)
+    others = [path for path in others if path.lower().endswith((".mp3", ".flac", ".ogg", ".m4a", ".opus", ".aac"))]
+    if others and not found:
+        raise Mistake(f"{root}: {others[0]} and {len(others) - 1} other sounds are no WAV files: convert them to WAV")
+    return sorted(found)

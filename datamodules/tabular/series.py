@@ -1,0 +1,122 @@
+"""A series of numbers in time: windows of the past and what follows. D2L 9.1.
+
+Training, validation and test are the series' beginning, middle and end; a window belongs where its targets are, so no
+value that is predicted in the test was a target in training (the book's split cuts windows, whose ends overlap).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, TensorDataModule
+
+STEPS = (1, 4, 16, 64)  #: how many steps ahead the book looks
+
+
+class Series(TensorDataModule):
+    """Windows x (B, num_features) with the next values y: (B, 1) in training, (B, num_outputs) in evaluation.
+
+    Values are standardised by the training part; errors are in units of its standard deviation (``scale``).
+
+    Args:
+        num_features: Past values that are given.
+        num_outputs: Largest number of steps that is forecast.
+        val_share, test_share: Shares of the series at its end.
+        period: Steps after which the series repeats itself, for the seasonal baseline; 0 for none.
+        **loader: See ``TensorDataModule``.
+    """
+
+    def __init__(
+        self,
+        num_features: int = 4,
+        num_outputs: int = 64,
+        val_share: float = 0.2,
+        test_share: float = 0.2,
+        period: int = 0,
+        **loader: Any,
+    ) -> None:
+        super().__init__(**loader)
+        self.num_features, self.num_outputs = num_features, num_outputs
+        self.val_share, self.test_share, self.period = val_share, test_share, period
+        self.mean, self.scale = 0.0, 1.0
+        self.series = torch.zeros(0)  # all of it, standardised
+
+    def values(self) -> np.ndarray:
+        """The whole series (N,), in its own units."""
+        raise NotImplementedError
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "mean": self.mean, "scale": self.scale}
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        values = np.asarray(self.values(), dtype=np.float64)
+        ends = [round(len(values) * share) for share in (1 - self.val_share - self.test_share, 1 - self.test_share)]
+        self.mean, self.scale = float(values[: ends[0]].mean()), float(values[: ends[0]].std())
+        self.series = torch.from_numpy((values - self.mean) / self.scale).float()
+        train = self._windows(self.num_features, ends[0], 1)
+        val, test = (self._windows(*part, self.num_outputs) for part in ((ends[0], ends[1]), (ends[1], len(values))))
+        return {"train": train, "val": val, "test": test, "predict": (test[0],)}
+
+    def _windows(self, start: int, end: int, steps: int) -> tuple[Tensor, Tensor]:
+        """All windows whose ``steps`` targets lie in [start, end)."""
+        if end - start < steps or start < self.num_features:
+            raise Mistake(
+                f"a part of the series has {end - start} values: too few for data.num_outputs {steps} after "
+                f"data.num_features {self.num_features}"
+            )
+        windows = self.series[start - self.num_features : end].unfold(0, self.num_features + steps, 1)
+        return windows[:, : self.num_features].contiguous(), windows[:, self.num_features :].contiguous()
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Persistence (with a period, the last one's value), and least squares on the same past values, rolled out."""
+        (x, y), (x_test, y_test) = self.splits["train"], self.splits["test"]
+        ones = torch.ones(len(x), 1, dtype=torch.float64)
+        weights = torch.linalg.lstsq(torch.cat([x.double(), ones], 1), y.double()).solution  # (F + 1, 1)
+        seen, forecasts = x_test.double(), []
+        for _ in range(self.num_outputs):
+            forecasts.append(seen @ weights[:-1] + weights[-1])
+            seen = torch.cat([seen[:, 1:], forecasts[-1]], dim=1)
+        last = x_test[:, -1:].expand_as(y_test)
+        chance, what = last, "the last value"
+        if self.period:
+            lag = (torch.arange(self.num_outputs) % self.period) - self.period  # of the last whole period that is known
+            place = len(self.series) - len(y_test) - self.num_outputs + 1 + torch.arange(len(y_test))
+            chance, what = self.series[place[:, None] + lag], f"the value {self.period} steps before"
+        squares = f"least squares on the last {self.num_features} values, rolled out"
+        return {
+            "chance": {"what": what, "metrics": step_errors(chance, y_test)},
+            "baseline": {"what": squares, "metrics": step_errors(torch.cat(forecasts, 1), y_test)},
+        }
+
+
+def step_errors(forecast: Tensor, y: Tensor) -> dict[str, float]:
+    """Root mean squared errors of the steps of forecasts (B, K)."""
+    errors = (forecast - y).square().mean(0).sqrt()
+    steps = {f"test/rmse_{k}": float(errors[k - 1]) for k in STEPS if k <= y.shape[1]}
+    return {"test/rmse": float(errors[0]), **steps}
+
+
+class Sunspots(Series):
+    """Yearly sunspot numbers, 1700 to 2008 (statsmodels, from the National Geophysical Data Center)."""
+
+    def __init__(self, num_features: int = 11, num_outputs: int = 16, period: int = 11, **series: Any) -> None:
+        super().__init__(num_features, num_outputs, period=period, **series)
+
+    def values(self) -> np.ndarray:
+        from statsmodels.datasets import sunspots
+
+        return sunspots.load_pandas().data["SUNACTIVITY"].to_numpy()
+
+
+class CO2(Series):
+    """Monthly CO2 over Mauna Loa, March 1958 to 2001, ppm (statsmodels); five missing months are interpolated."""
+
+    def __init__(self, num_features: int = 24, num_outputs: int = 16, period: int = 12, **series: Any) -> None:
+        super().__init__(num_features, num_outputs, period=period, **series)
+
+    def values(self) -> np.ndarray:
+        from statsmodels.datasets import co2
+
+        return co2.load_pandas().data["co2"].resample("MS").mean().interpolate().to_numpy()

@@ -1,0 +1,96 @@
+"""Texts with a class each, as numbers: a vocabulary of declared size and rows of one length.
+
+Number 0 is padding, 1 stands for what the vocabulary has not. The vocabulary is that of the training texts, the most
+frequent first, and has at most the declared size, so that the model is built before the data is read.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, TensorDataModule
+
+PAD, UNKNOWN = "<pad>", "<unk>"
+WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")  # words with their apostrophes, other signs alone
+Unit = Literal["word", "character"]
+
+
+def split_text(text: str, unit: Unit) -> list[str]:
+    """A text as words and signs in lower case, or as characters as they are."""
+    return WORD.findall(text.lower()) if unit == "word" else list(text.strip())
+
+
+def build_vocabulary(texts: Iterable[str], size: int, unit: Unit) -> list[str]:
+    """The tokens of texts by frequency, ties in alphabetical order, after padding and unknown; at most ``size``."""
+    counts = Counter(token for text in texts for token in split_text(text, unit))
+    by_frequency = sorted(counts, key=lambda token: (-counts[token], token))
+    return [PAD, UNKNOWN, *by_frequency[: size - 2]]
+
+
+def encode(texts: Sequence[str], vocabulary: Sequence[str], seq_len: int, unit: Unit) -> Tensor:
+    """Texts as (N, seq_len) int32: their first ``seq_len`` tokens, then padding."""
+    number = {token: i for i, token in enumerate(vocabulary)}
+    rows = torch.zeros(len(texts), seq_len, dtype=torch.int32)
+    for row, text in zip(rows, texts, strict=True):
+        tokens = split_text(text, unit)[:seq_len]
+        row[: len(tokens)] = torch.tensor([number.get(token, 1) for token in tokens], dtype=torch.int32)
+    return rows
+
+
+class LabelledText(TensorDataModule):
+    """Rows x (B, seq_len) int64, padded at the end with 0, and classes y (B,). A subclass supplies ``read``.
+
+    Args:
+        num_classes, vocab_size, seq_len: What the model must know; linked to its arguments of the same name.
+        unit: What a token is.
+        **loader: See ``TensorDataModule``.
+
+    Attributes:
+        vocabulary: The tokens by their numbers, once the training texts were read or the run that trained the model
+        said
+            them.
+    """
+
+    def __init__(self, num_classes: int, vocab_size: int, seq_len: int, unit: Unit = "word", **loader: int) -> None:
+        super().__init__(**loader)
+        for name, value, least in (("vocab_size", vocab_size, 3), ("seq_len", seq_len, 1)):
+            if value < least:
+                raise Mistake(f"data.{name} is {value}: give a whole number of at least {least}")
+        self.num_classes = num_classes
+        self.vocab_size = vocab_size
+        self.seq_len = seq_len
+        self.unit: Unit = unit
+        self.vocabulary: list[str] | None = None
+
+    def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
+        """The texts and classes (N,) of train, val and test; at the stage predict those of predict, without classes."""
+        raise NotImplementedError
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "vocabulary": self.vocabulary, "unit": self.unit}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.vocabulary, self.unit = processor["vocabulary"], processor["unit"]
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        texts = self.read(stage)
+        if self.vocabulary is None:
+            if "train" not in texts:
+                raise Mistake("predicting needs a trained run: its processor.json has the vocabulary")
+            self.vocabulary = build_vocabulary(texts["train"][0], self.vocab_size, self.unit)
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        for name, (lines, y) in texts.items():
+            x = encode(lines, self.vocabulary, self.seq_len, self.unit)
+            splits[name] = (x,) if y is None else (x, y)
+        if "test" in splits:
+            splits.setdefault("predict", splits["test"][:1])
+        return splits
+
+    def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        x, *rest = batch
+        return (x.long(), *rest)

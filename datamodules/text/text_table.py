@@ -1,0 +1,151 @@
+"""Your own texts: a CSV or TSV file with a heading, one row a text, one column its class.
+
+    dive fit text/text_cnn --data TextTable --data.path mails.csv           columns text and label, or say which
+    dive predict text/text_cnn --data.path new_mails.csv                    the label column may be absent
+
+Separators ``, ; tab |`` are told apart by the heading. Rows without a text or a label are left out and counted.
+"""
+
+import csv
+from collections import Counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from datamodules.base import Mistake, note, split_shares
+from datamodules.text.labelled_text import LabelledText, Unit, split_text
+
+LARGEST_FOUND = 20_000  # tokens; give vocab_size for more
+LONGEST_FOUND = 256
+
+
+class TextTable(LabelledText):
+    """Texts x (B, seq_len), y (B,) their class in sorted order. Split with seed 0, every class alike.
+
+    Args:
+        path: The file, UTF-8.
+        text, label: The headings of the two columns.
+        num_classes, vocab_size, seq_len: 0 means as found in the file (``infer``).
+        unit: What a token is.
+        val_share, test_share: Shares of every class held out.
+        **loader: See ``TensorDataModule``.
+
+    Raises:
+        Mistake: The file or a column is missing or unusable; says which and why in one line.
+    """
+
+    def __init__(
+        self,
+        path: str = "",
+        text: str = "text",
+        label: str = "label",
+        num_classes: int = 0,
+        vocab_size: int = 0,
+        seq_len: int = 0,
+        unit: Unit = "word",
+        val_share: float = 0.15,
+        test_share: float = 0.15,
+        **loader: int,
+    ) -> None:
+        found = self.infer(path, text, label, num_classes, vocab_size, seq_len, unit)
+        super().__init__(found["num_classes"], found["vocab_size"], found["seq_len"], unit, **loader)
+        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
+            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        self.path, self.text, self.label = path, text, label
+        self.val_share, self.test_share = val_share, test_share
+
+    @staticmethod
+    def infer(
+        path: str = "",
+        text: str = "text",
+        label: str = "label",
+        num_classes: int = 0,
+        vocab_size: int = 0,
+        seq_len: int = 0,
+        unit: Unit = "word",
+    ) -> dict[str, int]:
+        """Classes, different tokens (at most 20,000), and the length that holds 99 texts of 100 (at most 256)."""
+        given = {"num_classes": num_classes, "vocab_size": vocab_size, "seq_len": seq_len}
+        if all(given.values()):
+            return given  # as in a run's config.yaml: the file may now be one without labels
+        texts, labels, _ = read_table(path, text, label, quiet=True)
+        pieces = [split_text(line, unit) for line in texts]
+        lengths = sorted(map(len, pieces))
+        found = {
+            "num_classes": len(set(labels)),
+            "vocab_size": min(LARGEST_FOUND, 2 + len({token for tokens in pieces for token in tokens})),
+            "seq_len": min(LONGEST_FOUND, max(1, lengths[int(0.99 * (len(lengths) - 1))])),
+        }
+        return {name: given[name] or found[name] for name in given}
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "text": self.text}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.text = processor.get("text", self.text)
+
+    def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
+        if stage == "predict":
+            texts, _, rows = read_table(self.path, self.text, None)
+            self.predict_names = [str(row) for row in rows]
+            return {"predict": (texts, None)}
+        texts, labels, _ = read_table(self.path, self.text, self.label)
+        if self.class_names is None:  # else the run that trained the model said them
+            self.class_names = sorted(set(labels))
+        if new := sorted(set(labels) - set(self.class_names)):
+            raise Mistake(f"{self.path}: class {new[0]!r} was not there when the model was trained")
+        if len(self.class_names) != self.num_classes:
+            raise Mistake(f"{self.path}: {len(set(labels))} classes, but data.num_classes is {self.num_classes}")
+        needed = 1 + (self.val_share > 0) + (self.test_share > 0)
+        rare, count = Counter(labels).most_common()[-1]
+        if count < needed:
+            raise Mistake(f"{self.path}: class {rare!r} has {count} texts, too few to split: give it at least {needed}")
+        y = torch.tensor([self.class_names.index(name) for name in labels])
+        parts = zip(("train", "val", "test"), split_shares(y, self.val_share, self.test_share), strict=True)
+        return {name: ([texts[i] for i in rows.tolist()], y[rows]) for name, rows in parts}
+
+
+def read_table(path: str, text: str, label: str | None, quiet: bool = False) -> tuple[list[str], list[str], list[int]]:
+    """Texts, labels and row numbers (1 is the first below the heading) of the rows that have both.
+
+    Args:
+        path: CSV or TSV with a heading.
+        text, label: The headings; without a label, the texts alone.
+        quiet: Says nothing of rows that are left out.
+
+    Raises:
+        Mistake: No such file, no UTF-8 text, no such column, no rows, one class alone.
+    """
+    if not path:
+        raise Mistake("which texts? --data.path FILE.csv")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            heading = file.readline()
+            file.seek(0)
+            rows = list(csv.DictReader(file, delimiter=max(",;\t|", key=heading.count)))
+    except OSError as error:
+        raise Mistake(f"no file {path}: give --data.path your CSV file ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise Mistake(f"{path} is no UTF-8 text: save it as CSV (UTF-8)") from None
+    except csv.Error as error:
+        raise Mistake(f"{path} cannot be read as CSV: {error}") from None
+    if not rows:
+        raise Mistake(f"{path} has no rows below a heading")
+    for option, column in (("text", text), ("label", label)):
+        if column is not None and column not in rows[0]:
+            columns = ", ".join(str(name) for name in rows[0] if name)
+            raise Mistake(f"{path}: no column {column!r}; it has {columns}: say --data.{option}")
+    kept = [
+        (i, (row[text] or "").strip(), (row[label] or "").strip() if label else "")
+        for i, row in enumerate(rows, 1)
+        if split_text(row[text] or "", "word") and (label is None or (row[label] or "").strip())
+    ]
+    if not kept:
+        raise Mistake(f"{path}: all {len(rows)} texts are empty or without a label")
+    if len(kept) < len(rows) and not quiet:
+        note(f"{path}: {len(rows) - len(kept)} of {len(rows)} rows are left out: they have no text or no label")
+    if label and len({name for _, _, name in kept}) < 2:
+        raise Mistake(f"{path}: {label!r} is {kept[0][2]!r} in every row: there is nothing to tell apart")
+    return [line for _, line, _ in kept], [name for _, _, name in kept], [i for i, _, _ in kept]

@@ -1,0 +1,216 @@
+"""GoogLeNet: each block looks with several kernel sizes at once and joins what they saw.
+
+Szegedy et al. 2015, "Going Deeper with Convolutions", table 1. D2L 8.4. ``form: paper`` has biases, local response
+normalisation and 5 x 5 kernels. ``form: torchvision`` has batch normalisation, and 3 x 3 kernels in the place of 5 x 5,
+as the published weights do, whose parameter names it has.
+Departs from the paper: He's initialisation. The book has neither normalisation nor the auxiliary heads of the paper's
+figure 3, which are ``auxiliary=True`` here: two classifiers on the way whose losses count 0.3 each in training.
+
+    dive fit cnn/googlenet                    5,000 real MNIST digits, offline, narrow
+    dive fit cnn/googlenet_fashion_mnist      the book's recipe
+    dive fit cnn/googlenet --data ImageFolder --data.root DIR --model.weights googlenet.pth    your pictures
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lit_models.layers.pretrained import MEAN, STD, normalize
+from lit_models.layers.sizes import refuse_small_image, scaled
+from lit_models.tasks.image_classifier import ImageClassifier
+
+Form = Literal["torchvision", "paper"]
+Stem = Literal["imagenet", "small"]
+LEAST = {("torchvision", "imagenet"): 15, ("torchvision", "small"): 4, ("paper", "imagenet"): 31, ("paper", "small"): 8}
+INCEPTIONS = {  # table 1: 1 x 1; before 3 x 3, 3 x 3; before 5 x 5, 5 x 5; after the pooling
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+class ConvReLU(nn.Module):
+    """A convolution and a ReLU, with batch normalisation between (eps 1e-3, as the weights were trained) or a bias."""
+
+    def __init__(self, in_channels: int, channels: int, kernel_size: int, form: Form, stride: int = 1) -> None:
+        super().__init__()
+        normalised = form == "torchvision"
+        self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, bias=not normalised)
+        self.bn = nn.BatchNorm2d(channels, eps=1e-3) if normalised else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class Inception(nn.Module):
+    """Four branches side by side. (B, in_channels, H, W) -> (B, c1 + c3 + c5 + cp, H, W).
+
+    Args:
+        in_channels: Channels that come in.
+        sizes: c1, and what the 1 x 1 before leaves for c3, c3; the same for c5; cp. A line of table 1.
+        form: See ``GoogLeNet``.
+    """
+
+    def __init__(self, in_channels: int, sizes: tuple[int, ...], form: Form) -> None:
+        super().__init__()
+        c1, before3, c3, before5, c5, cp = sizes
+        five = 3 if form == "torchvision" else 5
+        self.branch1 = ConvReLU(in_channels, c1, 1, form)
+        self.branch2 = nn.Sequential(ConvReLU(in_channels, before3, 1, form), ConvReLU(before3, c3, 3, form))
+        self.branch3 = nn.Sequential(ConvReLU(in_channels, before5, 1, form), ConvReLU(before5, c5, five, form))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), ConvReLU(in_channels, cp, 1, form))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
+
+
+class Auxiliary(nn.Module):
+    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so."""
+
+    def __init__(self, in_channels: int, num_classes: int, width: float, form: Form) -> None:
+        super().__init__()
+        channels, hidden = scaled(128, width), scaled(1024, width)
+        self.conv = ConvReLU(in_channels, channels, 1, form)
+        self.fc1 = nn.Linear(channels * 16, hidden)
+        self.fc2 = nn.Linear(hidden, num_classes)
+        self.dropout = nn.Dropout(0.7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(F.adaptive_avg_pool2d(x, 4))  # (B, 128 * width, 4, 4)
+        return self.fc2(self.dropout(F.relu(self.fc1(x.flatten(1)))))
+
+
+class GoogLeNet(nn.Module):
+    """A stem, nine inception blocks in three stages, the mean. (B, in_channels, S, S) -> (B, num_classes) logits.
+
+    Args:
+        in_channels: Channels of the image.
+        num_classes: Number of logits.
+        image_size: Height and width S of the image in pixels.
+        form: ``torchvision`` or ``paper``.
+        stem: ``imagenet`` begins with 7 x 7, stride 2 and a pooling; ``small`` with 3 x 3, stride 1 and none.
+        width: The published numbers of channels are multiplied by it.
+        auxiliary: Whether the network has the two classifiers on the way.
+        dropout: Before the last layer: 0.4 in the paper, 0.2 in torchvision.
+        transform_input: Takes images normalised by ImageNet's mean and deviation to (x - 0.5) / 0.5, in which the
+            published weights were trained.
+    """
+
+    HEADS = ("fc", "aux1", "aux2")
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        form: Form = "torchvision",
+        stem: Stem = "imagenet",
+        width: float = 1.0,
+        auxiliary: bool = False,
+        dropout: float = 0.2,
+        transform_input: bool = False,
+    ) -> None:
+        super().__init__()
+        refuse_small_image("GoogLeNet", image_size, LEAST[form, stem])
+        self.transform_input = transform_input
+        norm = nn.LocalResponseNorm(5) if form == "paper" else nn.Identity()
+        first, reduced, c = (scaled(n, width) for n in (64, 64, 192))
+        large = stem == "imagenet"
+        self.conv1 = ConvReLU(in_channels, first, 7 if large else 3, form, stride=2 if large else 1)
+        pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        self.maxpool1 = nn.Sequential(pool, norm) if large else norm
+        self.conv2 = ConvReLU(first, reduced, 1, form)
+        self.conv3 = ConvReLU(reduced, c, 3, form)
+        self.maxpool2 = nn.Sequential(norm, nn.MaxPool2d(3, stride=2, ceil_mode=True))
+        inner: dict[str, int] = {}
+        for name, published in INCEPTIONS.items():
+            sizes = tuple(scaled(n, width) for n in published)
+            self.add_module(f"inception{name}", Inception(c, sizes, form))
+            inner[name] = c = sizes[0] + sizes[2] + sizes[4] + sizes[5]
+        self.maxpool3 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+        self.maxpool4 = nn.MaxPool2d(2 if form == "torchvision" else 3, stride=2, ceil_mode=True)
+        self.aux1 = Auxiliary(inner["4a"], num_classes, width, form) if auxiliary else None
+        self.aux2 = Auxiliary(inner["4d"], num_classes, width, form) if auxiliary else None
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(c, num_classes)
+        self.apply(self._initialise)
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        """He et al. 2015; torchvision's N(0, 0.01) needs the normalisation."""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.all_logits(x)[0]
+
+    def all_logits(self, x: Tensor) -> list[Tensor]:
+        """The logits, in training followed by those of the classifiers on the way: (B, num_classes) each."""
+        if self.transform_input and x.shape[1] == 3:
+            mean, std = x.new_tensor(MEAN).view(3, 1, 1), x.new_tensor(STD).view(3, 1, 1)
+            x = (x * std + mean - 0.5) / 0.5
+        x = self.maxpool1(self.conv1(x))  # (B, 64 * width, S / 4, S / 4)
+        x = self.maxpool2(self.conv3(self.conv2(x)))  # (B, 192 * width, S / 8, S / 8)
+        x = self.maxpool3(self.inception3b(self.inception3a(x)))  # (B, 480 * width, S / 16, S / 16)
+        a = self.inception4a(x)
+        d = self.inception4d(self.inception4c(self.inception4b(a)))
+        x = self.maxpool4(self.inception4e(d))  # (B, 832 * width, S / 32, S / 32)
+        x = self.inception5b(self.inception5a(x)).mean((2, 3))  # (B, 1024 * width)
+        logits = [self.fc(self.dropout(x))]
+        if self.training and self.aux1 is not None and self.aux2 is not None:
+            logits += [self.aux1(a), self.aux2(d)]
+        return logits
+
+
+class LitGoogLeNet(ImageClassifier):
+    """GoogLeNet trained as a classifier; with ``auxiliary`` the losses on the way count 0.3 each (the paper's 5).
+
+    Args:
+        in_channels, num_classes, image_size, form, stem, width, auxiliary, dropout: See ``GoogLeNet``.
+        freeze_features: Only the last layer learns.
+        weights: See ``ImageClassifier``. torchvision's form, width and ImageNet's stem are then used.
+        **task: See ``ImageClassifier``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 224,
+        form: Form = "torchvision",
+        stem: Stem = "imagenet",
+        width: float = 1.0,
+        auxiliary: bool = False,
+        dropout: float = 0.2,
+        freeze_features: bool = False,
+        weights: str = "",
+        **task: Any,
+    ) -> None:
+        if weights:
+            form, stem, width = "torchvision", "imagenet", 1.0
+        super().__init__(num_classes=num_classes, weights=weights, **task)
+        self.net: GoogLeNet = GoogLeNet(
+            in_channels, num_classes, image_size, form, stem, width, auxiliary, dropout, bool(weights)
+        )
+        if freeze_features:
+            self.net.requires_grad_(False).fc.requires_grad_(True)
+        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        last, *on_the_way = (
+            F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
+            for logits in self.net.all_logits(normalize(x) if self.weights else x)
+        )
+        self.record_train_loss(last, len(x))
+        return last + 0.3 * sum(on_the_way)

@@ -1,0 +1,109 @@
+"""Network in network: a small dense network at every pixel, and no dense layers at the end.
+
+Lin, Chen and Yan 2014, "Network in Network". D2L 8.3.
+Departs from nothing but the initialisation (He's): the sizes are those of the authors' ImageNet model, which the book
+has too. Both let a ReLU follow the last 1 x 1 convolution, so that no logit is negative; ``last_relu=False`` takes it
+away, without which a narrow network loses classes for good.
+
+    dive fit cnn/nin                    5,000 real MNIST digits, offline, narrow
+    dive fit cnn/nin_fashion_mnist      the book's recipe
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.sizes import refuse_small_image, scaled
+from lit_models.tasks.classifier import Classifier
+
+Stem = Literal["imagenet", "small"]
+LEAST = {"imagenet": 67, "small": 15}
+
+
+def nin_block(in_channels: int, channels: int, kernel_size: int, stride: int, padding: int) -> list[nn.Module]:
+    """A convolution and two of 1 x 1: a dense network with two hidden layers, slid over the image."""
+    return [
+        *(nn.Conv2d(in_channels, channels, kernel_size, stride, padding), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(channels, channels, 1), nn.ReLU(inplace=True)),
+    ]
+
+
+class NiN(nn.Module):
+    """Four blocks, then the mean of each class's map. (B, in_channels, S, S) -> (B, num_classes) logits.
+
+    Args:
+        in_channels: Channels of the image.
+        num_classes: Number of logits: the maps of the last block.
+        image_size: Height and width S of the image in pixels.
+        stem: ``imagenet`` is 11 x 11 with stride 4; ``small`` is 5 x 5 with stride 1, as in the paper's CIFAR model.
+        width: The published numbers of channels (96, 256, 384) are multiplied by it.
+        dropout: Before the last block.
+        last_relu: Whether a ReLU follows the last convolution.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        image_size: int = 224,
+        stem: Stem = "imagenet",
+        width: float = 1.0,
+        dropout: float = 0.5,
+        last_relu: bool = True,
+    ) -> None:
+        super().__init__()
+        refuse_small_image("NiN", image_size, LEAST[stem])
+        c1, c2, c3 = (scaled(c, width) for c in (96, 256, 384))
+        kernel, stride, padding = (11, 4, 0) if stem == "imagenet" else (5, 1, 2)
+        last = nin_block(c3, num_classes, 3, 1, 1)
+        self.features = nn.Sequential(
+            *(*nin_block(in_channels, c1, kernel, stride, padding), nn.MaxPool2d(3, stride=2)),  # (B, c1, 26, 26)
+            *(*nin_block(c1, c2, 5, 1, 2), nn.MaxPool2d(3, stride=2)),  # (B, c2, 12, 12)
+            *(*nin_block(c2, c3, 3, 1, 1), nn.MaxPool2d(3, stride=2)),  # (B, c3, 5, 5)
+            nn.Dropout(dropout),
+            *(last if last_relu else last[:-1]),  # (B, num_classes, 5, 5)
+        )
+        self.apply(self._initialise)
+
+    @staticmethod
+    def _initialise(module: nn.Module) -> None:
+        """He et al. 2015."""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x).mean((2, 3))
+
+
+class LitNiN(Classifier):
+    """Network in network trained as a classifier.
+
+    Args:
+        in_channels, num_classes, image_size, stem, width, dropout, last_relu: See ``NiN``.
+        freeze_features: All blocks but the last stay as they were drawn.
+        **task: See ``Classifier``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        image_size: int = 224,
+        stem: Stem = "imagenet",
+        width: float = 1.0,
+        dropout: float = 0.5,
+        last_relu: bool = True,
+        freeze_features: bool = False,
+        **task: Any,
+    ) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        self.net = NiN(in_channels, num_classes, image_size, stem, width, dropout, last_relu)
+        if freeze_features:
+            before_last = next(i for i, m in enumerate(self.net.features) if isinstance(m, nn.Dropout))
+            self.net.features[:before_last].requires_grad_(False)
+        self.example_input = torch.zeros(1, in_channels, image_size, image_size)

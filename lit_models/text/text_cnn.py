@@ -1,0 +1,155 @@
+"""TextCNN: short windows of words, and for each feature the window where it is strongest.
+
+Kim 2014, "Convolutional neural networks for sentence classification"; Collobert et al. 2011 for max-over-time pooling.
+D2L 16.3, whose "max-over-time" is ``AdaptiveAvgPool1d``, a mean over padding too (``pooling="mean"`` gives a mean that
+leaves padding out).
+Departs from the paper: windows may reach over both ends of a text (a wide convolution), so that a text shorter than a
+window has some; dropout and weight decay without the paper's bound on the last layer's norm. Padding never counts:
+windows of padding alone are left out of the maximum, and the answer does not depend on how much padding there is.
+
+    dive fit text/text_cnn                 which language is this name from, offline
+    dive fit text/text_cnn_rt_polarity     film reviews, favourable or not
+    dive fit text/text_cnn --data TextTable --data.path FILE.csv      your own texts
+
+The numbers they reach are in RESULTS.md.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.tasks.classifier import Classifier
+
+
+class TextCNN(nn.Module):
+    """Embeddings, convolutions of several widths over time, their maxima, one dense layer. (B, T) -> (B, num_classes).
+
+    Args:
+        vocab_size: Number of tokens.
+        num_classes: Number of logits.
+        embed_size: Length of an embedding.
+        kernel_sizes: Widths of the windows, in tokens.
+        num_channels: Features of each width.
+        dropout: Share of the pooled features that is dropped.
+        frozen: A second table of embeddings that is not trained, beside the first (the paper's CNN-multichannel).
+        pooling: ``max`` over the windows of a text, or their ``mean``.
+        pad_id: The token that fills up texts, at their end.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        num_classes: int,
+        embed_size: int = 100,
+        kernel_sizes: Sequence[int] = (3, 4, 5),
+        num_channels: int = 100,
+        dropout: float = 0.5,
+        frozen: bool = False,
+        pooling: Literal["max", "mean"] = "max",
+        pad_id: int = 0,
+    ) -> None:
+        super().__init__()
+        self.kernel_sizes, self.pooling, self.pad_id = tuple(kernel_sizes), pooling, pad_id
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id)
+        self.frozen = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id) if frozen else None
+        if self.frozen is not None:
+            self.frozen.requires_grad_(False)
+        inputs = embed_size * (1 + frozen)
+        self.convs = nn.ModuleList(nn.Conv1d(inputs, num_channels, k, padding=k - 1) for k in kernel_sizes)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(num_channels * len(kernel_sizes), num_classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        length = (tokens != self.pad_id).sum(1).clamp(min=1)  # (B,)
+        tables = [self.embedding] if self.frozen is None else [self.embedding, self.frozen]
+        x = torch.cat([table(tokens) for table in tables], dim=2).transpose(1, 2)  # (B, E, T)
+        pooled = [
+            self._pool(torch.relu(conv(x)), length + size - 1)
+            for conv, size in zip(self.convs, self.kernel_sizes, strict=True)
+        ]
+        return self.head(self.dropout(torch.cat(pooled, dim=1)))
+
+    def _pool(self, features: Tensor, windows: Tensor) -> Tensor:
+        """Features (B, C, T + k - 1) over the first ``windows`` (B,) positions, those that hold a token -> (B, C)."""
+        outside = torch.arange(features.shape[2], device=features.device) >= windows[:, None, None]  # (B, 1, T + k - 1)
+        if self.pooling == "mean":
+            return features.masked_fill(outside, 0).sum(2) / windows[:, None]
+        return features.masked_fill(outside, -torch.inf).amax(2)
+
+
+class LitTextCNN(Classifier):
+    """``TextCNN`` trained as a classifier of tokens x (B, seq_len).
+
+    Args:
+        vocab_size, num_classes: As of the data.
+        seq_len: Length of the rows, for ``example_input`` alone.
+        embed_size, kernel_sizes, num_channels, dropout, frozen, pooling, pad_id: See ``TextCNN``.
+        vectors: A text file of pretrained word vectors, ``word v1 v2 ...`` on each line as GloVe's, from which every
+        table
+            takes the words of the vocabulary; other words keep their random start.
+        **task: See ``Classifier``.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int = 10_000,
+        num_classes: int = 2,
+        seq_len: int = 50,
+        embed_size: int = 100,
+        kernel_sizes: Sequence[int] = (3, 4, 5),
+        num_channels: int = 100,
+        dropout: float = 0.5,
+        frozen: bool = False,
+        pooling: Literal["max", "mean"] = "max",
+        vectors: str = "",
+        pad_id: int = 0,
+        **task: Any,
+    ) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        self.net = TextCNN(
+            vocab_size, num_classes, embed_size, kernel_sizes, num_channels, dropout, frozen, pooling, pad_id
+        )
+        self.vectors = vectors
+        self.example_input = torch.full((1, seq_len), (pad_id + 1) % vocab_size)
+
+    def setup(self, stage: str) -> None:
+        """Fills the tables from ``vectors``, by the words of ``datamodule.vocabulary``, before training begins."""
+        vocabulary: list[str] | None = getattr(getattr(self.trainer, "datamodule", None), "vocabulary", None)
+        if stage == "fit" and self.vectors and vocabulary:
+            tables: Any = [self.net.embedding, self.net.frozen]
+            for table in filter(None, tables):
+                load_vectors(self.vectors, vocabulary, table.weight)
+
+
+class BadVectors(ValueError):
+    """The file of word vectors cannot be used: shown as one line, exit code 2."""
+
+    exit_code = 2
+
+
+def load_vectors(path: str, vocabulary: Sequence[str], table: Tensor) -> int:
+    """Copies the vectors of known words into rows of ``table`` (V, E); returns how many were found.
+
+    Raises:
+        BadVectors: No such file, vectors of another length, no word of the vocabulary among them.
+    """
+    number = {word: i for i, word in enumerate(vocabulary)}
+    found = 0
+    if not Path(path).is_file():
+        raise BadVectors(f"no file {path}: give --model.vectors a file of word vectors such as GloVe's")
+    with open(path, encoding="utf-8") as file, torch.no_grad():
+        for line in file:
+            word, *values = line.rstrip().split(" ")
+            if len(values) == 1:  # word2vec's heading: how many vectors, of which length
+                continue
+            if len(values) != table.shape[1]:
+                raise BadVectors(f"{path}: vectors of {len(values)} numbers, but model.embed_size is {table.shape[1]}")
+            if word in number:
+                table[number[word]] = torch.tensor([float(value) for value in values])
+                found += 1
+    if not found:
+        raise BadVectors(f"{path} has no word of the vocabulary")
+    return found

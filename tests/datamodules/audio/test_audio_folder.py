@@ -1,0 +1,119 @@
+"""Your own sounds: what is found, how it is split, which mistakes are told; end to end."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from datamodules.audio.audio_folder import AudioFolder
+from datamodules.base import Mistake
+from scripts.cli import main
+from tests.datamodules.audio.sounds import PITCH, corrupt, fill, sing
+
+
+def ready(root: Path, **arguments: Any) -> AudioFolder:
+    data = AudioFolder(str(root), **arguments)
+    data.setup("fit")
+    data.setup("test")
+    return data
+
+
+def test_sizes_are_found_from_names_and_headers(tmp_path: Path) -> None:
+    fill(tmp_path, 10)
+    assert AudioFolder.infer(str(tmp_path)) == {"num_classes": 2, "num_samples": 1570, "sample_rate": 8000}
+    assert AudioFolder.infer(str(tmp_path), sample_rate=4000)["num_samples"] == 785
+    sing(tmp_path / "low" / "long.wav", seconds=30)
+    assert AudioFolder.infer(str(tmp_path))["num_samples"] < 2000  # one long sound does not make all of them long
+
+
+def test_high_rates_are_lowered_and_long_sounds_cut(tmp_path: Path) -> None:
+    for name in PITCH:
+        for i in range(3):
+            sing(tmp_path / name / f"{i}.wav", seconds=5, rate=48000)
+    assert AudioFolder.infer(str(tmp_path)) == {"num_classes": 2, "num_samples": 64000, "sample_rate": 16000}
+
+
+def test_split_is_stratified_and_fixed(tmp_path: Path) -> None:
+    data = ready(fill(tmp_path, 20))
+    for split, count in (("train", 14), ("val", 3), ("test", 3)):
+        assert data.splits[split][1].bincount().tolist() == [count, count]
+    assert torch.equal(data.splits["train"][0], ready(tmp_path).splits["train"][0])
+    assert data.class_names == ["high", "low"]
+
+
+def test_split_folders_are_used_as_they_lie(tmp_path: Path) -> None:
+    for split, count in (("train", 4), ("val", 2), ("test", 1)):
+        fill(tmp_path / split, count)
+    assert [len(ready(tmp_path).splits[s][0]) for s in ("train", "val", "test")] == [8, 4, 2]
+
+
+def test_unreadable_sounds_are_left_out_and_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 10)
+    corrupt(tmp_path / "low" / "03.wav")
+    data = AudioFolder(str(tmp_path), test_share=0)
+    data.setup("fit")
+    assert len(data.splits["train"][0]) + len(data.splits["val"][0]) == 19
+    told = [line for line in capsys.readouterr().err.splitlines() if "cannot be read" in line]
+    assert len(told) == 1 and "1 of 20 sounds" in told[0] and "low/03.wav" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda root: None, "no sounds there"),
+        (lambda root: sing(root / "a.wav"), "no class folders; its sounds"),
+        (lambda root: fill(root, 3, {"only": 300}), "one class folder, 'only'"),
+        (lambda root: sing(fill(root, 4) / "rare" / "a.wav"), "class 'rare' has 1 sounds"),
+        (lambda root: [corrupt(p) for p in fill(root, 4).rglob("*.wav")], "none of its 8 WAV files can be read"),
+        (
+            lambda root: [corrupt(p) for p in (fill(root, 6) / "low").glob("*.wav")],
+            "no sound of class 'low' can be read",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path, build: Any, message: str) -> None:
+    root = tmp_path / "sounds"
+    root.mkdir()
+    build(root)
+    with pytest.raises(Mistake, match=message) as mistake:
+        ready(root)
+    assert "\n" not in str(mistake.value)
+
+
+def test_a_set_of_which_more_than_half_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, 10)
+    for path in sorted(tmp_path.rglob("*.wav"))[1:15]:
+        corrupt(path)
+    with pytest.raises(Mistake, match=r"cannot be read, such as high/0"):
+        ready(tmp_path)
+
+
+def test_predicts_a_flat_folder_after_the_training_folder_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, new = fill(tmp_path / "train_set", 12), tmp_path / "new"
+    fit = ["fit", "audio/mel_cnn", "--data", "AudioFolder", "--data.root", str(root), "--data.batch_size", "8"]
+    assert main([*fit, "--trainer.max_epochs", "6", "--model.n_fft", "256", "--model.n_mels", "40"]) == 0
+    shutil.rmtree(root)
+    sing(new / "a.wav", 305, 0.3)
+    sing(new / "deep" / "b.wav", 1980, rate=44100)
+    corrupt(sing(new / "c.wav"))
+    assert main(["predict", "audio/mel_cnn", "--data.root", str(new)]) == 0
+    assert "c.wav" in capsys.readouterr().err
+    (path,) = (tmp_path / "runs").glob("**/predictions.csv")
+    rows = list(csv.DictReader(path.open()))
+    assert [(row["name"], row["label"]) for row in rows] == [("a.wav", "low"), ("deep/b.wav", "high")]
+    (record,) = (tmp_path / "runs").glob("**/processor.json")
+    assert json.loads(record.read_text()) == {"class_names": ["high", "low"], "num_samples": 1600, "sample_rate": 8000}
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for more in ([], ["--data.root", str(tmp_path / "nowhere")]):
+        assert main(["fit", "audio/mel_cnn", "--data", "AudioFolder", *more]) == 2
+        assert "--data.root" in capsys.readouterr().err.splitlines()[-1]

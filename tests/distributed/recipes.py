@@ -1,0 +1,122 @@
+"""One batch of a recipe in two processes and in one: the gradients. ``test_recipes.py`` runs it in its own process.
+
+The recipe is built once, as ``dive fit`` builds it; the second process is a fork of the first. What draws numbers
+is switched off (dropout, augmentation), since each process draws its own; batch normalisation uses its running
+statistics, since each process has its own batch's (the difference is measured in ``test_batch_norm.py``).
+"""
+
+import os
+import tempfile
+from copy import deepcopy
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
+from scripts.build import build
+from scripts.recipes import find_recipe
+from tests.test_configs import PIECES
+
+ROWS = 8  # of the global batch: enough for an average, few enough for a large model
+TOLERANCE = 1e-10  # relative to the largest gradient, in double precision
+
+
+class Gradients(Callback):
+    """Keeps a copy of the gradients before each step of an optimiser."""
+
+    def __init__(self) -> None:
+        self.steps: list[Tensor] = []
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: LightningModule, optimizer: Any) -> None:
+        grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in pl_module.parameters()]
+        self.steps.append(torch.cat([g.detach().flatten().clone() for g in grads]))
+
+
+def gradients(model: LightningModule, data: LightningDataModule, world: int) -> list[Tensor]:
+    """The gradients (P,) of each optimiser's first step on the first batch, averaged over the processes."""
+    keep = Gradients()
+    data.batch_size = ROWS // world  # type: ignore[attr-defined]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            default_root_dir=folder,
+            accelerator="cpu",
+            devices=world,
+            strategy=DDPStrategy(process_group_backend="gloo", find_unused_parameters=True) if world > 1 else "auto",
+            precision="64-true",
+            max_epochs=1,
+            limit_train_batches=1,
+            limit_val_batches=0,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[keep],
+        )
+        trainer.fit(model, datamodule=data)
+    return keep.steps
+
+
+def without_chance(model: LightningModule, data: LightningDataModule) -> None:
+    """Switches off what draws random numbers or depends on which rows share a process."""
+    for module in model.modules():
+        for name in ("p", "dropout"):  # nn.Dropout and those by hand; nn.LSTM, nn.MultiheadAttention, F.dropout's users
+            if isinstance(vars(module).get(name), float):
+                setattr(module, name, 0.0)
+        if "BatchNorm" in type(module).__name__:
+            module.eval()
+            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign,misc]
+    if hasattr(data, "augment"):
+        data.augment = lambda batch: batch
+    transfer = data.on_after_batch_transfer
+
+    def exact(batch: Any, dataloader_idx: int) -> Any:
+        return apply_to_collection(transfer(batch, dataloader_idx), Tensor, to_double)
+
+    data.on_after_batch_transfer = exact  # type: ignore[method-assign]
+
+
+def to_double(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
+
+
+def small_pieces(name: str) -> list[str]:
+    """What a recipe on public data needs when only pieces of it are there."""
+    data = yaml.safe_load(find_recipe(name).path.read_text())["data"]["class_path"].rsplit(".", 1)[1]
+    return PIECES.get(data, [])
+
+
+def check(name: str, port: int) -> None:
+    """Raises where the gradients of the two ways differ."""
+    torch.set_num_threads(1)
+    _, model, data = build([name, *small_pieces(name)])
+    assert data is not None
+    data.prepare_data()
+    data.setup("fit")
+    without_chance(model, data)
+    alone = deepcopy(model)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "WORLD_SIZE": "2"}
+    child = os.fork()
+    os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
+    if child == 0:
+        try:
+            gradients(model, data, 2)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    together = gradients(model, data, 2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the second process failed"
+    torch.distributed.destroy_process_group()
+    del os.environ["LOCAL_RANK"]
+    single = gradients(alone, data, 1)
+    assert single and len(single) == len(together), "no optimiser made a step"
+    for one, two in zip(single, together, strict=True):
+        largest = float(one.abs().max())
+        assert largest > 0, "no gradient"
+        difference = float((one - two).abs().max()) / largest
+        assert difference < TOLERANCE, f"gradients differ by {difference:.1e} of the largest"

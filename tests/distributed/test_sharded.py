@@ -1,0 +1,85 @@
+"""FSDP2 on two CPU processes: half the weights each, the same result, checkpoints that one process can use."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from scripts.checkpoints import is_sharded, read_checkpoint
+from tests.distributed.two_processes import train
+from tests.faults.runs import same
+from tests.warm import dive, lines, start, start_ranks, wait
+
+MLP = "mlp/mlp"
+FIT = [
+    "fit",
+    MLP,
+    "--trainer.accelerator",
+    "cpu",
+    "--trainer.limit_train_batches",
+    "6",
+    "--trainer.limit_val_batches",
+    "1",
+]
+FSDP = ["-c", "trainer/fsdp"]
+
+
+def log_of(folder: Path) -> str:
+    return "\n".join(path.read_text()[-3000:] for path in sorted(folder.glob("*.log")))
+
+
+def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
+    for name, world, kind in (("one", 1, "ddp"), ("two", 2, "sharded")):
+        folder = tmp_path / name
+        assert wait(*start_ranks(partial(train, folder, world, kind), world=world, folder=folder)) == [0] * world
+    assert is_sharded(tmp_path / "two/last.ckpt")
+    one, two = (read_checkpoint(tmp_path / name / "last.ckpt")["state_dict"] for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-10
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs: two epochs of the MLP, sharded over two processes."""
+    folder = tmp_path_factory.mktemp("sharded")
+    fit(folder, "--trainer.max_epochs", "2")
+    return folder
+
+
+def fit(folder: Path, *words: str, resume: bool = False) -> None:
+    run = folder / "runs" / MLP / "1"
+    run.mkdir(parents=True, exist_ok=True)
+    env: dict[str, str | None] = {"DIVE_RUNS": str(folder / "runs"), "DIVE_RUN_DIR": str(run)}
+    goes_on = ["--resume"] if resume else []
+    assert wait(*start_ranks(dive, *FIT, *FSDP, *goes_on, *words, folder=folder, env=env)) == [0, 0], log_of(folder)
+
+
+def test_a_checkpoint_is_a_folder_with_a_file_of_each_process(trained: Path) -> None:
+    last = trained / "runs" / MLP / "1/checkpoints/last.ckpt"
+    names = {path.name for path in last.iterdir()}
+    assert {"meta.pt", ".metadata", "__0_0.distcp", "__1_0.distcp"} == names
+    kept = [path for path in last.parent.iterdir() if path.is_dir() and not path.is_symlink()]
+    assert len(kept) == 2, "the shards of older saves stay"
+
+
+def test_a_sharded_run_resumes(trained: Path, tmp_path: Path) -> None:
+    fit(tmp_path, "--trainer.max_epochs", "1")
+    fit(tmp_path, "--trainer.max_epochs", "2", resume=True)
+    whole, resumed = (
+        read_checkpoint(folder / "runs" / MLP / "1/checkpoints/last.ckpt")["state_dict"]
+        for folder in (trained, tmp_path)
+    )
+    assert same(whole, resumed)
+
+
+def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> None:
+    env: dict[str, str | None] = {"DIVE_RUNS": str(trained / "runs")}
+    alone = ["-c", "trainer/cpu"]
+    assert wait(start(dive, "test", MLP, *alone, log=tmp_path / "0.log", env=env)) == [2]
+    (line,) = lines(tmp_path / "0.log")
+    assert "best.ckpt is sharded" in line and "dive export mlp/mlp" in line
+    assert wait(start(dive, "export", MLP, log=tmp_path / "1.log", env=env)) == [0], log_of(tmp_path)
+    whole = trained / "runs" / MLP / "1/export/model.ckpt"
+    words = ["test", MLP, "--ckpt_path", str(whole), "--trainer.accelerator", "cpu"]
+    assert wait(start(dive, *words, log=tmp_path / "2.log", env=env)) == [0], log_of(tmp_path)
+    assert "test/acc" in (tmp_path / "2.log").read_text()

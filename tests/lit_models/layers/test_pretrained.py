@@ -1,0 +1,126 @@
+"""Weights from elsewhere: by key, with a head of another size, and mistakes in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision.models as tv
+from safetensors.torch import save_file
+from torch import nn
+
+from lit_models.cnn.densenet import DenseNet
+from lit_models.cnn.googlenet import GoogLeNet
+from lit_models.cnn.resnet import ResNet
+from lit_models.layers.pretrained import MEAN, STD, WrongWeights, load_weights, normalize, read_weights
+
+
+def small(**changes: Any) -> ResNet:
+    return ResNet(**({"in_channels": 3, "num_classes": 7, "depth": 10, "width": 4} | changes))
+
+
+def saved(net: nn.Module, path: Path) -> str:
+    torch.save(net.state_dict(), path)
+    return str(path)
+
+
+def test_a_torchvision_file_gives_torchvisions_logits(tmp_path: Path) -> None:
+    theirs = tv.resnet18(weights=None).eval()
+    ours = ResNet(depth=18)
+    load_weights(ours, saved(theirs, tmp_path / "resnet18.pth"))
+    x = torch.rand(1, 3, 40, 40)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours.eval()(x), theirs(x))
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    net, again = small(), small()
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    load_weights(again, str(tmp_path / "net.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+def test_a_head_of_another_size_stays_as_it_was_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net, again = small(num_classes=1000), small()
+    head = again.fc.weight.clone()
+    load_weights(again, saved(net, tmp_path / "a.pth"))
+    assert torch.equal(again.fc.weight, head) and torch.equal(again.conv1.weight, net.conv1.weight)
+    note = capsys.readouterr().err
+    assert note.count("\n") == 1 and "fc.bias, fc.weight are for another number of classes" in note
+
+
+def test_a_grey_network_sums_the_colours_of_the_first_convolution(tmp_path: Path) -> None:
+    net, grey = small(), small(in_channels=1)
+    load_weights(grey, saved(net, tmp_path / "a.pth"))
+    x = torch.rand(2, 1, 20, 20)
+    torch.testing.assert_close(grey.eval()(x), net.eval()(x.expand(-1, 3, -1, -1)))
+
+
+def test_grey_images_are_normalised_by_the_mean_of_the_colours() -> None:
+    x = torch.tensor(MEAN).view(1, 3, 1, 1) + torch.tensor(STD).view(1, 3, 1, 1)
+    torch.testing.assert_close(normalize(x), torch.ones(1, 3, 1, 1))
+    assert normalize(torch.full((1, 1, 1, 1), sum(MEAN) / 3)).abs().item() < 1e-6
+
+
+def test_googlenets_heads_on_the_way_are_left_out(tmp_path: Path) -> None:
+    net = GoogLeNet(width=0.05, auxiliary=True, num_classes=4)
+    again = GoogLeNet(width=0.05, num_classes=4)
+    load_weights(again, saved(net, tmp_path / "a.pth"))
+    assert torch.equal(again.fc.weight, net.fc.weight)
+
+
+def test_the_old_names_of_densenets_published_file_are_understood(tmp_path: Path) -> None:
+    net = DenseNet(num_classes=3, block_layers=(1, 1), growth=4)
+    old = {k.replace("norm1", "norm.1").replace("conv2.", "conv.2."): v for k, v in net.state_dict().items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "old.pth")
+    again = DenseNet(num_classes=3, block_layers=(1, 1), growth=4)
+    load_weights(again, str(tmp_path / "old.pth"))
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+def test_a_published_name_is_fetched_by_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(url: str, **settings: Any) -> dict[str, torch.Tensor]:
+        asked.append((url, settings["check_hash"]))
+        return {"fc.weight": torch.ones(1)}
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    assert read_weights("ResNet18_Weights.IMAGENET1K_V1") == {"fc.weight": torch.ones(1)}
+    assert asked == [(tv.ResNet18_Weights.IMAGENET1K_V1.url, True)]
+
+
+def test_without_network_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(url: str, **settings: Any) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
+    with pytest.raises(WrongWeights, match=r"cannot download https://download.pytorch.org/\S+ \(no route\): fetch it"):
+        read_weights("ResNet18_Weights.IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize("name", ["resnet18.pth", "ResNet19_Weights.DEFAULT"])
+def test_neither_file_nor_name(name: str) -> None:
+    with pytest.raises(WrongWeights, match=f"there is no file {name}, and torchvision has no weights of that name"):
+        read_weights(name)
+
+
+def test_a_damaged_file_and_a_file_of_other_things(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"no weights")
+    with pytest.raises(WrongWeights, match=r"a\.pth is no file of weights"):
+        read_weights(str(tmp_path / "a.pth"))
+    torch.save({"epoch": 3}, tmp_path / "b.pth")
+    with pytest.raises(WrongWeights, match=r"b\.pth holds no state dict"):
+        read_weights(str(tmp_path / "b.pth"))
+
+
+def test_keys_and_shapes_that_do_not_fit_are_listed_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WrongWeights) as other_depth:
+        load_weights(small(), saved(small(depth=18), tmp_path / "a.pth"))
+    said = str(other_depth.value)
+    assert "does not fit ResNet: it has also layer1.1.conv1.weight" in said and "more" in said and "\n" not in said
+    with pytest.raises(WrongWeights, match=r"it lacks layer1\.1"):
+        load_weights(small(depth=18), saved(small(), tmp_path / "b.pth"))
+    with pytest.raises(WrongWeights, match=r"conv1.weight \(\[4, 3, 7, 7\] in the file, \[4, 3, 3, 3\] here\)"):
+        load_weights(small(stem="small"), saved(small(), tmp_path / "c.pth"))

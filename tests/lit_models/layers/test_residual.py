@@ -1,0 +1,58 @@
+"""Residual blocks: shapes, shortcuts, the straight line of the pre-activation form."""
+
+import pytest
+import torch
+from torch import nn
+
+from lit_models.layers.residual import BasicBlock, Bottleneck, shortcut
+
+
+@pytest.mark.parametrize("pre_activation", [False, True])
+@pytest.mark.parametrize(("block", "out"), [(BasicBlock, 8), (Bottleneck, 32)])
+def test_a_stride_halves_the_map_and_the_shortcut_follows(
+    block: type[nn.Module], out: int, pre_activation: bool
+) -> None:
+    layer = block(4, 8, 2, pre_activation)
+    assert layer(torch.rand(2, 4, 9, 9)).shape == (2, out, 5, 5)
+
+
+def test_no_shortcut_convolution_where_the_shape_stays() -> None:
+    assert shortcut(8, 8, 1, normalised=True) is None
+    assert shortcut(8, 8, 2, normalised=True) is not None and shortcut(8, 16, 1, normalised=True) is not None
+
+
+def test_the_shortcut_is_normalised_unlike_the_books() -> None:
+    kinds = [type(m) for m in BasicBlock(4, 8, 2).downsample or []]
+    assert kinds == [nn.Conv2d, nn.BatchNorm2d]
+
+
+@pytest.mark.parametrize("block", [BasicBlock(4, 4, pre_activation=True), Bottleneck(16, 4, pre_activation=True)])
+def test_a_pre_activation_block_whose_last_convolution_is_zero_is_the_identity(block: nn.Module) -> None:
+    nn.init.zeros_([m for m in block.modules() if isinstance(m, nn.Conv2d)][-1].weight)
+    x = torch.randn(2, 16 if isinstance(block, Bottleneck) else 4, 5, 5)
+    assert torch.equal(block(x), x)  # negative numbers pass too: no ReLU lies on the line
+
+
+def test_after_activation_negative_numbers_do_not_pass() -> None:
+    block = BasicBlock(4, 4)
+    nn.init.zeros_(block.bn2.weight)
+    x = torch.randn(2, 4, 5, 5)
+    torch.testing.assert_close(block(x), x.relu())
+
+
+def test_groups_do_not_see_each_other() -> None:
+    block = Bottleneck(16, 16, groups=4, group_width=16)
+    assert block.conv2.weight.shape == (16, 4, 3, 3)
+    x = torch.rand(1, 16, 3, 3)
+    changed = x.clone()
+    changed[:, :4] += 1
+    assert torch.equal(block.conv2(x)[:, 4:], block.conv2(changed)[:, 4:])
+    assert not torch.equal(block.conv2(x)[:, :4], block.conv2(changed)[:, :4])
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    x = torch.randn(2, 4, 5, 5)
+    before = x.clone()
+    for pre_activation in (False, True):
+        BasicBlock(4, 4, pre_activation=pre_activation)(x)
+    assert torch.equal(x, before)

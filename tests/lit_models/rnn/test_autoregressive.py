@@ -1,0 +1,53 @@
+"""Forecasts: the battery of regressors, and many steps on the model's own forecasts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lit_models.rnn.autoregressive import Autoregressive, LitAutoregressive
+from tests.battery import ADAM, RegressorBattery
+from tests.small import small_trainer
+
+
+class TestLitAutoregressive(RegressorBattery):
+    parameters = 3 * 8 * (1 + 8 + 2) + 9
+    overfit_loss = 0.05
+
+    def model(self) -> LitAutoregressive:
+        return LitAutoregressive(4, 6, "gru", 8, optimizer=ADAM)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        time = torch.arange(30.0)
+        windows = torch.sin(time).unfold(0, 10, 1)[:8]
+        return windows[:, :4].contiguous(), windows[:, 4:].contiguous()
+
+
+def test_many_steps_use_the_models_own_forecasts() -> None:
+    net = Autoregressive(2)
+    net.head.weight.data, net.head.bias.data = torch.tensor([[1.0, 1.0]]), torch.zeros(1)
+    assert net.forecast(torch.tensor([[1.0, 1.0]]), 5).tolist() == [[2.0, 3.0, 5.0, 8.0, 13.0]]  # Fibonacci
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp", "gru"])
+def test_relative_forecasts_move_with_the_level(kind: Any) -> None:
+    torch.manual_seed(0)
+    net, x = Autoregressive(4, kind, 8, relative=True).double(), torch.randn(3, 4, dtype=torch.float64)
+    torch.testing.assert_close(net.forecast(x + 100, 5), net.forecast(x, 5) + 100)
+    plain = Autoregressive(4, kind, 8).double()
+    assert not torch.allclose(plain.forecast(x + 100, 5), plain.forecast(x, 5) + 100)
+
+
+def test_errors_are_of_their_steps(tmp_path: Path) -> None:
+    model = LitAutoregressive(2, 16)
+    x = torch.zeros(5, 2)
+    model.net.head.weight.data.zero_()  # type: ignore[union-attr]
+    model.net.head.bias.data.zero_()  # type: ignore[union-attr]
+    y = torch.arange(1.0, 17.0).expand(5, 16)
+    (found,) = small_trainer(tmp_path).test(
+        model, torch.utils.data.DataLoader([(x, y)], batch_size=None), verbose=False
+    )
+    assert {k: found[f"test/rmse_{k}"] for k in (1, 4, 16)} == {1: 1.0, 4: 4.0, 16: 16.0} and found["test/rmse"] == 1.0
+    assert "test/rmse_64" not in found

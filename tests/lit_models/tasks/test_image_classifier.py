@@ -1,0 +1,79 @@
+"""Weights are read once, when a run begins that loads no checkpoint; images are then normalised as theirs were."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.pretrained import WrongWeights, normalize
+from lit_models.tasks.image_classifier import ImageClassifier
+from tests.battery import ClassifierBattery
+from tests.small import small_trainer
+
+ADAM = partial(torch.optim.Adam, lr=0.05)
+
+
+class Net(nn.Module):
+    HEADS = ("fc",)
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).mean((2, 3)))
+
+
+class LitNet(ImageClassifier):
+    def __init__(self, num_classes: int = 3, weights: str = "", **task: Any) -> None:
+        super().__init__(num_classes=num_classes, weights=weights, **task)
+        self.net = Net(num_classes)
+
+
+class TestLitNet(ClassifierBattery):
+    parameters = 3 * 4 * 9 + 4 + 4 * 3 + 3
+
+    def model(self) -> LitNet:
+        return LitNet(optimizer=ADAM)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        return torch.rand(3, 3, 8, 8), torch.arange(3)
+
+
+def batches() -> Any:
+    return torch.utils.data.DataLoader([TestLitNet().batch()], batch_size=None)
+
+
+def test_weights_are_read_at_the_start_of_a_fit_and_their_head_is_left(tmp_path: Path) -> None:
+    theirs = Net(10)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    model = LitNet(weights=str(tmp_path / "w.pth"), optimizer=partial(torch.optim.SGD, lr=0.0))
+    head = model.net.fc.weight.detach().clone()
+    small_trainer(tmp_path, max_epochs=1).fit(model, batches())
+    assert torch.equal(model.net.conv.weight, theirs.conv.weight) and torch.equal(model.net.fc.weight, head)
+
+
+def test_a_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
+    torch.save(Net(10).state_dict(), tmp_path / "w.pth")
+    model = LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM)
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, batches())
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    (tmp_path / "w.pth").unlink()
+    again = LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM)
+    small_trainer(tmp_path, max_epochs=2).fit(again, batches(), ckpt_path=tmp_path / "a.ckpt")
+    assert not torch.equal(again.net.conv.weight, model.net.conv.weight), "the second epoch was not trained"
+    with pytest.raises(WrongWeights, match=r"no file .*w\.pth"):
+        small_trainer(tmp_path, max_epochs=1).fit(LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM), batches())
+
+
+def test_images_are_normalised_for_weights_alone() -> None:
+    plain, published = LitNet(), LitNet(weights="file.pth")
+    published.net.load_state_dict(plain.net.state_dict())
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(published(x), plain(normalize(x)))
+    assert not torch.allclose(published(x), plain(x))
