@@ -96,9 +96,6 @@ class ViT(nn.Module):
     @staticmethod
     def rename(key: str) -> str:
         """Our name of a parameter of torchvision's ``VisionTransformer``."""
-        key = key.replace("encoder.layers.encoder_layer_", "layers.").replace(
-            "self_attention.in_proj_", "attention.qkv."
-        )
         for theirs, ours in NAMES.items():
             key = key.replace(theirs, ours)
         return key
