@@ -9,8 +9,8 @@ D2L 5.1: without the non-linearity, layers of any depth are one linear map.
     dive fit mlp/mlp_fashion_mnist       the book's recipe on its own data
     dive fit mlp/mlp_regression          a real table: the fuel consumption of 392 cars, offline
     dive fit mlp/early_stopping          two labels in five are wrong: held-out rows say when to stop, offline
-    dive fit mlp/house_prices            one of five folds of a generated table, offline; all: dive ensemble mlp/house_prices
-    dive ensemble mlp/house_prices_kaggle       the real table, submission.csv
+    dive ensemble mlp/house_prices      a generated table in five folds, offline
+    dive ensemble mlp/house_prices_kaggle      the real one, with a submission
     dive fit mlp/mlp --data CSVTable --data.path FILE --data.target COLUMN        your own table's classes
 
 The numbers they reach are in RESULTS.md.
