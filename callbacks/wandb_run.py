@@ -44,6 +44,11 @@ class WandbRun(Callback):
                 artifact.add_file(str(best))
             run.log_artifact(artifact, aliases=["best", "latest"])
 
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Closes the run: the next one of this process is another."""
+        for run in runs(trainer):
+            run.finish()
+
 
 def runs(trainer: Trainer) -> list[Any]:
     """The W&B runs of the first process."""

@@ -102,11 +102,11 @@ def run_of(checkpoint: Path) -> Path | None:
 
 
 def wandb_id(run: Path) -> str:
-    """The id under which W&B knows a run, the same after each resume: kept in ``wandb.json``."""
+    """The id under which W&B knows a run, the same after each resume: kept in ``wandb.json``. A sweep gives its own."""
     file = run / "wandb.json"
     try:
         with open(file, "x") as new:  # the first process of the run makes it
-            json.dump({"id": secrets.token_hex(4)}, new)
+            json.dump({"id": os.environ.get("WANDB_RUN_ID") or secrets.token_hex(4)}, new)
     except FileExistsError:
         pass
     return str(json.loads(file.read_text())["id"])

@@ -110,7 +110,8 @@ class Writer:
             u for u in UNITS if "long" in other["unit_patterns"].get(u, {})
         ]  # CLDR has not all in each language
         self.currencies = [c for c in CURRENCIES if c in other["currency_names"]]
-        self.territories = sorted(c for c in self.english.territories if c.isalpha() and c in self.other.territories)
+        codes = [str(code) for code in self.english.territories if code in self.other.territories]
+        self.territories = sorted(code for code in codes if code.isalpha())  # countries, not regions such as 001
 
     def example(self, kind: str, draw: random.Random) -> tuple[str, str]:
         """A random text of a kind: (English, the other language)."""

@@ -2,7 +2,7 @@
 
 Radford et al. 2019, "Language models are unsupervised multitask learners" (``form: gpt2``). D2L 11.9.3.
 Touvron et al. 2023, "LLaMA" (``form: llama``): RMSNorm, SwiGLU, rotary positions, no biases, grouped-query attention.
-Either takes Hugging Face's weights by their names (``pretrained``).
+Either takes Hugging Face's weights by their names (``weights``).
 
     dive fit attention/gpt                Python's documentation in byte pairs, offline
     dive fit attention/gpt_modern         the same with today's parts
@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lit_models.attention.gpt_weights import load_pretrained
+from lit_models.attention.gpt_weights import load_hugging_face
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
 from lit_models.layers.kv_cache import DecoderState
 from lit_models.layers.multi_head import MultiHeadAttention
@@ -148,7 +148,8 @@ class LitGPT(LanguageModel):
     Args:
         vocab_size, seq_len, hidden_size, num_layers, num_heads, num_kv_heads, ffn_size, dropout, form, window, tied,
             norm_eps: See ``GPT``.
-        pretrained: A file of Hugging Face weights (``model.safetensors`` or ``pytorch_model.bin``) of the same sizes.
+        weights: A file of Hugging Face's weights (``model.safetensors`` or ``pytorch_model.bin``) of the same sizes to
+            start from. It is read when a run begins that loads no checkpoint: afterwards the file is not needed.
         **task: See ``LanguageModel``.
     """
 
@@ -166,12 +167,22 @@ class LitGPT(LanguageModel):
         window: int = 0,
         tied: bool = True,
         norm_eps: float = 0.0,
-        pretrained: str | None = None,
+        weights: str = "",
         **task: Any,
     ) -> None:
         super().__init__(vocab_size, **task)
         sizes = (hidden_size, num_layers, num_heads, num_kv_heads, ffn_size)
         self.net = GPT(vocab_size, seq_len, *sizes, dropout, form, window, tied, norm_eps)
-        if pretrained:
-            load_pretrained(self.net, pretrained)
+        self.weights, self.weights_wanted = weights, bool(weights)
         self.example_input = torch.zeros(1, seq_len, dtype=torch.long)
+
+    def on_fit_start(self) -> None:
+        if self.weights_wanted:
+            self.weights_wanted = False
+            load_hugging_face(self.net, self.weights)
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.weights_wanted = False

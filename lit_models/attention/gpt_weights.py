@@ -4,10 +4,10 @@ GPT-2's matrices are (in, out), as TensorFlow's were, and are turned; its query,
 ours do, and Llama's three, and the two halves of its gate, are stacked.
 """
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
+
+from lit_models.layers.pretrained import WrongWeights, put_weights, read_weights
 
 Weights = dict[str, Tensor]
 GPT2_PARTS = {
@@ -28,12 +28,6 @@ LLAMA_PARTS = {
 }
 
 
-class ForeignWeights(ValueError):
-    """A file of weights that does not fit the network: shown as one line, exit code 2."""
-
-    exit_code = 2
-
-
 def from_gpt2(weights: Weights, num_layers: int) -> Weights:
     """Weights under ``GPT2LMHeadModel``'s names (with or without ``transformer.``) under ours.
 
@@ -41,7 +35,7 @@ def from_gpt2(weights: Weights, num_layers: int) -> Weights:
         KeyError: One is missing.
     """
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
-    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs["wpe.weight"]}
+    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs["wpe.weight"][None]}
     for kind in ("weight", "bias"):
         ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
         for i in range(num_layers):
@@ -71,33 +65,22 @@ def tables(theirs: Weights, embedding: str) -> Weights:
     return {"embedding.weight": table, "head.weight": theirs.get("lm_head.weight", table)}
 
 
-def load_weights(net: nn.Module, weights: Weights) -> None:
-    """Loads Hugging Face weights into a ``GPT`` of the same form and sizes.
+def load_hugging_face(net: nn.Module, source: str) -> None:
+    """Loads ``model.safetensors`` or ``pytorch_model.bin`` into a ``GPT`` of the same form and sizes.
 
     Raises:
-        ForeignWeights: A weight is missing or has another shape.
+        WrongWeights: The file cannot be read, or does not fit.
     """
-    convert = from_llama if net.form == "llama" else from_gpt2
+    weights = read_weights(source)
     try:
-        net.load_state_dict(convert(weights, int(net.num_layers)))  # type: ignore[call-overload]
+        found = convert(net, weights)
     except KeyError as error:
-        raise ForeignWeights(f"no weight {error.args[0]} for a GPT of form {net.form}: other layers or form") from None
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ForeignWeights(f"weights of other sizes: {lines[1] if len(lines) > 1 else lines[0]}") from None
+        raise WrongWeights(
+            f"weights: {source} lacks {error.args[0]}: not a GPT of form {net.form} with {net.num_layers} layers"
+        ) from None
+    put_weights(net, found, source)
 
 
-def load_pretrained(net: nn.Module, path: str) -> None:
-    """Loads ``model.safetensors`` or ``pytorch_model.bin``.
-
-    Raises:
-        ForeignWeights: The file is missing or does not fit.
-    """
-    if not Path(path).is_file():
-        raise ForeignWeights(f"model.pretrained: no file {path}")
-    if path.endswith(".safetensors"):
-        from safetensors.torch import load_file
-
-        load_weights(net, load_file(path))
-    else:
-        load_weights(net, torch.load(path, map_location="cpu", weights_only=True))
+def convert(net: nn.Module, weights: Weights) -> Weights:
+    """Hugging Face's weights under the names of a ``GPT``, by its form."""
+    return (from_llama if net.form == "llama" else from_gpt2)(weights, int(net.num_layers))  # type: ignore[call-overload]

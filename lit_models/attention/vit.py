@@ -1,7 +1,7 @@
 """Vision transformer: an image is a sequence of patches.
 
 Dosovitskiy et al. 2021, "An image is worth 16x16 words". D2L 11.8.
-``form: torchvision`` has torchvision's details and takes its weights (``pretrained``); ``form: book`` has the book's:
+``form: torchvision`` has torchvision's details and takes its weights (``weights``); ``form: book`` has the book's:
 no biases in the attention, positions that begin with variance 1.
 Departs from both: dropout falls on the output of the attention and of the dense part alike (the book's falls on the
 dense part alone), and torchvision's head begins at zero, ours as a linear layer does.
@@ -13,7 +13,6 @@ The numbers they reach are in RESULTS.md.
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -23,9 +22,15 @@ from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import LearnedPositions
 from lit_models.layers.transformer_layer import TransformerLayer
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
 
-PARTS = {  # of a layer: torchvision's names and ours
+NAMES = {  # torchvision's and ours
+    "conv_proj.": "patches.",
+    "encoder.pos_embedding": "positions.weight",
+    "encoder.ln.": "norm.",
+    "heads.head.": "head.",
+    "encoder.layers.encoder_layer_": "layers.",
+    "self_attention.in_proj_": "attention.qkv.",
     "ln_1": "attention_norm",
     "self_attention.out_proj": "attention.output",
     "ln_2": "feed_forward_norm",
@@ -86,6 +91,15 @@ class ViT(nn.Module):
         self.norm = norm()
         self.head = nn.Linear(hidden_size, num_classes)
 
+    HEADS = ("head",)
+
+    @staticmethod
+    def rename(key: str) -> str:
+        """Our name of a parameter of torchvision's ``VisionTransformer``."""
+        for theirs, ours in NAMES.items():
+            key = key.replace(theirs, ours)
+        return key
+
     def forward(self, x: Tensor) -> Tensor:
         patches = self.patches(x).flatten(2).transpose(1, 2)  # (B, (S / P)^2, D)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], 1)  # (B, 1 + (S / P)^2, D)
@@ -95,59 +109,14 @@ class ViT(nn.Module):
         return self.head(self.norm(tokens[:, 0]))
 
 
-def from_torchvision(weights: dict[str, Tensor], num_layers: int) -> dict[str, Tensor]:
-    """Weights under torchvision's names (``VisionTransformer``) under ours.
-
-    Raises:
-        KeyError: One is missing.
-    """
-    ours = {"class_token": weights["class_token"], "positions.weight": weights["encoder.pos_embedding"][0]}
-    for kind in ("weight", "bias"):
-        ours[f"patches.{kind}"] = weights[f"conv_proj.{kind}"]
-        ours[f"norm.{kind}"] = weights[f"encoder.ln.{kind}"]
-        ours[f"head.{kind}"] = weights[f"heads.head.{kind}"]
-        for i in range(num_layers):
-            theirs = f"encoder.layers.encoder_layer_{i}"
-            ours[f"layers.{i}.attention.qkv.{kind}"] = weights[f"{theirs}.self_attention.in_proj_{kind}"]
-            for their, our in PARTS.items():
-                ours[f"layers.{i}.{our}.{kind}"] = weights[f"{theirs}.{their}.{kind}"]
-    return ours
-
-
-class ForeignWeights(ValueError):
-    """A file of weights that does not fit the network: shown as one line, exit code 2."""
-
-    exit_code = 2
-
-
-def load_pretrained(net: ViT, path: str) -> None:
-    """Loads a file of torchvision's weights, such as ``vit_b_16-c867db91.pth``. A head of other classes stays new.
-
-    Raises:
-        ForeignWeights: The file is missing or does not fit.
-    """
-    if not Path(path).is_file():
-        raise ForeignWeights(f"model.pretrained: no file {path}")
-    try:
-        ours = from_torchvision(torch.load(path, map_location="cpu", weights_only=True), len(net.layers))
-        if len(ours["head.bias"]) != net.head.out_features:
-            ours |= {f"head.{name}": value for name, value in net.head.state_dict().items()}
-        net.load_state_dict(ours)
-    except KeyError as error:
-        raise ForeignWeights(f"{path}: no weight {error.args[0]}: not a vision transformer of torchvision's") from None
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ForeignWeights(f"{path}: weights of other sizes: {lines[1] if len(lines) > 1 else lines[0]}") from None
-
-
-class LitViT(Classifier):
+class LitViT(ImageClassifier):
     """The vision transformer trained as a classifier.
 
     Args:
         in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size, dropout,
             attention_dropout, form, positions: See ``ViT``.
-        pretrained: A file of torchvision's weights of the same sizes; the head may have other classes.
-        **task: See ``Classifier``.
+        weights: See ``ImageClassifier``: torchvision's of the same sizes, such as ``vit_b_16-c867db91.pth``.
+        **task: See ``ImageClassifier``.
     """
 
     def __init__(
@@ -164,12 +133,10 @@ class LitViT(Classifier):
         attention_dropout: float = 0.0,
         form: Literal["torchvision", "book"] = "torchvision",
         positions: bool = True,
-        pretrained: str | None = None,
+        weights: str = "",
         **task: Any,
     ) -> None:
-        super().__init__(num_classes=num_classes, **task)
+        super().__init__(num_classes=num_classes, weights=weights, **task)
         sizes = (in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size)
         self.net = ViT(*sizes, dropout, attention_dropout, form, positions)
-        if pretrained:
-            load_pretrained(self.net, pretrained)
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)

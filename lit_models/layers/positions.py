@@ -64,10 +64,10 @@ class LearnedPositions(nn.Module):
 
     def __init__(self, hidden_size: int, max_length: int, std: float = 0.02) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(max_length, hidden_size).normal_(std=std))
+        self.weight = nn.Parameter(torch.empty(1, max_length, hidden_size).normal_(std=std))
 
     def forward(self, x: Tensor, offset: int = 0) -> Tensor:
-        return x + self.weight[offset : offset + x.shape[1]]
+        return x + self.weight[:, offset : offset + x.shape[1]]
 
 
 class RotaryPositions(nn.Module):

@@ -88,10 +88,15 @@ def load_weights(net: nn.Module, source: str) -> None:
     Raises:
         WrongWeights: As ``read_weights``; or other keys or shapes than the network's outside of its head, listed.
     """
-    found, own = read_weights(source), net.state_dict()
-    rename = getattr(net, "rename", None)
+    found, rename = read_weights(source), getattr(net, "rename", None)
     if rename is not None:
         found = {rename(key): value for key, value in found.items()}
+    put_weights(net, found, source)
+
+
+def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
+    """Loads tensors under our names, which came from ``source``, as ``load_weights`` does."""
+    own = net.state_dict()
     heads = tuple(f"{head}." for head in getattr(net, "HEADS", ()))
     lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith("num_batches_tracked")]
     extra = [k for k in found if k not in own and not k.startswith(heads)]

@@ -173,14 +173,17 @@ class LitInitialization(Classifier):
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: signal and gradient of new networks of each scheme, and products of random matrices."""
-        x, layers = torch.randn(32, self.sizes[0]), torch.arange(1, self.sizes[3] + 1)
-        found = {name: signal_and_gradient(DeepMLP(*self.sizes, scheme=name), x) for name in SCHEMES}  # type: ignore[arg-type]
-        signal, gradient = ({name: (layers, pair[k]) for name, pair in found.items()} for k in (0, 1))
+        x, layers = torch.randn(32, self.sizes[0]).double(), torch.arange(1, self.sizes[3] + 1)
+        signal, gradient = {}, {}
+        for name in SCHEMES:
+            net = DeepMLP(*self.sizes, scheme=name).double()  # type: ignore[arg-type]
+            forward, back = signal_and_gradient(net, x)
+            signal[name], gradient[name] = (layers, forward), (layers, back / back[-1])
         steps = torch.arange(1, 101)
         products = {f"N(0, {std}²)": (steps, product_norms(100, 4, std)) for std in (1.0, 0.57, 0.3)}
-        tiny = 1e-40
+        layerwise: dict[str, Any] = {"xlabel": "layer", "log": True, "ylim": (1e-40, 1e10)}
         return [
-            {"title": "signal", "xlabel": "layer", "lines": signal, "log": True, "ylim": (tiny, 1e10)},
-            {"title": "gradient", "xlabel": "layer", "lines": gradient, "log": True, "ylim": (tiny, 1e10)},
+            {"title": "signal", "lines": signal, **layerwise},
+            {"title": "gradient, of the last layer's", "lines": gradient, **layerwise},
             {"title": "product of 4 x 4 matrices", "xlabel": "matrices", "lines": products, "log": True},
         ]

@@ -166,7 +166,7 @@ class LanguageModel(Task):
         super().on_save_checkpoint(checkpoint)
         epoch, state = self.carried.get("train", (-1, None))
         world = self.trainer.world_size
-        ranks = map_state(lambda t: self.all_gather(t).reshape(world, *t.shape).cpu(), state)
+        ranks = map_state(lambda t: self.all_gather(t).reshape(world, *t.shape).cpu(), state)  # type: ignore[union-attr]
         checkpoint["carried_state"] = {"epoch": epoch, "state": ranks}  # tensors (world, B, ...)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

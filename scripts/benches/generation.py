@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.attention.gpt import GPT
-from lit_models.attention.gpt_weights import load_weights
+from lit_models.attention.gpt_weights import convert
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import Step, generate
 
@@ -37,7 +37,7 @@ def models() -> tuple[GPT, Any]:
         if parameter.ndim > 1:
             nn.init.normal_(parameter, std=0.1)
     ours = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS)
-    load_weights(ours, theirs.state_dict())
+    ours.load_state_dict(convert(ours, theirs.state_dict()))
     return ours.for_decoding(), theirs
 
 

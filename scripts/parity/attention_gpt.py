@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.attention.gpt import GPT
-from lit_models.attention.gpt_weights import load_weights
+from lit_models.attention.gpt_weights import convert
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import generate
 from scripts.verify import Check, Tensors
@@ -56,7 +56,7 @@ def ours(form: str) -> GPT:
     torch.set_default_dtype(torch.float64)  # the tables of positions are made in it
     net = GPT(V, CONTEXT, D, LAYERS, HEADS, **(modern if form == "llama" else {})).eval()
     torch.set_default_dtype(torch.float32)
-    load_weights(net, hugging_face(form).state_dict())
+    net.load_state_dict(convert(net, hugging_face(form).state_dict()))
     return net
 
 
@@ -124,7 +124,7 @@ def our_writing(form: str, beams: int, length_penalty: float = 1.0, lost: bool =
     with torch.no_grad():
         _, state = net.decode(prompt[:, :-1], None)
         if lost:
-            net.positions.weight[:] = net.positions.weight[:1].clone()  # type: ignore[union-attr]
+            net.positions.weight[:] = net.positions.weight[:, :1].clone()  # type: ignore[union-attr]
 
     def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = net.decode(last[:, None], state)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_models.attention.vit import ViT, from_torchvision
+from lit_models.attention.vit import ViT
 from scripts.parity.attention import FFN, HEADS, D, copy_layer, seeded, with_gradients
 from scripts.verify import Check, Tensors
 
@@ -31,7 +31,7 @@ def torchvision_vit() -> Any:
 
 def our_vit() -> Tensors:
     net = ViT(3, 5, 12, 4, D, 2, HEADS, FFN).double()
-    net.load_state_dict(from_torchvision(torchvision_vit().state_dict(), 2))
+    net.load_state_dict({net.rename(key): value for key, value in torchvision_vit().state_dict().items()})
     return compared(net, net.patches.weight, net.class_token)
 
 
@@ -81,7 +81,7 @@ def our_book_vit() -> Tensors:
     theirs, net = book_vit(), ViT(3, 5, 12, 4, D, 2, HEADS, FFN, form="book").double()
     assert net.positions is not None
     net.patches.load_state_dict(theirs.patches.state_dict())
-    net.class_token.data, net.positions.weight.data = theirs.token.data, theirs.positions.data
+    net.class_token.data, net.positions.weight.data = theirs.token.data, theirs.positions.data[None]
     net.norm.load_state_dict(theirs.head[0].state_dict())
     net.head.load_state_dict(theirs.head[1].state_dict())
     for mine, other in zip(net.layers, theirs.layers, strict=True):

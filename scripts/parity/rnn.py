@@ -79,7 +79,8 @@ def named(gradients: Any) -> Tensors:
 
 
 def by_hand(tau: int = 0) -> Tensors:
-    return named(bptt.gradients(*problem(), links=bptt.regular(9, tau) if tau else None))
+    w, u, v, x, y, h0 = problem()
+    return named(bptt.gradients(w, u, v, x, y, h0, bptt.regular(9, tau) if tau else None))
 
 
 def by_autograd(tau: int = 0) -> Tensors:
@@ -87,7 +88,7 @@ def by_autograd(tau: int = 0) -> Tensors:
     w, u, v, x, y, h0 = problem()
     net, head = nn.RNN(3, 4, bias=False).double(), nn.Linear(4, 5, bias=False).double()
     for parameter, value in ((net.weight_ih_l0, w), (net.weight_hh_l0, u), (head.weight, v)):
-        parameter.data.copy_(value)
+        parameter.data.copy_(value)  # type: ignore[operator, union-attr]
     outputs, state = [], h0[None]
     for piece in x.split(tau or len(x)):
         y_piece, state = net(piece, state.detach())

@@ -43,3 +43,16 @@ def test_predictions_are_in_the_units_that_the_data_says(tmp_path: Path) -> None
 def test_rows_dealt_out_to_ranks_come_back_in_order() -> None:
     whole = torch.randn(7, 2)
     assert torch.equal(interleave([whole[rank::3] for rank in range(3)]), whole)
+
+
+def test_written_texts_are_one_column(tmp_path: Path) -> None:
+    from datamodules.parallel_text.toy import Toy
+    from tests.lit_models.tasks.test_seq2seq import SmallSeq2Seq
+
+    data = Toy(
+        "copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10,
+        source_vocab_size=9, target_vocab_size=9,
+    )  # fmt: skip
+    small_trainer(tmp_path, Predictions()).predict(SmallSeq2Seq(), datamodule=data)
+    header, *rows = list(csv.reader((tmp_path / "predictions.csv").open()))
+    assert header == ["name", "target"] and len(rows) == 10

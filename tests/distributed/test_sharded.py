@@ -80,6 +80,6 @@ def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> N
     assert "best.ckpt is sharded" in line and "dive export mlp/mlp" in line
     assert wait(start(dive, "export", MLP, log=tmp_path / "1.log", env=env)) == [0], log_of(tmp_path)
     whole = trained / "runs" / MLP / "1/export/model.ckpt"
-    words = ["test", MLP, "--ckpt_path", str(whole), "--trainer.accelerator", "cpu"]
+    words = ["test", MLP, *alone, "--ckpt_path", str(whole)]
     assert wait(start(dive, *words, log=tmp_path / "2.log", env=env)) == [0], log_of(tmp_path)
     assert "test/acc" in (tmp_path / "2.log").read_text()

@@ -101,3 +101,58 @@ def test_what_was_written_is_what_the_network_says(run: Path, capsys: pytest.Cap
             ids.append(int(model.eval()(torch.tensor([ids]))[0, -1].argmax()))
     assert generate(run, "--prompt", "the cat", "--temperature", "0", "--max_tokens", "15") == 0
     assert capsys.readouterr().out == data.tokenizer.decode(ids) + "\n"
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two steps on sequences of letters."""
+    folder = tmp_path_factory.mktemp("translator")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIVE_RUNS", str(folder / "runs"))
+        patch.delenv("DIVE_RUN_DIR", raising=False)
+        data = ["--data.train_size", "100", "--data.val_size", "10", "--data.test_size", "10"]
+        assert main(["fit", "rnn/seq2seq", *data, "--model.hidden_size", "16", *TRAINING]) == 0
+        return newest_run("rnn/seq2seq").resolve()
+
+
+def test_a_translator_answers_each_prompt(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(translator, "--prompt", "a b c", "d e") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" => ")[0] for line in lines] == ["a b c", "d e"]
+
+
+def test_the_n_best_answers_of_a_beam_are_different_and_in_order(
+    translator: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(translator, "--prompt", "a b c", "--beam", "4", "--n_best", "3") == 0
+    first, *answers = capsys.readouterr().out.splitlines()
+    scores = [float(line.split()[0]) for line in answers]
+    assert first == "a b c =>" and len(answers) == len(set(answers)) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_a_translators_mistakes_are_one_line(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(translator) == 2
+    assert "--prompt" in capsys.readouterr().err
+    assert generate(translator, "--prompt", " ".join("abcdefghij")) == 2
+    assert "more than the 9 tokens" in capsys.readouterr().err
+    assert generate(translator, "--prompt", "a x c") == 0
+    assert "note: 'x' is unknown" in capsys.readouterr().err
+
+
+def test_a_run_that_writes_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "rnn/autoregressive", *TRAINING]) == 0
+    assert generate(newest_run("rnn/autoregressive"), "--prompt", "a") == 2
+    assert "writes no text" in capsys.readouterr().err
+
+
+def test_a_prompt_longer_than_the_context_is_refused() -> None:
+    from types import SimpleNamespace
+
+    from datamodules.text.tokenizers import CharTokenizer
+    from scripts.generate import encode_prompt
+    from scripts.mistakes import Mistake
+
+    tokenizer, model = CharTokenizer.train(["abc"], 10), SimpleNamespace(net=SimpleNamespace(context=4))
+    assert len(encode_prompt(model, tokenizer, "abca")) == 4
+    with pytest.raises(Mistake, match="has 5 tokens, but the model's context is 4"):
+        encode_prompt(model, tokenizer, "abcab")

@@ -354,6 +354,15 @@ def test_baselines_of_classes_are_the_most_frequent_and_logistic_regression() ->
     assert found["baseline"]["metrics"]["test/acc"] > 0.95
 
 
+def test_data_of_another_kind_answers_for_itself() -> None:
+    class Own(Tensors):
+        def baselines(self) -> dict[str, Any]:
+            return {"chance": {"what": "guessing", "metrics": {"test/perplexity": 28.0}}}
+
+    x, y = torch.randn(60, 3), torch.randn(60)
+    assert baselines(Own((x, y), (x, y)))["chance"]["metrics"] == {"test/perplexity": 28.0}
+
+
 def test_baselines_of_numbers_are_the_mean_and_least_squares() -> None:
     x = torch.randn(50, 3)
     y = x @ torch.tensor([1.0, 2.0, 3.0]) / 10 + 5

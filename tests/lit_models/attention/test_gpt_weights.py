@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_model
+from torch.utils.data import DataLoader
 
 from lit_models.attention.gpt import GPT, LitGPT
-from lit_models.attention.gpt_weights import ForeignWeights, load_weights
+from lit_models.attention.gpt_weights import convert, load_hugging_face
+from lit_models.layers.pretrained import WrongWeights
+from tests.small import small_trainer
 
 transformers = pytest.importorskip("transformers")
 
@@ -47,28 +50,43 @@ def test_a_file_gives_the_same_logits(form: str, tmp_path: Path) -> None:
     save_model(model, str(tmp_path / "other.safetensors"))  # the other name
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")  # both
     for file in ("model.safetensors", "other.safetensors", "pytorch_model.bin"):
-        ours = LitGPT(13, **SIZES[form], pretrained=str(tmp_path / file)).eval()
-        torch.testing.assert_close(ours(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
+        net = GPT(13, **SIZES[form]).eval()
+        load_hugging_face(net, str(tmp_path / file))
+        torch.testing.assert_close(net(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("form", SIZES)
 def test_names_without_their_prefix_are_known(form: str) -> None:
     model, net = theirs(form), GPT(13, **SIZES[form]).eval()
     inner = model.transformer if form == "gpt2" else model.model
-    load_weights(net, inner.state_dict() | {"lm_head.weight": model.lm_head.weight})
+    net.load_state_dict(convert(net, inner.state_dict() | {"lm_head.weight": model.lm_head.weight}))
     tokens = torch.randint(13, (2, 7))
     torch.testing.assert_close(net(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
 
 
-def test_what_does_not_fit_is_one_line() -> None:
-    weights = theirs("gpt2").state_dict()
+def test_a_run_begins_with_them_and_its_checkpoint_needs_no_file(tmp_path: Path) -> None:
+    file, tokens = tmp_path / "pytorch_model.bin", torch.randint(13, (2, 7))
+    torch.save(theirs("gpt2").state_dict(), file)
+    model = LitGPT(13, **SIZES["gpt2"], weights=str(file))
+    trainer = small_trainer(tmp_path)
+    loaded = DataLoader([(tokens, tokens)], batch_size=None)
+    trainer.validate(model, loaded, verbose=False)
+    torch.testing.assert_close(model.eval()(tokens), theirs("gpt2")(tokens).logits, atol=1e-5, rtol=1e-4)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    file.unlink()
+    again = LitGPT.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    small_trainer(tmp_path).validate(again, loaded, verbose=False)
+    assert torch.equal(again.eval()(tokens), model(tokens))
+
+
+def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
+    file = str(tmp_path / "pytorch_model.bin")
+    torch.save(theirs("gpt2").state_dict(), file)
     for change, message in (
-        ({"num_layers": 3}, r"no weight h\.2\.ln_1\.weight"),
-        ({"hidden_size": 24}, "other sizes"),
-        ({"form": "llama"}, "no weight norm"),
+        ({"num_layers": 3}, r"lacks h\.2\.ln_1\.weight"),
+        ({"hidden_size": 24}, "other shapes"),
+        ({"form": "llama"}, "lacks norm"),
     ):
-        with pytest.raises(ForeignWeights, match=message) as caught:
-            load_weights(GPT(13, **(SIZES["gpt2"] | change)), weights)
+        with pytest.raises(WrongWeights, match=message) as caught:
+            load_hugging_face(GPT(13, **(SIZES["gpt2"] | change)), file)
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2
-    with pytest.raises(ForeignWeights, match="no file nowhere"):
-        LitGPT(13, pretrained="nowhere.safetensors")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torchvision.models import VisionTransformer
 
-from lit_models.attention.vit import ForeignWeights, LitViT, ViT
+from lit_models.attention.vit import LitViT, ViT
+from lit_models.layers.pretrained import WrongWeights, load_weights
 from tests.battery import ADAM, ClassifierBattery
 
 
@@ -55,29 +56,36 @@ def torchvision_vit(classes: int = 5) -> VisionTransformer:
     return VisionTransformer(12, 4, 2, 2, 16, 24, num_classes=classes).eval()
 
 
-SIZES = {"in_channels": 3, "image_size": 12, "patch_size": 4, "hidden_size": 16, "num_layers": 2, "num_heads": 2}
+SIZES: dict[str, Any] = {
+    "in_channels": 3,
+    "image_size": 12,
+    "patch_size": 4,
+    "hidden_size": 16,
+    "num_layers": 2,
+    "num_heads": 2,
+}
 
 
 def test_a_file_of_torchvisions_weights_gives_its_features(tmp_path: Path) -> None:
     theirs, x = torchvision_vit(), torch.rand(2, 3, 12, 12)
     torch.nn.init.normal_(theirs.heads.head.weight)  # type: ignore[arg-type]
     torch.save(theirs.state_dict(), tmp_path / "vit.pth")
-    ours = LitViT(num_classes=5, ffn_size=24, pretrained=str(tmp_path / "vit.pth"), **SIZES).eval()
+    ours = ViT(num_classes=5, ffn_size=24, **SIZES).eval()
+    load_weights(ours, str(tmp_path / "vit.pth"))
     torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=1e-4)
 
 
 def test_a_head_of_other_classes_stays_new(tmp_path: Path) -> None:
     torch.save(torchvision_vit(7).state_dict(), tmp_path / "vit.pth")
-    ours = LitViT(num_classes=5, ffn_size=24, pretrained=str(tmp_path / "vit.pth"), **SIZES)
+    ours = ViT(num_classes=5, ffn_size=24, **SIZES)
+    load_weights(ours, str(tmp_path / "vit.pth"))
     assert ours(torch.rand(2, 3, 12, 12)).shape == (2, 5)
-    torch.testing.assert_close(ours.net.class_token, torchvision_vit(7).class_token)
+    torch.testing.assert_close(ours.class_token, torchvision_vit(7).class_token)
 
 
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     torch.save(torchvision_vit().state_dict(), tmp_path / "vit.pth")
-    for change, message in (({"num_layers": 3}, "no weight encoder"), ({"hidden_size": 32}, "other sizes")):
-        with pytest.raises(ForeignWeights, match=message) as caught:
-            LitViT(num_classes=5, ffn_size=24, pretrained=str(tmp_path / "vit.pth"), **(SIZES | change))
+    for change, message in (({"num_layers": 3}, "lacks layers"), ({"hidden_size": 32}, "other shapes")):
+        with pytest.raises(WrongWeights, match=message) as caught:
+            load_weights(ViT(num_classes=5, ffn_size=24, **(SIZES | change)), str(tmp_path / "vit.pth"))
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2
-    with pytest.raises(ForeignWeights, match="no file"):
-        LitViT(pretrained="nowhere.pth")

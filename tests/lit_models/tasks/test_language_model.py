@@ -154,3 +154,46 @@ def test_prediction_is_each_rows_perplexity() -> None:
     alone = model.mean_loss((tokens[1:2], targets[1:2]), "x")[0]
     torch.testing.assert_close(found["loss"][1], alone)
     torch.testing.assert_close(found["perplexity"], found["loss"].exp())
+
+
+class Window(nn.Module):
+    """Sees four tokens and cannot go on from a state: the sum of what it sees says what comes."""
+
+    context = 4
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        seen = tokens.unfold(1, 1, 1).squeeze(2)
+        sums = torch.stack([seen[:, max(0, t - 3) : t + 1].sum(1) for t in range(tokens.shape[1])], 1)
+        return nn.functional.one_hot(sums % 7, 7).float()
+
+
+def test_a_network_without_a_state_reads_its_context_again() -> None:
+    model = SmallLM()
+    model.net = Window()
+    prompt = torch.tensor([[1, 2, 3], [2, 2, 2]])
+    written = torch.stack(list(model.write(prompt, 6)), 1)
+    by_hand, seen = [], prompt
+    for _ in range(6):
+        if seen.shape[1] > 4:
+            seen = seen[:, -2:]  # the last half, as documented
+        by_hand.append(seen.sum(1) % 7)
+        seen = torch.cat([seen, by_hand[-1][:, None]], 1)
+    assert torch.equal(written, torch.stack(by_hand, 1))
+
+
+def test_writing_with_a_state_equals_reading_everything_again() -> None:
+    model, prompt = SmallLM().eval(), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    written = torch.stack(list(model.write(prompt, 8)), 1)
+    text = prompt
+    for t in range(8):
+        best = model(text)[:, -1].argmax(1)
+        assert torch.equal(best, written[:, t])
+        text = torch.cat([text, best[:, None]], 1)
+
+
+def test_tokens_that_are_never_written() -> None:
+    model, prompt = SmallLM().eval(), torch.tensor([[1]])
+    free = torch.stack(list(model.write(prompt, 5)), 1)
+    banned = int(free[0, 0])
+    again = torch.stack(list(model.write(prompt, 5, never=[banned])), 1)
+    assert banned not in again.tolist()[0]
