@@ -45,6 +45,7 @@ class Check:
         mistake: What is wrong in the control.
         tolerance: Largest absolute difference that counts as equal.
         why: The reason for a tolerance other than 1e-10.
+        without: What is not compared, and why: "gradients: tokens have none".
     """
 
     name: str
@@ -56,6 +57,7 @@ class Check:
     mistake: str
     tolerance: float = 1e-10
     why: str = ""
+    without: str = ""
 
     def run(self) -> "Outcome":
         results = []

@@ -174,6 +174,7 @@ CHECKS = [
     *(
         Check(
             name=f"attention/{form}_greedy",
+            without="gradients: tokens have none",
             claim=f"What {form} writes with our cache against transformers' generate, greedily",
             package="transformers",
             ours=partial(our_writing, form, 1),
@@ -190,6 +191,7 @@ CHECKS = [
     ),
     Check(
         name="attention/gpt2_beam",
+        without="gradients: tokens have none",
         claim="What beam search of width 4 writes, and its scores, against transformers' generate(num_beams=4)",
         package="transformers",
         ours=partial(our_writing, "gpt2", 4),

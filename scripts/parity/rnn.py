@@ -119,6 +119,7 @@ CHECKS = [
 ] + [
     Check(
         name="rnn/bptt",
+        without="outputs: the equations are those of the gradients",
         claim="Backpropagation through time by its equations against autograd through nn.RNN",
         package="torch",
         ours=by_hand,
@@ -128,6 +129,7 @@ CHECKS = [
     ),
     Check(
         name="rnn/truncated_bptt",
+        without="outputs: the equations are those of the gradients",
         claim="Truncated after every three steps against autograd through detached pieces",
         package="torch",
         ours=partial(by_hand, tau=3),
