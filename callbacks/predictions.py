@@ -45,7 +45,7 @@ class Predictions(Callback):
             self.write(trainer, {name: interleave([rank[name] for rank in ranks]) for name in mine})
 
     def write(self, trainer: Trainer, columns: dict[str, Tensor]) -> None:
-        data = getattr(trainer, "datamodule", None)
+        data: Any = getattr(trainer, "datamodule", None)
         classes: list[str] | None = getattr(data, "class_names", None)
         rows = len(next(iter(columns.values())))
         names: list[Any] = getattr(data, "predict_names", None) or list(range(rows))

@@ -47,7 +47,7 @@ def generate(rows: int, seed: int, new: bool = False) -> pd.DataFrame:
             "Built": built,
             "Sold": sold.strftime("%Y-%m-%d"),
             "Garage": np.array([None, "open", "closed"], dtype=object)[garage],  # missing means none
-            "Pool": np.where(pool, "yes", None),
+            "Pool": np.array([None, "yes"], dtype=object)[pool.astype(int)],
             "Street": "paved",  # says nothing
         }
     )

@@ -79,6 +79,8 @@ class LitCovariateShift(Regressor):
         **task: See ``Task``.
     """
 
+    net: LinearRegression
+
     def __init__(
         self, num_features: int = 1, weighted: bool = True, clip: float = 10.0, l2: float = 1e-3, **task: Any
     ) -> None:
@@ -119,7 +121,7 @@ class LitCovariateShift(Regressor):
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: the samples with the line, and the weight of each place."""
         data = getattr(self.trainer, "datamodule", None)
-        if data is None or "train" not in data.splits or self.example_input.shape[1] != 1:
+        if data is None or "train" not in data.splits or self.net.linear.in_features != 1:
             return []
         (x, y), target = data.splits["train"][:2], data.target_x
         line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]

@@ -144,7 +144,7 @@ class LitMLPRegressor(Regressor):
         self.register_buffer("target_std", torch.ones(()))
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and hasattr(data, "target_mean"):
             self.target_mean.fill_(data.target_mean)
             self.target_std.fill_(data.target_std)

@@ -33,9 +33,10 @@ LIBRARY: dict[str, Callable[[Tensor], Tensor]] = {
 
 def activations(functions: dict[str, Callable[[Tensor], Tensor]], prelu: nn.Module) -> Tensors:
     """Values and slopes at 61 places, the slopes weighted so that their order matters."""
-    found = {}
+    found: Tensors = {}
+    every: dict[str, Callable[[Tensor], Tensor]] = {**functions, "prelu": prelu.double()}
     weights = torch.linspace(1, 2, 61, dtype=torch.float64)
-    for name, function in {**functions, "prelu": prelu.double()}.items():
+    for name, function in every.items():
         x = torch.linspace(-6.1, 6, 61, dtype=torch.float64).requires_grad_()
         y = function(x)
         (y * weights).sum().backward()
@@ -128,7 +129,7 @@ def table() -> tuple[pd.DataFrame, np.ndarray]:
         {
             "size": [f"{value:.3f}" for value in size],
             "rooms": [str(k) if k else np.nan for k in random.integers(0, 5, 40)],
-            "town": random.choice(["Rome", "Oslo", None], 39).tolist() + ["Bonn"],
+            "town": random.choice(np.array(["Rome", "Oslo", None], dtype=object), 39).tolist() + ["Bonn"],
         }
     )
     return frame.astype(object).where(frame.notna(), np.nan), size
