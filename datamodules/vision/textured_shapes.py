@@ -63,7 +63,8 @@ def draw_images(count: int, columns: tuple[int, int], random: torch.Generator) -
     x, y = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="xy")  # (32, 32) pixels
     x, y = x - SIDE / 2 - uniform(-5, 5, 1, 1), y - SIDE / 2 - uniform(-5, 5, 1, 1)  # (N, 32, 32) from the centre
     size = uniform(9, 12, 1, 1)
-    inside = shape_mask(*(c / size for c in turned(x, y, uniform(0, 6.2832, 1, 1))), labels // 2)
+    u, v = turned(x, y, uniform(0, 6.2832, 1, 1))
+    inside = shape_mask(u / size, v / size, labels // 2)
     first = inked(x, y, labels % 2 == 1, uniform(0, 3.1416, 1, 1), uniform(4.5, 7, 1, 1), uniform(0, 6.2832, 2, 1, 1))
     ink = uniform(0, 0.35, 3)  # dark and light, each of any hue
     paper = uniform(0.65, 1, 3)

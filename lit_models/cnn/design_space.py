@@ -140,14 +140,14 @@ class LitDesignSpace(Task):
         #: Of each family, once an evaluation has ended: the share of wrong answers of each network (population,).
         self.errors: dict[str, Tensor] = {}
         self.val_loss = MeanMetric()
-        self.accuracies = nn.ModuleList(
+        self.accuracies: Any = nn.ModuleList(
             MulticlassAccuracy(num_classes, average="micro") for _ in range(population * len(self.spaces))
         )
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits of all networks (B, spaces * population, num_classes)."""
-        return torch.cat([family(*inputs) for family in self.net], 1)  # type: ignore[union-attr]
+        return torch.cat([family(*inputs) for family in self.net.children()], 1)
 
     def losses(self, logits: Tensor, y: Tensor) -> Tensor:
         """The cross-entropy of each network (spaces * population,)."""
@@ -173,9 +173,9 @@ class LitDesignSpace(Task):
         """Logs and keeps the errors."""
         self.log(f"{stage}/loss", self.val_loss.compute(), sync_dist=False)
         self.val_loss.reset()
-        errors = 1 - torch.stack([accuracy.compute() for accuracy in self.accuracies])  # type: ignore[operator]
+        errors = 1 - torch.stack([accuracy.compute() for accuracy in self.accuracies])
         for accuracy in self.accuracies:
-            accuracy.reset()  # type: ignore[operator]
+            accuracy.reset()
         self.errors = dict(zip(self.spaces, errors.chunk(len(self.spaces)), strict=True))
         for space, each in self.errors.items():
             self.log(f"{stage}/{space}_median_error", each.median(), sync_dist=False)

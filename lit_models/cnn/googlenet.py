@@ -154,6 +154,12 @@ class GoogLeNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.all_logits(x)[0]
 
+    def inceptions(self, x: Tensor, *names: str) -> Tensor:
+        """Some of the blocks, one after the other."""
+        for name in names:
+            x = self.get_submodule(f"inception{name}")(x)
+        return x
+
     def all_logits(self, x: Tensor) -> list[Tensor]:
         """The logits, in training followed by those of the classifiers on the way: (B, num_classes) each."""
         if self.transform_input and x.shape[1] == 3:
@@ -161,11 +167,11 @@ class GoogLeNet(nn.Module):
             x = (x * std + mean - 0.5) / 0.5
         x = self.maxpool1(self.conv1(x))  # (B, 64 * width, S / 4, S / 4)
         x = self.maxpool2(self.conv3(self.conv2(x)))  # (B, 192 * width, S / 8, S / 8)
-        x = self.maxpool3(self.inception3b(self.inception3a(x)))  # (B, 480 * width, S / 16, S / 16)
-        a = self.inception4a(x)
-        d = self.inception4d(self.inception4c(self.inception4b(a)))
-        x = self.maxpool4(self.inception4e(d))  # (B, 832 * width, S / 32, S / 32)
-        x = self.inception5b(self.inception5a(x)).mean((2, 3))  # (B, 1024 * width)
+        x = self.maxpool3(self.inceptions(x, "3a", "3b"))  # (B, 480 * width, S / 16, S / 16)
+        a = self.inceptions(x, "4a")
+        d = self.inceptions(a, "4b", "4c", "4d")
+        x = self.maxpool4(self.inceptions(d, "4e"))  # (B, 832 * width, S / 32, S / 32)
+        x = self.inceptions(x, "5a", "5b").mean((2, 3))  # (B, 1024 * width)
         logits = [self.fc(self.dropout(x))]
         if self.training and self.aux1 is not None and self.aux2 is not None:
             logits += [self.aux1(a), self.aux2(d)]

@@ -183,10 +183,10 @@ class LitRegNet(ImageClassifier):
             depth, initial_width, slope, width_step, group_width = 22, 24, 24.48, 2.54, 16
             depths, widths, stem_width, stem = (), (), 32, "imagenet"
         super().__init__(num_classes=num_classes, weights=weights, **task)
-        stages: Any = (depths, widths, [group_width] * len(depths))
+        groups = [group_width] * len(depths)
         if not depths:
-            stages = stages_of_line(depth, initial_width, slope, width_step, group_width)
-        self.net = AnyNet(*stages, in_channels, num_classes, stem_width, stem)
+            depths, widths, groups = stages_of_line(depth, initial_width, slope, width_step, group_width)
+        self.net = AnyNet(depths, widths, groups, in_channels, num_classes, stem_width, stem)
         if freeze_features:
             self.net.requires_grad_(False).fc.requires_grad_(True)
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)

@@ -99,8 +99,8 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.bn1(self.conv1(x))  # (B, width, S / 2, S / 2); S with the small stem
         x = self.maxpool(x if self.pre_activation else F.relu(x, inplace=True))  # (B, width, S / 4, S / 4); S
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
+        for k in range(1, 5):
+            x = self.get_submodule(f"layer{k}")(x)
         if self.pre_activation:
             x = F.relu(self.bn(x), inplace=True)
         return self.fc(x.mean((2, 3)))  # (B, 8 * width * expansion) -> (B, num_classes)

@@ -100,7 +100,8 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
     heads = tuple(f"{head}." for head in getattr(net, "HEADS", ()))
     lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith("num_batches_tracked")]
     extra = [k for k in found if k not in own and not k.startswith(heads)]
-    other, new = [], []
+    other: list[str] = []
+    new: list[str] = []
     for key in own.keys() & found.keys():
         have, want = found[key].shape, own[key].shape
         if have[1:2] == (3,) and want == (have[0], 1, *have[2:]):

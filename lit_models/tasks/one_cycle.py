@@ -6,6 +6,7 @@ stays, as it does in most recipes today.
 
 import math
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -37,5 +38,5 @@ class OneCycle(LRScheduler):
         done = min(1.0, (step - rise) / (self.total_steps - rise))
         return (1 + math.cos(math.pi * done)) / 2
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         return [base * self.factor(self.last_epoch) for base in self.base_lrs]

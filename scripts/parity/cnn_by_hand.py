@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.cnn.alexnet import AlexNet
-from lit_models.cnn.batch_norm import BatchNormLeNet
+from lit_models.cnn.batch_norm import BatchNorm, BatchNormLeNet
 from lit_models.cnn.nin import NiN
 from scripts.verify import Check, Tensors
 
@@ -82,8 +83,8 @@ def two_towers(alpha: float) -> Tensors:
         for layer in (four, five):
             towers = [F.conv2d(t, w, b, padding=1).relu() for t, (w, b) in zip(towers, halves(layer), strict=True)]
         h = torch.cat([F.max_pool2d(t, 3, 2) for t in towers], 1).mean((2, 3))
-        for layer in dense[:-1]:
-            h = (h @ layer.weight.T + layer.bias).relu()
+        for hidden in dense[:-1]:
+            h = (h @ hidden.weight.T + hidden.bias).relu()
         return h @ dense[-1].weight.T + dense[-1].bias
 
     count = torch.tensor([PAPER_PARAMETERS], dtype=torch.float64)
@@ -129,8 +130,8 @@ def normalised_lenet(replace: Callable[[int, bool], nn.Module] | None) -> Tensor
     net = BatchNormLeNet(1, 4)
     if replace:
         for i, layer in enumerate(net.layers):
-            if type(layer).__name__ == "BatchNorm":
-                net.layers[i] = replace(len(layer.weight), net.layers[i - 1].__class__ is nn.Conv2d)
+            if isinstance(layer, BatchNorm):
+                net.layers[i] = replace(len(layer.weight), isinstance(net.layers[i - 1], nn.Conv2d))
     filled(net)
     found = compared(net, net, (4, 1, 28, 28))
     buffers = {name: value.clone() for name, value in net.named_buffers() if value.is_floating_point()}
@@ -147,10 +148,10 @@ def books_norm(channels: int, images: bool) -> nn.Module:
     """torch's, with the running variance as the book keeps it."""
     norm = torchs_norm(channels, images)
 
-    def biased(module: nn.Module, inputs: tuple[Tensor], _: Tensor) -> None:
+    def biased(module: Any, inputs: tuple[Tensor], _: Tensor) -> None:
         if module.training:
             n = inputs[0].numel() / channels
-            module.running_var = 0.9 + (module.running_var - 0.9) * (n - 1) / n  # type: ignore[operator]
+            module.running_var = 0.9 + (module.running_var - 0.9) * (n - 1) / n
 
     norm.register_forward_hook(biased)
     return norm

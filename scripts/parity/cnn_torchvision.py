@@ -159,7 +159,7 @@ def no_relu_after_sum(net: Any) -> None:
 NO_NORM = "no normalisation on a shortcut, as in the book"
 STRIDE = "the stride on the bottleneck's first 1 x 1, as in the first paper"
 POOLED = "mean instead of maximum in the last pooling"
-OURS = {"auxiliary": True, "transform_input": True}
+OURS: dict[str, Any] = {"auxiliary": True, "transform_input": True}
 GOOGLE = {"init_weights": False, "transform_input": True}
 LINE = stages_of_line(22, 24, 24.48, 2.54, 16)
 PAIRS = [
