@@ -48,8 +48,8 @@ class HeadMaps(Callback):
         if len(sample) != 4:
             tokens = sample[0][:, : self.max_tokens] if sample[0].ndim == 2 else sample[0]
             names = getattr(getattr(data, "tokenizer", None), "tokens", None)
-            ids = tokens[0].tolist() if names and tokens.ndim == 2 else []
-            return (tokens,), {"source": [names[i] for i in ids]}
+            named = [names[i] for i in tokens[0].tolist()] if names and tokens.ndim == 2 else []
+            return (tokens,), {"source": named}
         source, length, target_in, target_out = sample
         source, pad = source[:, : int(length[0])], int((target_out[0] != 0).sum())
         words: dict[str, list[str]] = {}

@@ -83,4 +83,4 @@ def load_hugging_face(net: nn.Module, source: str) -> None:
 
 def convert(net: nn.Module, weights: Weights) -> Weights:
     """Hugging Face's weights under the names of a ``GPT``, by its form."""
-    return (from_llama if net.form == "llama" else from_gpt2)(weights, int(net.num_layers))  # type: ignore[call-overload]
+    return (from_llama if net.form == "llama" else from_gpt2)(weights, int(net.num_layers))  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ class MultiHeadAttention(nn.Module):
         if cache is not None:
             pairs = cache.contents() if pairs is None else cache.append(pairs)
         assert pairs is not None
-        mean = self._attend(query, *pairs.split(self.groups, 1), mask)  # (B, H, Q, d)
+        mean = self._attend(query, *pairs.split(self.groups, 1), mask)  # type: ignore[call-arg]  # (B, H, Q, d)
         return self.output(mean.transpose(1, 2).reshape(x.shape))
 
     def _project(self, x: Tensor, memory: Tensor | None, cache: KVCache | None) -> tuple[Tensor, Tensor | None]:

@@ -95,8 +95,8 @@ class RotaryPositions(nn.Module):
     def _extend(self, length: int) -> None:
         angle = angles(self.head_size, length, self.base)
         kind = {"dtype": self.cos.dtype, "device": self.cos.device}
-        self.cos = torch.cat([angle.cos(), angle.cos()], 1).to(**kind)
-        self.sin = torch.cat([-angle.sin(), angle.sin()], 1).to(**kind)
+        self.cos = torch.cat([angle.cos(), angle.cos()], 1).to(**kind)  # type: ignore[call-overload]
+        self.sin = torch.cat([-angle.sin(), angle.sin()], 1).to(**kind)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, offset: int = 0) -> Tensor:
         end = offset + x.shape[2]

@@ -31,7 +31,7 @@ def models() -> tuple[GPT, Any]:
 
     transformers.logging.set_verbosity_error()
     torch.manual_seed(0)
-    sizes = {"vocab_size": VOCABULARY, "n_positions": CONTEXT, "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
+    sizes: Any = {"vocab_size": VOCABULARY, "n_positions": CONTEXT, "n_embd": WIDTH, "n_layer": LAYERS, "n_head": HEADS}
     theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)).eval()
     for parameter in theirs.parameters():
         if parameter.ndim > 1:

@@ -64,6 +64,7 @@ def final_loss(net: nn.Module) -> float:
 
 
 def train_ours(clock: Clock, bf16: bool) -> nn.Module:
+    model: Any
     _, model, data = build([RECIPE, "--data", f"{Copies.__module__}.{Copies.__name__}"])
     precision = "bf16-mixed" if bf16 else "32-true"
     ours.fit(model, data, clock, gradient_clip_val=CLIP, precision=precision)

@@ -28,7 +28,8 @@ def inputs(rows: int = 3, length: int = 7) -> Tensor:
 def with_gradients(output: Tensor, **leaves: Tensor) -> Tensors:
     """The output, and the gradients of a loss on it with respect to ``leaves``."""
     output.sin().sum().backward()
-    return {"output": output} | {f"grad {name}": leaf.grad for name, leaf in leaves.items()}  # type: ignore[dict-item]
+    found: Any = {"output": output}
+    return found | {f"grad {name}": leaf.grad for name, leaf in leaves.items()}
 
 
 def seeded(make: Callable[[], nn.Module]) -> Any:
@@ -74,7 +75,7 @@ def their_attention(tiled: bool = False) -> Tensors:
     return with_gradients(output, x=x, qkv=theirs.in_proj_weight, projection=theirs.out_proj.weight)
 
 
-def copy_layer(ours: TransformerLayer, theirs: Any) -> None:
+def copy_layer(ours: Any, theirs: Any) -> None:
     """Weights of ``nn.TransformerEncoderLayer`` or ``nn.TransformerDecoderLayer``."""
     copy_attention(ours.attention, theirs.self_attn)
     norms = [theirs.norm1, theirs.norm2]
@@ -99,8 +100,8 @@ def our_layer(pre_norm: bool) -> Tensors:
     layer = layer.double()
     copy_layer(layer, torch_layer(pre_norm))
     x = inputs()
-    ffn = layer.feed_forward.inner.weight
-    return with_gradients(layer(x, length_mask(LENGTHS, 7)), x=x, ffn=ffn)  # type: ignore[arg-type]
+    ffn: Any = layer.feed_forward.inner
+    return with_gradients(layer(x, length_mask(LENGTHS, 7)), x=x, ffn=ffn.weight)
 
 
 def their_layer(pre_norm: bool, swap: bool = False) -> Tensors:

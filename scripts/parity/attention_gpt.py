@@ -29,13 +29,14 @@ def hugging_face(form: str) -> Any:
     import transformers
 
     transformers.logging.set_verbosity_error()
+    net: Any
     sizes: dict[str, Any] = {"vocab_size": V, "bos_token_id": 1, "eos_token_id": EOS, "pad_token_id": 0}
     torch.manual_seed(2)
     if form == "gpt2":
         config = transformers.GPT2Config(n_positions=CONTEXT, n_embd=D, n_layer=LAYERS, n_head=HEADS, **sizes)
         net = transformers.GPT2LMHeadModel(config)
     else:
-        config = transformers.LlamaConfig(
+        modern = transformers.LlamaConfig(
             hidden_size=D,
             intermediate_size=40,
             num_hidden_layers=LAYERS,
@@ -45,7 +46,7 @@ def hugging_face(form: str) -> Any:
             tie_word_embeddings=False,
             **sizes,
         )
-        net = transformers.LlamaForCausalLM(config)
+        net = transformers.LlamaForCausalLM(modern)
     for parameter in net.parameters():
         nn.init.normal_(parameter, mean=1.0 if parameter.ndim == 1 and form == "llama" else 0.0, std=0.3)
     return net.double().eval()
