@@ -57,6 +57,9 @@ class TextCNN(nn.Module):
         self.frozen = nn.Embedding(vocab_size, embed_size, padding_idx=pad_id) if frozen else None
         if self.frozen is not None:
             self.frozen.requires_grad_(False)
+        for table in filter(None, (self.embedding, self.frozen)):
+            nn.init.uniform_(table.weight, -0.25, 0.25)  # the author's; torch's N(0, 1) learns texts by heart sooner
+            nn.init.zeros_(table.weight[pad_id])
         inputs = embed_size * (1 + frozen)
         self.convs = nn.ModuleList(nn.Conv1d(inputs, num_channels, k, padding=k - 1) for k in kernel_sizes)
         self.dropout = nn.Dropout(dropout)
