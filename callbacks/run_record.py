@@ -20,8 +20,8 @@ class RunRecord(Callback):
     """Keeps ``run.json`` of the run folder (``trainer.default_root_dir``) up to date.
 
     It says: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
-    failed), seconds of training over all resumes, samples a second and the latest metrics. The time and the ending of a
-    metrics.csv that is used again are looked after here too.
+    failed), seconds of training over all resumes (by the clock, and of the processor), samples a second and the latest
+    metrics. The time and the ending of a metrics.csv that is used again are looked after here too.
 
     Args:
         recipe: Name of the recipe; the command line fills it in.
@@ -32,18 +32,22 @@ class RunRecord(Callback):
         self.recipe = recipe
         self.command = command
         self.seconds = 0.0
+        self.cpu_seconds = 0.0  # of all threads of the first process: what a busy machine does not change
         self.started = 0.0
+        self.cpu_started = 0.0
         self.logged: dict[str, Any] = {}  # before the end of the epoch
         self.row: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seconds": self.seconds + (time.monotonic() - self.started if self.started else 0.0)}
+        wall = time.monotonic() - self.started if self.started else 0.0
+        cpu = time.process_time() - self.cpu_started if self.started else 0.0
+        return {"seconds": self.seconds + wall, "cpu_seconds": self.cpu_seconds + cpu}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.seconds = state_dict["seconds"]
+        self.seconds, self.cpu_seconds = state_dict["seconds"], state_dict.get("cpu_seconds", 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.started = time.monotonic()
+        self.started, self.cpu_started = time.monotonic(), time.process_time()
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
@@ -71,7 +75,7 @@ class RunRecord(Callback):
         self.row = checkpoint.get("epoch_row", {})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.seconds = self.state_dict()["seconds"]
+        self.load_state_dict(self.state_dict())
         self.started = 0.0
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -108,7 +112,7 @@ class RunRecord(Callback):
                 "parameters": sum(p.numel() for p in pl_module.parameters()),
                 "step": trainer.global_step,
                 "epochs": trainer.current_epoch,
-                "seconds": round(self.state_dict()["seconds"], 2),
+                **{name: round(value, 2) for name, value in self.state_dict().items()},
                 "samples_per_second": rate and round(rate, 1),
             }
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -28,7 +28,7 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     rates = [row["samples_per_second"] for row in rows if row["samples_per_second"]]
     return {
         **rows[0],
-        "seconds": round(sum(row["seconds"] for row in rows), 2),
+        **{name: round(sum(row[name] for row in rows), 2) for name in ("seconds", "cpu_seconds")},
         "epochs": sum(row["epochs"] for row in rows),
         "samples_per_second": round(mean(rates), 1) if rates else None,
         "metrics": mean_metrics([row["metrics"] for row in rows]),

@@ -44,14 +44,18 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("recipe", nargs="?", default="", metavar="RECIPE")
     parser.add_argument("--run", help="the folder of a run instead of the recipe's newest")
     parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")
-    parser.add_argument("--prompt", nargs="+", default=[], metavar="TEXT", help="what to go on from, or to translate")
+    parser.add_argument(
+        "--prompt", action="extend", nargs="+", default=[], metavar="TEXT", help="what to go on from, or to translate"
+    )
     parser.add_argument("--max_tokens", type=int, default=200, help="most tokens to write (default 200)")
     parser.add_argument("--temperature", type=float, default=0.8, help="0 is greedy (default 0.8)")
     parser.add_argument("--top_k", type=int, default=0, help="only the k best tokens; 0: all")
     parser.add_argument("--top_p", type=float, default=1.0, help="only the best tokens that reach this probability")
     parser.add_argument("--min_p", type=float, default=0.0, help="only tokens this share as probable as the best")
     parser.add_argument("--repetition_penalty", type=float, default=1.0, help="above 1: less of what was written")
-    parser.add_argument("--stop", nargs="+", default=[], metavar="TEXT", help="texts that end the writing")
+    parser.add_argument(
+        "--stop", action="extend", nargs="+", default=[], metavar="TEXT", help="texts that end the writing"
+    )
     parser.add_argument("--samples", type=int, default=1, help="texts for each prompt, in one batch")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--beam", type=int, default=1, help="beams of a translator; 1 is greedy")

@@ -27,7 +27,7 @@ from scripts.fingerprint import fingerprint
 from scripts.folds import fold_arguments, mean_answers, mean_row
 from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, all_recipes, find_recipe
-from scripts.results_page import fill_numbers, meets, metric_of, number, render
+from scripts.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
 from scripts.results_picture import draw_topic
 from scripts.runs import RUN_DIR
 
@@ -102,7 +102,7 @@ def dive(*words: str, runs: str) -> None:
 def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
     """What is kept of one run."""
     tests = {name: value for name, value in record["metrics"].items() if name.startswith("test/")}
-    kept = {key: record[key] for key in ("seconds", "epochs", "samples_per_second", "parameters")}
+    kept = {key: record[key] for key in ("seconds", "cpu_seconds", "epochs", "samples_per_second", "parameters")}
     return {"seed": seed, **kept, "metrics": tests}
 
 
@@ -173,7 +173,7 @@ def summary(values: list[float]) -> dict[str, float | None]:
 
 
 def facts(run: dict[str, Any]) -> str:
-    return ", ".join([*(f"{k} {number(v)}" for k, v in run["metrics"].items()), f"{run['seconds']:.0f} s"])
+    return ", ".join([*(f"{k} {number(v)}" for k, v in run["metrics"].items()), f"{training_seconds(run):.0f} s"])
 
 
 def complaints(recipe: Recipe, result: dict[str, Any]) -> list[str]:
@@ -200,7 +200,7 @@ def pick(count: int, commit: str) -> list[Recipe]:
         result = load(recipe)
         if result is None or not recipe.offline or len(result["runs"]) < 2 or result["extra"]:
             continue
-        if max(run["seconds"] for run in result["runs"]) <= CHEAP_SECONDS and status(recipe) == "fresh":
+        if max(training_seconds(run) for run in result["runs"]) <= CHEAP_SECONDS and status(recipe) == "fresh":
             cheap.append(recipe)
     return sorted(cheap, key=lambda r: hashlib.sha256(f"{commit} {r.name}".encode()).digest())[:count]
 

@@ -17,14 +17,14 @@ Each number is the mean and sample standard deviation over the seeds of a row, o
 was best on the validation split. *Chance* knows the distribution of the targets alone (the shares of the classes, or
 the mean); *baseline* is logistic regression or least squares on the same training rows, at most 10,000 of them; on a
 table of mixed columns it is ridge regression, and *trees* are boosted trees. A recipe with folds is run for each of
-them, and a seed's number is the mean over the folds. The
-*ablation* takes away what the recipe is about and must miss the expected number. *Book* is what the book prints.
-Seconds are of training alone. A **stale** row was measured before its config or code changed; `dive results --stale`
-measures it again.
+them, and a seed's number is the mean over the folds. The *ablation* takes away what the recipe is about and must miss
+the expected number. *Book* is what the book prints. Seconds are CPU-seconds of training with its validation, all
+threads together: those by the clock depend on what else the machine does, and speeds are in BENCH.md. A **stale** row
+was measured before its config or code changed; `dive results --stale` measures it again.
 """
 COLUMNS = (
     "recipe", "command", "metric", "result", "expected", "chance", "baseline", "ablation", "book",
-    "parameters", "seconds", "s/epoch", "samples/s",
+    "parameters", "seconds", "s/epoch",
 )  # fmt: skip
 
 
@@ -61,10 +61,9 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[st
     book = recipe.head.get("book", "-")
     if result is None:
         metric = expected[0] if expected else "-"
-        return [f"`{recipe.name}`", f"`dive fit {recipe.name}`", metric, "not run", promise, *"---", book, *"----"]
+        return [f"`{recipe.name}`", f"`dive fit {recipe.name}`", metric, "not run", promise, *"---", book, *"---"]
     metric = metric_of(recipe, result)
     command = " ".join(["dive fit", recipe.name, *result["extra"]])
-    rates = [run["samples_per_second"] for run in result["runs"] if run["samples_per_second"]]
     return [
         f"`{recipe.name}`" + (" **stale**" if stale else ""),
         f"`{command}`",
@@ -76,9 +75,8 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[st
         ablation(recipe, result, metric),
         book,
         f"{result['runs'][0]['parameters']:,}",
-        f"{mean(run['seconds'] for run in result['runs']):.0f} ({result['device']})",
+        f"{mean(map(training_seconds, result['runs'])):.0f} ({result['device']})",
         epoch_seconds(result),
-        f"{mean(rates):,.0f}" if rates else "-",
     ]
 
 
@@ -125,10 +123,15 @@ def ablation(recipe: Recipe, result: dict[str, Any], metric: str) -> str:
     return f"{number(value)} (`{tried['arguments']}`){verdict}"
 
 
+def training_seconds(run: dict[str, Any]) -> float:
+    """CPU-seconds of training, which a busy machine does not change; by the clock where they were not recorded."""
+    return float(run.get("cpu_seconds") or run["seconds"])
+
+
 def epoch_seconds(result: dict[str, Any]) -> str:
     """Seconds of one epoch, its validation and its saving included; - for rows that did not record the epochs."""
     runs = [run for run in result["runs"] if run.get("epochs")]
-    return f"{mean(run['seconds'] / run['epochs'] for run in runs):.2g}" if runs else "-"
+    return f"{mean(training_seconds(run) / run['epochs'] for run in runs):.2g}" if runs else "-"
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from callbacks.figures import new_figure
 from scripts.recipes import CONFIGS
+from scripts.results_page import training_seconds
 
 METRIC = "test/acc"
 LEAST = 3  # points that make a picture
@@ -42,7 +43,7 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
     for ax, (data, members) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
         sizes = [result["runs"][0]["parameters"] for _, result in members]
         values = [[run["metrics"][METRIC] for run in result["runs"]] for _, result in members]
-        seconds = [mean(run["seconds"] / run["epochs"] for run in result["runs"]) for _, result in members]
+        seconds = [mean(training_seconds(run) / run["epochs"] for run in result["runs"]) for _, result in members]
         means = [mean(v) for v in values]
         spreads = [stdev(v) if len(v) > 1 else 0.0 for v in values]
         ax.errorbar(sizes, means, spreads, fmt="none", ecolor="lightgray", zorder=1)
@@ -51,5 +52,5 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
             ax.annotate(name.split("/")[1], (x, y), xytext=(4, 4), textcoords="offset points", fontsize="x-small")
         ax.set(xscale="log", xlabel="parameters", ylabel=METRIC, title=data)
         ax.grid(alpha=0.3)
-        figure.colorbar(points, ax=ax, label="seconds an epoch, one thread")
+        figure.colorbar(points, ax=ax, label="CPU-seconds an epoch")
     return figure

@@ -120,10 +120,20 @@ class GPT(nn.Module):
         return x
 
     def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
-        """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V)."""
-        if state is None:
-            state = DecoderState(self.num_layers, self.window, capacity=self.seq_len)
-        return self.head(self.norm(self.features(tokens, state))), state
+        """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V).
+
+        Where learned positions end, a text goes on from the last half of the context.
+        """
+        state = state or DecoderState(self.num_layers, self.window, capacity=self.seq_len)
+        new, given = tokens.shape[1], tokens
+        if self.positions is not None and 0 < state.length <= self.seq_len < state.length + new:
+            assert state.tokens is not None
+            given = torch.cat([state.tokens, tokens], 1)
+            state.forget()
+        x = self.features(given, state)[:, -new:]
+        if self.positions is not None:
+            state.remember(tokens, self.seq_len // 2)
+        return self.head(self.norm(x)), state
 
     def for_decoding(self) -> "GPT":
         """Lays each matrix out in memory as (in, out), its shape as it was: a multiplication by one row, which is what

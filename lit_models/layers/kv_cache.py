@@ -92,6 +92,7 @@ class DecoderState:
     def __init__(self, num_layers: int, window: int = 0, capacity: int = 64, with_memory: bool = False) -> None:
         self.own = [KVCache(window, capacity) for _ in range(num_layers)]
         self.memory = [KVCache(capacity=1) for _ in range(num_layers)] if with_memory else []
+        self.tokens: Tensor | None = None  # (B, n), the newest: for a decoder whose context may fill up
 
     @property
     def length(self) -> int:
@@ -106,4 +107,15 @@ class DecoderState:
         """Replaces row i of the batch by row ``rows[i]``, in place."""
         for cache in (*self.own, *self.memory):
             cache.reorder(rows)
+        if self.tokens is not None:
+            self.tokens = self.tokens.index_select(0, rows)
         return self
+
+    def remember(self, tokens: Tensor, most: int) -> None:
+        """Keeps the newest ``most`` of the tokens (B, n) so far and these (B, T)."""
+        self.tokens = (tokens if self.tokens is None else torch.cat([self.tokens, tokens], 1))[:, -most:]
+
+    def forget(self) -> None:
+        """Empties the caches; the tokens stay."""
+        for cache in (*self.own, *self.memory):
+            cache.length = 0

@@ -5,7 +5,8 @@ Departs from the book: the loss is half the squared error throughout. The book c
 ``nn.MSELoss``) at the same rate 0.03, which doubles the step and explains most of the better fit it prints. Three
 epochs at 0.03 leave the bias 0.2 short, so the recipe takes ten times as many.
 
-    dive fit linear/linear_regression       a generated line with known weights, offline
+    dive fit linear/linear_regression                   a generated line with known weights, offline
+    dive ensemble linear/linear_regression_house_prices     the book's recipe for house prices (D2L 5.7)
 
 The numbers it reaches are in RESULTS.md.
 """

@@ -88,8 +88,9 @@ class TwoLayers(nn.Module):
         return (x.flatten(1) @ self.w1.T + self.b1).clamp(min=0) @ self.w2.T + self.b2
 
     def objective(self, x: Tensor, y: Tensor, decay: float, depth: int = 2) -> tuple[Tensor, Tensor]:
-        """J, with gradients by hand, and L."""
-        return Objective.apply(x.flatten(1), y, self.w1, self.b1, self.w2, self.b2, decay, depth)
+        """J, with gradients by hand, and L, in the parameters' precision also where autocast would take a lower one."""
+        with torch.autocast(x.device.type, enabled=False):
+            return Objective.apply(x.flatten(1), y, self.w1, self.b1, self.w2, self.b2, decay, depth)
 
 
 class LitBackprop(Classifier):

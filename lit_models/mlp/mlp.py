@@ -1,6 +1,6 @@
 """The multilayer perceptron: linear layers with a non-linearity in between, for images and for tables.
 
-Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors". D2L 5.1, 5.2.
+Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors". D2L 5.1, 5.2, 5.5, 5.7.
 Departs from the book: any number of hidden layers, and dropout after each. ``activation: identity`` shows the point of
 D2L 5.1: without the non-linearity, layers of any depth are one linear map.
 
@@ -8,6 +8,9 @@ D2L 5.1: without the non-linearity, layers of any depth are one linear map.
     dive fit mlp/mlp_mnist               the book's recipe (784-256-10) on all of MNIST
     dive fit mlp/mlp_fashion_mnist       the book's recipe on its own data
     dive fit mlp/mlp_regression          a real table: the fuel consumption of 392 cars, offline
+    dive fit mlp/early_stopping          two labels in five are wrong: held-out rows say when to stop, offline
+    dive ensemble mlp/house_prices      a generated table in five folds, offline
+    dive ensemble mlp/house_prices_kaggle      the real one, with a submission
     dive fit mlp/mlp --data CSVTable --data.path FILE --data.target COLUMN        your own table's classes
 
 The numbers they reach are in RESULTS.md.

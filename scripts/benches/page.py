@@ -75,8 +75,8 @@ writes after 1,536 tokens, its `early` after 128."""
 CONVNETS = """\
 Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the small stem, in the shortest PyTorch
 loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
-`naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out of
-40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
+`naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
+of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
 
 
 def render(results: dict[str, Any]) -> str:

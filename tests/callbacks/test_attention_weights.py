@@ -12,9 +12,8 @@ def test_weights_of_every_attention_by_name() -> None:
     assert list(found) == ["net.layers.0.attention", "net.layers.1.attention"]
     assert all(w.shape == (2, 2, 6, 6) for w in found.values())
     assert model.training and bool((model.eval()(x) == before).all())
-    assert not any(
-        getattr(m, "keep_weights", False) or getattr(m, "weights", None) is not None for m in model.modules()
-    )
+    keepers = [m for m in model.modules() if hasattr(m, "keep_weights")]
+    assert len(keepers) == 2 and not any(m.keep_weights or m.weights is not None for m in keepers)
 
 
 def test_a_network_without_attention_has_none() -> None:

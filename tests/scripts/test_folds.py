@@ -31,7 +31,15 @@ def test_a_number_of_folds_that_is_none_is_refused(text: str) -> None:
 
 def test_a_seeds_row_is_the_mean_of_its_folds_and_keeps_them() -> None:
     rows = [
-        {"seed": 1, "seconds": s, "epochs": 2, "samples_per_second": None, "parameters": 9, "metrics": {"test/rmse": m}}
+        {
+            "seed": 1,
+            "seconds": s,
+            "cpu_seconds": s,
+            "epochs": 2,
+            "samples_per_second": None,
+            "parameters": 9,
+            "metrics": {"test/rmse": m},
+        }
         for s, m in ((1.0, 0.1), (2.5, 0.3))
     ]
     row = mean_row(rows)

@@ -94,6 +94,18 @@ def test_learned_positions_end_with_the_context_and_rotary_ones_do_not() -> None
     assert small(form="llama")(tokens).shape == (1, 13, 11)
 
 
+def test_a_text_longer_than_the_context_goes_on_from_its_last_half() -> None:
+    net, tokens = small(), torch.randint(11, (2, 20))
+    state, parts = None, []
+    for t in range(20):
+        logits, state = net.decode(tokens[:, t : t + 1], state)
+        parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts[:12], 1), net(tokens[:, :12]))
+    anew = net(tokens[:, 6:18])  # the context of 12 was full: the last 6, and what came after
+    torch.testing.assert_close(torch.cat(parts[12:18], 1), anew[:, 6:])
+    torch.testing.assert_close(parts[18], net(tokens[:, 12:19])[:, -1:])
+
+
 def test_cost_of_the_window_does_not_grow() -> None:
     net, state = small(form="llama", window=4), None
     for _ in range(20):

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision.models as tv
 from torch import Tensor, nn
 
 from lit_models.cnn.resnet import LitResNet, ResNet
+from scripts.cli import main
 from tests.battery import ADAM, ClassifierBattery
+from tests.datamodules.vision.pictures import fill
 from tests.small import small_trainer
 
 
@@ -118,3 +121,42 @@ def test_images_are_normalised_for_published_weights_alone() -> None:
     x = torch.rand(1, 3, 2, 2)
     assert torch.equal(plain(x), x)
     torch.testing.assert_close(model(x)[:, 0], (x[:, 0] - 0.485) / 0.229)
+
+
+PICTURES = ["--data", "ImageFolder", "--data.batch_size", "8", "--trainer.max_epochs", "1"]
+
+
+def test_your_pictures_start_from_a_torchvision_file_that_is_not_needed_afterwards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "resnet18.pth"
+    published = tv.resnet18(weights=None)
+    torch.save(published.state_dict(), file)
+    root = str(fill(tmp_path / "photos", 8))
+    freeze = ["--model.freeze_features", "true"]
+    assert main(["fit", "cnn/resnet", *PICTURES, "--data.root", root, "--model.weights", str(file), *freeze]) == 0
+    said = capsys.readouterr().err
+    assert "fc.bias, fc.weight are for another number of classes" in said and "summed over its three colours" in said
+    (checkpoint,) = (tmp_path / "runs").glob("**/best.ckpt")
+    weights = torch.load(checkpoint, weights_only=True)["state_dict"]
+    assert torch.equal(weights["net.layer4.1.conv2.weight"], published.layer4[1].conv2.weight)
+    file.unlink()
+    assert main(["predict", "cnn/resnet", "--data.root", root]) == 0
+    assert list((tmp_path / "runs").glob("**/predictions.csv"))
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"),
+    [
+        ("resnet18.pth", "weights: there is no file resnet18.pth"),
+        ("other.pth", "weights: other.pth does not fit ResNet: it lacks conv1.weight, bn1.weight, bn1.bias and"),
+    ],
+)
+def test_wrong_weights_are_one_line(
+    weights: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(nn.Linear(2, 2).state_dict(), "other.pth")
+    root = str(fill(tmp_path / "photos", 4))
+    assert main(["fit", "cnn/resnet", *PICTURES, "--data.root", root, "--model.weights", weights]) == 2
+    assert [line for line in capsys.readouterr().err.splitlines() if says in line]

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.cnn.vgg import VGG, LitVGG
+from scripts.cli import main
 from tests.battery import ADAM, ClassifierBattery
 
 
@@ -41,6 +42,12 @@ def test_32_pixels_are_the_least() -> None:
     assert VGG(3, 4, 32, width=1, hidden_size=4).eval()(torch.rand(1, 3, 32, 32)).shape == (1, 4)
     with pytest.raises(ValueError, match="image_size is 31: VGG needs at least 32 pixels"):
         VGG(3, 4, 31, width=1, hidden_size=4)
+
+
+def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "cnn/vgg", "--data.image_size", "20"]) == 2
+    error = capsys.readouterr().err
+    assert "VGG needs at least 32 pixels" in error and error.count("\n") == 1
 
 
 def test_another_depth_is_refused() -> None:

@@ -50,6 +50,14 @@ def test_gradients_equal_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda *p: Objective.apply(x, y, *p, DECAY, 2)[0], inputs)
 
 
+def test_autocast_leaves_the_gradients_as_they_are() -> None:
+    net, x, y = TwoLayers(6, 4, 5), torch.randn(7, 6), torch.tensor([0, 1, 2, 3, 0, 1, 2])
+    plain = torch.autograd.grad(net.objective(x, y, DECAY)[0], list(net.parameters()))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        objective, _ = net.objective(x, y, DECAY)
+    torch.testing.assert_close(list(torch.autograd.grad(objective, list(net.parameters()))), list(plain))
+
+
 def test_a_scaled_objective_has_scaled_gradients() -> None:
     net, x, y = problem()
     objective, _ = net.objective(x, y, DECAY)
