@@ -65,7 +65,7 @@ class RunRecord(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Lightning writes an epoch's row after its checkpoint: a kill in between must not lose the row."""
-        epochs = trainer.fit_loop.epoch_progress.current
+        epochs: Any = trainer.fit_loop.epoch_progress.current
         if trainer.training and epochs.processed > epochs.completed:
             new = {k: v for k, v in trainer.logged_metrics.items() if self.logged.get(k) is not v}
             row = {name: float(value) for name, value in new.items() if not name.endswith("_step")}

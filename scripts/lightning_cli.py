@@ -165,7 +165,7 @@ class DiveCLI(LightningCLI):
         section.trainer.default_root_dir = str(self.command.run)
         loggers = section.trainer.logger
         for logger in loggers if isinstance(loggers, list) else [loggers]:
-            arguments = getattr(logger, "init_args", None)
+            arguments: Any = getattr(logger, "init_args", None)
             if arguments is not None and arguments.get("save_dir", "") in (None, "."):
                 arguments.save_dir = str(self.command.run)
             if getattr(logger, "class_path", "").endswith("WandbLogger") and not arguments.get("id"):

@@ -20,6 +20,7 @@ QUICK = ["--trainer.limit_train_batches", "4", "--trainer.limit_val_batches", "1
 
 def run(folder: Path, log: str, *words: str) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(folder / "runs"), "WANDB_MODE": "offline", "WANDB_SILENT": "true"}
+    env["WANDB__SERVICE_WAIT"] = "300"  # seconds for its helper process to start, on a machine that others use too
     assert wait(start(dive, *words, *QUICK, log=folder / log, env=env)) == [0], (folder / log).read_text()[-2000:]
 
 

@@ -22,7 +22,15 @@ from scripts.recipes import find_recipe
 from tests.test_configs import PIECES
 
 ROWS = 8  # of the global batch: enough for an average, few enough for a large model
+MORE_ROWS = {"linear/label_shift": 64}  # most of its rows have weight 0
+#: What else of a recipe draws numbers in each process.
+QUIET = {
+    "audio/mel_cnn_spoken_digits": ["--model.num_masks", "0"],
+    "audio/mel_cnn_spoken_digits_published": ["--model.num_masks", "0"],
+}
 TOLERANCE = 1e-10  # relative to the largest gradient, in double precision
+SINGLE = ("LanguageModel", "Seq2Seq")  # tasks that compute their loss in single precision, whatever the weights
+SINGLE_TOLERANCE = 1e-6
 
 
 class Gradients(Callback):
@@ -36,10 +44,10 @@ class Gradients(Callback):
         self.steps.append(torch.cat([g.detach().flatten().clone() for g in grads]))
 
 
-def gradients(model: LightningModule, data: LightningDataModule, world: int) -> list[Tensor]:
+def gradients(model: LightningModule, data: LightningDataModule, world: int, rows: int) -> list[Tensor]:
     """The gradients (P,) of each optimiser's first step on the first batch, averaged over the processes."""
     keep = Gradients()
-    data.batch_size = ROWS // world  # type: ignore[attr-defined]
+    data.batch_size = rows // world  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
             default_root_dir=folder,
@@ -94,7 +102,8 @@ def small_pieces(name: str) -> list[str]:
 def check(name: str, port: int) -> None:
     """Raises where the gradients of the two ways differ."""
     torch.set_num_threads(1)
-    _, model, data = build([name, *small_pieces(name)])
+    rows = MORE_ROWS.get(name, ROWS)
+    _, model, data = build([name, *small_pieces(name), *QUIET.get(name, [])])
     assert data is not None
     data.prepare_data()
     data.setup("fit")
@@ -105,18 +114,20 @@ def check(name: str, port: int) -> None:
     os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
     if child == 0:
         try:
-            gradients(model, data, 2)
+            gradients(model, data, 2, rows)
             os._exit(0)
         finally:
             os._exit(1)
-    together = gradients(model, data, 2)
+    together = gradients(model, data, 2, rows)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the second process failed"
     torch.distributed.destroy_process_group()
     del os.environ["LOCAL_RANK"]
-    single = gradients(alone, data, 1)
-    assert single and len(single) == len(together), "no optimiser made a step"
-    for one, two in zip(single, together, strict=True):
+    single = gradients(alone, data, 1, rows)
+    assert single and together, "no optimiser made a step"
+    tolerance = SINGLE_TOLERANCE if {base.__name__ for base in type(model).__mro__} & set(SINGLE) else TOLERANCE
+    same_steps = len(single) == len(together)  # a line search (L-BFGS) may take another number of them
+    for one, two in zip(single[: None if same_steps else 1], together, strict=same_steps):
         largest = float(one.abs().max())
         assert largest > 0, "no gradient"
         difference = float((one - two).abs().max()) / largest
-        assert difference < TOLERANCE, f"gradients differ by {difference:.1e} of the largest"
+        assert difference < tolerance, f"gradients differ by {difference:.1e} of the largest"

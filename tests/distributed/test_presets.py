@@ -14,12 +14,12 @@ from tests.warm import dive, start, start_ranks, wait
 LENET = "cnn/lenet"
 QUICK = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
 USED = {
-    "cpu": "test_sharded.py",
+    "cpu": "../callbacks/test_sharded.py",
     "ddp": "test_launchers.py",
     "ddp_find_unused": "test_presets.py",
     "debug": "test_presets.py",
     "bf16": "test_presets.py",
-    "fsdp": "test_sharded.py",
+    "fsdp": "../callbacks/test_sharded.py",
     "slurm": "test_slurm.py, through scripts/slurm",
     "gpu": "test_presets.py, where there is a GPU",
 }
@@ -28,7 +28,7 @@ USED = {
 def test_each_preset_is_used() -> None:
     assert {path.stem for path in (CONFIGS / "trainer").glob("*.yaml")} == set(USED)
     for name, where in USED.items():
-        file = Path(__file__).with_name(where.split(",")[0])
+        file = Path(__file__).parent / where.split(",")[0]
         assert f"trainer/{name}" in file.read_text() or "scripts/slurm" in where
 
 
