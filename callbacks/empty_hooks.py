@@ -27,7 +27,7 @@ class NoProfiler(PassThroughProfiler):
 
     context: AbstractContextManager[Any] = nullcontext()
 
-    def profile(self, action_name: str) -> AbstractContextManager[Any]:
+    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
         return self.context
 
 

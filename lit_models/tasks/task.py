@@ -102,7 +102,7 @@ class Task(LightningModule):
             return optimizer
         scheduler = self.lr_scheduler(optimizer)
         if getattr(scheduler, "total_steps", None) == 0:  # OneCycle's way to ask for the length of the run
-            scheduler.total_steps = int(self.trainer.estimated_stepping_batches)
+            scheduler.total_steps = int(self.trainer.estimated_stepping_batches)  # type: ignore[attr-defined]
         schedule = {"scheduler": scheduler, "interval": self.lr_interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
