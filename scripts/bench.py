@@ -2,7 +2,7 @@
 
     dive bench                          everything, about fifteen minutes on two idle cores
     dive bench lenet --threads 1        one workload
-    dive bench --write                  everything, then results/bench.json and BENCH.md
+    dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
 
 The sides (``scripts/benches/``) take turns in one process with a fixed number of threads and do optimiser steps of the
 same kind on batches of the same size; they are compared by the medians of at least five turns. Ratios are worth more
@@ -138,7 +138,8 @@ def machine() -> dict[str, Any]:
 
 def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     """Measures the parts named and returns what ``results/bench.json`` holds: every single time, no medians."""
-    results: dict[str, Any] = {"machine": machine(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
+    found = {"machine": machine(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
+    results: dict[str, Any] = {"parts": dict.fromkeys(parts, found)}
     works = [w for w in WORKLOADS if w.name in parts]
     results["training"] = [row for w in works for count in threads for row in training(w, count, repeats)]
     for part, measure in SEQUENCES.items():
@@ -147,6 +148,18 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []
     return results
+
+
+def merged(old: dict[str, Any], new: dict[str, Any], parts: list[str]) -> dict[str, Any]:
+    """What is kept: the new parts, and the old ones that were not measured again, each with its machine and commit."""
+    works = {w.name for w in WORKLOADS}
+    kept = [row for row in old.get("training", []) if row["workload"] not in parts]
+    results = {**new, "training": kept + new["training"]}
+    for part in PARTS:
+        if part not in works and part not in parts:
+            results[part] = old.get(part, [])
+    before = {name: facts for name, facts in old.get("parts", {}).items() if name not in parts}
+    return results | {"parts": before | new["parts"]}
 
 
 def say(line: str) -> None:
@@ -166,13 +179,15 @@ def main(argv: list[str]) -> int:
             raise Mistake(f"nothing named {part!r} to measure{did_you_mean(part, PARTS) or ': ' + ', '.join(PARTS)}")
     if min(options.repeats, *options.threads) < 1:
         raise Mistake("--repeats and --threads are whole numbers of at least 1")
-    if options.write and (options.parts or options.repeats < 5):
-        raise Mistake("dive bench --write measures everything at least five times: leave out the parts")
-    results = run(options.parts or list(PARTS), options.threads, options.repeats)
+    if options.write and options.repeats < 5:
+        raise Mistake("dive bench --write keeps what was measured at least five times: --repeats 5")
+    parts = options.parts or list(PARTS)
+    results = run(parts, options.threads, options.repeats)
     say("\n" + render(results))
     if options.write:
         path = ROOT / "results" / "bench.json"
         path.parent.mkdir(exist_ok=True)
+        results = merged(json.loads(path.read_text()) if path.is_file() else {}, results, parts)
         path.write_text(json.dumps(results, indent=1) + "\n")
         (ROOT / "BENCH.md").write_text(render(results))
     return 0

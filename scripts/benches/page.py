@@ -81,12 +81,7 @@ of 40 and mirrors: ours on batches of 128, torchvision's transforms on single im
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
-    machine = results["machine"]
-    sections = [
-        HEAD,
-        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']} at the start; Python {machine['python']}, "
-        f"torch {machine['torch']}, lightning {machine['lightning']}; commit {results['commit']}, {results['date']}.",
-    ]
+    sections = [HEAD, *measured_on(results["parts"])]
     sequences = [row for part in SEQUENCES for row in results.get(part, [])]
     if results["training"] or sequences:
         sections += ["## Goals", goals(results["training"] + sequences)]
@@ -106,6 +101,20 @@ def render(results: dict[str, Any]) -> str:
     if results["memory"]:
         sections += ["## Memory", memory(results["memory"])]
     return "\n\n".join(sections) + "\n"
+
+
+def measured_on(parts: dict[str, Any]) -> list[str]:
+    """A line for each run of the benchmark: which parts it measured, on which machine, of which commit."""
+    runs: dict[str, list[str]] = {}
+    for part, found in parts.items():
+        machine = found["machine"]
+        line = (
+            f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']} at the start; Python "
+            f"{machine['python']}, torch {machine['torch']}, lightning {machine['lightning']}; commit "
+            f"{found['commit']}, {found['date']}."
+        )
+        runs.setdefault(line, []).append(part)
+    return [f"{', '.join(names)}: {line}" for line, names in runs.items()]
 
 
 def best(rows: list[Row], side: str) -> Row | None:

@@ -105,9 +105,13 @@ def test_the_sides_take_turns() -> None:
 
 
 def fake(**parts: Any) -> dict[str, Any]:
-    machine = {"cpu": "C", "cores": 2, "load": 0.0, "python": "3", "torch": "2", "lightning": "2"}
     empty: dict[str, Any] = {"training": [], "scaling": [], "startup": [], "memory": []}
-    return {"machine": machine, "commit": "abc", "date": "today"} | empty | parts
+    return {"parts": {part: on("abc") for part in parts}} | empty | parts
+
+
+def on(commit: str) -> dict[str, Any]:
+    machine = {"cpu": "C", "cores": 2, "load": 0.0, "python": "3", "torch": "2", "lightning": "2"}
+    return {"machine": machine, "commit": commit, "date": "today"}
 
 
 def row(workload: str, side: str, *rates: float) -> dict[str, Any]:
@@ -129,6 +133,19 @@ def test_page_shows_ratios_of_medians_with_their_spread_and_judges_the_goals() -
     assert cells(page, "softmax: ours / bare")[2:] == ["0.50", ">= 0.55", GOALS[1].why, "**MISS**"]
     assert cells(page, "softmax: ours / d2l")[2] == "5.00"  # against the better number of workers
     assert cells(page, "lenet: ours / bare")[-1] == "not run"
+
+
+def test_a_part_that_is_measured_again_replaces_its_rows_alone() -> None:
+    old = fake(training=[row("softmax", "bare", 1.0), row("lenet", "bare", 1.0)], memory=[{"what": "x", "mib": [1.0]}])
+    old["parts"] = {"softmax": on("old"), "lenet": on("old"), "memory": on("old")}
+    new = fake(training=[row("lenet", "bare", 2.0)])
+    new["parts"] = {"lenet": on("new")}
+    found = bench.merged(old, new, ["lenet"])
+    assert [(r["workload"], r["rates"]) for r in found["training"]] == [("softmax", [1.0]), ("lenet", [2.0])]
+    assert found["memory"] == old["memory"] and found["generation"] == []
+    page = render(found)
+    assert "softmax, memory: C, 2 cores" in page and "commit old" in page and "\n\nlenet: C" in page
+    assert bench.merged({}, new, ["lenet"])["training"] == new["training"]
 
 
 def test_page_shows_the_other_parts() -> None:
@@ -226,7 +243,6 @@ def test_page_shows_losses_and_tokens() -> None:
     ("argv", "message"),
     [
         (["lenett"], "did you mean 'lenet'"),
-        (["lenet", "--write"], "leave out the parts"),
         (["--write", "--repeats", "2"], "at least five times"),
         (["--repeats", "0"], "at least 1"),
     ],
