@@ -26,7 +26,8 @@ PIECES = {
 }
 #: A batch of a recipe takes a network of images most of a test's budget, one of 224 pixels all of it; an untrained
 #: translator writes to the last token, and a large batch of that takes a minute.
-SMALL_BATCHES = {topic: ["--data.batch_size", "8", "--data.eval_batch_size", "8"] for topic in ("cnn", "rnn", "attention")}
+EIGHT = ["--data.batch_size", "8", "--data.eval_batch_size", "8"]
+SMALL_BATCHES = {"cnn": EIGHT, "rnn": EIGHT, "attention": EIGHT}
 
 
 def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
