@@ -28,12 +28,15 @@ def main(argv: list[str]) -> int:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).eval()
-    if isinstance(model, LanguageModel) and getattr(data, "tokenizer", None) is not None:
-        continue_texts(model, data.tokenizer, options, device)
-    elif isinstance(model, Seq2Seq) and hasattr(data, "encode_source"):
-        answer(model, data, options, device)
-    else:
-        raise Mistake(f"{run} is a run of {type(model).__name__}, which writes no text")
+    if hasattr(model.net, "for_decoding"):
+        model.net = model.net.for_decoding()
+    with torch.inference_mode():
+        if isinstance(model, LanguageModel) and getattr(data, "tokenizer", None) is not None:
+            continue_texts(model, data.tokenizer, options, device)
+        elif isinstance(model, Seq2Seq) and hasattr(data, "encode_source"):
+            answer(model, data, options, device)
+        else:
+            raise Mistake(f"{run} is a run of {type(model).__name__}, which writes no text")
     return 0
 
 

@@ -21,6 +21,7 @@ from lit_models.attention.gpt_weights import load_hugging_face
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
 from lit_models.layers.kv_cache import DecoderState
 from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.packed_linear import packed
 from lit_models.layers.positions import LearnedPositions, RotaryPositions
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.language_model import LanguageModel
@@ -136,14 +137,8 @@ class GPT(nn.Module):
         return self.head(self.norm(x)), state
 
     def for_decoding(self) -> "GPT":
-        """Lays each matrix out in memory as (in, out), its shape as it was: a multiplication by one row, which is what
-        writing consists of, then reads memory in order, 1.15 times as fast on a CPU. Returns itself.
-        """
-        with torch.inference_mode(False), torch.no_grad():
-            for module in self.modules():
-                if isinstance(module, nn.Linear):
-                    module.weight.data = module.weight.t().contiguous().t()
-        return self.eval()
+        """A copy that writes faster on a CPU, where most of a step is reading the matrices: see ``packed``."""
+        return packed(self)
 
 
 class ContextTooLong(ValueError):

@@ -114,11 +114,18 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
     return list(table.values())
 
 
+@cache
+@torch.inference_mode(False)
+def windowed() -> GPT:
+    """Rotary positions, so that there is no end, and a sliding window."""
+    torch.manual_seed(0)
+    return GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW).for_decoding()
+
+
 @torch.inference_mode()
 def window_seconds() -> dict[str, float]:
-    """Seconds for ``NEW`` tokens after ``LATE`` tokens (ours) and after ``EARLY``: rotary positions, no end."""
-    torch.manual_seed(0)
-    net = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW).for_decoding()
+    """Seconds for ``NEW`` tokens after ``LATE`` tokens (ours) and after ``EARLY``."""
+    net = windowed()
     last, state = torch.ones(1, dtype=torch.long), None
     step, found = stepper(net), {}
     for name, until in (("early", EARLY), ("ours", LATE)):

@@ -1,10 +1,10 @@
 """GPT: the battery for both forms, and the facts of its own file."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_models.attention.gpt import GPT, ContextTooLong, LitGPT
 from lit_models.functional.beam import beam_search
@@ -114,13 +114,20 @@ def test_cost_of_the_window_does_not_grow() -> None:
     assert state.length == 20
 
 
-def test_layout_for_decoding_changes_no_number() -> None:
-    net, tokens = small(), torch.randint(11, (2, 5))
-    before = net(tokens)
-    state = net.state_dict()
-    torch.testing.assert_close(net.for_decoding()(tokens), before)
+@pytest.mark.parametrize("form", ["gpt2", "llama"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_copy_for_decoding_has_the_same_numbers(form: Literal["gpt2", "llama"], rows: int) -> None:
+    net, tokens = small(form=form).float(), torch.randint(11, (rows, 5))
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    copy = net.for_decoding()
+    assert not any(isinstance(module, nn.Linear) for module in copy.modules())
+    torch.testing.assert_close(copy.decode(tokens[:, :1], None)[0], net(tokens[:, :1]))
+    torch.testing.assert_close(copy(tokens), net(tokens))
     assert all(torch.equal(value, net.state_dict()[name]) for name, value in state.items())
-    assert net.head.weight is net.embedding.weight and net.head.weight.stride() == (1, 11)
+
+
+def test_only_single_precision_is_packed() -> None:
+    assert any(isinstance(module, nn.Linear) for module in small().for_decoding().modules())
 
 
 def test_what_writes_into_the_stream_begins_smaller() -> None:
