@@ -1,6 +1,6 @@
 """``dive bench``: our recipes against the bare PyTorch loop and against what people would write instead, side by side.
 
-    dive bench                          everything, about fifteen minutes on two idle cores
+    dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
 
@@ -26,7 +26,18 @@ from typing import Any
 import torch
 
 from callbacks.run_record import commit, versions
-from scripts.benches import bare, convnets, d2l_manner, generation, naive_lightning, ours, processes, translation
+from scripts.benches import (
+    bare,
+    convnets,
+    d2l_manner,
+    encoding,
+    generation,
+    naive_lightning,
+    ours,
+    processes,
+    recurrent,
+    translation,
+)
 from scripts.benches.page import render
 from scripts.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
 from scripts.mistakes import Mistake, did_you_mean
@@ -41,7 +52,13 @@ SLOW: dict[str, Side] = {
     "naive Lightning with accuracy": partial(naive_lightning.train, accuracy=True),
 }
 #: Parts that measure themselves: module.measure(threads, repeats, say) returns rows like those of ``training``.
-SEQUENCES = {"transformer": translation.measure, "generation": generation.measure, "convnets": convnets.measure}
+SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "recurrent": recurrent.measure,
+    "transformer": translation.measure,
+    "generation": generation.measure,
+    "encoding": encoding.measure,
+    "convnets": convnets.measure,
+}
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 
 

@@ -23,11 +23,18 @@ GOALS = (
     Goal("softmax", "bare", 0.55, None, "the limit of automatic optimisation on the smallest step"),
     Goal("softmax", "d2l", 7.0, 1, "loading whole batches by index"),
     Goal("lenet", "d2l", 1.6, None, "the same, under convolutions"),
+    Goal("rnn", "bare", 0.93, None, "the book's recurrent language models"),
+    Goal("gru", "bare", 0.93, None, "the same"),
+    Goal("lstm", "bare", 0.93, None, "the same"),
+    Goal("rnn", "d2l", 1.1, None, "windows as views of one tensor"),
+    Goal("gru", "d2l", 1.1, None, "the same"),
+    Goal("lstm", "d2l", 1.1, None, "the same"),
     Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),
     Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
     Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
     Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
     Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
+    Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),
     Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both in their faster form"),
     Goal("vgg11", "bare", 0.95, None, "the same"),
     Goal("densenet", "bare", 0.95, None, "the same"),
@@ -39,7 +46,7 @@ GOALS = (
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("transformer", "generation", "convnets")
+SEQUENCES = ("recurrent", "transformer", "generation", "encoding", "convnets")
 
 HEAD = """\
 # Speed
@@ -63,6 +70,12 @@ The sides that load image by image do fewer batches, since they take longer for 
 one of medians; in brackets the smallest and largest ratio within one turn."""
 
 
+RECURRENT = """\
+32 hidden units on one-hot characters, 1,024 windows of 32 a step: `rnn/rnn_time_machine` and the like as `dive fit`
+runs them, the bare loop with the same steps, clipping included, and the book's manner (D2L 9.5): a `TensorDataset` of
+all windows, its own clipping, the perplexity of each step kept."""
+ENCODING = """\
+Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` alone."""
 TRANSFORMER = """\
 2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
 runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
@@ -87,11 +100,15 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Goals", goals(results["training"] + sequences)]
     if results["training"]:
         sections += ["## Training", training(results["training"])]
+    if results.get("recurrent"):
+        sections += ["## Training the book's recurrent networks", RECURRENT, training(results["recurrent"])]
     if results.get("transformer"):
         sections += ["## Training the book's transformer", TRANSFORMER, training(results["transformer"])]
         sections += [losses(results["transformer"])]
     if results.get("generation"):
         sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
+    if results.get("encoding"):
+        sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
     if results["scaling"]:

@@ -13,7 +13,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from lit_models.attention.transformer import Transformer
 from scripts import bench
-from scripts.benches import convnets, generation, processes, translation
+from scripts.benches import convnets, encoding, generation, processes, recurrent, translation
 from scripts.benches.page import GOALS, render
 from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.build import build
@@ -226,6 +226,39 @@ def test_both_sides_write_the_same_text(case: str, monkeypatch: pytest.MonkeyPat
     rows, sides = generation.CASES[case]
     ours, theirs = (side(rows) for side in sides.values())
     assert ours.shape == (rows, 6) and torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("side", recurrent.SIDES)
+def test_recurrent_sides_take_the_same_steps(side: str, witness: Witness) -> None:
+    clock = Clock(steps=10, warmup=1)
+    with bench.quiet():
+        recurrent.SIDES[side]("gru", clock)
+    assert witness.steps == clock.count == 11
+    assert clock.samples == recurrent.WINDOWS  # an epoch's last batch is smaller
+    (group,) = witness.optimizers[-1].param_groups
+    assert sum(p.numel() for p in group["params"]) == 3 * 32 * (28 + 32 + 2) + 28 * 33
+    assert group["lr"] == 4.0
+
+
+def test_clipping_by_the_book_is_clipping_of_the_norm() -> None:
+    net = nn.Linear(3, 3)
+    for scale in (10.0, 0.01):
+        torch.manual_seed(0)
+        net.zero_grad()
+        (net(torch.randn(4, 3)).pow(2).sum() * scale).backward()
+        wanted = [p.grad.clone() for p in net.parameters() if p.grad is not None]
+        recurrent.clip_by_the_book(net)
+        found = [p.grad.clone() for p in net.parameters() if p.grad is not None]
+        for p, gradient in zip(net.parameters(), wanted, strict=True):
+            p.grad = gradient
+        nn.utils.clip_grad_norm_(net.parameters(), recurrent.CLIP)
+        for p, gradient in zip(net.parameters(), found, strict=True):
+            torch.testing.assert_close(gradient, p.grad)
+
+
+def test_both_sides_encode_the_same_ids() -> None:
+    rows = encoding.measure(1, 1, lambda line: None)  # raises where they differ
+    assert [row["side"] for row in rows] == ["ours", "tokenizers"] and all(row["rates"][0] > 0 for row in rows)
 
 
 def test_page_shows_losses_and_tokens() -> None:
