@@ -24,7 +24,7 @@ class FraEng(ParallelText):
         subset: ``book``: the first ``train_size`` rows of the file for training, the next for validation and test.
             ``random``: rows from all of the file; an English sentence is in one split alone.
         train_size, val_size, test_size: Pairs of each split.
-        source_vocab_size, target_vocab_size, max_length, min_count: See ``ParallelText``.
+        source_vocab_size, target_vocab_size, max_length, tokenizer, min_count: See ``ParallelText``.
         **parallel: See ``ParallelText``.
     """
 
@@ -37,11 +37,11 @@ class FraEng(ParallelText):
         source_vocab_size: int = 200,
         target_vocab_size: int = 220,
         max_length: int = 9,
+        tokenizer: Literal["char", "word", "space", "bpe"] = "space",
         min_count: int = 2,
         **parallel: Any,
     ) -> None:
-        parallel.setdefault("tokenizer", "space")
-        super().__init__(source_vocab_size, target_vocab_size, max_length, min_count=min_count, **parallel)
+        super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, min_count=min_count, **parallel)
         self.subset, self.sizes = subset, (train_size, val_size, test_size)
 
     def normalise(self, text: str) -> str:

@@ -25,7 +25,7 @@ class Multi30k(ParallelText):
 
     Args:
         source, target: Languages out of en, de, fr.
-        source_vocab_size, target_vocab_size, max_length: See ``ParallelText``.
+        source_vocab_size, target_vocab_size, max_length, tokenizer: See ``ParallelText``.
         **parallel: See ``ParallelText``.
     """
 
@@ -36,10 +36,10 @@ class Multi30k(ParallelText):
         source_vocab_size: int = 8000,
         target_vocab_size: int = 8000,
         max_length: int = 48,
+        tokenizer: Literal["char", "word", "space", "bpe"] = "bpe",
         **parallel: Any,
     ) -> None:
-        parallel.setdefault("tokenizer", "bpe")
-        super().__init__(source_vocab_size, target_vocab_size, max_length, **parallel)
+        super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, **parallel)
         self.source, self.target = source, target
 
     def pairs(self) -> dict[str, Pairs]:

@@ -16,8 +16,7 @@ class TimeMachine(LanguageModelData):
     """173,428 characters, 28 symbols: the letters, the space, ``<unk>``.
 
     Departs from the book: the parts do not overlap (its last training windows share characters with its first
-        validation
-    windows), and there is a test part after them, which nothing is chosen by.
+    validation windows), and there is a test part after them, which nothing is chosen by.
 
     Args:
         train_windows, val_windows, test_windows: The book's 10,000 and 5,000 windows of every ``seq_len`` characters,

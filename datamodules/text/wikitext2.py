@@ -20,19 +20,23 @@ class WikiText2(LanguageModelData):
 
     Args:
         part: ``valid`` trains on the first nine tenths of the published validation part (213,886 words) and validates
-            on the rest: a small set with real articles. ``train`` is the published division and needs wiki.train.tokens
-                in
-            the folder.
-        **text: See ``LanguageModelData``. With ``tokenizer: space`` the words are the published ones.
+            on the rest: a small set with real articles. ``train`` is the published division and needs
+            wiki.train.tokens in the folder.
+        tokenizer: With ``space`` the words are the published ones.
+        **text: See ``LanguageModelData``.
     """
 
     specials = ("<unk>",)
 
     def __init__(
-        self, vocab_size: int = 10_000, seq_len: int = 35, part: Literal["valid", "train"] = "valid", **text: Any
+        self,
+        vocab_size: int = 10_000,
+        seq_len: int = 35,
+        tokenizer: Literal["char", "word", "space", "bpe"] = "space",
+        part: Literal["valid", "train"] = "valid",
+        **text: Any,
     ) -> None:
-        text.setdefault("tokenizer", "space")
-        super().__init__(vocab_size, seq_len, **text)
+        super().__init__(vocab_size, seq_len, tokenizer, **text)
         self.part = part
 
     def texts(self) -> dict[str, str]:

@@ -4,8 +4,8 @@ Elman 1990, "Finding structure in time". Departs from the book: an epoch's perpl
 (its plot shows the mean of the batches' exps), prediction works for any number of sequences (its from-scratch loop
 unpacks the state for one alone).
 
-    dive fit rnn/rnn                  characters of Python's documentation, the state carried from batch to batch,
-    offline dive fit rnn/rnn_time_machine     the book's recipe
+    dive fit rnn/rnn                  characters of Python's documentation, the state carried, offline
+    dive fit rnn/rnn_time_machine     the book's recipe
     dive generate rnn/rnn --prompt "The import statement"
 
 The numbers they reach are in RESULTS.md.
