@@ -33,7 +33,8 @@ class LastCheckpoint(Checkpoint):
     That is what makes a resumed run equal to one that was never interrupted, to the bit and to the row of metrics.csv:
     weights, loader and random states agree, no gradient waits to be used, and no validation, end of an epoch or line of
     the log belongs to the step. Lightning's own handlers save wherever they are called, with the loader one batch
-    ahead, and its ModelCheckpoint before the validation of the step. The end of an epoch is saved by ModelCheckpoint.
+    ahead, and its ModelCheckpoint before the validation of the step. The end of an epoch is saved by ModelCheckpoint
+    where it is a new best, else here.
 
     Several processes decide together: a reduction every so many steps as take ``patience`` seconds. It is a
     ``Checkpoint`` because Lightning calls those after all other callbacks, whose state is saved too.
@@ -98,11 +99,19 @@ class LastCheckpoint(Checkpoint):
             self.stop(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Between two epochs ModelCheckpoint has just saved."""
+        """Between two epochs last.ckpt has just been saved."""
         if self.saved_step == trainer.global_step and trainer.global_step:
             self.signum, _ = self.agree(trainer)
             if self.signum:
                 self.stop(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """ModelCheckpoint, called before, writes last.ckpt where the epoch was the best so far and nowhere else
+        (Lightning 2.6): the others are saved here.
+        """
+        keeps = any(isinstance(c, ModelCheckpoint) and c.save_last for c in trainer.checkpoint_callbacks)
+        if keeps and self.saved_step != trainer.global_step:
+            trainer.save_checkpoint(last_of(trainer))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.saved_step, self.saved_at = trainer.global_step, time.monotonic()

@@ -38,6 +38,23 @@ def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path:
     assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0] == {"epoch": 1, "batch": 3, "batches": 4}
 
 
+def test_an_epoch_that_is_no_best_is_saved_as_the_last_all_the_same(tmp_path: Path) -> None:
+    class Worse(SmallNet):
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("val/loss", float(self.current_epoch))
+
+    folder = tmp_path / "checkpoints"
+    save = ModelCheckpoint(folder, "best", "val/loss", save_last=True, save_on_train_epoch_end=True)
+    trainer = small_trainer(tmp_path, save, LastCheckpoint(), max_epochs=3, **SAVING)
+    trainer.fit(Worse(), datamodule=Points())
+    steps = {name: torch.load(folder / f"{name}.ckpt", weights_only=True)["global_step"] for name in ("best", "last")}
+    assert steps == {"best": 4, "last": 12}
+
+    again = small_trainer(tmp_path, save, LastCheckpoint(), max_epochs=4, **SAVING)
+    again.fit(Worse(), datamodule=Points(), ckpt_path=folder / "last.ckpt")
+    assert again.global_step == 16
+
+
 def test_the_handlers_are_put_back(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     small_trainer(tmp_path, LastCheckpoint(), **SAVING).fit(SmallNet(), datamodule=Points())
