@@ -3,7 +3,8 @@
 Classification: the shares of the classes in the training set (whose accuracy is that of the most frequent one), and
 logistic regression. Regression: the mean of the training targets, and least squares. Both see what the network sees,
 after ``transform``, without augmentation, flattened. On a table of mixed columns (a datamodule with ``columns``) least
-squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added. A
+squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added. Of
+a text with a class (a datamodule with a ``vocabulary``) logistic regression sees how often each token is in it. A
 datamodule of another kind (texts, pairs of texts, series) answers for itself by a method ``baselines()`` of the same
 form.
 """
@@ -37,9 +38,12 @@ def baselines(data: Any) -> dict[str, dict[str, Any]]:
     of = "" if len(rows) == len(train[0]) else f" of {len(train[0]):,}"
     x, y = seen(data, tuple(t[rows] for t in train))
     x_test, y_test = seen(data, test)
+    on = f"on {len(rows):,}{of} training rows"
+    if getattr(data, "vocabulary", None):
+        counts = [bag_of_tokens(tokens, len(data.vocabulary)) for tokens in (x, x_test)]
+        return classification(counts[0], y, counts[1], y_test, f"on the counts of tokens, {on}")
     if x.shape[1] > MAX_FEATURES:
         return {}
-    on = f"on {len(rows):,}{of} training rows"
     found = (classification if y.dtype.kind == "i" else regression)(x, y, x_test, y_test, on)
     return found | (table(x, y, x_test, y_test, on) if hasattr(data, "columns") else {})
 
@@ -55,7 +59,15 @@ def seen(data: Any, split: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
     return x.flatten(1).numpy().astype(np.float64), y.numpy()
 
 
-def classification(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:
+def bag_of_tokens(tokens: np.ndarray, size: int) -> Any:
+    """Tokens (N, T), 0 for padding -> how often each is there (N, size), a sparse matrix."""
+    from scipy.sparse import csr_matrix
+
+    rows, places = tokens.nonzero()
+    return csr_matrix((np.ones(len(rows)), (rows, tokens[rows, places].astype(np.int64))), (len(tokens), size))
+
+
+def classification(x: Any, y: np.ndarray, x_test: Any, y_test: np.ndarray, on: str) -> dict[str, Any]:
     from sklearn import __version__
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
