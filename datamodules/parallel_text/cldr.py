@@ -38,7 +38,7 @@ class CLDR(ParallelText):
             dollars) and territory (Kenya). A territory of the test was never seen in any language.
         holdout: ``values``: the test has other dates, times and amounts. ``patterns``: besides, each language has one
             kind that only the test asks of it: seen in other languages, never in this one.
-        train_size, val_size, test_size: Pairs of each split.
+        train_size, val_size, test_size: Pairs of each split; where CLDR has fewer (territories alone), all there are.
         source_vocab_size, target_vocab_size, max_length: See ``ParallelText``.
         **parallel: See ``ParallelText``.
     """
@@ -81,8 +81,22 @@ class CLDR(ParallelText):
             splits = random_splits(list(found.items()), val, 1, train)
             return splits | {"test": list(unseen.items())[:test]}
         if set(self.kinds) == {"territory"} or len(found) < wanted:
-            train = 0  # all there are
+            return self.by_text(found, val, test)
         return self.without_leaks(random_splits(list(found.items()), val, test, train))
+
+    @staticmethod
+    def by_text(pairs: dict[str, str], val: int, test: int) -> dict[str, Pairs]:
+        """All pairs, where CLDR has fewer than asked for: a tenth of the English texts is for the test in every
+        language, a tenth for validation.
+        """
+        texts = list(dict.fromkeys(source.split(" ", 1)[1] for source in pairs))
+        random.Random(0).shuffle(texts)
+        tenth = max(1, len(texts) // 10)
+        split = dict.fromkeys(texts[:tenth], "test") | dict.fromkeys(texts[tenth : 2 * tenth], "val")
+        splits: dict[str, Pairs] = {"train": [], "val": [], "test": []}
+        for source, target in pairs.items():
+            splits[split.get(source.split(" ", 1)[1], "train")].append((source, target))
+        return splits | {"val": splits["val"][:val], "test": splits["test"][:test]}
 
     @staticmethod
     def without_leaks(splits: dict[str, Pairs]) -> dict[str, Pairs]:

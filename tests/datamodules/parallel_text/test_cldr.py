@@ -51,10 +51,12 @@ def test_held_out_patterns_are_new_to_their_language_alone() -> None:
     assert kinds("train") == {("<sw>", True), ("<fr>", False)} and kinds("test") == {("<sw>", False), ("<fr>", True)}
 
 
-def test_territories_of_the_test_are_new_in_any_language() -> None:
-    splits = CLDR(kinds=["territory"], **SMALL).pairs()
-    train, test = ({source.split(" ", 1)[1] for source, _ in splits[name]} for name in ("train", "test"))
-    assert train and test and not train & test
+@pytest.mark.parametrize("sizes", [SMALL, {}])
+def test_territories_of_the_test_are_new_in_any_language(sizes: dict[str, int]) -> None:
+    splits = CLDR(kinds=["territory"], **sizes).pairs()
+    train, val, test = ({source.split(" ", 1)[1] for source, _ in splits[name]} for name in ("train", "val", "test"))
+    assert not train & test and not train & val and not val & test
+    assert len(splits["train"]) > 300 and len(val) >= 20 and len(test) >= 20
 
 
 def test_tokens_lose_nothing() -> None:
