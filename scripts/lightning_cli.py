@@ -24,6 +24,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
+from callbacks.unscaled_clipping import clip_unscaled
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint, is_sharded
 from scripts.explain import explain, first_error
@@ -209,6 +210,7 @@ class DiveCLI(LightningCLI):
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
         skip_empty_hooks(trainer)
+        clip_unscaled(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.metrics_csv import MetricsCSV
+from callbacks.unscaled_clipping import clip_unscaled
 from datamodules.vision.images import ImageTensors
 from scripts.arguments import DEFAULT, load_yaml
 from scripts.benches.workloads import IMAGES, Clock, Workload, random_images
@@ -62,6 +63,7 @@ def fit(model: Any, data: Any, clock: Clock, **more: Any) -> None:
         settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1, **more}
         trainer = Trainer(**settings, callbacks=[*callbacks, Ticks(clock)])
         skip_empty_hooks(trainer)  # as scripts/lightning_cli.py does
+        clip_unscaled(trainer)
         trainer.fit(model, data)
 
 
