@@ -151,8 +151,8 @@ def training_sides(name: str) -> dict[str, Side]:
         "torchvision": partial(train_bare, name),
         "bare": partial(train_bare, name, channels_last=True),
         "ours": partial(train_ours, name),
-        "bare, bf16": partial(train_bare, name, channels_last=True, bf16=True),
-        "ours, bf16": partial(train_ours, name, bf16=True),
+        "bare bf16": partial(train_bare, name, channels_last=True, bf16=True),
+        "ours bf16": partial(train_ours, name, bf16=True),
         "naive Lightning": partial(train_naive, name),
     }
 
