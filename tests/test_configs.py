@@ -23,6 +23,7 @@ PIECES = {
     "FashionMNIST": ["--data.val_size", "100"],
     "CIFAR10": ["--data.val_size", "500"],
     "FraEng": ["--data.train_size", "400"],
+    "Multi30k": ["--data.max_length", "8", "--data.source_vocab_size", "600", "--data.target_vocab_size", "600"],
 }
 #: The columns of a file decide how wide these models are: they are built only where it lies.
 WITH_FILE = dict.fromkeys(("linear/linear_regression_house_prices", "mlp/house_prices_kaggle"), pytest.mark.realdata)
