@@ -2,8 +2,8 @@
 
 A step reads every matrix once and computes little with it, so its time is that of reading memory. One row is fastest
 with the matrix as (in, out); several rows in the blocked order of oneDNN, whose kernels PyTorch takes for a plain
-``nn.Linear`` in half precision alone (``torch.compile`` takes them when it freezes a network): 1.6 times as fast as
-``nn.Linear`` with 16 rows on a CPU that MKL treats as foreign.
+``nn.Linear`` in half precision alone (``torch.compile`` takes them when it freezes a network). What writing gains is in
+BENCH.md.
 """
 
 import copy

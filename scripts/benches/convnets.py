@@ -23,7 +23,7 @@ from torchvision.models.vgg import VGG, cfgs, make_layers
 from datamodules.vision.images import ImageTensors
 from scripts.benches import ours
 from scripts.benches.naive_lightning import LitNaive
-from scripts.benches.workloads import Clock
+from scripts.benches.workloads import Clock, take_turns
 from scripts.build import build
 
 ROWS, BATCH, RATE = 2048, 32, 0.1
@@ -216,18 +216,9 @@ def cases() -> dict[str, tuple[dict[str, Side], int]]:
 def measure(
     threads: int, repeats: int, say: Callable[[str], None], steps: int | None = None, warmup: int = WARMUP
 ) -> list[Row]:
-    """Samples a second of each side in each turn; the sides take turns."""
+    """Samples a second of each side in each turn."""
     torch.set_num_threads(threads)
     rows: list[Row] = []
     for workload, (sides, usual) in cases().items():
-        table: dict[str, Row] = {}
-        for _ in range(repeats):
-            for name, side in sides.items():
-                clock = Clock(steps or usual, warmup)
-                side(clock)
-                row: Row = {"workload": workload, "threads": threads, "side": name, "steps": clock.steps}
-                row = table.setdefault(name, row | {"samples": clock.samples, "rates": []})
-                row["rates"].append(clock.samples / clock.seconds)
-                say(f"{workload}, {threads} threads, {name}: {row['rates'][-1]:,.0f} samples/s")
-        rows += table.values()
+        rows += take_turns(workload, threads, sides, repeats, steps or usual, warmup, say)
     return rows

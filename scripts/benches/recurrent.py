@@ -5,7 +5,7 @@ random characters of the same number and vocabulary: speeds are measured and not
 """
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from datamodules.text.language_model import LanguageModelData
 from datamodules.text.windows import evaluation_windows
 from scripts.benches import ours
 from scripts.benches.d2l_manner import PLOTS_PER_EPOCH, Board
-from scripts.benches.workloads import Clock
+from scripts.benches.workloads import Clock, take_turns
 from scripts.build import build
 
 KINDS: dict[str, tuple[Callable[..., nn.Module], float]] = {  # the book's learning rates
@@ -130,18 +130,10 @@ SIDES: dict[str, Callable[[str, Clock], None]] = {"bare": train_bare, "ours": tr
 def measure(
     threads: int, repeats: int, say: Callable[[str], None], steps: int = STEPS, warmup: int = WARMUP
 ) -> list[Row]:
-    """Windows a second of each side in each turn; the sides take turns."""
+    """Windows a second of each side in each turn."""
     torch.set_num_threads(threads)
     rows: list[Row] = []
     for kind in KINDS:
-        table: dict[str, Row] = {}
-        for _ in range(repeats):
-            for name, side in SIDES.items():
-                clock = Clock(steps, warmup)
-                side(kind, clock)
-                row: Row = {"workload": kind, "threads": threads, "side": name, "steps": steps}
-                row = table.setdefault(name, row | {"samples": clock.samples, "rates": []})
-                row["rates"].append(clock.samples / clock.seconds)
-                say(f"{kind}, {threads} threads, {name}: {row['rates'][-1]:,.0f} windows/s")
-        rows += table.values()
+        sides = {name: partial(side, kind) for name, side in SIDES.items()}
+        rows += take_turns(kind, threads, sides, repeats, steps, warmup, say)
     return rows

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from datamodules.parallel_text.parallel_text import ParallelText
 from lit_models.attention.transformer import Transformer
 from scripts.benches import ours
-from scripts.benches.workloads import Clock
+from scripts.benches.workloads import Clock, take_turns
 from scripts.build import build
 
 RECIPE, WORKLOAD = "attention/transformer_fra_eng", "transformer"
@@ -110,21 +110,9 @@ def measure(
 ) -> list[Row]:
     """Samples a second of each side in each turn, and the loss it reached."""
     torch.set_num_threads(threads)
-    table: dict[str, Row] = {}
-    for turn in range(repeats):
-        for name, side in SIDES.items():
-            torch.manual_seed(turn)
-            clock = Clock(steps, warmup)
-            loss = final_loss(side(clock))
-            row: Row = {
-                "workload": WORKLOAD,
-                "threads": threads,
-                "side": name,
-                "steps": steps,
-                "samples": clock.samples,
-            }
-            row = table.setdefault(name, row | {"rates": [], "losses": []})
-            row["rates"].append(clock.samples / clock.seconds)
-            row["losses"].append(loss)
-            say(f"{WORKLOAD}, {threads} threads, {name}: {row['rates'][-1]:,.0f} samples/s, loss {loss:.3f}")
-    return list(table.values())
+
+    def with_loss(side: Callable[[Clock], nn.Module], clock: Clock) -> float:
+        return final_loss(side(clock))
+
+    sides = {name: partial(with_loss, side) for name, side in SIDES.items()}
+    return take_turns(WORKLOAD, threads, sides, repeats, steps, warmup, say)

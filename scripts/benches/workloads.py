@@ -5,9 +5,10 @@ no Lightning, so that the plain loops can be measured in a process without it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,3 +103,34 @@ class Clock:
             self.start = time.perf_counter()
         elif self.count == self.total:
             self.seconds = time.perf_counter() - self.start
+
+
+def take_turns(
+    workload: str,
+    threads: int,
+    sides: Mapping[str, Callable[[Clock], Any]],
+    repeats: int,
+    steps: int,
+    warmup: int,
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """A row for each side with its samples a second in each turn; a number that a side returns is kept as its loss.
+
+    The sides take turns, so that a slow minute strikes all of them; a turn's number is its seed.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for turn in range(repeats):
+        for name, side in sides.items():
+            torch.manual_seed(turn)
+            clock = Clock(steps, warmup)
+            loss = side(clock)
+            row = table.setdefault(
+                name, {"workload": workload, "threads": threads, "side": name, "steps": steps, "samples": clock.samples}
+            )
+            row.setdefault("rates", []).append(clock.samples / clock.seconds)
+            line = f"{workload}, {threads} threads, {name}: {row['rates'][-1]:,.0f} samples/s"
+            if isinstance(loss, float):
+                row.setdefault("losses", []).append(loss)
+                line += f", loss {loss:.3f}"
+            say(line)
+    return list(table.values())
