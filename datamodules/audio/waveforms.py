@@ -13,7 +13,8 @@ class Waveforms(TensorDataModule):
         num_classes, num_samples, sample_rate: What the model must know; linked to its arguments of the same name. The
             rate is in Hz.
         shift: Training sounds are moved by up to this share of their length in either direction, filled with zeros.
-        noise: Training sounds get Gaussian noise of this standard deviation.
+        noise: Training sounds get Gaussian noise of this standard deviation; evaluation has none. Keep it below the
+            recordings' own: where they end in zeros, noise makes another spectrogram of the silence.
         **loader: See ``TensorDataModule``.
     """
 

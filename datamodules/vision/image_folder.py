@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from datamodules.base import Mistake, TensorLoader, note
-from datamodules.vision.class_folders import class_names_of, find_images, find_splits, label_files
+from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
 from datamodules.vision.images import ImageTensors
 
@@ -110,7 +110,7 @@ class ImageFolder(ImageTensors):
 
     def _labelled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
         """The files and class numbers of the splits that ``stage`` needs."""
-        splits = find_splits(self.root)
+        splits = self.find_splits()
         if self.class_names is None:  # else the run that trained the model said which class has which number
             self.class_names = class_names_of(splits)
             if len(self.class_names) != self.num_classes:
@@ -119,6 +119,10 @@ class ImageFolder(ImageTensors):
                 )
         known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage)
         return {s: files for s, (files, _) in known.items()}, {s: y for s, (_, y) in known.items()}
+
+    def find_splits(self) -> Splits:
+        """``{split: {class: files}}``, as the names of the folders say."""
+        return find_splits(self.root)
 
     def _open(self, files: list[str]) -> tuple[Tensor, Tensor]:
         """Images (N, C, S, S) uint8, or where they are too many their row numbers (N,); and which can be read (N,)."""

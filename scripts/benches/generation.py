@@ -16,6 +16,7 @@ from lit_models.attention.gpt import GPT
 from lit_models.attention.gpt_weights import convert
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import Step, generate
+from lit_models.layers.packed_linear import PackedLinear
 
 VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS = 1000, 256, 256, 6, 4
 PROMPT, NEW, BEAM_NEW, BEAMS = 8, 128, 48, 4
@@ -75,6 +76,19 @@ def theirs(rows: int, beams: int = 1) -> Tensor:
     return models()[1].generate(prompt, attention_mask=torch.ones_like(prompt), **lengths)[:, PROMPT:]
 
 
+@torch.inference_mode()
+def matrices(rows: int) -> int:
+    """Nothing but the products with the network's matrices, as often as ``ours`` has them: what is left when all else
+    costs nothing. Returns the number of tokens that would be written.
+    """
+    layers = [module for module in models()[0].modules() if isinstance(module, PackedLinear)]
+    inputs = {size: torch.randn(rows, 1, size) for size in {layer.in_features for layer in layers}}
+    for _ in range(NEW):
+        for layer in layers:
+            layer(inputs[layer.in_features])
+    return rows * NEW
+
+
 def theirs_beam(rows: int) -> Tensor:
     return theirs(rows, BEAMS)
 
@@ -108,6 +122,10 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
                 start = time.perf_counter()
                 written = side(rows)
                 note(workload, name, written.numel(), time.perf_counter() - start)
+            if "beams" not in workload:
+                start = time.perf_counter()
+                tokens = matrices(rows)
+                note(workload, "matrices alone", tokens, time.perf_counter() - start)
     for _ in range(repeats):
         for name, seconds in window_seconds().items():
             note(f"a window of {WINDOW}", name, NEW, seconds)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from lit_models.attention.transformer import Transformer
+from lit_models.layers.packed_linear import PackedLinear
 from scripts import bench
 from scripts.benches import convnets, encoding, generation, processes, recurrent, translation
 from scripts.benches.page import GOALS, render
@@ -226,6 +227,20 @@ def test_both_sides_write_the_same_text(case: str, monkeypatch: pytest.MonkeyPat
     rows, sides = generation.CASES[case]
     ours, theirs = (side(rows) for side in sides.values())
     assert ours.shape == (rows, 6) and torch.equal(ours, theirs)
+
+
+def test_the_matrices_alone_are_all_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(generation, "NEW", 2)
+    read = []
+
+    def forward(layer: PackedLinear, x: Tensor) -> None:
+        assert x.shape == (3, 1, layer.in_features)
+        read.append(layer.in_features * layer.out_features)
+
+    monkeypatch.setattr(PackedLinear, "forward", forward)
+    assert generation.matrices(3) == 6
+    assert sum(read) == 2 * (6 * 12 * 256 * 256 + 1000 * 256)  # of each layer qkv, output, inner, outer; the head
 
 
 @pytest.mark.parametrize("side", recurrent.SIDES)

@@ -1,51 +1,23 @@
-"""`dive results`: rendering, staleness, picking and checking, on a made-up project; one real measurement is slow."""
+"""`dive results`: rendering, picking and checking, on a made-up project; one real measurement is slow."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from datamodules.base import TensorDataModule
 from scripts import recipes, results
-from scripts.baselines import baselines
 from scripts.cli import main
-from scripts.fingerprint import bare_code, fingerprint
+from scripts.fingerprint import fingerprint
 from scripts.recipes import find_recipe
 from scripts.results_page import number, simple
-
-HEAD = """# A toy
-# plan: 1
-# section: D2L 0.0
-# data: made up, offline
-# expect: test/acc >= 0.9
-# ablation: --model.width 1
-# book: 0.88 (figure 1)
-"""
-CONFIG = "model: {class_path: lit_models.toy.net.LitNet}\ndata: {class_path: datamodules.toy.Data}\n"
-FILES = {
-    "README.md": "One: <!--toy/one test/acc-->x<!---->, two: <!--toy/two test/acc-->0.5<!---->.\n",
-    "configs/default.yaml": "seed_everything: 0\n",
-    "configs/toy/one.yaml": HEAD + CONFIG,
-    "lit_models/toy/net.py": '"""A net."""\n\nfrom lit_models.layers import block\nimport callbacks.noise\nWIDTH = 3\n',
-    "lit_models/layers/block.py": "from datamodules.base import x\n\n\ndef f():\n    from lit_models.deep import d\n",
-    "lit_models/deep.py": "A = 1\n",
-    "lit_models/unused.py": "B = 1\n",
-    "datamodules/toy.py": "SIZE = 5\n",
-    "datamodules/base.py": "x = 1\n",
-    "callbacks/noise.py": "y = 1\n",
-}
+from tests.scripts.toy_project import HEAD, add_recipe, edit, write_project
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of one recipe, ``toy/one``, with nothing run."""
-    root = tmp_path / "project"
-    for name, text in FILES.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+    root = write_project(tmp_path / "project")
     monkeypatch.setattr(recipes, "CONFIGS", root / "configs")
     monkeypatch.setattr(results, "ROOT", root)
     monkeypatch.setattr(results, "RESULTS", root / "results")
@@ -90,15 +62,6 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
     monkeypatch.setattr(results, "run_once", run_once)
     return answers
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-
-
-def add_recipe(project: Path, name: str, head: str = HEAD) -> None:
-    (project / "configs/toy" / f"{name}.yaml").write_text(head + CONFIG)
 
 
 # -- measuring and rendering ------------------------------------------------------------------------------------------
@@ -191,57 +154,6 @@ def test_small_and_large_numbers_keep_three_figures() -> None:
     ]
 
 
-# -- staleness ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("configs/toy/one.yaml", "data: {", "trainer: {max_epochs: 2}\ndata: {"),
-        ("configs/toy/one.yaml", "--model.width 1", "--model.width 2"),
-        ("configs/default.yaml", "0", "1"),
-        ("lit_models/toy/net.py", "3", "4"),
-        ("lit_models/layers/block.py", "def f()", "def g()"),  # from package import module
-        ("lit_models/deep.py", "1", "2"),  # imported by what the model imports, inside a function
-        ("datamodules/toy.py", "5", "6"),
-        ("datamodules/base.py", "1", "2"),
-    ],
-)
-def test_what_decides_the_number_makes_it_stale(project: Path, file: str, old: str, new: str) -> None:
-    before = fingerprint(find_recipe("toy/one"), project)
-    edit(project / file, old, new)
-    assert fingerprint(find_recipe("toy/one"), project) != before
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("configs/toy/one.yaml", "0.9", "0.8"),  # the promise is read against the result, it does not decide it
-        ("configs/toy/one.yaml", "# A toy", "# Another toy"),
-        ("lit_models/toy/net.py", "A net.", "A net, explained better."),
-        ("lit_models/toy/net.py", "WIDTH = 3", "WIDTH = 3  # as in the paper"),
-        ("lit_models/unused.py", "1", "2"),
-        ("callbacks/noise.py", "1", "2"),
-    ],
-)
-def test_what_does_not_decide_the_number_leaves_it_fresh(project: Path, file: str, old: str, new: str) -> None:
-    before = fingerprint(find_recipe("toy/one"), project)
-    edit(project / file, old, new)
-    assert fingerprint(find_recipe("toy/one"), project) == before
-
-
-def test_bare_code_keeps_strings_that_are_no_docstrings_and_hashes_inside_strings() -> None:
-    source = (
-        '"""Doc."""\n\nclass A:\n    """Doc\n    of two lines."""\n\n    x = "#1"  # a comment\n    """not first"""\n'
-    )
-    assert bare_code(source) == 'class A:\n    x = "#1"\n    """not first"""'
-
-
-def test_every_recipe_of_the_project_has_a_fingerprint_of_its_own() -> None:
-    every = recipes.all_recipes()
-    assert len({fingerprint(r, results.ROOT) for r in every}) == len(every)
-
-
 def test_a_recipe_with_folds_runs_each_and_keeps_their_mean(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_recipe(project, "folded", HEAD.replace("# expect", "# folds: 2\n# expect"))
     monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.9 + 0.04 * int(words[3])))
@@ -326,85 +238,6 @@ def test_check_runs_all_rows_after_one_that_is_off(
     runs[0] = 0.1
     assert main(["results", "--check", "3"]) == 1
     assert capsys.readouterr().out.count("FAIL") == 3
-
-
-# -- baselines ------------------------------------------------------------------------------------------------------
-
-
-class Tensors(TensorDataModule):
-    """Splits given as they are."""
-
-    def __init__(self, train: tuple[torch.Tensor, ...], test: tuple[torch.Tensor, ...]) -> None:
-        super().__init__()
-        self.given = {"train": train, "val": test, "test": test}
-
-    def load(self, stage: str) -> dict[str, tuple[torch.Tensor, ...]]:
-        return self.given
-
-    def transform(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return (batch[0].float() / 10, *batch[1:])
-
-
-def test_baselines_of_classes_are_the_most_frequent_and_logistic_regression() -> None:
-    x = torch.arange(100).reshape(100, 1, 1, 1)
-    y = (torch.arange(100) >= 70).long()
-    found = baselines(Tensors((x, y), (x[40:], y[40:])))
-    chance = found["chance"]["metrics"]
-    assert chance["test/acc"] == 0.5
-    assert chance["test/loss"] == pytest.approx(-(np.log(0.7) + np.log(0.3)) / 2)
-    assert found["baseline"]["metrics"]["test/acc"] > 0.95
-
-
-def test_data_of_another_kind_answers_for_itself() -> None:
-    class Own(Tensors):
-        def baselines(self) -> dict[str, Any]:
-            return {"chance": {"what": "guessing", "metrics": {"test/perplexity": 28.0}}}
-
-    x, y = torch.randn(60, 3), torch.randn(60)
-    assert baselines(Own((x, y), (x, y)))["chance"]["metrics"] == {"test/perplexity": 28.0}
-
-
-def test_baselines_of_numbers_are_the_mean_and_least_squares() -> None:
-    x = torch.randn(50, 3)
-    y = x @ torch.tensor([1.0, 2.0, 3.0]) / 10 + 5
-    found = baselines(Tensors((x, y), (x, y)))
-    assert found["chance"]["metrics"]["test/rmse"] == pytest.approx(float(y.std(correction=0)), rel=1e-5)
-    assert found["chance"]["metrics"]["test/r2"] == pytest.approx(0, abs=1e-9)
-    assert found["baseline"]["metrics"]["test/rmse"] < 1e-5
-
-
-class Table(Tensors):
-    """Rows whose columns were of many kinds."""
-
-    columns = ("one", "two")
-
-
-def test_a_table_is_held_against_ridge_regression_and_boosted_trees() -> None:
-    x = torch.randn(300, 2)
-    y = (x[:, 0] > 0).float() * x[:, 1].sign()
-    found = baselines(Table((x, y), (x, y)))
-    assert found["baseline"]["what"].startswith("ridge") and found["trees"]["what"].startswith("boosted trees")
-    assert found["trees"]["metrics"]["test/rmse"] < found["baseline"]["metrics"]["test/rmse"] / 3
-    classes = baselines(Table((x, (y > 0).long()), (x, (y > 0).long())))
-    assert classes["baseline"]["what"].startswith("logistic") and classes["trees"]["metrics"]["test/acc"] > 0.99
-
-
-def test_a_large_training_set_is_sampled_and_the_row_says_so() -> None:
-    x = torch.randn(10_001, 2)
-    assert "on 10,000 of 10,001 training rows" in baselines(Tensors((x, x[:, 0]), (x, x[:, 0])))["baseline"]["what"]
-
-
-@pytest.mark.parametrize(
-    "split",
-    [
-        (torch.zeros(8, 3), torch.zeros(8, 5, dtype=torch.long)),  # tokens
-        (torch.zeros(8, 3), torch.zeros(8, 3), torch.zeros(8)),  # pairs
-        (torch.zeros(8, 5000), torch.zeros(8)),  # more columns than a quick fit takes
-    ],
-)
-def test_other_data_has_no_baseline(split: tuple[torch.Tensor, ...]) -> None:
-    assert baselines(Tensors(split, split)) == {}
-    assert baselines(object()) == {}
 
 
 @pytest.mark.slow
