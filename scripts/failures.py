@@ -6,9 +6,9 @@ The libraries say these things at the end of a long trace, in their own words, w
 import errno
 import os
 import re
-from traceback import format_tb
+from traceback import format_tb, walk_tb
 
-from scripts.mistakes import Mistake
+from scripts.mistakes import Mistake, did_you_mean
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -28,6 +28,11 @@ def explain_failure(error: BaseException) -> Exception | None:
         where = f" {error.filename}" if error.filename else ""
         reason = os.strerror(error.errno or 0)
         return Failed(f"cannot write{where}: {reason}; the last save is kept. Make room and go on with --resume")
+    for frame, _ in walk_tb(error.__traceback__) if isinstance(error, KeyError) else ():
+        if frame.f_code.co_name == "get_weight" and "weights_enum" in frame.f_locals:  # torchvision's
+            published, name = frame.f_locals["weights_enum"], str(error.args[0])
+            near = did_you_mean(name, published.__members__)
+            return Mistake(f"weights: {published.__name__} has no {name!r}{near or ': take DEFAULT'}")
     if "out of memory" in text and type(error).__name__ == "OutOfMemoryError":
         return Failed(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
     if found := re.search(r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined", text):

@@ -257,7 +257,7 @@ def launch(command: Command) -> int:
         raise
     except MisconfigurationException as error:
         raise Mistake(str(error)) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise Mistake(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None

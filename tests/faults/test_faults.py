@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from scripts.cli import main
 from scripts.failures import Failed, check_launcher, explain_failure
@@ -206,6 +207,16 @@ def test_what_is_no_fault_of_the_machine_keeps_its_trace(error: Exception, kind:
     failure = explain_failure(error)
     assert failure is None if kind is None else isinstance(failure, kind)
     assert says in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("DEFALT", "has no 'DEFALT': did you mean 'DEFAULT'?"), ("X", "has no 'X': take DEFAULT")]
+)
+def test_weights_that_torchvision_has_not_published_are_one_line(name: str, says: str) -> None:
+    with pytest.raises(KeyError) as caught:
+        torchvision.models.get_weight(f"ResNet18_Weights.{name}")
+    assert str(explain_failure(caught.value)) == f"weights: ResNet18_Weights {says}"
+    assert explain_failure(KeyError("another")) is None
 
 
 @pytest.mark.parametrize(
