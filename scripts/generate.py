@@ -23,13 +23,15 @@ def main(argv: list[str]) -> int:
     import torch
 
     model, data, run = load(options)
+    from lit_models.attention.gpt import GPT
+    from lit_models.attention.gpt_writer import GPTWriter
     from lit_models.tasks.language_model import LanguageModel
     from lit_models.tasks.seq2seq import Seq2Seq
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).eval()
-    if hasattr(model.net, "for_decoding"):
-        model.net = model.net.for_decoding()
+    if isinstance(model.net, GPT):
+        model.net = GPTWriter(model.net)
     with torch.inference_mode():
         if isinstance(model, LanguageModel) and getattr(data, "tokenizer", None) is not None:
             continue_texts(model, data.tokenizer, options, device)

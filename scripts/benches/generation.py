@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lit_models.attention.gpt import GPT
 from lit_models.attention.gpt_weights import convert
+from lit_models.attention.gpt_writer import GPTWriter
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import Step, generate
 from lit_models.layers.packed_linear import PackedLinear
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 @cache
 @torch.inference_mode(False)
-def models() -> tuple[GPT, Any]:
+def models() -> tuple[GPTWriter, Any]:
     """Ours and Hugging Face's, with the same weights. Wide ones: no two tokens are nearly equally probable."""
     import transformers
 
@@ -39,14 +40,14 @@ def models() -> tuple[GPT, Any]:
             nn.init.normal_(parameter, std=0.1)
     ours = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS)
     ours.load_state_dict(convert(ours, theirs.state_dict()))
-    return ours.for_decoding(), theirs
+    return GPTWriter(ours), theirs
 
 
 def prompts(rows: int) -> Tensor:
     return torch.randint(1, VOCABULARY, (rows, PROMPT), generator=torch.Generator().manual_seed(rows))
 
 
-def stepper(net: GPT, probabilities: bool = False) -> Step:
+def stepper(net: GPTWriter, probabilities: bool = False) -> Step:
     def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = net.decode(last[:, None], state)
         return logits[:, -1].log_softmax(-1) if probabilities else logits[:, -1], state
@@ -134,10 +135,10 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
 
 @cache
 @torch.inference_mode(False)
-def windowed() -> GPT:
+def windowed() -> GPTWriter:
     """Rotary positions, so that there is no end, and a sliding window."""
     torch.manual_seed(0)
-    return GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW).for_decoding()
+    return GPTWriter(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW))
 
 
 @torch.inference_mode()
