@@ -13,18 +13,18 @@ import yaml
 from scripts.arguments import resolve
 from scripts.lightning_cli import LINKS, DiveCLI
 from scripts.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
+from tests.not_at_hand import NOT_AT_HAND
 
 RECIPES = all_recipes()
 NAMES = [r.name for r in RECIPES]
 OFFLINE = [r.name for r in RECIPES if r.offline]
-NOT_AT_HAND = {"cnn/resnet_imagenette"}  # no piece of it: its own test draws one
 ONLINE = [r.name for r in RECIPES if not r.offline and r.name not in NOT_AT_HAND]
 #: The book's own recipes on small pieces of public data need a smaller validation split.
 PIECES = {
     "FashionMNIST": ["--data.val_size", "100"],
     "CIFAR10": ["--data.val_size", "500"],
     "FraEng": ["--data.train_size", "400"],
-    "Multi30k": ["--data.max_length", "8", "--data.source_vocab_size", "600", "--data.target_vocab_size", "600"],
+    "Multi30k": ["--data.max_length", "8", "--data.tokenizer", "space"],
 }
 #: The columns of a file decide how wide these models are: they are built only where it lies.
 WITH_FILE = dict.fromkeys(("linear/linear_regression_house_prices", "mlp/house_prices_kaggle"), pytest.mark.realdata)

@@ -6,6 +6,7 @@ import pytest
 
 from scripts.recipes import all_recipes
 from tests.distributed.recipes import check
+from tests.not_at_hand import NOT_AT_HAND
 from tests.warm import free_port, start, wait
 
 #: Recipes that cannot be equal, and why. The only list of exemptions.
@@ -14,7 +15,7 @@ EXEMPT: dict[str, str] = {}
 RECIPES = [
     pytest.param(recipe.name, marks=[] if recipe.offline else [pytest.mark.realdata])
     for recipe in all_recipes()
-    if recipe.name not in EXEMPT
+    if recipe.name not in {*EXEMPT, *NOT_AT_HAND}
 ]
 
 
