@@ -90,7 +90,7 @@ class LastCheckpoint(Checkpoint):
             return
         signum, due = self.agree(trainer)
         if signum or due:
-            trainer.save_checkpoint(last_of(trainer))
+            trainer.save_checkpoint(last_of(trainer), weights_only=False)
         if signum:
             self.signum, self.ends = signum, True  # at the next hook: the row of this step is written in between
 
@@ -111,7 +111,7 @@ class LastCheckpoint(Checkpoint):
         """
         keeps = any(isinstance(c, ModelCheckpoint) and c.save_last for c in trainer.checkpoint_callbacks)
         if keeps and self.saved_step != trainer.global_step:
-            trainer.save_checkpoint(last_of(trainer))
+            trainer.save_checkpoint(last_of(trainer), weights_only=False)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.saved_step, self.saved_at = trainer.global_step, time.monotonic()

@@ -48,7 +48,6 @@ NOISE = (
     r".*all_gather is deprecated.*",  # inside Lightning
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
     r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
-    r".*`weights_only` was not set, defaulting to `False`.*",
 )
 
 

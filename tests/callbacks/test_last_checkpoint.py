@@ -1,5 +1,6 @@
 """A signal lets the step end, saves last.ckpt where loader and weights agree, and ends with 128 plus its number."""
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -53,6 +54,16 @@ def test_an_epoch_that_is_no_best_is_saved_as_the_last_all_the_same(tmp_path: Pa
     again = small_trainer(tmp_path, save, LastCheckpoint(), max_epochs=4, **SAVING)
     again.fit(Worse(), datamodule=Points(), ckpt_path=folder / "last.ckpt")
     assert again.global_step == 16
+
+
+def test_saving_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
+    caplog.set_level(logging.INFO, "lightning.pytorch")
+    trainer = small_trainer(tmp_path, Send(signal.SIGTERM), LastCheckpoint(), **SAVING)
+    with pytest.raises(Stopped):
+        trainer.fit(SmallNet(), datamodule=Points())
+    assert (tmp_path / "checkpoints/last.ckpt").is_file()
+    assert "weights_only" not in caplog.text and "GPU available" in caplog.text  # Lightning is heard
 
 
 def test_the_handlers_are_put_back(tmp_path: Path) -> None:
