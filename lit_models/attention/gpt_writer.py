@@ -1,9 +1,9 @@
 """One new token at a time through a GPT, as a flat list of operations: what ``dive generate`` runs.
 
 A step of writing is short. What it needs beside reading the matrices is Python's time: ten modules a layer, each with
-hooks to look for, shapes to ask and branches to take, and after twenty megabytes of matrices none of it is left in the
-processor's caches. Here a layer is a handful of functions that are looked up once, and one token has no axis of time.
-Prompts are read by the network itself, against which every step is tested. What it gains is in BENCH.md.
+hooks to look for, shapes to ask and branches to take. Here a layer is a handful of functions that are looked up once,
+and one token has no axis of time. Prompts are read by the network itself, against which every step is tested. How fast
+it is, and how fast the matrices alone would be, is in BENCH.md.
 """
 
 from collections.abc import Callable

@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import pytest
-from lightning.pytorch import Trainer
 
 from datamodules.base import Mistake
 from datamodules.vision.imagenette import FOLDER, NAMES, Imagenette
-from lit_models.cnn.resnet import LitResNet
 from tests.datamodules.vision.pictures import draw
-from tests.small import small_trainer
+from tests.test_configs import build, run_all_verbs
 
 
 @pytest.fixture
@@ -37,12 +35,11 @@ def test_the_published_validation_folder_is_the_test(published: Path) -> None:
     assert (shades - 25 * labels).abs().max() < 5  # each picture under its own name
 
 
-def test_every_verb_runs(published: Path, tmp_path: Path) -> None:
-    trainer: Trainer = small_trainer(tmp_path, fast_dev_run=1)
-    model, data = LitResNet(width=4), Imagenette(image_size=32, batch_size=4, flip=True, shift=2)
-    trainer.fit(model, data)
-    assert "test/acc" in trainer.test(model, data, verbose=False)[0]
-    assert trainer.predict(model, data)
+def test_the_recipe_runs_one_batch_of_each_verb(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = ["--model.width", "8", "--data.image_size", "32", "--data.shift", "4", "--data.batch_size", "8"]
+    run_all_verbs(build("cnn/resnet_imagenette", monkeypatch, tmp_path, *small))
 
 
 def test_a_folder_with_a_class_missing_is_fetched_again(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
