@@ -6,26 +6,14 @@ the device (``transform`` and ``augment``). ``make bench`` measures what that is
 """
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-
-class Mistake(ValueError):
-    """Something the user can put right: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
-
-
-@rank_zero_only
-def note(message: str) -> None:
-    """Tells the user, in one line on stderr and once for all ranks, what was left out or decided in their data."""
-    print(f"note: {message}", file=sys.stderr)
+from common.messages import UserError
 
 
 class TensorLoader:
@@ -102,10 +90,10 @@ class TensorLoader:
         """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
 
         Raises:
-            Mistake: The epoch has another number of batches than the run's had.
+            UserError: The epoch has another number of batches than the run's had.
         """
         if state.get("batches", len(self)) != len(self):
-            raise Mistake(
+            raise UserError(
                 f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
                 f"{len(self)}: go on with the batch size and the number of processes of then"
             )
@@ -133,7 +121,7 @@ class TensorDataModule(LightningDataModule):
         super().__init__()
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if size < (1 if name == "batch_size" else 0):
-                raise Mistake(f"data.{name} is {size}: give a whole number of at least 1")
+                raise UserError(f"data.{name} is {size}: give a whole number of at least 1")
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 4 * batch_size
         self.splits: dict[str, tuple[Tensor, ...]] = {}
@@ -170,14 +158,14 @@ class TensorDataModule(LightningDataModule):
         """Refuses to go on training on other data: neither order nor place in the epoch would mean the same rows.
 
         Raises:
-            Mistake: A split has another number of rows than when the checkpoint was saved.
+            UserError: A split has another number of rows than when the checkpoint was saved.
         """
         if self.trainer is None or self.trainer.state.fn != "fit":
             return
         for name, rows in state_dict.get("rows", {}).items():
             now = len(self.splits[name][0]) if name in self.splits and name in ("train", "val") else rows
             if now != rows:
-                raise Mistake(
+                raise UserError(
                     f"the {name} split of {type(self).__name__} has {now} rows, the run began with {rows}: "
                     "the data changed. Bring back the data of then, or start a new run"
                 )
@@ -193,9 +181,9 @@ class TensorDataModule(LightningDataModule):
         for name in needed:
             rows = len(self.splits[name][0])
             if rows == 0:
-                raise Mistake(f"the {name} split of {type(self).__name__} is empty: give it more data")
+                raise UserError(f"the {name} split of {type(self).__name__} is empty: give it more data")
             if rows < world:
-                raise Mistake(f"the {name} split has {rows} rows for {world} processes: use at most {rows}")
+                raise UserError(f"the {name} split has {rows} rows for {world} processes: use at most {rows}")
         self._check_labels()
 
     def _check_labels(self) -> None:
@@ -207,7 +195,7 @@ class TensorDataModule(LightningDataModule):
             low, high = int(y.min()), int(y.max())
             if low < 0 or high >= num_classes:
                 bad = low if low < 0 else high
-                raise Mistake(
+                raise UserError(
                     f"label {bad} in the {name} split, but data.num_classes is {num_classes}: "
                     f"labels must be 0 to {num_classes - 1}"
                 )

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pooch
 
-from datamodules.base import Mistake, data_root
+from common.messages import UserError
+from datamodules.base import data_root
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # faults that no other address would cure
 
@@ -30,7 +31,7 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
         path: Where the file belongs, relative to ``$DIVE_DATA``.
 
     Raises:
-        Mistake: No address answered, or the digest differs.
+        UserError: No address answered, or the digest differs.
     """
     target = Path(data_root()) / path
     if target.is_file():
@@ -46,10 +47,10 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
             return target
         except Exception as error:  # requests, urllib3 and pooch raise a dozen kinds; each means: try the next address
             if getattr(error, "errno", None) in DISK:
-                raise Mistake(f"cannot write {target}: {os.strerror(error.errno)}") from None  # type: ignore[attr-defined]
+                raise UserError(f"cannot write {target}: {os.strerror(error.errno)}") from None  # type: ignore[attr-defined]
             wrong = "hash" in str(error)
             reasons.append("its checksum is wrong" if wrong else f"no answer ({type(error).__name__})")
-    raise Mistake(
+    raise UserError(
         f"cannot download {urls[-1]}: {reasons[-1]}. Without network, put the file at {target} "
         "(DIVE_DATA sets the folder)"
     )
@@ -60,7 +61,7 @@ def unpack(archive: Path, folder: Path) -> Path:
     appears there whole: a kill in the middle leaves a folder ``.unpacking-*`` and no half a file.
 
     Raises:
-        Mistake: A member would leave the folder, the archive is damaged, or the disk is full.
+        UserError: A member would leave the folder, the archive is damaged, or the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,11 +73,11 @@ def unpack(archive: Path, folder: Path) -> Path:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(path, target)
     except tarfile.FilterError as error:
-        raise Mistake(f"{archive}: {error}; not unpacked") from None
+        raise UserError(f"{archive}: {error}; not unpacked") from None
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno in DISK:
-            raise Mistake(f"cannot unpack {archive} into {folder}: {os.strerror(error.errno or 0)}") from None
-        raise Mistake(f"{archive} is damaged ({error}): delete it and run again") from None
+            raise UserError(f"cannot unpack {archive} into {folder}: {os.strerror(error.errno or 0)}") from None
+        raise UserError(f"{archive} is damaged ({error}): delete it and run again") from None
     return folder
 
 
@@ -85,7 +86,9 @@ def unpack_into(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as package:
             for member in package.namelist():
                 if not (folder / member).resolve().is_relative_to(folder.resolve()):
-                    raise Mistake(f"{archive}: member {member!r} would be written outside of its folder; not unpacked")
+                    raise UserError(
+                        f"{archive}: member {member!r} would be written outside of its folder; not unpacked"
+                    )
             package.extractall(folder)
     else:
         with tarfile.open(archive) as package:

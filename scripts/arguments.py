@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from scripts.mistakes import Mistake, did_you_mean
+from common.messages import UserError, did_you_mean
 from scripts.recipes import CONFIGS, find_config, find_recipe, recipe_name
 from scripts.runs import begun_run, checkpoint_of, newest_run, run_of
 
@@ -38,7 +38,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
     Resolving what was resolved already changes nothing: Lightning's child processes come through here again.
 
     Raises:
-        Mistake: An unknown recipe, preset or class, a config that is no YAML or has unknown keys, no run to go on with.
+        UserError: An unknown recipe, preset or class, a config that is not YAML or has unknown keys, no run to resume.
     """
     names, configs, rest, resume = [], [], [], False
     run: str | None = None
@@ -61,7 +61,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
         else:
             names.append(word)
     if len(names) > 1:
-        raise Mistake(f"one recipe at a time, not {names[0]!r} and {names[1]!r}")
+        raise UserError(f"one recipe at a time, not {names[0]!r} and {names[1]!r}")
     if {"--help", "-h"} & set(rest):
         return Command(verb, "", args=rest)
     if names:
@@ -69,7 +69,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
         configs.insert(0, recipe.path)
     own = [c for c in configs if c.resolve() != DEFAULT]
     if not own and not run:
-        raise Mistake(
+        raise UserError(
             f"which recipe? `dive {verb} RECIPE`, for example `dive {verb} cnn/lenet`; `dive list` shows them"
         )
 
@@ -88,7 +88,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
     for config in command.configs:
         check_config(config)
     if not any(load_yaml(c).get("model") for c in command.configs) and not any(a == "--model" for a in command.args):
-        raise Mistake(f"{own[0] if own else command.run} names no model: begin with a recipe, `dive {verb} RECIPE`")
+        raise UserError(f"{own[0] if own else command.run} names no model: begin with a recipe, `dive {verb} RECIPE`")
     command.args = [word for c in command.configs for word in ("--config", str(c))] + command.args
     return command
 
@@ -98,12 +98,12 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
     if run is not None:
         command.run = Path(run)
         if not (command.run / "config.yaml").is_file():
-            raise Mistake(f"--run {run}: no run there (it has no config.yaml)")
+            raise UserError(f"--run {run}: no run there (it has no config.yaml)")
         command.recipe = command.recipe or Path(run).resolve().parent.name
     fitting = command.verb == "fit"
     if fitting and not resume and checkpoint is None:
         if command.run is not None:
-            raise Mistake("--run with fit goes on with a run: add --resume")
+            raise UserError("--run with fit goes on with a run: add --resume")
         command.run = begun_run(command.recipe)
         if command.run is None:
             return
@@ -115,23 +115,23 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
         command.checkpoint = Path(which)
         command.run = command.run or (None if fitting and not resume else run_of(command.checkpoint))
     if not command.checkpoint.exists():
-        raise Mistake(f"no checkpoint {command.checkpoint}")
+        raise UserError(f"no checkpoint {command.checkpoint}")
     if command.checkpoint.stat().st_size == 0:
-        raise Mistake(f"checkpoint {command.checkpoint} is empty: use another one")
+        raise UserError(f"checkpoint {command.checkpoint} is empty: use another one")
 
 
 def next_word(words: Any, option: str) -> str:
     """The value of an option."""
     for word in words:
         return str(word)
-    raise Mistake(f"{option} needs a value")
+    raise UserError(f"{option} needs a value")
 
 
 def next_value(words: Any) -> list[str]:
     """The word after ``--key``, which LightningCLI reads as its value; none at the end of the line."""
     for word in words:
         if word.startswith("--"):
-            raise Mistake(f"a value is missing before {word}")
+            raise UserError(f"a value is missing before {word}")
         return [word]
     return []
 
@@ -143,7 +143,7 @@ def find_class(name: str, package: str) -> str:
     """The import path of a class given by its bare name, found as text in ``package`` (no import).
 
     Raises:
-        Mistake: No class of that name there, or several.
+        UserError: No class of that name there, or several.
     """
     root = CONFIGS.parent / package
     found: dict[str, str] = {}
@@ -155,9 +155,9 @@ def find_class(name: str, package: str) -> str:
             if match[1] == name:
                 found[f"{module}.{name}"] = module
     if len(found) > 1:
-        raise Mistake(f"several classes {name}: say which of {', '.join(found)}")
+        raise UserError(f"several classes {name}: say which of {', '.join(found)}")
     if not found:
-        raise Mistake(f"no class {name!r} in {package}{did_you_mean(name, every)}")
+        raise UserError(f"no class {name!r} in {package}{did_you_mean(name, every)}")
     return next(iter(found))
 
 
@@ -184,20 +184,20 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """A config file as a dictionary.
 
     Raises:
-        Mistake: The file is missing, is no YAML, or is no mapping.
+        UserError: The file is missing, is no YAML, or is no mapping.
     """
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""
-        raise Mistake(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from None
+        raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"{path}: cannot be read ({error})") from None
+        raise UserError(f"{path}: cannot be read ({error})") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise Mistake(f"{path}: a config is a mapping of {', '.join(TOP_KEYS[:4])}, not a {type(content).__name__}")
+        raise UserError(f"{path}: a config is a mapping of {', '.join(TOP_KEYS[:4])}, not a {type(content).__name__}")
     return content
 
 
@@ -205,11 +205,11 @@ def check_config(path: Path) -> None:
     """Refuses unknown top-level keys, which jsonargparse partly accepts in silence, and sections of the wrong shape."""
     for key, value in load_yaml(path).items():
         if key not in TOP_KEYS:
-            raise Mistake(f"{path}: unknown key {key!r}{did_you_mean(str(key), TOP_KEYS)}")
+            raise UserError(f"{path}: unknown key {key!r}{did_you_mean(str(key), TOP_KEYS)}")
         if key == "trainer" and not isinstance(value, dict | None):
-            raise Mistake(f"{path}: trainer is a mapping of settings, not {value!r}")
+            raise UserError(f"{path}: trainer is a mapping of settings, not {value!r}")
         if key in ("model", "data") and not isinstance(value, dict | str | None):
-            raise Mistake(f"{path}: {key} is a class_path with init_args, not {value!r}")
+            raise UserError(f"{path}: {key} is a class_path with init_args, not {value!r}")
 
 
 def add_working_directory() -> None:

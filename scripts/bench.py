@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from callbacks.run_record import commit, versions
+from common.messages import UserError, did_you_mean
 from scripts.benches import (
     bare,
     convnets,
@@ -40,7 +41,6 @@ from scripts.benches import (
 )
 from scripts.benches.page import render
 from scripts.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
-from scripts.mistakes import Mistake, did_you_mean
 
 ROOT = Path(__file__).resolve().parent.parent
 Side = Callable[[Workload, Clock, int], None]
@@ -193,11 +193,11 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     for part in options.parts:
         if part not in PARTS:
-            raise Mistake(f"nothing named {part!r} to measure{did_you_mean(part, PARTS) or ': ' + ', '.join(PARTS)}")
+            raise UserError(f"nothing named {part!r} to measure{did_you_mean(part, PARTS) or ': ' + ', '.join(PARTS)}")
     if min(options.repeats, *options.threads) < 1:
-        raise Mistake("--repeats and --threads are whole numbers of at least 1")
+        raise UserError("--repeats and --threads are whole numbers of at least 1")
     if options.write and options.repeats < 5:
-        raise Mistake("dive bench --write keeps what was measured at least five times: --repeats 5")
+        raise UserError("dive bench --write keeps what was measured at least five times: --repeats 5")
     parts = options.parts or list(PARTS)
     results = run(parts, options.threads, options.repeats)
     say("\n" + render(results))

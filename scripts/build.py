@@ -29,7 +29,7 @@ def build(argv: list[str]) -> tuple[Command, LightningModule, LightningDataModul
     """Builds what ``dive fit ARGV`` would train. No data is loaded; ``infer`` of a datamodule reads headers, as in fit.
 
     Raises:
-        Mistake: As in fit.
+        UserError: As in fit.
     """
     add_working_directory()
     return build_command(resolve("fit", argv))

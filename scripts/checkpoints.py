@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 
 
 def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -> dict[str, Any]:
@@ -20,16 +20,16 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
         model_args: Arguments that it is built with; prints those that differ from the checkpoint's.
 
     Raises:
-        Mistake: Says what is wrong in one line.
+        UserError: Says what is wrong in one line.
     """
     content = load(path / "meta.pt", path) if path.is_dir() else load(path, path)
     whole = path.is_dir() or "state_dict" in content
     if not whole or "pytorch-lightning_version" not in content:
-        raise Mistake(f"checkpoint {path} was not written by Lightning: it has no state_dict and version")
+        raise UserError(f"checkpoint {path} was not written by Lightning: it has no state_dict and version")
     hparams = content.get("hyper_parameters", {})
     trained = hparams.get("_class_path")
     if trained and trained != model_class:
-        raise Mistake(f"checkpoint {path} is of {trained}, not of {model_class}")
+        raise UserError(f"checkpoint {path} is of {trained}, not of {model_class}")
     for name, value in hparams.items():
         if name in model_args and model_args[name] != value:
             print(
@@ -43,16 +43,16 @@ def load(file: Path, checkpoint: Path) -> dict[str, Any]:
     """The contents of a file, without running code out of it.
 
     Raises:
-        Mistake: It is no checkpoint file, or damaged; names ``checkpoint``.
+        UserError: It is no checkpoint file, or damaged; names ``checkpoint``.
     """
     if not file.is_file() or not zipfile.is_zipfile(file):
-        raise Mistake(
+        raise UserError(
             f"checkpoint {checkpoint} is damaged or no checkpoint: use another one, such as best.ckpt or last.ckpt"
         )
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a damaged archive
-        raise Mistake(f"checkpoint {checkpoint} is damaged or foreign ({str(error).splitlines()[0][:80]})") from None
+        raise UserError(f"checkpoint {checkpoint} is damaged or foreign ({str(error).splitlines()[0][:80]})") from None
     return content if isinstance(content, dict) else {}
 
 
@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """The contents of a checkpoint; of a sharded one the whole weights, without the optimiser's state.
 
     Raises:
-        Mistake: It is damaged.
+        UserError: It is damaged.
     """
     if not is_sharded(path):
         return load(path, path)
@@ -75,7 +75,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         try:
             dcp_to_torch_save(path, file)
         except Exception as error:
-            raise Mistake(f"checkpoint {path} is damaged ({str(error).splitlines()[0][:80]})") from None
+            raise UserError(f"checkpoint {path} is damaged ({str(error).splitlines()[0][:80]})") from None
         content["state_dict"] = load(file, path)["state_dict"]
     content["optimizer_states"] = []
     return content

@@ -23,7 +23,7 @@ import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from scripts.mistakes import Mistake, did_you_mean
+from common.messages import UserError, did_you_mean
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 TOOLS = {
@@ -87,7 +87,7 @@ def dispatch(argv: list[str]) -> int:
         return launch(command)
     if verb in TOOLS:
         return int(import_module(TOOLS[verb]).main(rest))
-    raise Mistake(f"no command {verb!r}{did_you_mean(verb, VERBS) or ': see dive --help'}")
+    raise UserError(f"no command {verb!r}{did_you_mean(verb, VERBS) or ': see dive --help'}")
 
 
 def list_recipes(topics: list[str]) -> int:
@@ -98,7 +98,7 @@ def list_recipes(topics: list[str]) -> int:
     known = sorted({r.name.split("/")[0] for r in recipes})
     for topic in topics:
         if topic not in known:
-            raise Mistake(f"no topic {topic!r}{did_you_mean(topic, known) or ': ' + ', '.join(known)}")
+            raise UserError(f"no topic {topic!r}{did_you_mean(topic, known) or ': ' + ', '.join(known)}")
     chosen = [r for r in recipes if not topics or r.name.split("/")[0] in topics]
     width = max(len(r.name) for r in chosen)
     for recipe in chosen:

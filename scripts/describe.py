@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from common.messages import UserError
 from scripts.build import build
 from scripts.costs import WHOLE, ReceptiveFields, kept_for_backward
-from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, read_recipe
 
 
@@ -152,6 +152,6 @@ def main(argv: list[str]) -> int:
         print((__doc__ or "").strip())
         return 0
     if not any(not word.startswith("-") for word in argv):
-        raise Mistake("which recipe? `dive describe RECIPE`, for example `dive describe cnn/lenet`")
+        raise UserError("which recipe? `dive describe RECIPE`, for example `dive describe cnn/lenet`")
     print(describe(argv))
     return 0

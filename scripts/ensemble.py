@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 from scripts.recipes import find_recipe
 from scripts.runs import newest_run, runs_root
 
@@ -54,7 +54,7 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
     """Number of folds, arguments of ``predict``, name of the recipe, arguments of ``fit``.
 
     Raises:
-        Mistake: No recipe, or a number of folds that is none.
+        UserError: No recipe, or a number of folds that is none.
     """
     rest = list(argv)
     values = {"--folds": "5", "--new": ""}
@@ -62,13 +62,13 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
         if option in rest:
             at = rest.index(option)
             if at + 1 == len(rest):
-                raise Mistake(f"{option} needs a value")
+                raise UserError(f"{option} needs a value")
             values[option] = rest[at + 1]
             del rest[at : at + 2]
     if not rest or rest[0].startswith("-"):
-        raise Mistake("which recipe? `dive ensemble RECIPE`, for example `dive ensemble mlp/house_prices`")
+        raise UserError("which recipe? `dive ensemble RECIPE`, for example `dive ensemble mlp/house_prices`")
     if not values["--folds"].isdigit() or int(values["--folds"]) < 2:
-        raise Mistake(f"--folds {values['--folds']}: give a whole number of at least 2")
+        raise UserError(f"--folds {values['--folds']}: give a whole number of at least 2")
     new = ["--data.path", values["--new"]] if values["--new"] else []
     return int(values["--folds"]), new, find_recipe(rest[0]).name, rest[1:]
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from inspect import signature
 
-from scripts.mistakes import did_you_mean
+from common.messages import did_you_mean
 
 NOT_ACCEPTED = r"Option '([^']+)' is not accepted|does not accept (?:nested key|option) '([^']+)'"
 

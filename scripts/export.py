@@ -24,10 +24,10 @@ from safetensors.torch import load_model, save_file, save_model
 from torch import Tensor, nn
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
+from common.messages import UserError
 from scripts.arguments import add_working_directory, resolve
 from scripts.build import build_command
 from scripts.checkpoints import is_sharded, read_checkpoint
-from scripts.mistakes import Mistake
 
 
 def network_of(model: nn.Module) -> nn.Module:
@@ -40,13 +40,13 @@ def save_network(model: Any, path: Path) -> None:
     """Writes weights, class and arguments of a LightningModule's network.
 
     Raises:
-        Mistake: An argument is no plain value.
+        UserError: An argument is no plain value.
     """
     arguments = {key: value for key, value in dict(model.hparams).items() if not key.startswith("_")}
     try:
         text = json.dumps(arguments)
     except TypeError as error:
-        raise Mistake(f"{type(model).__name__} has an argument that is no plain value: {error}") from None
+        raise UserError(f"{type(model).__name__} has an argument that is no plain value: {error}") from None
     metadata = {"class": f"{type(model).__module__}.{type(model).__qualname__}", "arguments": text}
     save_model(network_of(model), str(path), metadata=metadata)
 
@@ -77,7 +77,7 @@ def example_of(model: Any) -> tuple[Tensor, ...]:
     """A batch of two in the shape of the model's ``example_input``."""
     example = getattr(model, "example_input", None)
     if example is None:
-        raise Mistake(f"{type(model).__name__} has no example_input: it says what the network takes")
+        raise UserError(f"{type(model).__name__} has no example_input: it says what the network takes")
     generator = torch.Generator().manual_seed(0)
     parts = (example,) if isinstance(example, Tensor) else example
 
@@ -100,7 +100,7 @@ def export(argv: list[str]) -> Path:
     if "--out" in words:
         at = words.index("--out")
         if at + 1 == len(words):
-            raise Mistake("--out needs a folder")
+            raise UserError("--out needs a folder")
         out = Path(words[at + 1])
         del words[at : at + 2]
     add_working_directory()
@@ -112,7 +112,7 @@ def export(argv: list[str]) -> Path:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
-        raise Mistake(f"checkpoint {command.checkpoint} does not fit the model: {reason}") from None
+        raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {reason}") from None
     folder = out or (command.run or command.checkpoint.parent) / "export"
     folder.mkdir(parents=True, exist_ok=True)
     network = network_of(model).eval()

@@ -8,15 +8,9 @@ import os
 import re
 from traceback import format_tb, walk_tb
 
-from scripts.mistakes import Mistake, did_you_mean
+from common.messages import RunError, UserError, did_you_mean
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-
-
-class Failed(RuntimeError):
-    """Training ended for a reason outside of the recipe: exit code 1."""
-
-    exit_code = 1
 
 
 def explain_failure(error: BaseException) -> Exception | None:
@@ -27,40 +21,42 @@ def explain_failure(error: BaseException) -> Exception | None:
     if isinstance(error, OSError) and error.errno in DISK:
         where = f" {error.filename}" if error.filename else ""
         reason = os.strerror(error.errno or 0)
-        return Failed(f"cannot write{where}: {reason}; the last save is kept. Make room and go on with --resume")
+        return RunError(f"cannot write{where}: {reason}; the last save is kept. Make room and go on with --resume")
     for frame, _ in walk_tb(error.__traceback__) if isinstance(error, KeyError) else ():
         if frame.f_code.co_name == "get_weight" and "weights_enum" in frame.f_locals:  # torchvision's
             published, name = frame.f_locals["weights_enum"], str(error.args[0])
             near = did_you_mean(name, published.__members__)
-            return Mistake(f"weights: {published.__name__} has no {name!r}{near or ': take DEFAULT'}")
+            return UserError(f"weights: {published.__name__} has no {name!r}{near or ': take DEFAULT'}")
     if "out of memory" in text and type(error).__name__ == "OutOfMemoryError":
-        return Failed(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
+        return RunError(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
     if found := re.search(r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined", text):
-        return Failed(
+        return RunError(
             f"{found[2]} of {found[3]} processes came within {found[1]} s: start the others, or set --trainer.devices "
             "and --trainer.num_nodes to what is there"
         )
     if found := re.search(r"client socket has timed out after (\d+)ms while trying to connect to \(([^)]+)\)", text):
         place = found[2].replace(", ", ":")
-        return Failed(
+        return RunError(
             f"no answer from the first process at {place} within {int(found[1]) // 1000} s: is it running, and are "
             "MASTER_ADDR and MASTER_PORT the same everywhere?"
         )
     if found := re.search(r"failed to listen on any local network address. port: (\d+)", text):
-        return Failed(f"port {found[1]} is in use: give all processes another MASTER_PORT")
+        return RunError(f"port {found[1]} is in use: give all processes another MASTER_PORT")
     if found := re.search(r"`devices=(\d+)`.*\((\d+) \* (\d+)\) does not match the world size \((\d+)\)", text):
-        return Mistake(world_mismatch("the launcher", int(found[4]), int(found[2]), int(found[3])))
+        return UserError(world_mismatch("the launcher", int(found[4]), int(found[2]), int(found[3])))
     if found := re.search(r"You set `--ntasks=(\d+)` in your SLURM bash script", text):
-        return Mistake(f"--ntasks={found[1]} says not how many tasks a node has: use --ntasks-per-node={found[1]}")
+        return UserError(f"--ntasks={found[1]} says not how many tasks a node has: use --ntasks-per-node={found[1]}")
     workers = isinstance(error, ConnectionError | EOFError) and "dataloader.py" in "".join(
         format_tb(error.__traceback__)
     )
     if workers or re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed)", text):
-        return Failed("a data-loading worker died, often for want of memory: fewer workers, then go on with --resume")
+        return RunError("a data-loading worker died, often for want of memory: fewer workers, then go on with --resume")
     if found := re.search(r"[Tt]imed out waiting (\d+)ms for (?:recv|send) operation", text):
-        return Failed(f"another process did not answer for {int(found[1]) // 1000} s; go on with --resume")
+        return RunError(f"another process did not answer for {int(found[1]) // 1000} s; go on with --resume")
     if re.search(r"Connection (closed|reset) by peer|Broken pipe|remote worker crashing|Socket closed", text):
-        return Failed("another process ended in the middle of a step: its own last line says why; go on with --resume")
+        return RunError(
+            "another process ended in the middle of a step: its own last line says why; go on with --resume"
+        )
     return None
 
 
@@ -75,7 +71,7 @@ def check_launcher(devices: int, nodes: int) -> None:
     """Refuses to train alone in each of several processes, or to wait for processes that nobody starts.
 
     Raises:
-        Mistake: SLURM or torchrun started another number of processes than devices times nodes.
+        UserError: SLURM or torchrun started another number of processes than devices times nodes.
     """
     env = os.environ
     if "TORCHELASTIC_RUN_ID" in env:
@@ -85,4 +81,4 @@ def check_launcher(devices: int, nodes: int) -> None:
     else:
         return
     if tasks != devices * nodes:
-        raise Mistake(world_mismatch(who, tasks, devices, nodes))
+        raise UserError(world_mismatch(who, tasks, devices, nodes))

@@ -3,7 +3,7 @@
 from statistics import mean
 from typing import Any
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 from scripts.recipes import Recipe
 
 
@@ -11,13 +11,13 @@ def fold_arguments(recipe: Recipe) -> list[list[str]]:
     """The arguments that choose each fold; one empty list for a recipe without folds.
 
     Raises:
-        Mistake: The head's ``folds`` is no number of folds.
+        UserError: The head's ``folds`` is no number of folds.
     """
     text = recipe.head.get("folds", "")
     if not text:
         return [[]]
     if not text.isdigit() or int(text) < 2:
-        raise Mistake(f"{recipe.path}: folds is {text!r}: give a whole number of at least 2")
+        raise UserError(f"{recipe.path}: folds is {text!r}: give a whole number of at least 2")
     return [["--data.num_folds", text, "--data.fold", str(fold)] for fold in range(int(text))]
 
 

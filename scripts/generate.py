@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 
 
 def main(argv: list[str]) -> int:
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         elif isinstance(model, Seq2Seq) and hasattr(data, "encode_source"):
             answer(model, data, options, device)
         else:
-            raise Mistake(f"{run} is a run of {type(model).__name__}, which writes no text")
+            raise UserError(f"{run} is a run of {type(model).__name__}, which writes no text")
     return 0
 
 
@@ -67,12 +67,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--n_best", type=int, default=1, help="answers of a translator to each prompt")
     options = parser.parse_args(argv)
     if not options.recipe and not options.run:
-        raise Mistake('which recipe? `dive generate RECIPE --prompt "..."`')
+        raise UserError('which recipe? `dive generate RECIPE --prompt "..."`')
     for name in ("max_tokens", "samples", "beam", "n_best"):
         if getattr(options, name) < 1:
-            raise Mistake(f"--{name} is {getattr(options, name)}: give at least 1")
+            raise UserError(f"--{name} is {getattr(options, name)}: give at least 1")
     if options.n_best > options.beam:
-        raise Mistake(f"--n_best {options.n_best} needs --beam {options.n_best} or more")
+        raise UserError(f"--n_best {options.n_best} needs --beam {options.n_best} or more")
     return options
 
 
@@ -87,10 +87,10 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     found = resolve("test", [*words, "--ckpt_path", options.ckpt_path])
     run, checkpoint = found.run, found.checkpoint
     if run is None or checkpoint is None:
-        raise Mistake(f"{options.ckpt_path} lies in no run folder: say --run DIR")
+        raise UserError(f"{options.ckpt_path} lies in no run folder: say --run DIR")
     processor = run / "processor.json"
     if not processor.is_file():
-        raise Mistake(f"{run} has no processor.json: its data says nothing about texts")
+        raise UserError(f"{run} has no processor.json: its data says nothing about texts")
     _, model, data = build(["--config", str(run / "config.yaml")])
     name = f"{type(model).__module__}.{type(model).__name__}"
     model.load_state_dict(check_checkpoint(checkpoint, name, {})["state_dict"])
@@ -142,17 +142,17 @@ def encode_prompt(model: Any, tokenizer: Any, text: str) -> list[int]:
     """The ids of a prompt.
 
     Raises:
-        Mistake: Nothing in it, something the model never met, or more than its context.
+        UserError: Nothing in it, something the model never met, or more than its context.
     """
     prepared = tokenizer.prepare(text)
     ids: list[int] = tokenizer.encode(text)
     if unknown := unknown_pieces(tokenizer, prepared):
-        raise Mistake(f"the prompt has {unknown[0]!r}, which the model never met in training; write it otherwise")
+        raise UserError(f"the prompt has {unknown[0]!r}, which the model never met in training; write it otherwise")
     if not ids:
-        raise Mistake("the prompt has no token in it: give --prompt some text")
+        raise UserError("the prompt has no token in it: give --prompt some text")
     context = getattr(model.net, "context", 0)
     if context and len(ids) > context:
-        raise Mistake(f"the prompt has {len(ids)} tokens, but the model's context is {context}: shorten it")
+        raise UserError(f"the prompt has {len(ids)} tokens, but the model's context is {context}: shorten it")
     return ids
 
 
@@ -170,7 +170,7 @@ def sampling_of(options: argparse.Namespace) -> Any:
     try:
         return Sampling(**{name: getattr(options, name) for name in names})
     except ValueError as error:
-        raise Mistake(f"--{error}") from None
+        raise UserError(f"--{error}") from None
 
 
 def cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
@@ -200,13 +200,15 @@ def answer(model: Any, data: Any, options: argparse.Namespace, device: Any) -> N
     import torch
 
     if not options.prompt:
-        raise Mistake("what is to be translated? --prompt TEXT")
+        raise UserError("what is to be translated? --prompt TEXT")
     for text in options.prompt:
         prepared = data.source_tokenizer.prepare(data.normalise(text))
         if unknown := unknown_pieces(data.source_tokenizer, prepared):
             print(f"note: {unknown[0]!r} is unknown to the model", file=sys.stderr)
         if len(data.source_tokenizer.encode(prepared)) + 1 > data.max_length:
-            raise Mistake(f"{text!r} has more than the {data.max_length} tokens the model was trained for: shorten it")
+            raise UserError(
+                f"{text!r} has more than the {data.max_length} tokens the model was trained for: shorten it"
+            )
     source, length = (t.to(device) for t in data.encode_source(options.prompt))
     most = min(options.max_tokens, model.max_length)
     if options.beam == 1:

@@ -25,11 +25,11 @@ from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
+from common.messages import UserError
 from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint, is_sharded
 from scripts.explain import explain, first_error
 from scripts.failures import check_launcher, explain_failure
-from scripts.mistakes import Mistake
 from scripts.runs import RUN_DIR, new_run, wandb_id
 from scripts.signals import ending_on_signals
 
@@ -91,7 +91,7 @@ class DiveCLI(LightningCLI):
             check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
             strategy = getattr(section.trainer.strategy, "class_path", "")
             if is_sharded(self.command.checkpoint) and not strategy.endswith("Sharded"):
-                raise Mistake(
+                raise UserError(
                     f"checkpoint {self.command.checkpoint} is sharded: go on with -c trainer/fsdp, or make one file of "
                     f"it with `dive export {self.command.recipe}`"
                 )
@@ -107,7 +107,7 @@ class DiveCLI(LightningCLI):
             known = list(parser.get_defaults().keys()) if not self.command.verb else []
             chosen = getattr(self, "_subcommand_parsers", {}).get(self.command.verb)
             known += list(chosen.get_defaults().keys()) if chosen else []
-            raise Mistake(explain(str(error), known + self._class_keys())) from None
+            raise UserError(explain(str(error), known + self._class_keys())) from None
 
     def _section(self) -> Any:
         return self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
@@ -145,11 +145,11 @@ class DiveCLI(LightningCLI):
             remedy = f"{name} comes from the data: give --data.{name}"
             for word in sys.argv[1:]:
                 if word.split("=")[0] in (f"--model.{name}", f"--model.init_args.{name}"):
-                    raise Mistake(f"{word.split('=')[0]} would be overwritten: {remedy}")
+                    raise UserError(f"{word.split('=')[0]} would be overwritten: {remedy}")
             for config in self.command.configs:
                 model = load_yaml(config).get("model")
                 if isinstance(model, dict) and name in (model.get("init_args") or {}):
-                    raise Mistake(f"{config}: model.{name} would be overwritten: {remedy}")
+                    raise UserError(f"{config}: model.{name} would be overwritten: {remedy}")
 
     # -- building ---------------------------------------------------------------------------------------------------
 
@@ -184,12 +184,12 @@ class DiveCLI(LightningCLI):
             raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
             self._remove_empty_run()
-            raise Mistake(first_error(str(error))) from error
+            raise UserError(first_error(str(error))) from error
         except TypeError as error:
             if "should be" not in str(error):  # how the Trainer refuses a number of devices
                 raise
             self._remove_empty_run()
-            raise Mistake(str(error)) from error
+            raise UserError(str(error)) from error
 
     def _remove_empty_run(self) -> None:
         if self.command.run is not None and self.made and not any(self.command.run.iterdir()):
@@ -255,11 +255,11 @@ def launch(command: Command) -> int:
             return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
         raise
     except MisconfigurationException as error:
-        raise Mistake(str(error)) from error
+        raise UserError(str(error)) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise Mistake(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
+            raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
         failure = explain_failure(error)
         if failure is not None:
             raise failure from error

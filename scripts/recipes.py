@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.mistakes import Mistake, did_you_mean
+from common.messages import UserError, did_you_mean
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 PRESETS = ("trainer", "logger")  # folders of configs that are no recipes
@@ -68,7 +68,7 @@ def find_recipe(name: str) -> Recipe:
     """The recipe of this name (``cnn/lenet``; ``lenet`` alone where only one topic has it).
 
     Raises:
-        Mistake: No such recipe.
+        UserError: No such recipe.
     """
     path = CONFIGS / f"{name}.yaml"
     if "/" in name and path.is_file() and path.parent.name not in PRESETS:
@@ -78,14 +78,14 @@ def find_recipe(name: str) -> Recipe:
     if len(same) == 1:
         return same[0]
     known = [r.name for r in recipes] + [r.name.split("/")[1] for r in recipes]
-    raise Mistake(f"no recipe {name!r}{did_you_mean(name, known) or ': see dive list'}")
+    raise UserError(f"no recipe {name!r}{did_you_mean(name, known) or ': see dive list'}")
 
 
 def find_config(name: str) -> Path:
     """The file behind ``-c NAME``: a path, or a preset or recipe such as ``trainer/ddp``.
 
     Raises:
-        Mistake: Neither exists.
+        UserError: Neither exists.
     """
     if Path(name).is_file():
         return Path(name)
@@ -93,7 +93,7 @@ def find_config(name: str) -> Path:
     if preset.is_file():
         return preset
     known = [p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.glob("*/*.yaml")]
-    raise Mistake(f"no config {name!r}{did_you_mean(name, known)}")
+    raise UserError(f"no config {name!r}{did_you_mean(name, known)}")
 
 
 def recipe_name(config: Path) -> str:

@@ -22,10 +22,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from common.messages import RunError, UserError
 from scripts import forked
 from scripts.fingerprint import fingerprint
 from scripts.folds import fold_arguments, mean_answers, mean_row
-from scripts.mistakes import Mistake
 from scripts.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 from scripts.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
 from scripts.results_picture import draw_topic
@@ -37,12 +37,6 @@ PAGE = ROOT / "RESULTS.md"
 PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
-
-
-class Failed(RuntimeError):
-    """A run that did not end well."""
-
-    exit_code = 1
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -82,7 +76,7 @@ def run_once(recipe: Recipe, seed: int, arguments: list[str]) -> dict[str, Any]:
     """Fits and tests a recipe in processes of their own; returns its ``run.json``.
 
     Raises:
-        Failed: A process ended with another exit code than 0.
+        RunError: A process ended with another exit code than 0.
     """
     with tempfile.TemporaryDirectory(prefix="dive-results-") as folder:
         dive("fit", recipe.name, "--seed_everything", str(seed), *arguments, runs=folder)
@@ -96,7 +90,7 @@ def dive(*words: str, runs: str) -> None:
     code, output = forked.run(list(words), {"DIVE_RUNS": runs, RUN_DIR: None})
     if code:
         last = (output.strip() or "no output").splitlines()[-1]
-        raise Failed(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
+        raise RunError(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
 
 
 def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
@@ -116,11 +110,11 @@ def ablation_arguments(recipe: Recipe) -> list[str]:
     """The words of the head's ``ablation:``; none without it.
 
     Raises:
-        Mistake: They are no Lightning arguments.
+        UserError: They are no Lightning arguments.
     """
     words = shlex.split(recipe.head.get("ablation", ""))
     if words and not words[0].startswith("-"):
-        raise Mistake(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
+        raise UserError(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
     return words
 
 
@@ -244,7 +238,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     jobs = [options.recipes, options.stale, options.list, options.render, options.check is not None]
     if sum(map(bool, jobs)) != 1:
-        raise Mistake("dive results needs one of: RECIPE..., --stale, --list, --render, --check N")
+        raise UserError("dive results needs one of: RECIPE..., --stale, --list, --render, --check N")
 
     if options.list:
         for recipe in all_recipes():

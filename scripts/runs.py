@@ -11,7 +11,7 @@ import secrets
 import time
 from pathlib import Path
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 
 RUN_DIR = "DIVE_RUN_DIR"
 
@@ -30,7 +30,7 @@ def launcher_name() -> str | None:
         return f"slurm-{job}" + (f"_{task}" if task else "")
     if "TORCHELASTIC_RUN_ID" in env:
         if env["TORCHELASTIC_RUN_ID"] == "none":
-            raise Mistake("torchrun needs --rdzv_id NAME, or --standalone: the run's folder is named after it")
+            raise UserError("torchrun needs --rdzv_id NAME, or --standalone: the run's folder is named after it")
         return f"torchrun-{env['TORCHELASTIC_RUN_ID']}"
     return None
 
@@ -62,28 +62,28 @@ def new_run(recipe: str) -> Path:
             except FileExistsError:
                 continue
     except OSError as error:
-        raise Mistake(
+        raise UserError(
             f"cannot make a run folder in {parent}: {error.strerror} (DIVE_RUNS sets another place)"
         ) from None
-    raise Mistake(f"a thousand runs began in one second in {parent}")
+    raise UserError(f"a thousand runs began in one second in {parent}")
 
 
 def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
     """The newest run folder of ``recipe``; with ``checkpoint`` (``best`` or ``last``) the newest that has it.
 
     Raises:
-        Mistake: There is none.
+        UserError: There is none.
     """
     parent = runs_root() / recipe
     folders = [p for p in parent.glob("*") if (p / "config.yaml").is_file()]
     folders.sort(key=lambda p: ((p / "config.yaml").stat().st_mtime_ns, p.name))
     if not folders:
-        raise Mistake(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
+        raise UserError(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
     if checkpoint is None:
         return folders[-1]
     having = [p for p in folders if checkpoint_of(p, checkpoint).exists()]
     if not having:
-        raise Mistake(
+        raise UserError(
             f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): "
             f"start again with `dive fit {recipe}`"
         )

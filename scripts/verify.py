@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scripts.mistakes import Mistake, did_you_mean
+from common.messages import UserError, did_you_mean
 
 ROOT = Path(__file__).resolve().parent.parent
 Tensors = dict[str, Tensor]
@@ -155,14 +155,14 @@ def choose(checks: Iterable[Check], names: list[str]) -> list[Check]:
     """The checks named, by topic or in full; all without names.
 
     Raises:
-        Mistake: No check of that name.
+        UserError: No check of that name.
     """
     checks = list(checks)
     topics = {check.name.split("/")[0] for check in checks}
     for name in names:
         if name not in topics and all(check.name != name for check in checks):
             known = [*sorted(topics), *(check.name for check in checks)]
-            raise Mistake(f"no check {name!r}{did_you_mean(name, known) or ': ' + ', '.join(known)}")
+            raise UserError(f"no check {name!r}{did_you_mean(name, known) or ': ' + ', '.join(known)}")
     return [c for c in checks if not names or c.name in names or c.name.split("/")[0] in names]
 
 
@@ -216,7 +216,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--write", action="store_true", help="write results/parity.json and PARITY.md")
     options = parser.parse_args(argv)
     if options.write and options.names:
-        raise Mistake("dive verify --write runs all checks: leave out the names")
+        raise UserError("dive verify --write runs all checks: leave out the names")
     outcomes = []
     for check in choose(all_checks(), options.names):
         outcomes.append(check.run())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CODE = ("lit_models", "datamodules", "callbacks", "scripts")
+CODE = ("common", "lit_models", "datamodules", "callbacks", "scripts")
 #: Topics in the order of the study plan: a topic may use an earlier topic's networks, never a later one's.
 # fmt: off
 TOPICS = (
@@ -42,6 +42,10 @@ def imports(path: Path) -> set[str]:
 def allowed(path: Path, module: str) -> bool:
     """Whether the file may import the module (DESIGN: functional <- layers <- tasks <- topics)."""
     here, there = path.relative_to(ROOT).parts, module.split(".")
+    if there[0] == "common":
+        return True
+    if here[0] == "common":
+        return False
     if here[0] == "scripts":
         return there[0] != "tests"
     if here[0] in ("datamodules", "callbacks"):
@@ -53,7 +57,7 @@ def allowed(path: Path, module: str) -> bool:
     return its <= mine
 
 
-@pytest.mark.parametrize("path", sources("lit_models", "datamodules", "callbacks", "scripts"), ids=name_of)
+@pytest.mark.parametrize("path", sources(*CODE), ids=name_of)
 def test_imports_go_in_one_direction(path: Path) -> None:
     wrong = [module for module in imports(path) if not allowed(path, module)]
     assert not wrong, f"{name_of(path)} imports {wrong}"

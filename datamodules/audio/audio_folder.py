@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from common.messages import UserError, note
 from datamodules.audio.wav_files import find_wavs, fit_length, read_header, read_wav
 from datamodules.audio.waveforms import Waveforms
-from datamodules.base import Mistake, note
 from datamodules.vision.class_folders import class_names_of, find_splits, label_files
 
 HIGHEST_RATE = 16_000  # Hz: what speech needs; give sample_rate for more
@@ -39,7 +39,7 @@ class AudioFolder(Waveforms):
         **waveforms: See ``Waveforms``.
 
     Raises:
-        Mistake: No such folder, no class folders, too few classes or sounds, too many unreadable files.
+        UserError: No such folder, no class folders, too few classes or sounds, too many unreadable files.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class AudioFolder(Waveforms):
             num_classes, num_samples, sample_rate = (found[k] for k in ("num_classes", "num_samples", "sample_rate"))
         super().__init__(num_classes, num_samples, sample_rate, **waveforms)
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
         self.root = root
         self.val_share, self.test_share = val_share, test_share
 
@@ -79,7 +79,7 @@ class AudioFolder(Waveforms):
             except (ValueError, OSError):
                 continue
         if not heads:
-            raise Mistake(f"{root}: none of its {len(files)} WAV files can be read")
+            raise UserError(f"{root}: none of its {len(files)} WAV files can be read")
         rate = sample_rate or min(HIGHEST_RATE, Counter(rate for rate, _ in heads).most_common(1)[0][0])
         seconds = min(LONGEST, float(np.quantile([seconds for _, seconds in heads], 0.9)))
         return {
@@ -95,7 +95,7 @@ class AudioFolder(Waveforms):
         if stage == "predict":
             names = find_wavs(self.root)
             if not names:
-                raise Mistake(f"{self.root}: no sounds there")
+                raise UserError(f"{self.root}: no sounds there")
             sounds, good = self._read(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
             return {"predict": (sounds[good],)}
@@ -104,13 +104,13 @@ class AudioFolder(Waveforms):
             self.class_names = class_names_of(splits)
             if len(self.class_names) != self.num_classes:
                 found = f"{self.root} has {len(self.class_names)} class folders"
-                raise Mistake(f"{found}, but data.num_classes is {self.num_classes}")
+                raise UserError(f"{found}, but data.num_classes is {self.num_classes}")
         known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage, "sounds")
         sounds, good = self._read([file for files, _ in known.values() for file in files])
         y = torch.cat([labels for _, labels in known.values()])
         for label in y.unique().tolist():
             if not good[y == label].any():
-                raise Mistake(f"{self.root}: no sound of class {self.class_names[label]!r} can be read")
+                raise UserError(f"{self.root}: no sound of class {self.class_names[label]!r} can be read")
         sizes = [len(files) for files, _ in known.values()]
         parts = zip(known, sounds.split(sizes), y.split(sizes), good.split(sizes), strict=True)
         return {name: (x[keep], t[keep]) for name, x, t, keep in parts}
@@ -129,6 +129,6 @@ class AudioFolder(Waveforms):
             bad, why = next(iter(reasons.items()))
             what = f"{self.root}: {len(reasons)} of {len(files)} sounds cannot be read"
             if 2 * len(reasons) > len(files):
-                raise Mistake(f"{what}, such as {bad} ({why})")
+                raise UserError(f"{what}, such as {bad} ({why})")
             note(f"{what} and are left out: {', '.join(list(reasons)[:3])}{', ...' if len(reasons) > 3 else ''}")
         return sounds, torch.tensor([file not in reasons for file in files])

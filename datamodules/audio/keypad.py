@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from datamodules.audio.waveforms import Waveforms
-from datamodules.base import Mistake
 
 ROWS = (697.0, 770.0, 852.0, 941.0)  # Hz
 COLUMNS = (1209.0, 1336.0, 1477.0, 1633.0)
@@ -44,9 +44,9 @@ class Keypad(Waveforms):
     ) -> None:
         super().__init__(num_classes, num_samples, sample_rate, **waveforms)
         if num_classes != 16:
-            raise Mistake(f"data.num_classes is {num_classes}: a keypad has 16 keys")
+            raise UserError(f"data.num_classes is {num_classes}: a keypad has 16 keys")
         if sample_rate <= 2 * COLUMNS[-1] * 1.015:
-            raise Mistake(f"data.sample_rate is {sample_rate}: the highest tone needs more than 3,316 Hz")
+            raise UserError(f"data.sample_rate is {sample_rate}: the highest tone needs more than 3,316 Hz")
         self.snr = snr
         self.sizes = {"train": num_train, "val": num_eval, "test": num_eval}
         self.class_names = list(KEYS)

@@ -16,9 +16,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from datamodules.audio.wav_files import fit_length, read_wav
 from datamodules.audio.waveforms import Waveforms
-from datamodules.base import Mistake, data_root
+from datamodules.base import data_root
 
 HOME = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -36,7 +37,7 @@ class SpokenDigits(Waveforms):
         **waveforms: See ``Waveforms``.
 
     Raises:
-        Mistake: The files are not there, or a speaker has none.
+        UserError: The files are not there, or a speaker has none.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class SpokenDigits(Waveforms):
         self.test_speakers, self.val_speakers = tuple(test_speakers), tuple(val_speakers)
         self.class_names = [str(digit) for digit in range(10)]
         if both := set(self.test_speakers) & set(self.val_speakers):
-            raise Mistake(f"data.test_speakers and data.val_speakers both name {sorted(both)[0]}")
+            raise UserError(f"data.test_speakers and data.val_speakers both name {sorted(both)[0]}")
 
     def part_of(self, speaker: str, index: int) -> str:
         """The split of a recording."""
@@ -66,7 +67,7 @@ class SpokenDigits(Waveforms):
         folder = Path(data_root()) / "free-spoken-digit-dataset" / "recordings"
         files = sorted(path for path in folder.glob("*.wav") if NAME.fullmatch(path.name))
         if not files:
-            raise Mistake(
+            raise UserError(
                 f"no spoken digits in {folder} (DIVE_DATA sets the folder): "
                 f"`git clone --depth 1 --branch v1.0.10 {HOME} {folder.parent}` gets them"
             )
@@ -78,11 +79,13 @@ class SpokenDigits(Waveforms):
             try:
                 sound = fit_length(read_wav(str(path), self.sample_rate), self.num_samples)
             except (ValueError, OSError) as error:
-                raise Mistake(f"{path} cannot be read: {error}; fetch it again") from None
+                raise UserError(f"{path} cannot be read: {error}; fetch it again") from None
             rows[self.part_of(speaker, int(index))].append((torch.from_numpy(sound), int(digit)))
         for name in (*self.test_speakers, *self.val_speakers) if self.split == "speaker" else ():
             if name not in speakers:
-                raise Mistake(f"no recordings of {name!r} in {folder}: its speakers are {', '.join(sorted(speakers))}")
+                raise UserError(
+                    f"no recordings of {name!r} in {folder}: its speakers are {', '.join(sorted(speakers))}"
+                )
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, part in rows.items():
             if part:

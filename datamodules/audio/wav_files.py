@@ -12,7 +12,7 @@ import numpy as np
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from datamodules.base import Mistake
+from common.messages import UserError
 
 
 def read_wav(path: str, sample_rate: int) -> np.ndarray:
@@ -81,12 +81,12 @@ def find_wavs(root: str) -> list[str]:
     """WAV files under ``root`` by their endings, at any depth, as sorted paths relative to it.
 
     Raises:
-        Mistake: There is no such folder, or it has other sound files and no WAV.
+        UserError: There is no such folder, or it has other sound files and no WAV.
     """
     if not root:
-        raise Mistake("which sounds? --data.root FOLDER")
+        raise UserError("which sounds? --data.root FOLDER")
     if not os.path.isdir(root):
-        raise Mistake(f"no folder {root}: give --data.root the folder of your sounds")
+        raise UserError(f"no folder {root}: give --data.root the folder of your sounds")
     found: list[str] = []
     others: list[str] = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
@@ -98,5 +98,5 @@ def find_wavs(root: str) -> list[str]:
                 (found if ending in (".wav", ".wave") else others).append(path)
     others = [path for path in others if path.lower().endswith((".mp3", ".flac", ".ogg", ".m4a", ".opus", ".aac"))]
     if others and not found:
-        raise Mistake(f"{root}: {others[0]} and {len(others) - 1} other sounds are no WAV files: convert them to WAV")
+        raise UserError(f"{root}: {others[0]} and {len(others) - 1} other sounds are no WAV files: convert them to WAV")
     return sorted(found)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 
 class Waveforms(TensorDataModule):
@@ -30,9 +31,9 @@ class Waveforms(TensorDataModule):
         super().__init__(**loader)
         for name, value in (("num_samples", num_samples), ("sample_rate", sample_rate)):
             if value < 1:
-                raise Mistake(f"data.{name} is {value}: give a whole number of at least 1")
+                raise UserError(f"data.{name} is {value}: give a whole number of at least 1")
         if not 0 <= shift < 1:
-            raise Mistake(f"data.shift is {shift}: give a share of the length, from 0 to below 1")
+            raise UserError(f"data.shift is {shift}: give a share of the length, from 0 to below 1")
         self.num_classes = num_classes
         self.num_samples = num_samples
         self.sample_rate = sample_rate

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, time, timedelta
 from typing import Any, Literal
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
 
 LANGUAGES = ("sw", "yo", "ha", "ig", "zu", "am", "fr")
@@ -58,7 +58,7 @@ class CLDR(ParallelText):
     ) -> None:
         super().__init__(source_vocab_size, target_vocab_size, max_length, **parallel)
         if unknown := sorted(set(kinds) - {*KINDS, "territory"}):
-            raise Mistake(f"data.kinds has {unknown[0]!r}: choose out of {', '.join(KINDS)}, territory")
+            raise UserError(f"data.kinds has {unknown[0]!r}: choose out of {', '.join(KINDS)}, territory")
         self.languages, self.kinds, self.holdout = tuple(languages), tuple(kinds), holdout
         self.sizes = (train_size, val_size, test_size)
 
@@ -109,7 +109,7 @@ class Writer:
     """Says the same in English and in one language.
 
     Raises:
-        Mistake: CLDR has no such language.
+        UserError: CLDR has no such language.
     """
 
     def __init__(self, language: str, kinds: Sequence[str]) -> None:
@@ -118,7 +118,7 @@ class Writer:
         try:
             self.english, self.other = Locale.parse("en"), Locale.parse(language)
         except (UnknownLocaleError, ValueError):
-            raise Mistake(f"CLDR has no language {language!r}: give codes such as {', '.join(LANGUAGES)}") from None
+            raise UserError(f"CLDR has no language {language!r}: give codes such as {', '.join(LANGUAGES)}") from None
         other = self.other._data
         self.units = [
             u for u in UNITS if "long" in other["unit_patterns"].get(u, {})

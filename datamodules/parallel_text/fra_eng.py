@@ -9,7 +9,7 @@ import re
 import zipfile
 from typing import Any, Literal
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.downloads import fetch
 from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
 
@@ -55,7 +55,7 @@ class FraEng(ParallelText):
         rows = [tuple(line.split("\t")[:2]) for line in lines if "\t" in line]
         train, val, test = self.sizes
         if sum(self.sizes) > len(rows):
-            raise Mistake(f"the file has {len(rows)} pairs, fewer than the {sum(self.sizes)} asked for")
+            raise UserError(f"the file has {len(rows)} pairs, fewer than the {sum(self.sizes)} asked for")
         pairs: Pairs = [(source, target) for source, target in rows]
         if self.subset == "random":
             return random_splits(pairs, val, test, train)

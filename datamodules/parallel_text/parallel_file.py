@@ -6,7 +6,7 @@ dive fit rnn/bahdanau --data ParallelFile --data.path text.en --data.target_path
 
 from typing import Any
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
 from datamodules.text.files import read_text
 
@@ -26,7 +26,7 @@ class ParallelFile(ParallelText):
     ) -> None:
         super().__init__(**parallel)
         if min(val_share, test_share) <= 0 or val_share + test_share >= 1:
-            raise Mistake(
+            raise UserError(
                 f"data.val_share {val_share} and data.test_share {test_share}: each above 0, together below 1"
             )
         self.path, self.target_path = path, target_path
@@ -44,7 +44,7 @@ class ParallelFile(ParallelText):
                 continue
             source, tab, target = line.partition("\t")
             if not tab or not source.strip() or not target.strip():
-                raise Mistake(
+                raise UserError(
                     f"{self.path}:{number} is no source<TAB>target; for two files give --data.target_path too"
                 )
             pairs.append((source.strip(), target.split("\t")[0].strip()))
@@ -56,7 +56,7 @@ class ParallelFile(ParallelText):
             for path, option in ((self.path, "data.path"), (self.target_path, "data.target_path"))
         ]
         if len(sides[0]) != len(sides[1]):
-            raise Mistake(
+            raise UserError(
                 f"{self.path} has {len(sides[0])} lines, {self.target_path} has {len(sides[1])}: line i of one must "
                 "translate line i of the other"
             )

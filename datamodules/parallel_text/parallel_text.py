@@ -10,7 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule, TensorLoader, global_seed
+from common.messages import UserError
+from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.nearest import copy_and_nearest
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer
 
@@ -54,12 +55,12 @@ class ParallelText(TensorDataModule):
     ) -> None:
         super().__init__(**loader)
         if shared and source_vocab_size != target_vocab_size:
-            raise Mistake(
+            raise UserError(
                 f"data.source_vocab_size {source_vocab_size} and data.target_vocab_size {target_vocab_size} must be "
                 "equal where data.shared is true"
             )
         if max_length < 2:
-            raise Mistake(f"data.max_length is {max_length}: give at least 2, a token and the end")
+            raise UserError(f"data.max_length is {max_length}: give at least 2, a token and the end")
         self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
         self.max_length, self.kind, self.lower = max_length, tokenizer, lower
         self.min_count, self.shared = min_count, shared
@@ -129,7 +130,7 @@ class ParallelText(TensorDataModule):
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, rows in pairs.items():
             if not rows:
-                raise Mistake(f"the {name} split of {type(self).__name__} is empty: give it more pairs")
+                raise UserError(f"the {name} split of {type(self).__name__} is empty: give it more pairs")
             self.sources[name] = [source for source, _ in rows]
             self.references[name] = [target.strip() for _, target in rows]
             splits[name] = self.tensors(rows)
@@ -183,7 +184,7 @@ def random_splits(pairs: Pairs, val_size: int, test_size: int, train_size: int =
     """A fixed random split (seed 0): every source is in one split alone, whatever its translations.
 
     Raises:
-        Mistake: Fewer sources than asked for.
+        UserError: Fewer sources than asked for.
     """
     groups: dict[str, Pairs] = {}
     for pair in pairs:
@@ -191,7 +192,7 @@ def random_splits(pairs: Pairs, val_size: int, test_size: int, train_size: int =
     order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(0)).tolist()
     keys = list(groups)
     if len(keys) < val_size + test_size + 1:
-        raise Mistake(f"{len(keys)} different sources are too few for {val_size} to validate and {test_size} to test")
+        raise UserError(f"{len(keys)} different sources are too few for {val_size} to validate and {test_size} to test")
     test, val, train = (
         [keys[i] for i in part]
         for part in (order[:test_size], order[test_size : test_size + val_size], order[test_size + val_size :])

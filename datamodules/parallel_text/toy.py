@@ -3,7 +3,7 @@
 import random
 from typing import Any, Literal
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
 
 
@@ -37,7 +37,7 @@ class Toy(ParallelText):
         super().__init__(source_vocab_size, target_vocab_size, max_length, **parallel)
         needed = 2 * longest + 2 if task == "add" else longest + 1
         if not 1 <= symbols <= 26 or not 1 <= min_length <= longest or needed > max_length:
-            raise Mistake(
+            raise UserError(
                 "data.symbols is 1 to 26, data.min_length 1 to data.longest, and data.max_length at least "
                 f"{needed}; not {symbols}, {min_length} to {longest}, and {max_length}"
             )
@@ -53,7 +53,9 @@ class Toy(ParallelText):
             found[source] = target
             if len(found) == sum(self.sizes):
                 return random_splits(list(found.items()), val, test, train)
-        raise Mistake(f"there are no {sum(self.sizes)} different sequences of this kind: ask for fewer or longer ones")
+        raise UserError(
+            f"there are no {sum(self.sizes)} different sequences of this kind: ask for fewer or longer ones"
+        )
 
     def example(self, draw: random.Random) -> tuple[str, str]:
         """One sequence and its answer."""

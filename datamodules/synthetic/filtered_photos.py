@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 FILTERS = {
     "sobel": ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0)),
@@ -50,9 +51,9 @@ class FilteredPhotos(TensorDataModule):
     ) -> None:
         super().__init__(**loader)
         if in_channels != 1:
-            raise Mistake(f"data.in_channels is {in_channels}: the photographs are made grey, with 1")
+            raise UserError(f"data.in_channels is {in_channels}: the photographs are made grey, with 1")
         if not 3 <= image_size <= 90:
-            raise Mistake(f"data.image_size is {image_size}: the pieces may have 3 to 90 pixels")
+            raise UserError(f"data.image_size is {image_size}: the pieces may have 3 to 90 pixels")
         self.kernel = torch.tensor(FILTERS[filter])[None, None]  # (1, 1, 3, 3), what is to be found
         self.pictures, self.noise = pictures, noise
         self.in_channels, self.image_size = in_channels, image_size

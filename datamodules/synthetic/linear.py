@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 
 class SyntheticRegression(TensorDataModule):
@@ -28,7 +29,7 @@ class SyntheticRegression(TensorDataModule):
         eval_batch_size: Rows in one process's evaluation batch; 0 means four times ``batch_size``.
 
     Raises:
-        Mistake: There are neither one nor ``num_features`` weights.
+        UserError: There are neither one nor ``num_features`` weights.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class SyntheticRegression(TensorDataModule):
     ) -> None:
         super().__init__(batch_size, eval_batch_size)
         if len(weights) not in (1, num_features):
-            raise Mistake(
+            raise UserError(
                 f"data.weights has {len(weights)} numbers for data.num_features {num_features}: give 1 or all"
             )
         self.num_features = num_features

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule, global_seed
+from common.messages import UserError
+from datamodules.base import TensorDataModule, global_seed
 
 
 class ShiftedData(TensorDataModule):
@@ -95,7 +96,7 @@ class LabelShift(ShiftedData):
         **samples: See ``ShiftedData``.
 
     Raises:
-        Mistake: The shares do not sum to 1, or are not as many as classes.
+        UserError: The shares do not sum to 1, or are not as many as classes.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class LabelShift(ShiftedData):
         super().__init__(**samples)  # type: ignore[arg-type]
         for name, shares in (("source", source), ("target", target)):
             if len(shares) != num_classes or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-                raise Mistake(f"data.{name} {list(shares)} are no {num_classes} shares: they must sum to 1")
+                raise UserError(f"data.{name} {list(shares)} are no {num_classes} shares: they must sum to 1")
         self.num_classes, self.num_features = num_classes, num_features
         self.source, self.target = tuple(source), tuple(target)
         self.spread = spread

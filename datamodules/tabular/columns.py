@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from datamodules.base import Mistake, note
+from common.messages import UserError, note
 
 MISSING = "missing"
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
@@ -45,7 +45,7 @@ class Column:
         """The values of a number or date (N,), NaN where missing.
 
         Raises:
-            Mistake: A value is infinite, or is no number or date.
+            UserError: A value is infinite, or is no number or date.
         """
         found = to_numbers(values) if self.kind == "number" else to_days(values)
         wrong = np.isnan(found) & values.notna().to_numpy()
@@ -53,7 +53,7 @@ class Column:
             if rows.any():
                 i = int(rows.argmax())
                 cell = f"column {self.name!r}, row {values.index[i] + 1}: {values.iloc[i]!r}"
-                raise Mistake(f"{cell} {problem}: correct it or leave the cell empty")
+                raise UserError(f"{cell} {problem}: correct it or leave the cell empty")
         return found
 
     def encode(self, values: pd.Series) -> np.ndarray:
@@ -94,7 +94,7 @@ def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
     """Number or date when every value that is there is one, else text.
 
     Raises:
-        Mistake: At least nine in ten of the values are numbers: the others are likely slips.
+        UserError: At least nine in ten of the values are numbers: the others are likely slips.
     """
     present = values.dropna()
     no_number = np.isnan(to_numbers(present))
@@ -102,7 +102,7 @@ def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
         return "number"
     if no_number.mean() <= 0.1:
         i = int(no_number.argmax())
-        raise Mistake(
+        raise UserError(
             f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is no number, but nearly all "
             "others are: correct it or leave the cell empty"
         )

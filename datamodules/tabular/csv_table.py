@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule, note
+from common.messages import UserError, note
+from datamodules.base import TensorDataModule
 from datamodules.tabular.columns import Column, fit_columns
 from datamodules.tabular.tables import class_numbers, drop_columns, logarithms, read_table, read_target, split_rows
 
@@ -42,7 +43,7 @@ class CSVTable(TensorDataModule):
         **loader: See ``TensorDataModule``.
 
     Raises:
-        Mistake: The file or the target column is missing or unusable; says which and why in one line.
+        UserError: The file or the target column is missing or unusable; says which and why in one line.
     """
 
     #: Column whose cells name the rows in a submission; none numbers them.
@@ -90,7 +91,7 @@ class CSVTable(TensorDataModule):
     ) -> dict[str, int]:
         """The numbers of features, and of classes or outputs, that the file gives; what is given is kept."""
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
             return given  # as in a run's config.yaml: the file may now be one without a target
@@ -103,7 +104,7 @@ class CSVTable(TensorDataModule):
         train = split_rows(values, classes, path, val_share, test_share, num_folds, fold)[0]
         columns = fit_columns(features, train.numpy(), quiet=True)
         if not columns:
-            raise Mistake(f"{path}: no column besides {target!r} tells rows apart")
+            raise UserError(f"{path}: no column besides {target!r} tells rows apart")
         return {
             "num_features": num_features or sum(column.width for column in columns),
             "num_classes": num_classes or len(classes),
@@ -141,16 +142,18 @@ class CSVTable(TensorDataModule):
         if self.class_names is None and classes:  # else the run that trained the model said them
             self.class_names = classes
         if new := sorted(set(classes) - set(self.class_names or [])):
-            raise Mistake(f"{self.path}: class {new[0]!r} of {self.target!r} was not there when the model was trained")
+            raise UserError(
+                f"{self.path}: class {new[0]!r} of {self.target!r} was not there when the model was trained"
+            )
         if self.num_classes and len(self.class_names or []) != self.num_classes:
-            raise Mistake(f"{self.path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
+            raise UserError(f"{self.path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
         rows = split_rows(values, classes, self.path, **self.split)  # type: ignore[arg-type]
         table = table.loc[values.index]
         if self.columns is None:
             self.columns = fit_columns(drop_columns(table, self.path, self.target, *self.ignore), rows[0].numpy())
         x = self.encode(table)
         if x.shape[1] != self.num_features:
-            raise Mistake(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
+            raise UserError(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
         if classes:
             y = class_numbers(values, self.class_names or [])
         else:
@@ -163,7 +166,7 @@ class CSVTable(TensorDataModule):
     def load_new(self) -> Tensor:
         """The rows to predict; their cells are kept for ``predictions.csv``."""
         if self.columns is None:
-            raise Mistake("predicting needs a trained run: its processor.json says how the columns become numbers")
+            raise UserError("predicting needs a trained run: its processor.json says how the columns become numbers")
         table = self.read_new(self.path)
         self.predict_names = [str(row + 1) for row in range(len(table))]
         self.predict_cells = {str(name): table[name].fillna("").tolist() for name in table.columns}
@@ -177,6 +180,6 @@ class CSVTable(TensorDataModule):
         """The rows as x (N, num_features)."""
         assert self.columns is not None
         if absent := [column.name for column in self.columns if column.name not in table]:
-            raise Mistake(f"{self.path} has no column {', '.join(map(repr, absent))}: the model was trained with it")
+            raise UserError(f"{self.path} has no column {', '.join(map(repr, absent))}: the model was trained with it")
         x = np.concatenate([column.encode(table[column.name]) for column in self.columns], axis=1)
         return torch.from_numpy(x)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 STEPS = (1, 4, 16, 64)  #: how many steps ahead the book looks
 
@@ -62,7 +63,7 @@ class Series(TensorDataModule):
     def _windows(self, start: int, end: int, steps: int) -> tuple[Tensor, Tensor]:
         """All windows whose ``steps`` targets lie in [start, end)."""
         if end - start < steps or start < self.num_features:
-            raise Mistake(
+            raise UserError(
                 f"a part of the series has {end - start} values: too few for data.num_outputs {steps} after "
                 f"data.num_features {self.num_features}"
             )

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, split_shares
+from common.messages import UserError
+from datamodules.base import split_shares
 from datamodules.tabular.columns import to_numbers
 
 MOST_CLASSES = 20  # a target of whole numbers with more values than this is taken as a quantity
@@ -20,10 +21,10 @@ def read_table(path: str) -> pd.DataFrame:
     """Every cell as text, NaN where missing.
 
     Raises:
-        Mistake: No such file, not UTF-8 text, empty, or a line with more cells than the heading.
+        UserError: No such file, not UTF-8 text, empty, or a line with more cells than the heading.
     """
     if not path:
-        raise Mistake("which table? --data.path FILE.csv")
+        raise UserError("which table? --data.path FILE.csv")
     try:
         with open(path, encoding="utf-8-sig") as file:
             heading = file.readline()
@@ -40,17 +41,17 @@ def read_table(path: str) -> pd.DataFrame:
                 encoding="utf-8-sig",
             )
     except FileNotFoundError:
-        raise Mistake(f"no file {path}: give --data.path your CSV file") from None
+        raise UserError(f"no file {path}: give --data.path your CSV file") from None
     except UnicodeDecodeError:
-        raise Mistake(f"{path} is no UTF-8 text: save it as CSV (UTF-8)") from None
+        raise UserError(f"{path} is no UTF-8 text: save it as CSV (UTF-8)") from None
     except pd.errors.EmptyDataError:
-        raise Mistake(f"{path} is empty") from None
+        raise UserError(f"{path} is empty") from None
     except (OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise Mistake(
+        raise UserError(
             f"{path} cannot be read as CSV: {str(error).strip().removeprefix('Error tokenizing data. C error: ')}"
         ) from None
     if len(table) == 0:
-        raise Mistake(f"{path} has a heading but no rows")
+        raise UserError(f"{path} has a heading but no rows")
     return table
 
 
@@ -58,11 +59,11 @@ def read_target(table: pd.DataFrame, path: str, target: str, task: str) -> tuple
     """The rows that have a target, as class names or float64, and the class names in order; none for a number.
 
     Raises:
-        Mistake: No such column, one class or value alone, no numbers for a regression, infinite ones.
+        UserError: No such column, one class or value alone, no numbers for a regression, infinite ones.
     """
     if target not in table:
         what = f"no column {target!r}" if target else "which column is the target? --data.target"
-        raise Mistake(f"{path}: {what}; it has {', '.join(map(str, table.columns))}")
+        raise UserError(f"{path}: {what}; it has {', '.join(map(str, table.columns))}")
     values = table[target].dropna()
     numbers = to_numbers(values)
     all_numbers = not np.isnan(numbers).any()
@@ -70,7 +71,7 @@ def read_target(table: pd.DataFrame, path: str, target: str, task: str) -> tuple
         few = all_numbers and (numbers % 1 == 0).all() and len(np.unique(numbers)) <= MOST_CLASSES
         task = "classification" if few or not all_numbers else "regression"
     if values.nunique() < 2:
-        raise Mistake(f"{path}: the target {target!r} has the same value in all rows; there is nothing to learn")
+        raise UserError(f"{path}: the target {target!r} has the same value in all rows; there is nothing to learn")
     if task == "classification":
         if all_numbers:  # "1" and "1.0" are one class, 10 comes after 9
             values = pd.Series([f"{number:.15g}" for number in numbers], index=values.index)
@@ -79,13 +80,13 @@ def read_target(table: pd.DataFrame, path: str, target: str, task: str) -> tuple
         if wrong.any():
             i = int(wrong.argmax())
             cell = f"row {values.index[i] + 1}: {values.iloc[i]!r}"
-            raise Mistake(f"{path}: the target {target!r} {problem} in {cell}; regression needs numbers")
+            raise UserError(f"{path}: the target {target!r} {problem} in {cell}; regression needs numbers")
     return pd.Series(numbers, index=values.index), []
 
 
 def drop_columns(table: pd.DataFrame, path: str, *names: str) -> pd.DataFrame:
     if unknown := [name for name in names if name not in table]:
-        raise Mistake(f"{path}: no column {unknown[0]!r} to ignore; it has {', '.join(map(str, table.columns))}")
+        raise UserError(f"{path}: no column {unknown[0]!r} to ignore; it has {', '.join(map(str, table.columns))}")
     return table.drop(columns=list(names))
 
 
@@ -104,23 +105,23 @@ def split_rows(
     nothing: over all folds each row is tested exactly once.
 
     Raises:
-        Mistake: Too few rows, of one class or in all, or no such fold.
+        UserError: Too few rows, of one class or in all, or no such fold.
     """
     needed = 1 + (val_share > 0) + (test_share > 0 or num_folds > 0)
     if len(values) < 10:
-        raise Mistake(f"{path} has {len(values)} rows with a target: give it at least 10")
+        raise UserError(f"{path} has {len(values)} rows with a target: give it at least 10")
     counts = values.value_counts()
     if classes and counts.iloc[-1] < needed:
         rare = f"class {counts.index[-1]!r} has {counts.iloc[-1]} rows, too few to split"
         hint = "; for a number say --data.task regression" if len(classes) > MOST_CLASSES else ""
-        raise Mistake(f"{path}: {rare}: give it at least {needed}{hint}")
+        raise UserError(f"{path}: {rare}: give it at least {needed}{hint}")
     y = class_numbers(values, classes) if classes else torch.zeros(len(values))
     if not num_folds:
         return split_shares(y, val_share, test_share)
     if len(values) < num_folds:
-        raise Mistake(f"{path} has {len(values)} rows for {num_folds} folds: ask for fewer")
+        raise UserError(f"{path} has {len(values)} rows for {num_folds} folds: ask for fewer")
     if num_folds < 2 or not 0 <= fold < num_folds:
-        raise Mistake(f"data.fold {fold} of data.num_folds {num_folds}: folds are at least 2 and counted from 0")
+        raise UserError(f"data.fold {fold} of data.num_folds {num_folds}: folds are at least 2 and counted from 0")
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     order = order[y[order].argsort(stable=True)]  # class after class: every fold then takes its share of each
     held = torch.zeros(len(y), dtype=torch.bool)
@@ -134,12 +135,12 @@ def logarithms(values: pd.Series, path: str, target: str) -> pd.Series:
     """The natural logarithm of a target.
 
     Raises:
-        Mistake: A value is not above zero.
+        UserError: A value is not above zero.
     """
     low = (values <= 0).to_numpy()
     if low.any():
         i = int(low.argmax())
-        raise Mistake(
+        raise UserError(
             f"{path}: the target {target!r} is {values.iloc[i]:g} in row {values.index[i] + 1}: it has no logarithm; "
             "leave --data.log_target out"
         )

@@ -11,7 +11,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.labelled_text import LabelledText
 
 LANGUAGES = {
@@ -45,7 +45,7 @@ class CLDRNames(LabelledText):
     def __init__(self, num_classes: int = 14, vocab_size: int = 160, seq_len: int = 32, **loader: int) -> None:
         super().__init__(num_classes, vocab_size, seq_len, "character", **loader)
         if num_classes != len(LANGUAGES):
-            raise Mistake(f"data.num_classes is {num_classes}: there are {len(LANGUAGES)} languages")
+            raise UserError(f"data.num_classes is {num_classes}: there are {len(LANGUAGES)} languages")
         self.class_names = list(LANGUAGES.values())
 
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:

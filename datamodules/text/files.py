@@ -2,38 +2,38 @@
 
 from pathlib import Path
 
-from datamodules.base import Mistake
+from common.messages import UserError
 
 
 def read_text(path: str | Path, option: str = "data.path") -> str:
     """The text of a UTF-8 file with ``\\n`` for every end of line, without a byte-order mark.
 
     Raises:
-        Mistake: No such file, a folder, another encoding (says the byte), or nothing in it.
+        UserError: No such file, a folder, another encoding (says the byte), or nothing in it.
     """
     if not str(path):
-        raise Mistake(f"which text? --{option} FILE.txt")
+        raise UserError(f"which text? --{option} FILE.txt")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
-        raise Mistake(f"no file {path}: give --{option} a text file") from None
+        raise UserError(f"no file {path}: give --{option} a text file") from None
     except OSError as error:
-        raise Mistake(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)
-        raise Mistake(f"{path} is no UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
+        raise UserError(f"{path} is no UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
-        raise Mistake(f"{path} is empty")
+        raise UserError(f"{path} is empty")
     return text
 
 
 def split_text(text: str, val_share: float, test_share: float) -> dict[str, str]:
     """The beginning of a text for training, then validation, then test: cut at ends of lines where there are any."""
     if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-        raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
     cuts = [round(len(text) * share) for share in (1 - val_share - test_share, 1 - test_share)]
     cuts = [end + 1 if 0 <= (end := text.find("\n", cut)) < cut + 1000 else cut for cut in cuts]
     return {"train": text[: cuts[0]], "val": text[cuts[0] : cuts[1]], "test": text[cuts[1] :]}

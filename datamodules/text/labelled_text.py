@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")  # words with their apostrophes, other signs alone
@@ -59,7 +60,7 @@ class LabelledText(TensorDataModule):
         super().__init__(**loader)
         for name, value, least in (("vocab_size", vocab_size, 3), ("seq_len", seq_len, 1)):
             if value < least:
-                raise Mistake(f"data.{name} is {value}: give a whole number of at least {least}")
+                raise UserError(f"data.{name} is {value}: give a whole number of at least {least}")
         self.num_classes = num_classes
         self.vocab_size = vocab_size
         self.seq_len = seq_len
@@ -81,7 +82,7 @@ class LabelledText(TensorDataModule):
         texts = self.read(stage)
         if self.vocabulary is None:
             if "train" not in texts:
-                raise Mistake("predicting needs a trained run: its processor.json has the vocabulary")
+                raise UserError("predicting needs a trained run: its processor.json has the vocabulary")
             self.vocabulary = build_vocabulary(texts["train"][0], self.vocab_size, self.unit)
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, (lines, y) in texts.items():

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule, TensorLoader, global_seed
+from common.messages import UserError
+from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, load_tokenizer
 from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
@@ -49,7 +50,7 @@ class LanguageModelData(TensorDataModule):
     ) -> None:
         super().__init__(**loader)
         if seq_len < 1:
-            raise Mistake(f"data.seq_len is {seq_len}: give at least 1")
+            raise UserError(f"data.seq_len is {seq_len}: give at least 1")
         self.vocab_size, self.seq_len = vocab_size, seq_len
         self.kind, self.lower, self.min_count = tokenizer, lower, min_count
         self.partition, self.stride, self.train_tokens = partition, stride or seq_len, train_tokens
@@ -81,7 +82,9 @@ class LanguageModelData(TensorDataModule):
             train = texts["train"].splitlines(keepends=True)
             self.tokenizer = kind.train(train, self.vocab_size, self.specials, self.lower, self.min_count)
         if len(self.tokenizer) != self.vocab_size:
-            raise Mistake(f"the vocabulary has {len(self.tokenizer)} entries, but data.vocab_size is {self.vocab_size}")
+            raise UserError(
+                f"the vocabulary has {len(self.tokenizer)} entries, but data.vocab_size is {self.vocab_size}"
+            )
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, text in texts.items():
             ids = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
@@ -104,7 +107,7 @@ class LanguageModelData(TensorDataModule):
         if name == "train" and self.partition == "sequential":
             least = self.seq_len * self.batch_size * self._rank_and_world()[1] + self.seq_len
         if len(ids) < least:
-            raise Mistake(
+            raise UserError(
                 f"the {name} part of {self.source_name()} has {len(ids)} tokens, but needs {least} for data.seq_len "
                 f"{self.seq_len}" + (f" in {self.batch_size} streams" if self.partition == "sequential" else "")
             )

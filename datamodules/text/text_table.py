@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, note, split_shares
+from common.messages import UserError, note
+from datamodules.base import split_shares
 from datamodules.text.labelled_text import LabelledText, Unit, split_text
 
 LARGEST_FOUND = 20_000  # tokens; give vocab_size for more
@@ -32,7 +33,7 @@ class TextTable(LabelledText):
         **loader: See ``TensorDataModule``.
 
     Raises:
-        Mistake: The file or a column is missing or unusable; says which and why in one line.
+        UserError: The file or a column is missing or unusable; says which and why in one line.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class TextTable(LabelledText):
         found = self.infer(path, text, label, num_classes, vocab_size, seq_len, unit)
         super().__init__(found["num_classes"], found["vocab_size"], found["seq_len"], unit, **loader)
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
         self.path, self.text, self.label = path, text, label
         self.val_share, self.test_share = val_share, test_share
 
@@ -95,13 +96,15 @@ class TextTable(LabelledText):
         if self.class_names is None:  # else the run that trained the model said them
             self.class_names = sorted(set(labels))
         if new := sorted(set(labels) - set(self.class_names)):
-            raise Mistake(f"{self.path}: class {new[0]!r} was not there when the model was trained")
+            raise UserError(f"{self.path}: class {new[0]!r} was not there when the model was trained")
         if len(self.class_names) != self.num_classes:
-            raise Mistake(f"{self.path}: {len(set(labels))} classes, but data.num_classes is {self.num_classes}")
+            raise UserError(f"{self.path}: {len(set(labels))} classes, but data.num_classes is {self.num_classes}")
         needed = 1 + (self.val_share > 0) + (self.test_share > 0)
         rare, count = Counter(labels).most_common()[-1]
         if count < needed:
-            raise Mistake(f"{self.path}: class {rare!r} has {count} texts, too few to split: give it at least {needed}")
+            raise UserError(
+                f"{self.path}: class {rare!r} has {count} texts, too few to split: give it at least {needed}"
+            )
         y = torch.tensor([self.class_names.index(name) for name in labels])
         parts = zip(("train", "val", "test"), split_shares(y, self.val_share, self.test_share), strict=True)
         return {name: ([texts[i] for i in rows.tolist()], y[rows]) for name, rows in parts}
@@ -116,36 +119,36 @@ def read_table(path: str, text: str, label: str | None, quiet: bool = False) -> 
         quiet: Says nothing of rows that are left out.
 
     Raises:
-        Mistake: No such file, no UTF-8 text, no such column, no rows, one class alone.
+        UserError: No such file, no UTF-8 text, no such column, no rows, one class alone.
     """
     if not path:
-        raise Mistake("which texts? --data.path FILE.csv")
+        raise UserError("which texts? --data.path FILE.csv")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             heading = file.readline()
             file.seek(0)
             rows = list(csv.DictReader(file, delimiter=max(",;\t|", key=heading.count)))
     except OSError as error:
-        raise Mistake(f"no file {path}: give --data.path your CSV file ({error.strerror})") from None
+        raise UserError(f"no file {path}: give --data.path your CSV file ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise Mistake(f"{path} is no UTF-8 text: save it as CSV (UTF-8)") from None
+        raise UserError(f"{path} is no UTF-8 text: save it as CSV (UTF-8)") from None
     except csv.Error as error:
-        raise Mistake(f"{path} cannot be read as CSV: {error}") from None
+        raise UserError(f"{path} cannot be read as CSV: {error}") from None
     if not rows:
-        raise Mistake(f"{path} has no rows below a heading")
+        raise UserError(f"{path} has no rows below a heading")
     for option, column in (("text", text), ("label", label)):
         if column is not None and column not in rows[0]:
             columns = ", ".join(str(name) for name in rows[0] if name)
-            raise Mistake(f"{path}: no column {column!r}; it has {columns}: say --data.{option}")
+            raise UserError(f"{path}: no column {column!r}; it has {columns}: say --data.{option}")
     kept = [
         (i, (row[text] or "").strip(), (row[label] or "").strip() if label else "")
         for i, row in enumerate(rows, 1)
         if split_text(row[text] or "", "word") and (label is None or (row[label] or "").strip())
     ]
     if not kept:
-        raise Mistake(f"{path}: all {len(rows)} texts are empty or without a label")
+        raise UserError(f"{path}: all {len(rows)} texts are empty or without a label")
     if len(kept) < len(rows) and not quiet:
         note(f"{path}: {len(rows) - len(kept)} of {len(rows)} rows are left out: they have no text or no label")
     if label and len({name for _, _, name in kept}) < 2:
-        raise Mistake(f"{path}: {label!r} is {kept[0][2]!r} in every row: there is nothing to tell apart")
+        raise UserError(f"{path}: {label!r} is {kept[0][2]!r} in every row: there is nothing to tell apart")
     return [line for _, line, _ in kept], [name for _, _, name in kept], [i for i, _, _ in kept]

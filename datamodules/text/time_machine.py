@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.downloads import fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
@@ -38,7 +38,7 @@ class TimeMachine(LanguageModelData):
     ) -> None:
         super().__init__(vocab_size, seq_len, **text)
         if train_windows and self.kind != "char":
-            raise Mistake("data.train_windows counts characters: say --data.train_windows 0 with another tokenizer")
+            raise UserError("data.train_windows counts characters: say --data.train_windows 0 with another tokenizer")
         self.windows = (train_windows, val_windows, test_windows)
 
     def texts(self) -> dict[str, str]:

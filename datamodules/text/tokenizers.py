@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from datamodules.base import Mistake
+from common.messages import UserError
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 Kind = Literal["char", "word", "space", "bpe"]
@@ -89,7 +89,7 @@ class Tokenizer:
             min_count: Tokens that are rarer become unknown.
         """
         if size <= len(specials):
-            raise Mistake(f"data.vocab_size is {size}: the special tokens alone are {len(specials)}; give more")
+            raise UserError(f"data.vocab_size is {size}: the special tokens alone are {len(specials)}; give more")
         cutter = cls(specials, specials, lower)
         counts: Counter[str] = Counter()
         for text in texts:
@@ -182,7 +182,7 @@ class BPETokenizer(Tokenizer):
 
         least = len(specials) + 256
         if size < least:
-            raise Mistake(f"data.vocab_size is {size}: byte pairs need at least {least}, the specials and all bytes")
+            raise UserError(f"data.vocab_size is {size}: byte pairs need at least {least}, the specials and all bytes")
         model = tokenizers.Tokenizer(models.BPE())
         model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.decoder = decoders.ByteLevel()
@@ -222,16 +222,16 @@ def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
     """A tokenizer out of what ``saved`` returned, or out of the file that ``save`` wrote.
 
     Raises:
-        Mistake: The file is missing or no tokenizer.
+        UserError: The file is missing or no tokenizer.
     """
     if not isinstance(saved, dict):
         try:
             saved = json.loads(Path(saved).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise Mistake(f"no tokenizer {saved}") from None
+            raise UserError(f"no tokenizer {saved}") from None
         except ValueError:
-            raise Mistake(f"{saved} is no tokenizer file") from None
+            raise UserError(f"{saved} is no tokenizer file") from None
     if not isinstance(saved, dict) or saved.get("kind") not in TOKENIZERS:
-        raise Mistake("these are no values of a tokenizer: they name no kind out of " + ", ".join(TOKENIZERS))
+        raise UserError("these are no values of a tokenizer: they name no kind out of " + ", ".join(TOKENIZERS))
     values = dict(saved)
     return TOKENIZERS[values.pop("kind")](**values)

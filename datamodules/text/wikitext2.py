@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from datamodules.base import Mistake, data_root
+from common.messages import UserError
+from datamodules.base import data_root
 from datamodules.downloads import fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
@@ -46,7 +47,7 @@ class WikiText2(LanguageModelData):
             return {"train": parts["train"], "val": parts["val"] + parts["test"], "test": test}
         path = Path(data_root()) / "wikitext-2" / "wiki.train.tokens"
         if not path.is_file():
-            raise Mistake(f"no {path}: put the training part there, or say --data.part valid")
+            raise UserError(f"no {path}: put the training part there, or say --data.part valid")
         return {"train": read_text(path), "val": valid, "test": test}
 
     @staticmethod

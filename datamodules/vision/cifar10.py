@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, data_root, split_indices
+from common.messages import UserError
+from datamodules.base import data_root, split_indices
 from datamodules.downloads import fetch, unpack
 from datamodules.vision.images import ImageTensors
 
@@ -46,7 +47,7 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
     """Images (N, 3, 32, 32) uint8 and labels (N,) of one batch file.
 
     Raises:
-        Mistake: The file is damaged or no batch.
+        UserError: The file is damaged or no batch.
     """
     try:
         with path.open("rb") as file:
@@ -57,7 +58,7 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
             raise ValueError(f"{len(images)} images and {len(labels)} labels")
         return images, labels
     except (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, pickle.UnpicklingError) as error:
-        raise Mistake(
+        raise UserError(
             f"{path} is damaged or no CIFAR batch ({error}): delete the folder, it is fetched again"
         ) from None
 
@@ -91,7 +92,7 @@ class CIFAR10(ImageTensors):
             for names in (TRAIN, TEST)
         )
         if not 0 < self.val_size < len(images):
-            raise Mistake(f"data.val_size is {self.val_size}, but {folder} has {len(images)} training images")
+            raise UserError(f"data.val_size is {self.val_size}, but {folder} has {len(images)} training images")
         parts = split_indices(labels, (0, self.val_size))
         train, val = ((images[rows], labels[rows]) for rows in parts)
         splits = {"train": train, "val": val, "test": test}

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from datamodules.base import Mistake, note, split_shares
+from common.messages import UserError, note
+from datamodules.base import split_shares
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their endings but needs other programs
@@ -22,12 +23,12 @@ def find_images(root: str) -> list[str]:
     """Image files under ``root`` by their endings, at any depth, as sorted paths relative to it.
 
     Raises:
-        Mistake: There is no such folder.
+        UserError: There is no such folder.
     """
     if not root:
-        raise Mistake("which images? --data.root FOLDER")
+        raise UserError("which images? --data.root FOLDER")
     if not os.path.isdir(root):
-        raise Mistake(f"no folder {root}: give --data.root the folder of your images")
+        raise UserError(f"no folder {root}: give --data.root the folder of your images")
     endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN and kind not in NO_PICTURES}
     found = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
@@ -51,11 +52,11 @@ def find_splits(root: str, find: Callable[[str], list[str]] = find_images, what:
         what: What they are, for messages.
 
     Raises:
-        Mistake: No class folders, a class folder without files, fewer than two classes.
+        UserError: No class folders, a class folder without files, fewer than two classes.
     """
     files = find(root)
     if not files:
-        raise Mistake(f"{root}: no {what} there")
+        raise UserError(f"{root}: no {what} there")
     tops = {file.split("/")[0] for file in files if file.count("/") > 1}
     folders = {top: SPLIT_OF[top.lower()] for top in sorted(tops) if top.lower() in SPLIT_OF}
     splits: Splits = {}
@@ -70,11 +71,11 @@ def find_splits(root: str, find: Callable[[str], list[str]] = find_images, what:
             splits.setdefault(split, {}).setdefault(parts[depth], []).append(file)
     flat = [file for file in left if "/" in file and SPLIT_OF.get(file.split("/")[0].lower(), "") not in ("", *splits)]
     if flat:
-        raise Mistake(
+        raise UserError(
             f"{root}: {flat[0]} lies in no class folder: move {flat[0].split('/')[0]} away and predict it alone"
         )
     if not splits:
-        raise Mistake(f"{root}: no class folders; its {what} must lie in one sub-folder a class")
+        raise UserError(f"{root}: no class folders; its {what} must lie in one sub-folder a class")
     if left:
         note(f"{root}: {len(left)} {what} outside of the class folders are not used, such as {left[0]}")
     _refuse_empty_classes(root, folders, splits, what)
@@ -86,12 +87,12 @@ def _refuse_empty_classes(root: str, folders: dict[str, str], splits: Splits, wh
         for entry in sorted(os.scandir(os.path.join(root, base)), key=lambda e: e.name):
             split = "train" if folders else "all"
             if entry.is_dir() and visible(entry.name) and entry.name not in splits[split]:
-                raise Mistake(f"class folder {entry.path} has no {what}: remove it or fill it")
+                raise UserError(f"class folder {entry.path} has no {what}: remove it or fill it")
     names = class_names_of(splits)
     if len(names) < 2:
         inside = {file.split("/")[1] for file in splits.get("all", {}).get(names[0], []) if file.count("/") > 1}
         hint = f"; is it {os.path.join(root, names[0])} that you mean?" if len(inside) > 1 else ""
-        raise Mistake(f"{root}: one class folder, {names[0]!r}, but at least two classes are needed{hint}")
+        raise UserError(f"{root}: one class folder, {names[0]!r}, but at least two classes are needed{hint}")
 
 
 def class_names_of(splits: Splits) -> list[str]:
@@ -108,13 +109,13 @@ def label_files(
     A split without a folder of its own is taken from train, or from all, with its share of every class.
 
     Raises:
-        Mistake: A split has a class that training has not, a class has too few files to split, a split is not there.
+        UserError: A split has a class that training has not, a class has too few files to split, a split is not there.
     """
     number = {name: i for i, name in enumerate(names)}
     known: dict[str, tuple[list[str], Tensor]] = {}
     for split, classes in splits.items():
         if new := sorted(classes.keys() - number.keys()):
-            raise Mistake(f"{root}: {split} has class {new[0]!r}, which the training {what} have not")
+            raise UserError(f"{root}: {split} has class {new[0]!r}, which the training {what} have not")
         paths = [path for files in classes.values() for path in files]
         known[split] = paths, torch.tensor([number[c] for c, files in classes.items() for _ in files])
     if whole := known.pop("all", None) or known.pop("train", None):
@@ -123,7 +124,7 @@ def label_files(
         needed = 1 + (val > 0) + (test > 0)
         for label, count in enumerate(y.bincount().tolist()):
             if 0 < count < needed:
-                raise Mistake(
+                raise UserError(
                     f"{root}: class {names[label]!r} has {count} {what}, too few to split: give it at least {needed}"
                 )
         for split, rows in zip(("train", "val", "test"), split_shares(y, val, test), strict=True):
@@ -131,5 +132,5 @@ def label_files(
     wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
     for split in wanted:
         if split not in known:
-            raise Mistake(f"{root}: there is no {split} folder and no train folder to take it from")
+            raise UserError(f"{root}: there is no {split} folder and no train folder to take it from")
     return {split: known[split] for split in wanted}

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, split_indices
+from common.messages import UserError
+from datamodules.base import split_indices
 from datamodules.downloads import fetch
 
 
@@ -17,7 +18,7 @@ def read_idx(path: Path) -> Tensor:
     """Reads a gzipped idx file of unsigned bytes into a tensor of its stated shape.
 
     Raises:
-        Mistake: The file is no gzip, no idx of bytes, or shorter than its header says.
+        UserError: The file is no gzip, no idx of bytes, or shorter than its header says.
     """
     try:
         with gzip.open(path) as file:
@@ -27,7 +28,7 @@ def read_idx(path: Path) -> Tensor:
             shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
             return torch.from_numpy(np.frombuffer(file.read(), dtype=np.uint8).reshape(shape).copy())
     except (OSError, EOFError, ValueError, struct.error) as error:
-        raise Mistake(f"{path} is damaged ({error}): delete it, and it is downloaded again") from None
+        raise UserError(f"{path} is damaged ({error}): delete it, and it is downloaded again") from None
 
 
 def load_idx_splits(
@@ -48,6 +49,6 @@ def load_idx_splits(
     images, labels = read("train-images-idx3-ubyte.gz")[:, None], read("train-labels-idx1-ubyte.gz").long()
     test = (read("t10k-images-idx3-ubyte.gz")[:, None], read("t10k-labels-idx1-ubyte.gz").long())
     if not 0 < val_size < len(images):
-        raise Mistake(f"data.val_size is {val_size}, but {folder} has {len(images)} training images")
+        raise UserError(f"data.val_size is {val_size}, but {folder} has {len(images)} training images")
     train_rows, val_rows = split_indices(labels, (0, val_size))
     return (images[train_rows], labels[train_rows]), (images[val_rows], labels[val_rows]), test

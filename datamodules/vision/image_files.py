@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from datamodules.base import Mistake, TensorLoader
+from common.messages import UserError
+from datamodules.base import TensorLoader
 
 THREADS = min(16, os.cpu_count() or 1)
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -88,7 +89,7 @@ class ImageFiles(Dataset):
             try:
                 images[i] = decode(self.paths[row], self.channels, self.size)
             except Exception as error:
-                raise Mistake(f"{self.paths[row]} could be read when the run began, but not now: {error}") from None
+                raise UserError(f"{self.paths[row]} could be read when the run began, but not now: {error}") from None
         return (torch.from_numpy(images), *map(torch.from_numpy, rest))
 
 

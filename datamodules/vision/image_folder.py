@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorLoader, note
+from common.messages import UserError, note
+from datamodules.base import TensorLoader
 from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
 from datamodules.vision.images import ImageTensors
@@ -39,7 +40,7 @@ class ImageFolder(ImageTensors):
         **images: See ``ImageTensors``.
 
     Raises:
-        Mistake: No such folder, no class folders, too few classes or images, too many unreadable files.
+        UserError: No such folder, no class folders, too few classes or images, too many unreadable files.
     """
 
     def __init__(
@@ -59,9 +60,9 @@ class ImageFolder(ImageTensors):
             num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
         super().__init__(num_classes, in_channels, image_size, **images)
         if in_channels not in (1, 3):
-            raise Mistake(f"data.in_channels is {in_channels}: images are read with 1 (grey) or 3 (colour)")
+            raise UserError(f"data.in_channels is {in_channels}: images are read with 1 (grey) or 3 (colour)")
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise Mistake(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
         self.root = root
         self.val_share, self.test_share = val_share, test_share
         self.memory_limit_mb = memory_limit_mb
@@ -81,7 +82,7 @@ class ImageFolder(ImageTensors):
         files = files[:: -(-len(files) // MOST_HEADERS)]
         headers = [h for h in in_threads(read_header, [os.path.join(root, f) for f in files]) if h]
         if not headers:
-            raise Mistake(f"{root}: none of its {len(files)} image files can be read")
+            raise UserError(f"{root}: none of its {len(files)} image files can be read")
         side = median_low([side for side, _ in headers])
         return {
             "num_classes": num_classes or len(classes),
@@ -96,7 +97,7 @@ class ImageFolder(ImageTensors):
         if stage == "predict":
             names = find_images(self.root)
             if not names:
-                raise Mistake(f"{self.root}: no images there")
+                raise UserError(f"{self.root}: no images there")
             images, good = self._open(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
             return {"predict": (images[good],)}
@@ -114,7 +115,7 @@ class ImageFolder(ImageTensors):
         if self.class_names is None:  # else the run that trained the model said which class has which number
             self.class_names = class_names_of(splits)
             if len(self.class_names) != self.num_classes:
-                raise Mistake(
+                raise UserError(
                     f"{self.root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}"
                 )
         known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage)
@@ -137,7 +138,7 @@ class ImageFolder(ImageTensors):
             good = self._readable_by_all_ranks(paths)
         if bad := [file for file, kept in zip(files, good.tolist(), strict=True) if not kept]:
             if len(bad) == len(files):
-                raise Mistake(f"{self.root}: none of its {len(bad)} images can be read, such as {bad[0]}")
+                raise UserError(f"{self.root}: none of its {len(bad)} images can be read, such as {bad[0]}")
             more = ", ..." if len(bad) > 3 else ""
             note(
                 f"{self.root}: {len(bad)} of {len(files)} images cannot be read and are left out: "
@@ -159,11 +160,11 @@ class ImageFolder(ImageTensors):
 
     def _refuse_unreadable(self, y: Tensor, good: Tensor) -> None:
         if int(good.sum()) * 2 < len(good):
-            raise Mistake(f"{self.root}: {int((~good).sum())} of {len(good)} images cannot be read: more than half")
+            raise UserError(f"{self.root}: {int((~good).sum())} of {len(good)} images cannot be read: more than half")
         assert self.class_names is not None
         for label in y.unique().tolist():
             if not good[y == label].any():
-                raise Mistake(f"{self.root}: no image of class {self.class_names[label]!r} can be read")
+                raise UserError(f"{self.root}: no image of class {self.class_names[label]!r} can be read")
 
     def _loader(self, split: str, shuffle: bool = False) -> TensorLoader:
         plain = super()._loader(split, shuffle)

@@ -42,7 +42,7 @@ class Imagenette(ImageFolder):
         **folder: See ``ImageFolder``.
 
     Raises:
-        Mistake: The archive cannot be downloaded, or the folder is not as published.
+        UserError: The archive cannot be downloaded, or the folder is not as published.
     """
 
     def __init__(

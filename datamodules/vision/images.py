@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.base import Mistake, TensorDataModule
+from common.messages import UserError
+from datamodules.base import TensorDataModule
 
 LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
@@ -36,11 +37,11 @@ class ImageTensors(TensorDataModule):
         Grey becomes colour by three equal channels, colour becomes grey by its luminance (ITU-R BT.601).
 
         Raises:
-            Mistake: ``in_channels`` is another number than 1, 3 and the images' own.
+            UserError: ``in_channels`` is another number than 1, 3 and the images' own.
         """
         n, c, k = self.image_size, images.shape[1], self.in_channels
         if c != k and {c, k} != {1, 3}:
-            raise Mistake(f"data.in_channels is {k}, but the images of {type(self).__name__} have {c} channels")
+            raise UserError(f"data.in_channels is {k}, but the images of {type(self).__name__} have {c} channels")
         parts = []
         for part in images.split(1024):
             if c == 3 and k == 1:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.mnist import MNIST5k
 
 
@@ -35,7 +35,7 @@ class NoisyMNIST5k(MNIST5k):
     ) -> None:
         super().__init__(num_classes, in_channels, image_size, **images)
         if not 0 <= noise <= 1:
-            raise Mistake(f"data.noise is {noise}: a share lies between 0 and 1")
+            raise UserError(f"data.noise is {noise}: a share lies between 0 and 1")
         self.noise, self.hold_out = noise, hold_out
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.attention.gpt_weights import load_hugging_face
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
 from lit_models.layers.kv_cache import DecoderState
@@ -110,7 +111,7 @@ class GPT(nn.Module):
         x = self.embedding(tokens)  # (B, T, D)
         if self.positions is not None:
             if offset + tokens.shape[1] > self.seq_len:
-                raise ContextTooLong(
+                raise UserError(
                     f"{offset + tokens.shape[1]} tokens are more than the context of {self.seq_len}: give a shorter "
                     "prompt, fewer new tokens, or train with a larger data.seq_len"
                 )
@@ -139,12 +140,6 @@ class GPT(nn.Module):
     def for_decoding(self) -> "GPT":
         """A copy that writes faster on a CPU, where most of a step is reading the matrices: see ``packed``."""
         return packed(self)
-
-
-class ContextTooLong(ValueError):
-    """More tokens than learned positions: shown as one line, exit code 2."""
-
-    exit_code = 2
 
 
 class LitGPT(LanguageModel):

@@ -7,7 +7,8 @@ ours do, and Llama's three, and the two halves of its gate, are stacked.
 import torch
 from torch import Tensor, nn
 
-from lit_models.layers.pretrained import WrongWeights, put_weights, read_weights
+from common.messages import UserError
+from lit_models.layers.pretrained import put_weights, read_weights
 
 Weights = dict[str, Tensor]
 GPT2_PARTS = {
@@ -69,13 +70,13 @@ def load_hugging_face(net: nn.Module, source: str) -> None:
     """Loads ``model.safetensors`` or ``pytorch_model.bin`` into a ``GPT`` of the same form and sizes.
 
     Raises:
-        WrongWeights: The file cannot be read, or does not fit.
+        UserError: The file cannot be read, or does not fit.
     """
     weights = read_weights(source)
     try:
         found = convert(net, weights)
     except KeyError as error:
-        raise WrongWeights(
+        raise UserError(
             f"weights: {source} lacks {error.args[0]}: not a GPT of form {net.form} with {net.num_layers} layers"
         ) from None
     put_weights(net, found, source)

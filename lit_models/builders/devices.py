@@ -8,11 +8,7 @@ several and uses the first; here a device that is not there is said to be missin
 import torch
 from torch import nn
 
-
-class NoDevice(ValueError):
-    """A device that is not there: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
+from common.messages import UserError
 
 
 def gpu_count() -> int:
@@ -23,10 +19,10 @@ def gpu(i: int = 0) -> torch.device:
     """The i-th GPU.
 
     Raises:
-        NoDevice: There are not so many.
+        UserError: There are not so many.
     """
     if not 0 <= i < gpu_count():
-        raise NoDevice(f"GPU {i} was asked for, and there are {gpu_count()}: count from 0, or use the CPU")
+        raise UserError(f"GPU {i} was asked for, and there are {gpu_count()}: count from 0, or use the CPU")
     return torch.device("cuda", i)
 
 

@@ -13,11 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-
-class Unloadable(ValueError):
-    """A file that does not hold what is asked for: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
+from common.messages import UserError
 
 
 def save(value: Any, path: Path | str) -> None:
@@ -32,27 +28,27 @@ def load(path: Path | str) -> Any:
     """What ``save`` wrote, on the CPU, from whatever device it came.
 
     Raises:
-        Unloadable: There is no such file, it is damaged, or it holds more than tensors and plain containers.
+        UserError: There is no such file, it is damaged, or it holds more than tensors and plain containers.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise Unloadable(f"no file {path}") from None
+        raise UserError(f"no file {path}") from None
     except pickle.UnpicklingError:
-        raise Unloadable(f"{path} holds more than tensors, and reading it could run code: not loaded") from None
+        raise UserError(f"{path} holds more than tensors, and reading it could run code: not loaded") from None
     except (RuntimeError, EOFError, OSError) as error:
-        raise Unloadable(f"{path} is damaged ({type(error).__name__}): save it again") from None
+        raise UserError(f"{path} is damaged ({type(error).__name__}): save it again") from None
 
 
 def load_into(module: nn.Module, path: Path | str) -> nn.Module:
     """Gives a module the parameters and buffers in a file; every name and shape must fit. Returns the module.
 
     Raises:
-        Unloadable: See ``load``, or the file belongs to another network.
+        UserError: See ``load``, or the file belongs to another network.
     """
     try:
         module.load_state_dict(load(path))
     except (RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split("\n")[1:2]).strip() or "it is no state_dict"
-        raise Unloadable(f"{path} does not fit {type(module).__name__}: {reason}") from None
+        raise UserError(f"{path} does not fit {type(module).__name__}: {reason}") from None
     return module

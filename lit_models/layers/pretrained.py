@@ -11,27 +11,16 @@ torchvision's classifiers were all trained on images normalised by ImageNet's me
 """
 
 import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
+
+from common.messages import UserError, note
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue in [0, 1]
 SHOWN = 3  # keys named in a message
-
-
-class WrongWeights(ValueError):
-    """Weights that cannot be read or do not fit: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
-
-
-@rank_zero_only
-def note(message: str) -> None:
-    print(f"note: {message}", file=sys.stderr)
 
 
 def normalize(x: Tensor) -> Tensor:
@@ -44,7 +33,7 @@ def read_weights(source: str) -> dict[str, Tensor]:
     """The tensors of a ``.pth`` or ``.safetensors`` file, or of a name such as ``ResNet18_Weights.IMAGENET1K_V1``.
 
     Raises:
-        WrongWeights: No such file or name, no network, or the file holds no state dict.
+        UserError: No such file or name, no network, or the file holds no state dict.
     """
     if os.path.isfile(source):
         return _read_file(source)
@@ -53,14 +42,14 @@ def read_weights(source: str) -> dict[str, Tensor]:
     try:
         published: Any = get_weight(source)
     except (ValueError, TypeError):  # torchvision meets a name such as resnet18.pth with either
-        raise WrongWeights(
+        raise UserError(
             f"weights: there is no file {source}, and torchvision has no weights of that name (names are like "
             "ResNet18_Weights.IMAGENET1K_V1)"
         ) from None
     try:
         return dict(published.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:
-        raise WrongWeights(
+        raise UserError(
             f"weights: cannot download {published.url} ({error}): fetch it elsewhere and give the file's path"
         ) from None
 
@@ -74,9 +63,9 @@ def _read_file(path: str) -> dict[str, Tensor]:
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, pickle, zipfile and safetensors raise a dozen kinds
-        raise WrongWeights(f"weights: {path} is no file of weights ({str(error).splitlines()[0][:80]})") from None
+        raise UserError(f"weights: {path} is no file of weights ({str(error).splitlines()[0][:80]})") from None
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise WrongWeights(f"weights: {path} holds no state dict: save one with torch.save(network.state_dict(), FILE)")
+        raise UserError(f"weights: {path} holds no state dict: save one with torch.save(network.state_dict(), FILE)")
     return content
 
 
@@ -86,7 +75,7 @@ def load_weights(net: nn.Module, source: str) -> None:
     A first convolution of one channel (grey images) takes the sum over a file's three.
 
     Raises:
-        WrongWeights: As ``read_weights``; or other keys or shapes than the network's outside of its head, listed.
+        UserError: As ``read_weights``; or other keys or shapes than the network's outside of its head, listed.
     """
     found, rename = read_weights(source), getattr(net, "rename", None)
     if rename is not None:
@@ -115,7 +104,7 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
         for what, keys in (("it lacks", lacks), ("it has also", extra), ("other shapes:", shapes))
         if keys
     ]:
-        raise WrongWeights(f"weights: {source} does not fit {type(net).__name__}: {'; '.join(wrong)}")
+        raise UserError(f"weights: {source} does not fit {type(net).__name__}: {'; '.join(wrong)}")
     if new:
         note(f"{source}: {some(sorted(new))} are for another number of classes: left as they were drawn")
     fitting = {key: found[key] for key in own.keys() & found.keys() if key not in new}

@@ -17,14 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from lit_models.linear.softmax_regression import SoftmaxRegression, cross_entropy
 from lit_models.tasks.classifier import Classifier
-
-
-class Unshiftable(ValueError):
-    """A shift that cannot be estimated: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
 
 
 def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -35,13 +30,13 @@ def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
         num_classes: K of the (K, K) result.
 
     Raises:
-        Unshiftable: A class has no row.
+        UserError: A class has no row.
     """
     counts = torch.zeros(num_classes, num_classes, dtype=torch.float64)
     counts.index_put_((predicted, y), torch.ones(len(y), dtype=torch.float64), accumulate=True)
     if bool((counts.sum(0) == 0).any()):
         absent = int((counts.sum(0) == 0).nonzero()[0])
-        raise Unshiftable(f"class {absent} has no validation row: its share in the target cannot be estimated")
+        raise UserError(f"class {absent} has no validation row: its share in the target cannot be estimated")
     return counts / counts.sum(0)
 
 
@@ -49,10 +44,10 @@ def target_shares(confusion: Tensor, mean_answer: Tensor) -> Tensor:
     """Shares q (K,) of the classes in the target: the solution of C q = mu, made a distribution.
 
     Raises:
-        Unshiftable: C cannot be inverted, as when the classifier never answers with one of the classes.
+        UserError: C cannot be inverted, as when the classifier never answers with one of the classes.
     """
     if float(torch.linalg.cond(confusion)) > 1e6:
-        raise Unshiftable("the confusion matrix cannot be inverted: the classifier behind it takes classes for one")
+        raise UserError("the confusion matrix cannot be inverted: the classifier behind it takes classes for one")
     q = torch.linalg.solve(confusion, mean_answer).clamp(min=0)
     return q / q.sum()
 

@@ -8,13 +8,8 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
+from common.messages import UserError
 from lit_models.tasks.task import Task
-
-
-class NoClasses(ValueError):
-    """The data's targets are no classes: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
 
 
 class Classifier(Task):
@@ -39,7 +34,7 @@ class Classifier(Task):
     def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Refuses real numbers as targets before the loss meets them."""
         if batch[-1].ndim == 1 and batch[-1].is_floating_point():
-            raise NoClasses(
+            raise UserError(
                 f"the targets are real numbers, not classes: {type(self).__name__} is a classifier; "
                 "for numbers use a regressor, such as the recipe mlp/mlp_regression"
             )

@@ -19,6 +19,8 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
+from common.messages import UserError
+
 
 class Task(LightningModule):
     """Base of all tasks.
@@ -184,12 +186,6 @@ class EpochMean:
         self.total, self.count, self.saved = mine[0].clone(), float(mine[1]), None
 
 
-class NothingToShard(TypeError):
-    """A model that cannot be sharded layer by layer: shown as one line, exit code 2 (``scripts/cli.py``)."""
-
-    exit_code = 2
-
-
 def shard(model: LightningModule, mesh: Any) -> None:
     """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
 
@@ -200,11 +196,11 @@ def shard(model: LightningModule, mesh: Any) -> None:
         mesh: The processes that share them.
 
     Raises:
-        NothingToShard: There is no ``net``, or there are parameters outside of it, which nothing would average.
+        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average.
     """
     net = getattr(model, "net", None)
     if not isinstance(net, nn.Module) or len(list(net.parameters())) != len(list(model.parameters())):
-        raise NothingToShard(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
+        raise UserError(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
     layers = list(net.children())
     while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
         layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]

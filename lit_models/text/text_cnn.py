@@ -21,6 +21,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.tasks.classifier import Classifier
 
 
@@ -127,32 +128,26 @@ class LitTextCNN(Classifier):
                 load_vectors(self.vectors, vocabulary, table.weight)
 
 
-class BadVectors(ValueError):
-    """The file of word vectors cannot be used: shown as one line, exit code 2."""
-
-    exit_code = 2
-
-
 def load_vectors(path: str, vocabulary: Sequence[str], table: Tensor) -> int:
     """Copies the vectors of known words into rows of ``table`` (V, E); returns how many were found.
 
     Raises:
-        BadVectors: No such file, vectors of another length, no word of the vocabulary among them.
+        UserError: No such file, vectors of another length, no word of the vocabulary among them.
     """
     number = {word: i for i, word in enumerate(vocabulary)}
     found = 0
     if not Path(path).is_file():
-        raise BadVectors(f"no file {path}: give --model.vectors a file of word vectors such as GloVe's")
+        raise UserError(f"no file {path}: give --model.vectors a file of word vectors such as GloVe's")
     with open(path, encoding="utf-8") as file, torch.no_grad():
         for line in file:
             word, *values = line.rstrip().split(" ")
             if len(values) == 1:  # word2vec's heading: how many vectors, of which length
                 continue
             if len(values) != table.shape[1]:
-                raise BadVectors(f"{path}: vectors of {len(values)} numbers, but model.embed_size is {table.shape[1]}")
+                raise UserError(f"{path}: vectors of {len(values)} numbers, but model.embed_size is {table.shape[1]}")
             if word in number:
                 table[number[word]] = torch.tensor([float(value) for value in values])
                 found += 1
     if not found:
-        raise BadVectors(f"{path} has no word of the vocabulary")
+        raise UserError(f"{path} has no word of the vocabulary")
     return found

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.mistakes import Mistake
+from common.messages import UserError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_STEP = "from scripts.benches import bare, workloads as w; bare.train(w.WORKLOADS[-1], w.Clock(1, 0), 128)"
@@ -53,10 +53,10 @@ def peak_memory() -> float:
     Not ``ru_maxrss``: a child process begins with its parent's there.
 
     Raises:
-        Mistake: The system has no ``/proc``.
+        UserError: The system has no ``/proc``.
     """
     status = Path("/proc/self/status")
     if not status.is_file():
-        raise Mistake("memory is read from /proc, which only Linux has: leave `memory` out")
+        raise UserError("memory is read from /proc, which only Linux has: leave `memory` out")
     line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake, TensorDataModule, TensorLoader, split_indices
+from common.messages import UserError
+from datamodules.base import TensorDataModule, TensorLoader, split_indices
 
 
 def epoch(loader: TensorLoader, number: int = 0) -> list[int]:
@@ -86,29 +87,29 @@ def test_evaluation_batches_are_four_times_as_large() -> None:
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_batch_size_below_one_is_refused(size: int) -> None:
-    with pytest.raises(Mistake, match=rf"data\.batch_size is {size}"):
+    with pytest.raises(UserError, match=rf"data\.batch_size is {size}"):
         Numbers(batch_size=size)
 
 
 def test_an_empty_split_is_refused() -> None:
-    with pytest.raises(Mistake, match="the val split of Numbers is empty"):
+    with pytest.raises(UserError, match="the val split of Numbers is empty"):
         Numbers(val=0).setup("fit")
 
 
 def test_labels_outside_the_classes_are_refused() -> None:
-    with pytest.raises(Mistake, match=r"label 2 in the train split, but data\.num_classes is 2"):
+    with pytest.raises(UserError, match=r"label 2 in the train split, but data\.num_classes is 2"):
         Numbers(num_classes=2).setup("fit")
 
 
 def test_a_split_smaller_than_the_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Numbers(val=1)
     monkeypatch.setattr(data, "_rank_and_world", lambda: (0, 2))
-    with pytest.raises(Mistake, match="the val split has 1 rows for 2 processes"):
+    with pytest.raises(UserError, match="the val split has 1 rows for 2 processes"):
         data.setup("fit")
 
 
 def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
-    with pytest.raises(Mistake, match="from the middle of an epoch of 11 batches, now an epoch has 6"):
+    with pytest.raises(UserError, match="from the middle of an epoch of 11 batches, now an epoch has 6"):
         loader(53).load_state_dict(loader(103).state_dict())
 
 
@@ -122,7 +123,7 @@ def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
     if verb == "test":
         after.load_state_dict(before.state_dict())
         return
-    with pytest.raises(Mistake, match="the train split of Numbers has 9 rows, the run began with 8"):
+    with pytest.raises(UserError, match="the train split of Numbers has 9 rows, the run began with 8"):
         after.load_state_dict(before.state_dict())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pooch
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.downloads import fetch, unpack
 
 CONTENT = b"seven bytes" * 100
@@ -45,7 +45,7 @@ def test_a_file_is_fetched_once_and_checked(served: dict[str, bytes], tmp_path: 
 @pytest.mark.parametrize("content", [CONTENT[:-1], b"", b"something else"])
 def test_a_wrong_or_cut_file_is_never_put_in_place(content: bytes, served: dict[str, bytes], tmp_path: Path) -> None:
     served[URL] = content
-    with pytest.raises(Mistake, match=f"cannot download {URL}: its checksum is wrong"):
+    with pytest.raises(UserError, match=f"cannot download {URL}: its checksum is wrong"):
         fetch(URL, SHA, "set/file.bin")
     assert not any(p.is_file() for p in (tmp_path / "data").rglob("*"))
 
@@ -56,7 +56,7 @@ def test_a_mirror_serves_when_the_first_address_does_not(served: dict[str, bytes
 
 
 def test_without_network_the_line_names_address_and_file(served: dict[str, bytes], tmp_path: Path) -> None:
-    with pytest.raises(Mistake) as error:
+    with pytest.raises(UserError) as error:
         fetch(URL, SHA, "set/file.bin")
     assert URL in str(error.value) and str(tmp_path / "data/set/file.bin") in str(error.value)
 
@@ -87,7 +87,7 @@ def test_an_archive_is_unpacked_into_its_folder(make: Any, tmp_path: Path) -> No
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 def test_an_archive_that_climbs_out_is_refused(make: Any, tmp_path: Path) -> None:
     make(tmp_path / "archive", "../escaped.txt")
-    with pytest.raises(Mistake, match="not unpacked"):
+    with pytest.raises(UserError, match="not unpacked"):
         unpack(tmp_path / "archive", tmp_path / "out")
     assert not (tmp_path / "escaped.txt").exists()
 
@@ -97,7 +97,7 @@ def test_a_damaged_archive_is_one_line(make: Any, tmp_path: Path) -> None:
     make(tmp_path / "archive", "a.txt")
     whole = (tmp_path / "archive").read_bytes()
     (tmp_path / "archive").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(Mistake, match="is damaged"):
+    with pytest.raises(UserError, match="is damaged"):
         unpack(tmp_path / "archive", tmp_path / "out")
 
 
@@ -112,7 +112,7 @@ def test_an_unpacking_that_is_cut_short_leaves_no_half_a_file(
     make(tmp_path / "archive", "a.txt")
     monkeypatch.setattr(zipfile.ZipFile, "extractall", cut)
     monkeypatch.setattr(tarfile.TarFile, "extractall", cut)
-    with pytest.raises(Mistake, match=r"cannot unpack .*: No space left on device"):
+    with pytest.raises(UserError, match=r"cannot unpack .*: No space left on device"):
         unpack(tmp_path / "archive", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
@@ -124,7 +124,7 @@ def test_a_full_disk_is_not_called_a_missing_network(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(pooch, "retrieve", full)
-    with pytest.raises(Mistake, match=r"cannot write .*set/file.bin: No space left on device"):
+    with pytest.raises(UserError, match=r"cannot write .*set/file.bin: No space left on device"):
         fetch(URL, SHA, "set/file.bin")
 
 

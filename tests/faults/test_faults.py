@@ -13,9 +13,9 @@ import pytest
 import torch
 import torchvision
 
+from common.messages import RunError, UserError
 from scripts.cli import main
-from scripts.failures import Failed, check_launcher, explain_failure
-from scripts.mistakes import Mistake
+from scripts.failures import check_launcher, explain_failure
 from scripts.runs import newest_run
 from tests.faults.runs import load, logs, until
 from tests.faults.training import train
@@ -196,10 +196,10 @@ def test_a_process_that_is_killed_ends_the_other_with_one_line(victim: int, tmp_
     ("error", "kind", "says"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), None, ""),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), Failed, "the GPU's memory is full"),
-        (OSError(errno.ENOSPC, "no", "a.csv"), Failed, "cannot write a.csv: No space left on device"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), RunError, "the GPU's memory is full"),
+        (OSError(errno.ENOSPC, "no", "a.csv"), RunError, "cannot write a.csv: No space left on device"),
         (FileNotFoundError(errno.ENOENT, "no", "a.csv"), None, ""),
-        (RuntimeError("Timed out waiting 8000ms for recv operation to complete"), Failed, "did not answer for 8 s"),
+        (RuntimeError("Timed out waiting 8000ms for recv operation to complete"), RunError, "did not answer for 8 s"),
         (ValueError("anything else"), None, ""),
     ],
 )
@@ -239,5 +239,5 @@ def test_tasks_must_be_devices_times_nodes(
     if not refused:
         check_launcher(devices, nodes)
         return
-    with pytest.raises(Mistake, match=rf"--trainer.devices {devices} x --trainer.num_nodes {nodes} are"):
+    with pytest.raises(UserError, match=rf"--trainer.devices {devices} x --trainer.num_nodes {nodes} are"):
         check_launcher(devices, nodes)

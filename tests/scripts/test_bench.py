@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from common.messages import UserError
 from lit_models.attention.transformer import Transformer
 from lit_models.layers.packed_linear import PackedLinear
 from scripts import bench
@@ -18,7 +19,6 @@ from scripts.benches import convnets, encoding, generation, processes, recurrent
 from scripts.benches.page import GOALS, render
 from scripts.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.build import build
-from scripts.mistakes import Mistake
 
 NO_WORKERS = {name: bench.SLOW[name] for name in bench.SLOW if name == "d2l, 0 workers"}
 WORKERS = {name: side for name, side in bench.SLOW.items() if name not in NO_WORKERS}
@@ -296,7 +296,7 @@ def test_page_shows_losses_and_tokens() -> None:
     ],
 )
 def test_mistakes_are_named(argv: list[str], message: str) -> None:
-    with pytest.raises(Mistake, match=re.escape(message)):
+    with pytest.raises(UserError, match=re.escape(message)):
         bench.main(argv)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.messages import UserError
 from scripts import ensemble
 from scripts.cli import main
 from scripts.ensemble import combine, read_arguments
-from scripts.mistakes import Mistake
 
 
 def test_numbers_learnt_as_logarithms_have_the_geometric_mean() -> None:
@@ -43,7 +43,7 @@ def test_a_table_that_has_a_prediction_already_is_not_taken_for_ours() -> None:
     ],
 )
 def test_a_wrong_command_is_one_line(words: list[str], message: str) -> None:
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         read_arguments(words)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from common.messages import UserError
 from scripts.folds import fold_arguments, mean_answers, mean_row
-from scripts.mistakes import Mistake
 from scripts.recipes import Recipe, find_recipe
 
 
@@ -25,7 +25,7 @@ def test_each_fold_has_its_arguments() -> None:
 
 @pytest.mark.parametrize("text", ["1", "five"])
 def test_a_number_of_folds_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(Mistake, match="folds is"):
+    with pytest.raises(UserError, match="folds is"):
         fold_arguments(recipe(text))
 
 

@@ -148,11 +148,11 @@ def test_a_run_that_writes_no_text_is_refused(tmp_path: Path, capsys: pytest.Cap
 def test_a_prompt_longer_than_the_context_is_refused() -> None:
     from types import SimpleNamespace
 
+    from common.messages import UserError
     from datamodules.text.tokenizers import CharTokenizer
     from scripts.generate import encode_prompt
-    from scripts.mistakes import Mistake
 
     tokenizer, model = CharTokenizer.train(["abc"], 10), SimpleNamespace(net=SimpleNamespace(context=4))
     assert len(encode_prompt(model, tokenizer, "abca")) == 4
-    with pytest.raises(Mistake, match="has 5 tokens, but the model's context is 4"):
+    with pytest.raises(UserError, match="has 5 tokens, but the model's context is 4"):
         encode_prompt(model, tokenizer, "abcab")

@@ -135,7 +135,7 @@ def test_an_ablation_that_is_no_arguments_is_a_mistake_before_anything_runs(
 
 
 def test_a_failed_run_ends_with_1_and_its_last_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(results.Failed, match=r"`dive nonsense` ended with exit code 2: dive: no command 'nonsense'"):
+    with pytest.raises(results.RunError, match=r"`dive nonsense` ended with exit code 2: dive: no command 'nonsense'"):
         results.dive("nonsense", runs=str(project))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.audio.audio_folder import AudioFolder
-from datamodules.base import Mistake
 from scripts.cli import main
 from tests.datamodules.audio.sounds import PITCH, corrupt, fill, sing
 
@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path, build: Any, me
     root = tmp_path / "sounds"
     root.mkdir()
     build(root)
-    with pytest.raises(Mistake, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         ready(root)
     assert "\n" not in str(mistake.value)
 
@@ -90,7 +90,7 @@ def test_a_set_of_which_more_than_half_cannot_be_read_is_refused(tmp_path: Path)
     fill(tmp_path, 10)
     for path in sorted(tmp_path.rglob("*.wav"))[1:15]:
         corrupt(path)
-    with pytest.raises(Mistake, match=r"cannot be read, such as high/0"):
+    with pytest.raises(UserError, match=r"cannot be read, such as high/0"):
         ready(tmp_path)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.audio.keypad import COLUMNS, KEYS, ROWS, Keypad, detect
-from datamodules.base import Mistake
 
 
 def ready(**arguments: object) -> Keypad:
@@ -54,7 +54,7 @@ def test_noise_is_as_loud_as_it_says(snr: float) -> None:
 
 
 def test_other_numbers_of_classes_and_too_low_rates_are_refused() -> None:
-    with pytest.raises(Mistake, match="16 keys"):
+    with pytest.raises(UserError, match="16 keys"):
         Keypad(num_classes=10)
-    with pytest.raises(Mistake, match="3,316 Hz"):
+    with pytest.raises(UserError, match="3,316 Hz"):
         Keypad(sample_rate=3000)

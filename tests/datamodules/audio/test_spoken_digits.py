@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.audio.spoken_digits import SPEAKERS, SpokenDigits
-from datamodules.base import Mistake
 from tests.datamodules.audio.sounds import corrupt, sing
 
 
@@ -49,20 +49,20 @@ def test_published_split_has_the_first_five_recordings_as_test(recordings: Path)
 
 def test_without_files_it_says_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
-    with pytest.raises(Mistake, match=r"git clone .*Jakobovski/free-spoken-digit-dataset"):
+    with pytest.raises(UserError, match=r"git clone .*Jakobovski/free-spoken-digit-dataset"):
         SpokenDigits().setup("fit")
 
 
 def test_a_damaged_recording_is_named(recordings: Path) -> None:
     corrupt(recordings / "3_theo_4.wav")
-    with pytest.raises(Mistake, match=r"3_theo_4\.wav cannot be read"):
+    with pytest.raises(UserError, match=r"3_theo_4\.wav cannot be read"):
         ready()
 
 
 def test_unknown_and_doubled_speakers_are_refused(recordings: Path) -> None:
-    with pytest.raises(Mistake, match=r"no recordings of 'anna' .* george"):
+    with pytest.raises(UserError, match=r"no recordings of 'anna' .* george"):
         ready(test_speakers=["anna"])
-    with pytest.raises(Mistake, match="both name theo"):
+    with pytest.raises(UserError, match="both name theo"):
         SpokenDigits(val_speakers=["theo"])
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.messages import UserError
 from datamodules.audio.wav_files import find_wavs, fit_length, read_header, read_wav
-from datamodules.base import Mistake
 from tests.datamodules.audio.sounds import corrupt, sing
 
 
@@ -84,5 +84,5 @@ def test_wavs_are_found_at_any_depth_and_hidden_ones_left_out(tmp_path: Path) ->
 
 def test_a_folder_of_mp3_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"x")
-    with pytest.raises(Mistake, match=r"a\.mp3 .* convert them to WAV"):
+    with pytest.raises(UserError, match=r"a\.mp3 .* convert them to WAV"):
         find_wavs(str(tmp_path))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.audio.waveforms import Waveforms, random_time_shift
-from datamodules.base import Mistake
 
 
 def test_a_batch_is_floats_between_minus_1_and_1() -> None:
@@ -44,5 +44,5 @@ def test_noise_has_its_size_and_no_augmentation_changes_nothing() -> None:
     [({"shift": 1.0}, r"data\.shift"), ({"sample_rate": 0}, r"data\.sample_rate"), ({"num_samples": 0}, "num_samples")],
 )
 def test_impossible_settings_are_one_line(arguments: dict[str, float], message: str) -> None:
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         Waveforms(**({"num_classes": 2, "num_samples": 10, "sample_rate": 8000} | arguments))  # type: ignore[arg-type]

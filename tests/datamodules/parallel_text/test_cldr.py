@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.cldr import CLDR
 
 SMALL = {"train_size": 400, "val_size": 40, "test_size": 60}
@@ -66,7 +66,7 @@ def test_tokens_lose_nothing() -> None:
 
 
 def test_unknown_languages_and_kinds_are_named() -> None:
-    with pytest.raises(Mistake, match="no language 'xx'"):
+    with pytest.raises(UserError, match="no language 'xx'"):
         CLDR(languages=["xx"], **SMALL).pairs()
-    with pytest.raises(Mistake, match="'poem'"):
+    with pytest.raises(UserError, match="'poem'"):
         CLDR(kinds=["poem"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.parallel_file import ParallelFile
 
 LINES = [(f"house number {i}", f"nyumba namba {i}") for i in range(40)]
@@ -24,7 +24,7 @@ def test_one_file_and_two_files_say_the_same(tmp_path: Path) -> None:
 def test_unequal_files_say_both_counts(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("one\ntwo\nthree\n")
     (tmp_path / "b").write_text("moja\nmbili\n")
-    with pytest.raises(Mistake, match=r"a has 3 lines, .*b has 2"):
+    with pytest.raises(UserError, match=r"a has 3 lines, .*b has 2"):
         ParallelFile(path=str(tmp_path / "a"), target_path=str(tmp_path / "b")).pairs()
 
 
@@ -40,10 +40,10 @@ def test_unequal_files_say_both_counts(tmp_path: Path) -> None:
 def test_a_file_that_is_no_pairs_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text(content)
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         ParallelFile(path=str(path)).pairs()
 
 
 def test_shares_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(Mistake, match="val_share"):
+    with pytest.raises(UserError, match="val_share"):
         ParallelFile(path="x", val_share=0.5, test_share=0.5)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, Pairs, ParallelText, padded, random_splits
 
 PAIRS = [("a b c", "c b a"), ("a", "a"), ("b c", "c b"), ("c c c c c", "c c c c c")]
@@ -72,7 +72,7 @@ def test_a_run_keeps_both_vocabularies() -> None:
 def test_a_shared_vocabulary_is_one() -> None:
     data = ready(shared=True, target_vocab_size=9)
     assert data.source_tokenizer is data.target_tokenizer
-    with pytest.raises(Mistake, match="must be equal"):
+    with pytest.raises(UserError, match="must be equal"):
         Four(shared=True)
 
 
@@ -87,7 +87,7 @@ def test_splits_share_no_source() -> None:
     sources = [{source for source, _ in splits[name]} for name in ("train", "val", "test")]
     assert [len(s) for s in sources] == [30, 10, 10] and not (sources[0] & sources[1] | sources[0] & sources[2])
     assert len(splits["train"]) == 60 and splits == random_splits(pairs, 10, 10)
-    with pytest.raises(Mistake, match="too few"):
+    with pytest.raises(UserError, match="too few"):
         random_splits(pairs, 25, 25)
 
 
@@ -97,5 +97,5 @@ def test_padded() -> None:
 
 
 def test_one_token_is_no_length() -> None:
-    with pytest.raises(Mistake, match="max_length is 1"):
+    with pytest.raises(UserError, match="max_length is 1"):
         Four(max_length=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.parallel_text.toy import Toy
 
 SMALL: dict[str, Any] = {"train_size": 50, "val_size": 10, "test_size": 10}
@@ -35,7 +35,7 @@ def test_everything_is_known_and_fits(task: Any) -> None:
 
 
 def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(Mistake, match="at least 22"):
+    with pytest.raises(UserError, match="at least 22"):
         Toy("add", longest=10)
-    with pytest.raises(Mistake, match="no 70 different"):
+    with pytest.raises(UserError, match="no 70 different"):
         Toy("copy", symbols=2, longest=3, min_length=1, **SMALL).pairs()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.synthetic.filtered_photos import FILTERS, FilteredPhotos
 
 
@@ -41,5 +41,5 @@ def test_bars_are_the_same_in_every_row() -> None:
 
 
 def test_colour_is_refused() -> None:
-    with pytest.raises(Mistake, match=r"data\.in_channels is 3"):
+    with pytest.raises(UserError, match=r"data\.in_channels is 3"):
         FilteredPhotos(in_channels=3)

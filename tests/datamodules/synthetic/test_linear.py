@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.synthetic.linear import SyntheticRegression
 from lit_models.linear.linear_regression import closed_form
 
@@ -57,7 +57,7 @@ def test_one_weight_stands_for_all_features() -> None:
 
 
 def test_weights_that_do_not_fit_the_features_are_refused() -> None:
-    with pytest.raises(Mistake, match=r"data.weights has 2 numbers for data.num_features 3"):
+    with pytest.raises(UserError, match=r"data.weights has 2 numbers for data.num_features 3"):
         SyntheticRegression(num_features=3)
 
 
@@ -70,5 +70,5 @@ def test_batches_have_the_regressors_shapes() -> None:
 
 
 def test_an_empty_split_is_refused() -> None:
-    with pytest.raises(Mistake, match="val split"):
+    with pytest.raises(UserError, match="val split"):
         SyntheticRegression(num_val=0).setup("fit")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.synthetic.shift import CovariateShift, LabelShift
 
 MANY = {"num_train": 20_000, "num_val": 10, "num_target": 20_000, "num_test": 20_000}
@@ -54,5 +54,5 @@ def test_bayes_rule_is_better_with_the_targets_shares_than_with_the_sources() ->
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1)])
 def test_shares_that_are_none_are_refused(shares: tuple[float, ...]) -> None:
-    with pytest.raises(Mistake, match=r"data.target .* are no 3 shares"):
+    with pytest.raises(UserError, match=r"data.target .* are no 3 shares"):
         LabelShift(target=shares)

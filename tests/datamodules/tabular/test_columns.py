@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.tabular.columns import Column, fit_column, fit_columns, kind_of
 
 ALL = np.arange(4)
@@ -32,7 +32,7 @@ def test_kind_is_told_by_all_values(cells: tuple[str | None, ...], kind: str) ->
 
 
 def test_one_slip_among_numbers_is_named() -> None:
-    with pytest.raises(Mistake, match="column 'x', row 3: '3O' is no number"):
+    with pytest.raises(UserError, match="column 'x', row 3: '3O' is no number"):
         kind_of(texts("1", "2", "3O", *map(str, range(20))))
 
 
@@ -64,7 +64,7 @@ def test_a_column_comes_back_from_what_was_saved() -> None:
 
 
 def test_infinite_numbers_are_refused() -> None:
-    with pytest.raises(Mistake, match="column 'x', row 2: '-inf' is infinite"):
+    with pytest.raises(UserError, match="column 'x', row 2: '-inf' is infinite"):
         fit_column(texts("1", "-inf", "2", "3"), ALL)
 
 

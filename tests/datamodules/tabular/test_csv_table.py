@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.tabular.csv_table import CSVTable
 from datamodules.tabular.tables import split_rows
 from scripts.cli import main
@@ -261,7 +261,7 @@ def test_an_unusable_table_is_one_line(
         Path(path).write_bytes(content)
     elif content is not None:
         write(tmp_path, content)
-    with pytest.raises(Mistake, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         ready(path, target, **arguments)
     assert "\n" not in str(mistake.value)
 
@@ -277,7 +277,7 @@ def test_an_unusable_table_is_one_line(
 def test_a_new_table_that_does_not_fit_is_one_line(tmp_path: Path, new: pd.DataFrame, message: str) -> None:
     data = ready(write(tmp_path, houses()[["size", "town", "built", "kind"]]), "kind")
     data.path = write(tmp_path, new, "new.csv")
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         data.setup("predict")
 
 

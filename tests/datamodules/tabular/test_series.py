@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.tabular.series import CO2, Series, Sunspots
 
 
@@ -61,5 +61,5 @@ def test_the_real_series() -> None:
 
 
 def test_too_short_a_series_is_refused() -> None:
-    with pytest.raises(Mistake, match="too few for"):
+    with pytest.raises(UserError, match="too few for"):
         Ramp(num_features=3, num_outputs=64).setup("fit")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.tabular.tables import class_numbers, logarithms, read_target, split_rows
 
 
@@ -27,7 +27,7 @@ def test_without_folds_nothing_changes() -> None:
 def test_logarithms_keep_the_rows_and_name_the_one_without() -> None:
     values = pd.Series([1.0, np.e, 0.0], index=[4, 7, 9])
     assert logarithms(values[:2], "t.csv", "y").tolist() == [0.0, 1.0]
-    with pytest.raises(Mistake, match="'y' is 0 in row 10: it has no logarithm"):
+    with pytest.raises(UserError, match="'y' is 0 in row 10: it has no logarithm"):
         logarithms(values, "t.csv", "y")
 
 

@@ -3,7 +3,7 @@
 import pytest
 from babel import Locale
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.cldr_names import LANGUAGES, CLDRNames, is_latin, read_names
 
 
@@ -40,5 +40,5 @@ def test_other_scripts_are_left_out() -> None:
 
 
 def test_another_number_of_languages_is_refused() -> None:
-    with pytest.raises(Mistake, match="14 languages"):
+    with pytest.raises(UserError, match="14 languages"):
         CLDRNames(num_classes=3)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.files import read_text, split_text
 
 
@@ -21,14 +21,14 @@ from datamodules.text.files import read_text, split_text
 def test_unusable_files_are_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(content)
-    with pytest.raises(Mistake, match=message) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         read_text(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
     for path, message in ((tmp_path / "no.txt", "no file"), (tmp_path, "cannot be read"), ("", "which text")):
-        with pytest.raises(Mistake, match=message):
+        with pytest.raises(UserError, match=message):
             read_text(path)
 
 
@@ -47,5 +47,5 @@ def test_split_is_whole_in_order_and_cut_at_lines() -> None:
 
 
 def test_a_split_without_training_is_refused() -> None:
-    with pytest.raises(Mistake, match="nothing to train on"):
+    with pytest.raises(UserError, match="nothing to train on"):
         split_text("abc", 0.5, 0.5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.labelled_text import PAD, UNKNOWN, LabelledText, build_vocabulary, encode, split_text
 
 
@@ -55,11 +55,11 @@ def test_a_run_gives_the_vocabulary_back() -> None:
     again.load_processor(data.processor())
     again.setup("predict")
     assert again.splits["predict"][0].tolist() == [[2, 1, 0, 0, 0]]
-    with pytest.raises(Mistake, match=r"processor\.json"):
+    with pytest.raises(UserError, match=r"processor\.json"):
         Few().setup("predict")
 
 
 @pytest.mark.parametrize(("name", "value"), [("vocab_size", 2), ("seq_len", 0)])
 def test_impossible_sizes_are_refused(name: str, value: int) -> None:
-    with pytest.raises(Mistake, match=f"data.{name} is {value}"):
+    with pytest.raises(UserError, match=f"data.{name} is {value}"):
         Few(**{name: value})  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.language_model import LanguageModelData
 from datamodules.text.windows import StreamLoader, WindowLoader
 from tests.small import small_trainer
@@ -65,7 +65,7 @@ def test_another_size_than_the_models_is_refused() -> None:
     first.setup("fit")
     second = Lines(vocab_size=41, seq_len=8)
     second.load_processor(first.processor())
-    with pytest.raises(Mistake, match="has 40 entries, but"):
+    with pytest.raises(UserError, match="has 40 entries, but"):
         second.setup("test")
 
 
@@ -78,7 +78,7 @@ def test_another_size_than_the_models_is_refused() -> None:
     ],
 )
 def test_a_text_that_is_too_short_is_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(UserError, match=message):
         Lines(vocab_size=40, **settings).setup("fit")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.text_file import TextFile
 
 
@@ -22,6 +22,6 @@ def test_a_text_is_split_in_order(tmp_path: Path) -> None:
 def test_a_file_that_is_too_short_is_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(content)
-    with pytest.raises(Mistake, match=message) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         TextFile(path=str(path), vocab_size=64, seq_len=16).setup("fit")
     assert str(path) in str(caught.value)

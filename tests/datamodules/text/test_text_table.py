@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.text_table import TextTable
 from scripts.cli import main
 
@@ -62,18 +62,18 @@ def test_empty_texts_and_labels_are_left_out_and_counted(tmp_path: Path, capsys:
 )
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(content)
-    with pytest.raises(Mistake, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         TextTable(str(tmp_path / "a.csv")).setup("fit")
     assert "\n" not in str(mistake.value)
 
 
 def test_missing_files_and_other_encodings_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="no file"):
+    with pytest.raises(UserError, match="no file"):
         TextTable(str(tmp_path / "none.csv"))
     (tmp_path / "a.csv").write_bytes("text,label\ncafé,a\n".encode("latin-1"))
-    with pytest.raises(Mistake, match="no UTF-8 text"):
+    with pytest.raises(UserError, match="no UTF-8 text"):
         TextTable(str(tmp_path / "a.csv"))
-    with pytest.raises(Mistake, match=r"which texts\? --data\.path"):
+    with pytest.raises(UserError, match=r"which texts\? --data\.path"):
         TextTable()
 
 

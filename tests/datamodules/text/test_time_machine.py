@@ -2,7 +2,7 @@
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.time_machine import TimeMachine
 
 
@@ -26,5 +26,5 @@ def test_the_books_windows_do_not_overlap_between_parts() -> None:
 
 
 def test_windows_count_characters_alone() -> None:
-    with pytest.raises(Mistake, match="train_windows"):
+    with pytest.raises(UserError, match="train_windows"):
         TimeMachine(tokenizer="bpe", vocab_size=300)

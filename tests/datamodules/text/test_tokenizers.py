@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, load_tokenizer
 
 TEXTS = [
@@ -75,7 +75,7 @@ def test_tone_marks_written_in_two_ways_are_one() -> None:
 
 @pytest.mark.parametrize(("kind", "size"), [("char", 4), ("bpe", 259)])
 def test_a_vocabulary_without_room_is_refused(kind: str, size: int) -> None:
-    with pytest.raises(Mistake, match=f"vocab_size is {size}"):
+    with pytest.raises(UserError, match=f"vocab_size is {size}"):
         TOKENIZERS[kind].train(TEXTS, size)
 
 
@@ -83,5 +83,5 @@ def test_files_that_are_no_tokenizers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1]")
     (tmp_path / "b.json").write_text("no")
     for name in ("a.json", "b.json", "absent.json"):
-        with pytest.raises(Mistake):
+        with pytest.raises(UserError):
             load_tokenizer(tmp_path / name)

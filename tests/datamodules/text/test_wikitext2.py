@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.text.wikitext2 import WikiText2
 
 
@@ -22,5 +22,5 @@ def test_the_absent_training_part_is_named() -> None:
 
     if (Path(data_root()) / "wikitext-2/wiki.train.tokens").is_file():
         pytest.skip("the training part is here")
-    with pytest.raises(Mistake, match=r"wiki\.train\.tokens"):
+    with pytest.raises(UserError, match=r"wiki\.train\.tokens"):
         WikiText2(part="train").texts()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.cifar10 import CIFAR10, FOLDER, TEST, TRAIN, read_batch
 
 
@@ -51,7 +51,7 @@ def test_a_validation_split_that_leaves_nothing_is_refused(
 ) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
     write_batches(tmp_path)
-    with pytest.raises(Mistake, match=f"data.val_size is {size}, but .* has 100 training images"):
+    with pytest.raises(UserError, match=f"data.val_size is {size}, but .* has 100 training images"):
         CIFAR10(val_size=size).setup("fit")
 
 
@@ -63,7 +63,7 @@ class Evil:
 def test_a_pickle_that_would_run_a_program_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("batch").write_bytes(pickle.dumps({"data": Evil(), "labels": []}, protocol=2))
-    with pytest.raises(Mistake, match=r"no CIFAR batch \(it asks for posix.system\)"):
+    with pytest.raises(UserError, match=r"no CIFAR batch \(it asks for posix.system\)"):
         read_batch(Path("batch"))
     assert not Path("owned").exists()
 
@@ -71,7 +71,7 @@ def test_a_pickle_that_would_run_a_program_is_refused(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"labels": [1]}), pickle.dumps([1, 2])])
 def test_a_damaged_batch_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "batch").write_bytes(content)
-    with pytest.raises(Mistake, match="batch is damaged or no CIFAR batch") as caught:
+    with pytest.raises(UserError, match="batch is damaged or no CIFAR batch") as caught:
         read_batch(tmp_path / "batch")
     assert "\n" not in str(caught.value)
 

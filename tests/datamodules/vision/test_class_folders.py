@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.class_folders import class_names_of, find_images, find_splits
 from tests.datamodules.vision.pictures import draw, fill
 
@@ -67,6 +67,6 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path, build: Any, message: str
     root = tmp_path / "images"
     root.mkdir()
     build(root)
-    with pytest.raises(Mistake, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         find_splits(str(root))
     assert "\n" not in str(mistake.value)

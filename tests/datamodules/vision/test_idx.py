@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.idx import load_idx_splits, read_idx
 from tests.datamodules.vision.idx_files import write_idx, write_set
 
@@ -22,7 +22,7 @@ def test_a_cut_file_is_one_line(tmp_path: Path) -> None:
     write_idx(tmp_path / "a.gz", torch.zeros(100, 28, 28))
     whole = (tmp_path / "a.gz").read_bytes()
     (tmp_path / "a.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(Mistake, match="is damaged"):
+    with pytest.raises(UserError, match="is damaged"):
         read_idx(tmp_path / "a.gz")
 
 
@@ -33,7 +33,7 @@ def test_a_cut_file_is_one_line(tmp_path: Path) -> None:
 )
 def test_a_foreign_or_short_file_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(content)
-    with pytest.raises(Mistake, match="is damaged"):
+    with pytest.raises(UserError, match="is damaged"):
         read_idx(tmp_path / "a.gz")
 
 
@@ -44,5 +44,5 @@ def test_validation_is_taken_from_the_training_images(tmp_path: Path, monkeypatc
     train, val, test = load_idx_splits("set", ["https://example.org/"], names, 20)
     assert [len(part[0]) for part in (train, val, test)] == [40, 20, 20]
     assert torch.equal(val[1].bincount(), torch.full((10,), 2))
-    with pytest.raises(Mistake, match=r"data\.val_size is 60, but set has 60 training images"):
+    with pytest.raises(UserError, match=r"data\.val_size is 60, but set has 60 training images"):
         load_idx_splits("set", ["https://example.org/"], names, 60)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from datamodules.base import Mistake, TensorLoader
+from common.messages import UserError
+from datamodules.base import TensorLoader
 from datamodules.vision.image_files import FileLoader, ImageFiles, decode, read_header, readable
 from tests.datamodules.vision.pictures import corrupt, draw, fill
 
@@ -90,5 +91,5 @@ def test_a_batch_of_files_is_a_batch_of_their_images(tmp_path: Path) -> None:
 def test_a_file_that_is_damaged_during_the_run_is_named(tmp_path: Path) -> None:
     paths = [str(path) for path in sorted(fill(tmp_path, 2).rglob("*.png"))]
     corrupt(Path(paths[2]))
-    with pytest.raises(Mistake, match=r"light/00\.png could be read when the run began, but not now"):
+    with pytest.raises(UserError, match=r"light/00\.png could be read when the run began, but not now"):
         ImageFiles(paths, 1, 8)[(np.arange(4),)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.image_files import FileLoader
 from datamodules.vision.image_folder import ImageFolder
 from lit_models.cnn.lenet import LitLeNet
@@ -115,13 +115,13 @@ def test_a_folder_that_cannot_be_split_is_one_line(tmp_path: Path, build: Any, m
     root = tmp_path / "images"
     root.mkdir()
     build(root)
-    with pytest.raises(Mistake, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         ready(root)
     assert "\n" not in str(mistake.value)
 
 
 def test_a_folder_that_does_not_match_the_given_number_of_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"2 class folders, but data.num_classes is 5"):
+    with pytest.raises(UserError, match=r"2 class folders, but data.num_classes is 5"):
         ready(fill(tmp_path, 4), num_classes=5)
 
 
@@ -145,7 +145,7 @@ def test_a_class_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, 3, SHADE | {"other": 9})
     for path in (tmp_path / "dark").glob("*.png"):
         corrupt(path)
-    with pytest.raises(Mistake, match="no image of class 'dark' can be read"):
+    with pytest.raises(UserError, match="no image of class 'dark' can be read"):
         ready(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_set_of_which_more_than_half_cannot_be_read_is_refused(tmp_path: Path)
     fill(tmp_path, 10)
     for path in list(tmp_path.rglob("*.png"))[:14]:
         corrupt(path)
-    with pytest.raises(Mistake, match="more than half"):
+    with pytest.raises(UserError, match="more than half"):
         ready(tmp_path, test_share=0)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.imagenette import FOLDER, NAMES, Imagenette
 from tests.datamodules.vision.pictures import draw
 from tests.test_configs import build, run_all_verbs
@@ -48,9 +48,9 @@ def test_a_folder_with_a_class_missing_is_fetched_again(published: Path, monkeyp
 
     def fetch(url: str, sha256: str, path: str) -> Path:
         asked.append(path)
-        raise Mistake(f"cannot download {url}")
+        raise UserError(f"cannot download {url}")
 
     monkeypatch.setattr("datamodules.vision.imagenette.fetch", fetch)
-    with pytest.raises(Mistake, match="cannot download https"):
+    with pytest.raises(UserError, match="cannot download https"):
         Imagenette(image_size=16).setup("fit")
     assert asked == [f"{FOLDER}.tgz"]

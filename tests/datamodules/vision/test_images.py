@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.images import ImageTensors, random_flip, random_shift
 
 
@@ -61,5 +61,5 @@ def test_grey_becomes_colour_and_colour_grey() -> None:
 
 
 def test_other_channels_are_refused_in_one_line() -> None:
-    with pytest.raises(Mistake, match=r"data\.in_channels is 4, but the images of Made have 3 channels"):
+    with pytest.raises(UserError, match=r"data\.in_channels is 4, but the images of Made have 3 channels"):
         Made(4).fit_images(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

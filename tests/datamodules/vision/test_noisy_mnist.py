@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from datamodules.base import Mistake
+from common.messages import UserError
 from datamodules.vision.mnist import MNIST5k
 from datamodules.vision.noisy_mnist import NoisyMNIST5k, corrupt
 
@@ -31,7 +31,7 @@ def test_without_held_out_data_the_training_rows_validate() -> None:
 
 @pytest.mark.parametrize("noise", [-0.1, 1.5])
 def test_a_share_that_is_none_is_refused(noise: float) -> None:
-    with pytest.raises(Mistake, match=r"data.noise is"):
+    with pytest.raises(UserError, match=r"data.noise is"):
         NoisyMNIST5k(noise=noise)
 
 

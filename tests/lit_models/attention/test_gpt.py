@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_models.attention.gpt import GPT, ContextTooLong, LitGPT
+from common.messages import UserError
+from lit_models.attention.gpt import GPT, LitGPT
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import generate
 from tests.battery import ADAM, LanguageModelBattery
@@ -89,7 +90,7 @@ def test_a_window_limits_what_a_token_sees() -> None:
 
 def test_learned_positions_end_with_the_context_and_rotary_ones_do_not() -> None:
     tokens = torch.randint(11, (1, 13))
-    with pytest.raises(ContextTooLong, match="context of 12"):
+    with pytest.raises(UserError, match="context of 12"):
         small()(tokens)
     assert small(form="llama")(tokens).shape == (1, 13, 11)
 

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_model
 from torch.utils.data import DataLoader
 
+from common.messages import UserError
 from lit_models.attention.gpt import GPT, LitGPT
 from lit_models.attention.gpt_weights import convert, load_hugging_face
-from lit_models.layers.pretrained import WrongWeights
 from tests.small import small_trainer
 
 transformers = pytest.importorskip("transformers")
@@ -87,6 +87,6 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
         ({"hidden_size": 24}, "other shapes"),
         ({"form": "llama"}, "lacks norm"),
     ):
-        with pytest.raises(WrongWeights, match=message) as caught:
+        with pytest.raises(UserError, match=message) as caught:
             load_hugging_face(GPT(13, **(SIZES["gpt2"] | change)), file)
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2

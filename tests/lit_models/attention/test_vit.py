@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.models import VisionTransformer
 
+from common.messages import UserError
 from lit_models.attention.vit import LitViT, ViT
-from lit_models.layers.pretrained import WrongWeights, load_weights
+from lit_models.layers.pretrained import load_weights
 from tests.battery import ADAM, ClassifierBattery
 
 
@@ -86,6 +87,6 @@ def test_a_head_of_other_classes_stays_new(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     torch.save(torchvision_vit().state_dict(), tmp_path / "vit.pth")
     for change, message in (({"num_layers": 3}, "lacks layers"), ({"hidden_size": 32}, "other shapes")):
-        with pytest.raises(WrongWeights, match=message) as caught:
+        with pytest.raises(UserError, match=message) as caught:
             load_weights(ViT(num_classes=5, ffn_size=24, **(SIZES | change)), str(tmp_path / "vit.pth"))
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2

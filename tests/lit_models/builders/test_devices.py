@@ -4,16 +4,17 @@ import pytest
 import torch
 from torch import nn
 
+from common.messages import UserError
 from lit_models.builders import devices
 from lit_models.builders.blocks import FixedHidden
-from lit_models.builders.devices import NoDevice, best_device, devices_of, gpu
+from lit_models.builders.devices import best_device, devices_of, gpu
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "gpu_count", lambda: 2)
     assert gpu(1) == torch.device("cuda", 1) and best_device() == torch.device("cuda", 0)
     for i in (2, -1):
-        with pytest.raises(NoDevice, match=f"GPU {i} was asked for, and there are 2"):
+        with pytest.raises(UserError, match=f"GPU {i} was asked for, and there are 2"):
             gpu(i)
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from common.messages import UserError
 from lit_models.builders.blocks import FixedHidden
-from lit_models.builders.saving import Unloadable, load, load_into, save
+from lit_models.builders.saving import load, load_into, save
 
 
 def test_tensors_lists_and_dictionaries_come_back(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ class Evil:
 
 def test_a_file_with_code_in_it_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"w": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(Unloadable, match="could run code: not loaded"):
+    with pytest.raises(UserError, match="could run code: not loaded"):
         load(tmp_path / "evil.pt")
     assert "this ran" not in capsys.readouterr().out
     torch.load(tmp_path / "evil.pt", weights_only=False)
@@ -68,7 +69,7 @@ def test_a_file_that_is_killed_in_the_middle_leaves_the_old_one(
 def test_a_wrong_file_is_one_line(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(Unloadable, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         load(tmp_path / "a.pt")
     assert "\n" not in str(mistake.value) and mistake.value.exit_code == 2
 
@@ -83,6 +84,6 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, content: bytes | None, message
 )
 def test_another_networks_file_is_one_line(tmp_path: Path, value: object, message: str) -> None:
     save(value, tmp_path / "a.pt")
-    with pytest.raises(Unloadable, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as mistake:
         load_into(nn.Linear(2, 2), tmp_path / "a.pt")
     assert "\n" not in str(mistake.value)

@@ -9,10 +9,11 @@ import torchvision.models as tv
 from safetensors.torch import save_file
 from torch import nn
 
+from common.messages import UserError
 from lit_models.cnn.densenet import DenseNet
 from lit_models.cnn.googlenet import GoogLeNet
 from lit_models.cnn.resnet import ResNet
-from lit_models.layers.pretrained import MEAN, STD, WrongWeights, load_weights, normalize, read_weights
+from lit_models.layers.pretrained import MEAN, STD, load_weights, normalize, read_weights
 
 
 def small(**changes: Any) -> ResNet:
@@ -96,31 +97,31 @@ def test_without_network_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -
         raise OSError("no route")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
-    with pytest.raises(WrongWeights, match=r"cannot download https://download.pytorch.org/\S+ \(no route\): fetch it"):
+    with pytest.raises(UserError, match=r"cannot download https://download.pytorch.org/\S+ \(no route\): fetch it"):
         read_weights("ResNet18_Weights.IMAGENET1K_V1")
 
 
 @pytest.mark.parametrize("name", ["resnet18.pth", "ResNet19_Weights.DEFAULT"])
 def test_neither_file_nor_name(name: str) -> None:
-    with pytest.raises(WrongWeights, match=f"there is no file {name}, and torchvision has no weights of that name"):
+    with pytest.raises(UserError, match=f"there is no file {name}, and torchvision has no weights of that name"):
         read_weights(name)
 
 
 def test_a_damaged_file_and_a_file_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"no weights")
-    with pytest.raises(WrongWeights, match=r"a\.pth is no file of weights"):
+    with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
         read_weights(str(tmp_path / "a.pth"))
     torch.save({"epoch": 3}, tmp_path / "b.pth")
-    with pytest.raises(WrongWeights, match=r"b\.pth holds no state dict"):
+    with pytest.raises(UserError, match=r"b\.pth holds no state dict"):
         read_weights(str(tmp_path / "b.pth"))
 
 
 def test_keys_and_shapes_that_do_not_fit_are_listed_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(WrongWeights) as other_depth:
+    with pytest.raises(UserError) as other_depth:
         load_weights(small(), saved(small(depth=18), tmp_path / "a.pth"))
     said = str(other_depth.value)
     assert "does not fit ResNet: it has also layer1.1.conv1.weight" in said and "more" in said and "\n" not in said
-    with pytest.raises(WrongWeights, match=r"it lacks layer1\.1"):
+    with pytest.raises(UserError, match=r"it lacks layer1\.1"):
         load_weights(small(depth=18), saved(small(), tmp_path / "b.pth"))
-    with pytest.raises(WrongWeights, match=r"conv1.weight \(\[4, 3, 7, 7\] in the file, \[4, 3, 3, 3\] here\)"):
+    with pytest.raises(UserError, match=r"conv1.weight \(\[4, 3, 7, 7\] in the file, \[4, 3, 3, 3\] here\)"):
         load_weights(small(stem="small"), saved(small(), tmp_path / "c.pth"))

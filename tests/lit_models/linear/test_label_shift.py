@@ -6,14 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from datamodules.synthetic.shift import LabelShift
-from lit_models.linear.label_shift import (
-    LitLabelShift,
-    Unshiftable,
-    confusion_columns,
-    fit_softmax,
-    target_shares,
-)
+from lit_models.linear.label_shift import LitLabelShift, confusion_columns, fit_softmax, target_shares
 from tests.battery import ADAM, ClassifierBattery
 from tests.small import small_trainer
 
@@ -51,12 +46,12 @@ def test_shares_below_nothing_become_nothing() -> None:
 
 
 def test_a_classifier_that_knows_one_class_alone_is_refused() -> None:
-    with pytest.raises(Unshiftable, match="cannot be inverted"):
+    with pytest.raises(UserError, match="cannot be inverted"):
         target_shares(torch.tensor([[1.0, 1.0], [0.0, 0.0]]).double(), torch.tensor([1.0, 0.0]).double())
 
 
 def test_a_class_without_validation_rows_is_refused() -> None:
-    with pytest.raises(Unshiftable, match="class 1 has no validation row"):
+    with pytest.raises(UserError, match="class 1 has no validation row"):
         confusion_columns(torch.tensor([0, 1]), torch.tensor([0, 0]), 2)
 
 

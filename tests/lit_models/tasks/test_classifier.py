@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from lit_models.tasks.classifier import NoClasses
+from common.messages import UserError
 from tests.battery import ClassifierBattery
 from tests.small import Points, SmallNet, small_trainer
 
@@ -60,5 +60,5 @@ def test_label_smoothing_applies_in_training_alone(tmp_path: Path) -> None:
 
 def test_real_numbers_as_targets_are_one_line(tmp_path: Path) -> None:
     x, y = torch.randn(6, 2), torch.rand(6)
-    with pytest.raises(NoClasses, match="the targets are real numbers, not classes: SmallNet is a classifier"):
+    with pytest.raises(UserError, match="the targets are real numbers, not classes: SmallNet is a classifier"):
         small_trainer(tmp_path, max_steps=1).fit(SmallNet(), *one_batch(x, y))

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lit_models.layers.pretrained import WrongWeights, normalize
+from common.messages import UserError
+from lit_models.layers.pretrained import normalize
 from lit_models.tasks.image_classifier import ImageClassifier
 from tests.battery import ClassifierBattery
 from tests.small import small_trainer
@@ -67,7 +68,7 @@ def test_a_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
     again = LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM)
     small_trainer(tmp_path, max_epochs=2).fit(again, batches(), ckpt_path=tmp_path / "a.ckpt")
     assert not torch.equal(again.net.conv.weight, model.net.conv.weight), "the second epoch was not trained"
-    with pytest.raises(WrongWeights, match=r"no file .*w\.pth"):
+    with pytest.raises(UserError, match=r"no file .*w\.pth"):
         small_trainer(tmp_path, max_epochs=1).fit(LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM), batches())
 
 

@@ -9,7 +9,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
 
-from lit_models.tasks.task import EpochMean, NothingToShard, shard
+from common.messages import UserError
+from lit_models.tasks.task import EpochMean, shard
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -111,5 +112,5 @@ def test_the_mean_count_of_one_process_is_its_own() -> None:
 def test_what_lies_outside_of_net_is_not_sharded() -> None:
     model = SmallNet()
     model.scale = torch.nn.Parameter(torch.ones(()))
-    with pytest.raises(NothingToShard, match="SmallNet has parameters outside of `net`"):
+    with pytest.raises(UserError, match="SmallNet has parameters outside of `net`"):
         shard(model, mesh=None)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.text.text_cnn import BadVectors, LitTextCNN, TextCNN, load_vectors
+from common.messages import UserError
+from lit_models.text.text_cnn import LitTextCNN, TextCNN, load_vectors
 from tests.battery import ADAM, ClassifierBattery
 from tests.small import small_trainer
 
@@ -100,5 +101,5 @@ def test_unusable_vectors_are_one_line(tmp_path: Path, content: str | None, mess
     path = tmp_path / "v.txt"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(BadVectors, match=message):
+    with pytest.raises(UserError, match=message):
         load_vectors(str(path), ["film"], torch.zeros(1, 2))
