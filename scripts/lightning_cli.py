@@ -30,6 +30,7 @@ from scripts.arguments import Command, load_yaml
 from scripts.checkpoints import check_checkpoint, is_sharded
 from scripts.explain import explain, first_error
 from scripts.failures import check_launcher, explain_failure
+from scripts.own_network import sizes_for
 from scripts.runs import RUN_DIR, new_run, wandb_id
 from scripts.signals import ending_on_signals
 
@@ -80,10 +81,10 @@ class DiveCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self._parse(parser)
-        inferred = self._infer()
-        if inferred:
-            sys.argv += inferred
-            self._parse(parser)
+        for more in (self._infer, self._sizes_of_own_network):
+            if words := more():
+                sys.argv += words
+                self._parse(parser)
         self._refuse_linked_targets()
         section = self._section()
         model = section.get("model")
@@ -137,6 +138,13 @@ class DiveCLI(LightningCLI):
             return []
         values = infer(**{k: given.get(k) for k in inspect.signature(infer).parameters})
         return [f"--data.init_args.{key}={value}" for key, value in values.items() if not given.get(key)]
+
+    def _sizes_of_own_network(self) -> list[str]:
+        data, model = self._section().get("data"), self._section().get("model")
+        net = (model.get("init_args") or {}).get("net") if model else None
+        if not data or not hasattr(net, "class_path"):
+            return []
+        return sizes_for(import_class(net.class_path), dict(net.get("init_args") or {}), dict(data.init_args), LINKS)
 
     def _refuse_linked_targets(self) -> None:
         data = self._section().get("data")

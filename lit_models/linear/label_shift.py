@@ -20,6 +20,7 @@ from torch import Tensor
 from common.messages import UserError
 from lit_models.linear.softmax_regression import SoftmaxRegression, cross_entropy
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import trains
 
 
 def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -82,6 +83,7 @@ def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = N
     return cross_entropy(logits, rows)
 
 
+@trains(SoftmaxRegression)
 class LitLabelShift(Classifier):
     """Softmax regression trained on rows weighted by class. The weights are estimated once, before training.
 
@@ -98,9 +100,7 @@ class LitLabelShift(Classifier):
     class_weights: Tensor
 
     def __init__(self, num_classes: int = 3, num_features: int = 2, weighted: bool = True, **task: Any) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = SoftmaxRegression(num_features, num_classes)
-        self.example_input = torch.zeros(1, num_features)
+        super().__init__(num_classes, **task)
         self.register_buffer("class_weights", torch.ones(num_classes))
         self.weighted = weighted
 

@@ -138,7 +138,7 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
 def windowed() -> GPTWriter:
     """Rotary positions, so that there is no end, and a sliding window."""
     torch.manual_seed(0)
-    return GPTWriter(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW))
+    return GPTWriter(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, variant="llama", window=WINDOW))
 
 
 @torch.inference_mode()

@@ -81,7 +81,7 @@ def copy_layer(ours: Any, theirs: Any) -> None:
     norms = [theirs.norm1, theirs.norm2]
     targets = [ours.attention_norm, ours.feed_forward_norm]
     if ours.has_memory:
-        copy_attention(ours.memory_attention, theirs.multihead_attn)
+        copy_attention(ours.cross_attention, theirs.multihead_attn)
         norms, targets = [*norms, theirs.norm3], [ours.attention_norm, ours.memory_norm, ours.feed_forward_norm]
     for target, norm in zip(targets, norms, strict=True):
         target.load_state_dict(norm.state_dict())

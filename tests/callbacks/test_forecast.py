@@ -11,7 +11,9 @@ from tests.small import small_trainer
 
 
 def test_a_picture_is_written_after_the_test(tmp_path: Path) -> None:
-    small_trainer(tmp_path, Forecast()).test(LitAutoregressive(4, 64), datamodule=NoisySine(), verbose=False)
+    small_trainer(tmp_path, Forecast()).test(
+        LitAutoregressive(num_features=4, num_outputs=64), datamodule=NoisySine(), verbose=False
+    )
     assert (tmp_path / "forecast.png").stat().st_size > 5000
 
 

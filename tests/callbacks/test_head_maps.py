@@ -14,7 +14,7 @@ from tests.small_attention import SmallAttention, tokens
 
 
 def test_a_row_for_each_attention_and_a_column_for_each_head() -> None:
-    maps = {"net.decoder.0.memory_attention": torch.rand(2, 3, 2), "net.decoder.0.attention": torch.rand(1, 3, 3)}
+    maps = {"net.decoder.0.cross_attention": torch.rand(2, 3, 2), "net.decoder.0.attention": torch.rand(1, 3, 3)}
     figure = draw_heads(maps, {"source": ["a", "b"], "target": ["x", "y", "$z"]})
     assert len(figure.axes) == 4
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["x", "y", r"\$z"]
@@ -27,7 +27,9 @@ def test_is_written_after_a_test(tmp_path: Path, kind: str) -> None:
     batch: tuple[torch.Tensor, ...] = (tokens(), tokens())
     model = SmallAttention()
     if kind == "translation":
-        model = LitTransformer(9, 9, 6, 8, 1, 2, 8)  # type: ignore[assignment]
+        model = LitTransformer(
+            source_vocab_size=9, target_vocab_size=9, max_length=6, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8
+        )  # type: ignore[assignment]
         batch = (torch.full((2, 6), 5), torch.tensor([4, 6]), torch.ones(2, 4).long(), torch.full((2, 4), 2))
     trainer = small_trainer(tmp_path, HeadMaps(max_tokens=5))
     trainer.test(model, DataLoader([batch], batch_size=None), verbose=False)

@@ -34,7 +34,7 @@ def test_influence_in_a_linear_network_is_what_each_token_adds() -> None:
 def test_texts_are_drawn_in_a_test_without_padding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(module, "draw_tokens", lambda rows: seen.extend(rows) or draw_tokens(rows))
-    data, model = Few(), LitTextCNN(10, 2, 5, embed_size=4, num_channels=3)
+    data, model = Few(), LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3)
     data.class_names = ["bad", "good"]
     data.setup("fit")
     small_trainer(tmp_path, TokenInfluence()).test(model, datamodule=data, verbose=False)

@@ -10,10 +10,10 @@ from lit_models.attention.gpt import GPT
 from lit_models.attention.gpt_writer import GPTWriter
 from lit_models.functional.beam import beam_search
 
-FORMS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "gpt2": {},
-    "llama": {"form": "llama", "num_kv_heads": 2},
-    "window": {"form": "llama", "window": 3},
+    "llama": {"variant": "llama", "num_kv_heads": 2},
+    "window": {"variant": "llama", "window": 3},
 }
 
 
@@ -32,11 +32,11 @@ def written(writer: GPTWriter, tokens: Tensor, prompt: int) -> Tensor:
     return torch.cat(parts, 1)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["packed", "plain"])
-def test_steps_equal_the_network(form: str, rows: int, dtype: torch.dtype) -> None:
-    net, tokens = small(**FORMS[form]).to(dtype), torch.randint(11, (rows, 11))
+def test_steps_equal_the_network(variant: str, rows: int, dtype: torch.dtype) -> None:
+    net, tokens = small(**VARIANTS[variant]).to(dtype), torch.randint(11, (rows, 11))
     writer = GPTWriter(net)
     torch.testing.assert_close(written(writer, tokens, 3), net(tokens))
     torch.testing.assert_close(writer(tokens), net(tokens))
@@ -45,9 +45,9 @@ def test_steps_equal_the_network(form: str, rows: int, dtype: torch.dtype) -> No
     assert not torch.allclose(written(writer, other, 3)[:, 5:6], net(tokens)[:, 5:6])  # the cache is read
 
 
-@pytest.mark.parametrize("form", ["gpt2", "llama"])
-def test_a_text_longer_than_the_context_goes_on_as_the_network_does(form: str) -> None:
-    net, tokens = small(**FORMS[form]).double(), torch.randint(11, (2, 30))
+@pytest.mark.parametrize("variant", ["gpt2", "llama"])
+def test_a_text_longer_than_the_context_goes_on_as_the_network_does(variant: str) -> None:
+    net, tokens = small(**VARIANTS[variant]).double(), torch.randint(11, (2, 30))
     state, wanted = None, []
     for t in range(30):
         logits, state = net.decode(tokens[:, t : t + 1], state)

@@ -11,7 +11,7 @@ from tests.battery import ADAM, Seq2SeqBattery
 from tests.lit_models.tasks.test_seq2seq import small_batch
 
 SMALL: dict[str, Any] = {
-    "source_vocab_size": 9, "target_vocab_size": 9, "embedding_size": 8, "hidden_size": 12, "max_length": 8,
+    "source_vocab_size": 9, "target_vocab_size": 9, "embed_size": 8, "hidden_size": 12, "max_length": 8,
     "dropout": 0.0, "optimizer": ADAM,
 }  # fmt: skip
 
