@@ -142,7 +142,7 @@ class DiveCLI(LightningCLI):
     def _sizes_of_own_network(self) -> list[str]:
         data, model = self._section().get("data"), self._section().get("model")
         net = (model.get("init_args") or {}).get("net") if model else None
-        if not data or not hasattr(net, "class_path"):
+        if not data or net is None or not hasattr(net, "class_path"):
             return []
         return sizes_for(import_class(net.class_path), dict(net.get("init_args") or {}), dict(data.init_args), LINKS)
 

@@ -91,7 +91,7 @@ class LitNadarayaWatson(Regressor):
     def on_fit_start(self) -> None:
         """The training points, in the datamodule's ``splits``, are what is looked at; a checkpoint has them too."""
         super().on_fit_start()
-        splits = getattr(getattr(self.trainer, "datamodule", None), "splits", None)
+        splits = self.data_attribute("splits")
         if splits:
             x, y = (tensor.to(self.device) for tensor in splits["train"])
             self.net.remember(x, y)  # type: ignore[operator]

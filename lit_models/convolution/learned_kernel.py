@@ -54,7 +54,7 @@ class LitLearnedKernel(Regressor):
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
-        true: Tensor | None = getattr(getattr(self.trainer, "datamodule", None), "kernel", None)
+        true: Tensor | None = self.data_attribute("kernel")
         weight: Any = self.net.weight
         if true is not None and true.shape == weight.shape:
             self.log("test/kernel_error", (weight - true.to(weight)).abs().max())

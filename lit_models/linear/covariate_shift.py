@@ -93,10 +93,10 @@ class LitCovariateShift(Regressor):
         self.weighted, self.clip, self.l2 = weighted, clip, l2
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and self.weighted and data is not None:
-            source = data.splits["train"][0]
-            weights, bias = log_density_ratio(squares(source), squares(data.target_x), self.l2)
+        splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
+        if stage == "fit" and self.weighted and splits:
+            source = splits["train"][0]
+            weights, bias = log_density_ratio(squares(source), squares(target_x), self.l2)
             self.ratio.load_state_dict({"weight": weights[None].float(), "bias": bias[None].float()})
 
     def row_weights(self, x: Tensor) -> Tensor:
@@ -120,10 +120,10 @@ class LitCovariateShift(Regressor):
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: the samples with the line, and the weight of each place."""
-        data = getattr(self.trainer, "datamodule", None)
-        if data is None or "train" not in data.splits or self.net.linear.in_features != 1:
+        splits, target = self.data_attribute("splits", {}), self.data_attribute("target_x")
+        if "train" not in splits or self.net.linear.in_features != 1:
             return []
-        (x, y), target = data.splits["train"][:2], data.target_x
+        x, y = splits["train"][:2]
         line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]
         with torch.no_grad():
             fitted, weights = self(line.to(self.device)), self.row_weights(line.to(self.device))

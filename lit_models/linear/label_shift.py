@@ -105,14 +105,14 @@ class LitLabelShift(Classifier):
         self.weighted = weighted
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        if stage != "fit" or not self.weighted or data is None:
+        splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
+        if stage != "fit" or not self.weighted or not splits:
             return
-        (x, y), (x_val, y_val) = data.splits["train"][:2], data.splits["val"][:2]
+        (x, y), (x_val, y_val) = splits["train"][:2], splits["val"][:2]
         k = len(self.class_weights)
         black_box = fit_softmax(x, y, k)
         with torch.no_grad():
-            answers = black_box(data.target_x).argmax(1)
+            answers = black_box(target_x).argmax(1)
             confusion = confusion_columns(black_box(x_val).argmax(1), y_val, k)
         q = target_shares(confusion, torch.bincount(answers, minlength=k).double() / len(answers))
         p = torch.bincount(y, minlength=k).double() / len(y)

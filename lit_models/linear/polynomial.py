@@ -80,10 +80,10 @@ class LitPolynomial(Regressor):
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: exact fits of degree 1, 3 and N - 1, and the errors of every degree."""
-        data = getattr(self.trainer, "datamodule", None)
-        if data is None or not {"train", "val"} <= set(data.splits):
+        splits = self.data_attribute("splits", {})
+        if not {"train", "val"} <= set(splits):
             return []
-        (x, y), val = data.splits["train"][:2], data.splits["val"][:2]
+        (x, y), val = splits["train"][:2], splits["val"][:2]
         most = len(x) - 1
         line = torch.linspace(float(x.min()), float(x.max()), 300)[:, None]
         curves = {}

@@ -112,7 +112,7 @@ class LitBahdanau(Seq2Seq):
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
         """What it writes to sources (B, S), ids (B, T), and where it looks while writing each: (B, T, S)."""
         with torch.no_grad():
-            ids = self.write(source, source_length)
+            ids = self.generate_tokens(source, source_length)
             target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], dim=1)
             weights = self.net.attend(target_in, self.net.encode(source, source_length))[2]  # type: ignore[operator]
         return ids, weights

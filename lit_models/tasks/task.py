@@ -18,6 +18,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 
+from common.data_protocol import data_attribute
 from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
 from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
@@ -92,6 +93,10 @@ class Task(LightningModule):
         """Under ``-c trainer/fsdp`` each process keeps its part of the parameters of each layer of ``net``."""
         if self.device_mesh is not None and not isinstance(getattr(self, "net", None), FSDPModule):
             shard(self, self.device_mesh["data_parallel"])
+
+    def data_attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute of the datamodule in use (``common/data_protocol.py``), or the default."""
+        return data_attribute(self._trainer, name, default)
 
     def mean_count(self, count: Tensor) -> Tensor:
         """The mean over all processes of the number of items in a loss, a tensor (): ``count`` itself in one process.

@@ -102,7 +102,7 @@ class LitTextCNN(Classifier):
 
     def setup(self, stage: str) -> None:
         """Fills the tables from ``vectors``, by the words of ``datamodule.vocabulary``, before training begins."""
-        vocabulary: list[str] | None = getattr(getattr(self.trainer, "datamodule", None), "vocabulary", None)
+        vocabulary: list[str] | None = self.data_attribute("vocabulary")
         if stage == "fit" and self.vectors and vocabulary:
             tables: Any = [self.net.embedding, self.net.frozen]
             for table in filter(None, tables):

@@ -15,7 +15,7 @@ from tests.small import small_trainer
 
 class Looker(SmallSeq2Seq):
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
-        ids = self.write(source, source_length)
+        ids = self.generate_tokens(source, source_length)
         return ids, torch.full((*ids.shape, source.shape[1]), 1 / source.shape[1])
 
 

@@ -54,7 +54,7 @@ def test_the_context_is_the_state_after_the_last_real_token() -> None:
 def test_writes_in_batches_what_it_writes_alone(width: int) -> None:
     model = LitSeq2Seq(**SMALL, beam_width=width).eval()
     source, length, *_ = small_batch()
-    together = model.write(source, length, 6)
+    together = model.generate_tokens(source, length, 6)
     for row in range(4):
-        alone = model.write(source[row : row + 1, : length[row]], length[row : row + 1], 6)[0].tolist()
+        alone = model.generate_tokens(source[row : row + 1, : length[row]], length[row : row + 1], 6)[0].tolist()
         assert [i for i in together[row].tolist() if i] == [i for i in alone if i]

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lit_models.attention.gpt import GPT
 from lit_models.layers.attention import fused_attention
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.kv_cache import DecoderState
+from lit_models.layers.packed_linear import packed
 from lit_models.layers.transformer_layer import TransformerLayer
 
 Function = Callable[[Tensor], Tensor]
@@ -52,16 +52,16 @@ def parts_of(layer: TransformerLayer) -> Parts:
     )
 
 
-class GPTWriter(nn.Module):
+class GPTDecoder(nn.Module):
     """A GPT that writes: tokens (B, T) and the state -> logits (B, T, V) and the state, the numbers of ``GPT.decode``.
 
     Args:
-        net: Copied, and its dense layers packed (``GPT.for_decoding``); it is neither trained nor changed.
+        net: Copied, and its dense layers packed (``packed``); it is neither trained nor changed.
     """
 
-    def __init__(self, net: GPT) -> None:
+    def __init__(self, net: Any) -> None:
         super().__init__()
-        self.net = net.for_decoding()
+        self.net = packed(net)
         self.parts = [parts_of(layer) for layer in self.net.layers]  # type: ignore[arg-type]
         attention: Any = self.net.layers[0].attention
         self.rotary = attention.rotary

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lit_models.attention.gpt import GPT
-from lit_models.attention.gpt_writer import GPTWriter
+from lit_models.attention.gpt_decoder import GPTDecoder
 from lit_models.functional.beam import beam_search
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -22,7 +22,7 @@ def small(**settings: Any) -> GPT:
     return GPT(11, 12, 16, 2, 4, dropout=0.1, **settings).eval()
 
 
-def written(writer: GPTWriter, tokens: Tensor, prompt: int) -> Tensor:
+def written(writer: GPTDecoder, tokens: Tensor, prompt: int) -> Tensor:
     """Logits (B, T, V): the prompt at once, then token by token."""
     logits, state = writer.decode(tokens[:, :prompt], None)
     parts = [logits]
@@ -37,7 +37,7 @@ def written(writer: GPTWriter, tokens: Tensor, prompt: int) -> Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["packed", "plain"])
 def test_steps_equal_the_network(variant: str, rows: int, dtype: torch.dtype) -> None:
     net, tokens = small(**VARIANTS[variant]).to(dtype), torch.randint(11, (rows, 11))
-    writer = GPTWriter(net)
+    writer = GPTDecoder(net)
     torch.testing.assert_close(written(writer, tokens, 3), net(tokens))
     torch.testing.assert_close(writer(tokens), net(tokens))
     other = tokens.clone()
@@ -52,13 +52,13 @@ def test_a_text_longer_than_the_context_goes_on_as_the_network_does(variant: str
     for t in range(30):
         logits, state = net.decode(tokens[:, t : t + 1], state)
         wanted.append(logits)
-    torch.testing.assert_close(written(GPTWriter(net), tokens, 1), torch.cat(wanted, 1))
+    torch.testing.assert_close(written(GPTDecoder(net), tokens, 1), torch.cat(wanted, 1))
 
 
 def test_beams_keep_their_own_past() -> None:
     net, prompt = small().double(), torch.randint(1, 11, (2, 3))
 
-    def best(decoder: GPT | GPTWriter) -> list[list[int]]:
+    def best(decoder: GPT | GPTDecoder) -> list[list[int]]:
         def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
             logits, state = decoder.decode(last[:, None], state)
             return logits[:, -1].log_softmax(-1), state
@@ -66,12 +66,12 @@ def test_beams_keep_their_own_past() -> None:
         _, state = decoder.decode(prompt[:, :-1], None)
         return [found[0].tokens for found in beam_search(step, prompt[:, -1], state, 4, 6, eos_id=0)]
 
-    assert best(GPTWriter(net)) == best(net)
+    assert best(GPTDecoder(net)) == best(net)
 
 
 def test_the_network_is_copied() -> None:
     net, tokens = small(), torch.randint(11, (1, 6))
-    writer, before = GPTWriter(net), net(tokens)
+    writer, before = GPTDecoder(net), net(tokens)
     torch.nn.init.zeros_(net.layers[0].attention.qkv.weight)
     torch.testing.assert_close(written(writer, tokens, 1), before)
     assert not torch.allclose(net(tokens), before)
