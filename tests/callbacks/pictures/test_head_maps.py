@@ -1,0 +1,49 @@
+"""A map for each head of each attention, with the words at the axes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from callbacks.pictures.head_maps import HeadMaps, draw_heads
+from lit_models.attention.transformer import LitTransformer
+from tests.small import small_trainer
+from tests.small_attention import SmallAttention, tokens
+
+
+def test_a_row_for_each_attention_and_a_column_for_each_head() -> None:
+    maps = {"net.decoder.0.memory_attention": torch.rand(2, 3, 2), "net.decoder.0.attention": torch.rand(1, 3, 3)}
+    figure = draw_heads(maps, {"source": ["a", "b"], "target": ["x", "y", "$z"]})
+    assert len(figure.axes) == 4
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["x", "y", r"\$z"]
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in figure.axes[2].get_xticklabels()] == ["x", "y", r"\$z"]
+
+
+@pytest.mark.parametrize("kind", ["language model", "translation"])
+def test_is_written_after_a_test(tmp_path: Path, kind: str) -> None:
+    batch: tuple[torch.Tensor, ...] = (tokens(), tokens())
+    model = SmallAttention()
+    if kind == "translation":
+        model = LitTransformer(9, 9, 6, 8, 1, 2, 8)  # type: ignore[assignment]
+        batch = (torch.full((2, 6), 5), torch.tensor([4, 6]), torch.ones(2, 4).long(), torch.full((2, 4), 2))
+    trainer = small_trainer(tmp_path, HeadMaps(max_tokens=5))
+    trainer.test(model, DataLoader([batch], batch_size=None), verbose=False)
+    assert (tmp_path / "heads.png").stat().st_size > 1000
+
+
+def test_padding_is_cut_off_and_words_are_found() -> None:
+    batch = (
+        torch.tensor([[4, 5, 2, 0]]),
+        torch.tensor([3]),
+        torch.tensor([[1, 6, 0]]),
+        torch.tensor([[6, 2, 0]]),
+    )
+    data = SimpleNamespace(
+        source_tokens=lambda ids: [f"s{i}" for i in ids], target_tokens=lambda ids: [f"t{i}" for i in ids]
+    )
+    (source, _, target), words = HeadMaps().trim(batch, data)
+    assert source.tolist() == [[4, 5, 2]] and target.tolist() == [[1, 6]]
+    assert words == {"source": ["s4", "s5", "s2"], "target": ["t1", "t6"]}
