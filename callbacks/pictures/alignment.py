@@ -1,51 +1,52 @@
-"""``alignment.png``: which source words a translator looks at while it writes each word."""
+"""``alignment.png``: which source words a translator looks at while it generates each word."""
 
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 
-class Alignment(Callback):
+class Alignment(TestPicture):
     """Draws attention weights after the test, for models with ``alignment(source, source_length)``, which returns the
-    ids they write (B, T) and the weights (B, T, S). The datamodule names tokens (``source_tokens``, ``target_tokens``).
+    ids they generate (B, T) and the weights (B, T, S). The datamodule names tokens (``source_tokens``,
+    ``target_tokens``).
 
     Args:
         num_texts: How many of the first test sources are drawn.
         end_id: The token that ends a text.
     """
 
+    name = "alignment"
+
     def __init__(self, num_texts: int = 6, end_id: int = 2) -> None:
-        self.num_texts, self.end_id = num_texts, end_id
-        self.first: tuple[Any, Any] | None = None
+        self.max_rows, self.end_id = num_texts, end_id
 
-    def on_test_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        if batch_idx == 0:
-            self.first = batch[0][: self.num_texts], batch[1][: self.num_texts]
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        return {"source": batch[0], "length": batch[1]}
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        first, self.first = self.first, None
-        if first is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        source, length = first
-        ids, weights = pl_module.alignment(source, length)  # type: ignore[operator]
-        data: Any = getattr(trainer, "datamodule", None)
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows:
+        given = (rows[name].to(pl_module.device) for name in ("source", "length"))
+        ids, weights = pl_module.alignment(*given)  # type: ignore[operator]
+        return rows | {"ids": ids.cpu(), "weights": weights.float().cpu()}
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        source_tokens, target_tokens = (data_attribute(trainer, f"{side}_tokens") for side in ("source", "target"))
         pictures = []
-        for row in range(len(source)):
-            written = ids[row].tolist()
-            end = written.index(self.end_id) + 1 if self.end_id in written else len(written)
-            words = data.source_tokens(source[row, : length[row]].tolist()), data.target_tokens(written[:end])
-            pictures.append((words[0], words[1], weights[row, :end, : length[row]].float().cpu().numpy()))
-        show(trainer, draw_alignment(pictures), "alignment")
+        for row, length in enumerate(found["length"].tolist()):
+            ids = found["ids"][row].tolist()
+            end = ids.index(self.end_id) + 1 if self.end_id in ids else len(ids)
+            words = source_tokens(found["source"][row, :length].tolist()), target_tokens(ids[:end])
+            pictures.append((*words, found["weights"][row, :end, :length].numpy()))
+        return draw_alignment(pictures)
 
 
 def draw_alignment(pictures: list[tuple[list[str], list[str], np.ndarray]]) -> Figure:
-    """One square of weights for each text: source words across, written words down, dark is much."""
+    """One square of weights for each text: source words across, generated words down, dark is much."""
     columns = min(3, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = new_figure(4.5 * columns, 4 * rows)

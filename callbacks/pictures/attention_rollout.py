@@ -6,41 +6,39 @@ Abnar and Zuidema 2020, "Quantifying attention flow in transformers".
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
 from callbacks.pictures.attention_weights import attention_weights
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 
-class AttentionRollout(Callback):
+class AttentionRollout(TestPicture):
     """Draws the first test images x (B, C, H, W) in [0, 1] with the rollout of the class token, the first token.
 
     Args:
         num_images: How many.
     """
 
+    name = "rollout"
+
     def __init__(self, num_images: int = 12) -> None:
-        self.num_images = num_images
-        self.batch: tuple[Tensor, Tensor] | None = None
+        self.max_rows = num_images
 
-    def on_test_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        if batch_idx == 0:
-            self.batch = batch[0][: self.num_images], batch[1][: self.num_images]
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        return {"image": batch[0], "label": batch[1]}
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        batch, self.batch = self.batch, None
-        if batch is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        images, labels = batch
-        weights = list(attention_weights(pl_module, images).values())
-        if weights:
-            names = getattr(getattr(trainer, "datamodule", None), "class_names", None)
-            show(trainer, draw_rollout(images.cpu(), rollout(weights), labels.tolist(), names), "rollout")
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows | None:
+        weights = list(attention_weights(pl_module, rows["image"].to(pl_module.device)).values())
+        return rows | {"flow": rollout(weights)} if weights else None
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        names = data_attribute(trainer, "class_names")
+        return draw_rollout(found["image"], found["flow"], found["label"].tolist(), names)
 
 
 def rollout(weights: list[Tensor]) -> Tensor:
@@ -55,7 +53,7 @@ def rollout(weights: list[Tensor]) -> Tensor:
 
 
 def draw_rollout(images: Tensor, flow: Tensor, labels: list[int], names: list[str] | None) -> Figure:
-    """Draws images (B, C, S, S) and beside each the share of every patch in the class token, from flow (B, T, T)."""
+    """Draws images (B, C, S, S) and beside each the fraction of every patch in the class token, from flow (B, T, T)."""
     side = round((flow.shape[-1] - 1) ** 0.5)
     seen = flow[:, 0, 1:].reshape(-1, 1, side, side)  # the class token's row, without itself
     seen = seen / seen.amax((2, 3), keepdim=True)

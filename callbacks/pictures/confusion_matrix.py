@@ -1,76 +1,80 @@
-"""``confusion.png``: which class is taken for which, and the mistakes that the network was surest of."""
+"""``confusion.png``: which class is taken for which, and the network's most confident errors."""
 
+from functools import reduce
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 
-class ConfusionMatrix(Callback):
+class ConfusionMatrix(TestPicture):
     """Collects ``outputs["logits"]`` of the test batches ``(x, y)``; images x (B, C, H, W) in [0, 1] are shown.
 
     Args:
-        num_mistakes: How many of the worst mistakes are kept, those with the largest loss.
+        num_errors: How many of the most confident errors are kept, those with the largest loss.
     """
 
-    def __init__(self, num_mistakes: int = 24) -> None:
-        self.num_mistakes = num_mistakes
-        self.counts: Tensor | None = None
-        self.mistakes: list[tuple[float, int, int, Tensor | None]] = []  # (loss, truth, prediction, image)
+    name = "confusion"
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        x, y = batch[0], batch[-1]
-        logits = outputs["logits"]
+    def __init__(self, num_errors: int = 24) -> None:
+        self.num_errors = num_errors
+
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        x, y, logits = batch[0], batch[-1], outputs["logits"]
+        guess, loss = logits.argmax(1), F.cross_entropy(logits, y, reduction="none")
+        wrong = (guess != y).nonzero().flatten()
+        errors = {"loss": loss, "truth": y, "prediction": guess} | ({"image": x} if x.ndim == 4 else {})
         counts = multiclass_confusion_matrix(logits, y, num_classes=logits.shape[1])
-        self.counts = counts if self.counts is None else self.counts + counts
-        loss = F.cross_entropy(logits, y, reduction="none")
-        wrong = (logits.argmax(1) != y).nonzero().flatten()
-        for i in wrong[loss[wrong].argsort(descending=True)][: self.num_mistakes].tolist():
-            image = x[i].detach().cpu() if x.ndim == 4 else None
-            self.mistakes.append((loss[i].item(), int(y[i]), int(logits[i].argmax()), image))
-        self.mistakes = sorted(self.mistakes, key=lambda m: -m[0])[: self.num_mistakes]
+        return {"counts": counts, **self.worst({name: rows[wrong] for name, rows in errors.items()})}
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        counts, mistakes = self.counts, self.mistakes
-        self.counts, self.mistakes = None, []
-        if counts is None:
-            return
-        if trainer.world_size > 1:
-            counts = trainer.strategy.reduce(counts, reduce_op="sum")
-            gathered: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, mistakes)
-            mistakes = sorted((m for part in gathered for m in part), key=lambda m: -m[0])[: self.num_mistakes]
-        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            names = getattr(getattr(trainer, "datamodule", None), "class_names", None)
-            show(trainer, draw_confusion(counts.cpu(), mistakes, names), "confusion")
+    def worst(self, errors: Rows) -> Rows:
+        """The errors with the largest losses, the largest first."""
+        order = errors["loss"].argsort(descending=True)[: self.num_errors]
+        return {name: rows[order] for name, rows in errors.items()}
+
+    def merge(self, kept: Rows, new: Rows) -> Rows:
+        both = {name: torch.cat([rows, new[name]]) for name, rows in kept.items() if name != "counts"}
+        return {"counts": kept["counts"] + new["counts"], **self.worst(both)}
+
+    def join(self, ranks: list[Rows]) -> Rows:
+        return reduce(self.merge, ranks)
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        return draw_confusion(found, data_attribute(trainer, "class_names"))
 
 
-def draw_confusion(
-    counts: Tensor, mistakes: list[tuple[float, int, int, Tensor | None]], names: list[str] | None
-) -> Figure:
-    """Draws counts (K, K), rows the truth, shaded by the share of their row, beside a grid of the mistakes' images."""
+def draw_confusion(found: Rows, names: list[str] | None) -> Figure:
+    """Draws ``counts`` (K, K), rows the truth, shaded by their fraction of the row, beside the errors' images.
+
+    Args:
+        found: ``counts``, and of the errors ``truth``, ``prediction`` and, where the inputs are images, ``image``.
+        names: Of the classes.
+    """
+    counts, images = found["counts"], found.get("image")
     k = len(counts)
     names = names if names and len(names) == k else [str(i) for i in range(k)]
-    pictures = [m for m in mistakes if m[3] is not None]
+    pictures = images is not None and len(images) > 0
     figure = new_figure(11 if pictures else 5.5, 5)
     left, right = figure.subfigures(1, 2) if pictures else (figure, None)  # type: ignore[misc]
-    ax = left.subplots()
-    share = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    ax.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=1)
+    draw_counts(left.subplots(), counts, names)
+    if right is not None:
+        errors = zip(found["truth"].tolist(), found["prediction"].tolist(), strict=True)
+        draw_images(right, images, [f"{names[truth]} > {names[guess]}" for truth, guess in errors])
+    return figure
+
+
+def draw_counts(ax: Any, counts: Tensor, names: list[str]) -> None:
+    k = len(counts)
+    fraction = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    ax.imshow(fraction.numpy(), cmap="Blues", vmin=0, vmax=1)
     accuracy = counts.diagonal().sum() / counts.sum()
     ax.set(title=f"accuracy {accuracy:.4f} of {int(counts.sum())}", xlabel="predicted", ylabel="truth")
     if k <= 30:
@@ -80,17 +84,17 @@ def draw_confusion(
         for i in range(k):
             for j in range(k):
                 if counts[i, j]:
-                    colour = "white" if share[i, j] > 0.5 else "black"
-                    ax.text(j, i, str(int(counts[i, j])), ha="center", va="center", color=colour, fontsize="small")
-    if right is not None:
-        columns = 6
-        grid = right.subplots(-(-len(pictures) // columns), columns, squeeze=False)
-        right.suptitle("most confident errors: truth > prediction")
-        for cell in grid.flat:
-            cell.axis("off")
-        for cell, (_, truth, prediction, image) in zip(grid.flat, pictures, strict=False):
-            assert image is not None
-            picture = image.permute(1, 2, 0).clamp(0, 1).float().numpy()
-            cell.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray")
-            cell.set_title(f"{names[truth]} > {names[prediction]}", fontsize="x-small")
-    return figure
+                    color = "white" if fraction[i, j] > 0.5 else "black"
+                    ax.text(j, i, str(int(counts[i, j])), ha="center", va="center", color=color, fontsize="small")
+
+
+def draw_images(figure: Any, images: Any, titles: list[str], columns: int = 6) -> None:
+    """A grid of images (N, C, H, W) in [0, 1]."""
+    grid = figure.subplots(-(-len(images) // columns), columns, squeeze=False)
+    figure.suptitle("most confident errors: truth > prediction")
+    for cell in grid.flat:
+        cell.axis("off")
+    for cell, image, title in zip(grid.flat, images, titles, strict=False):
+        picture = image.permute(1, 2, 0).clamp(0, 1).float().numpy()
+        cell.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray")
+        cell.set_title(title, fontsize="x-small")

@@ -4,17 +4,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 
-from callbacks.pictures.figures import new_figure, show
 from callbacks.metrics_csv import read_metrics
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Picture, is_trial
 
 HIDDEN = {"step", "epoch"}
 
 
-class Curves(Callback):
+class Curves(Picture):
     """Draws at the end of a fit, and during it at most every ``seconds``."""
+
+    name = "curves"
 
     def __init__(self, seconds: float = 30.0) -> None:
         self.seconds = seconds
@@ -22,24 +25,24 @@ class Curves(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if time.monotonic() - self.drawn > self.seconds:
-            self.draw(trainer)
+            self.update(trainer)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.draw(trainer)
+        self.update(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self.draw(trainer)
+        self.update(trainer)
 
-    def draw(self, trainer: Trainer) -> None:
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        for logger in trainer.loggers:
-            logger.save()
-        rows = read_metrics(Path(trainer.default_root_dir) / "metrics.csv")
-        figure = draw_curves(rows)
-        if figure is not None:
-            show(trainer, figure, "curves")
-        self.drawn = time.monotonic()
+    def update(self, trainer: Trainer) -> None:
+        """Draws what is in the file by now."""
+        if trainer.is_global_zero and not is_trial(trainer):
+            for logger in trainer.loggers:
+                logger.save()
+            self.finish(trainer, read_metrics(Path(trainer.default_root_dir) / "metrics.csv"))
+            self.drawn = time.monotonic()
+
+    def draw(self, trainer: Trainer, found: list[dict[str, Any]]) -> Figure | None:
+        return draw_curves(found)
 
 
 def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
@@ -53,15 +56,15 @@ def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
     if not panels:
         return None
     figure = new_figure(4.2 * len(panels), 3.2)
-    colours = {"train": "tab:blue", "val": "tab:orange"}
+    colors = {"train": "tab:blue", "val": "tab:orange"}
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (quantity, members) in zip(axes, panels.items(), strict=True):
         for name in members:
             points = [(row["step"], row[name]) for row in rows if name in row]
             faint = name.endswith("_step")
-            colour = colours.get(name.split("/")[0], "tab:green")
+            color = colors.get(name.split("/")[0], "tab:green")
             look = {"alpha": 0.35, "marker": ""} if faint else {"alpha": 1.0, "marker": "."}
-            ax.plot(*zip(*points, strict=True), label=name, color=colour, **look)
+            ax.plot(*zip(*points, strict=True), label=name, color=color, **look)
         ax.set(title=quantity, xlabel="step")
         ax.grid(alpha=0.3)
         ax.legend(fontsize="small")

@@ -3,26 +3,31 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Picture
 
 
-class ErrorDistribution(Callback):
+class ErrorDistribution(Picture):
     """Draws a module's ``errors`` (a tensor of errors for each family) after a test, and after each validation.
 
     ``designs``, where the module has it, holds for each family and network the depths, widths and group widths.
     """
+
+    name = "errors"
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.on_test_end(trainer, pl_module)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         errors: dict[str, Tensor] = getattr(pl_module, "errors", {})
-        if errors and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            show(trainer, draw_errors(errors, getattr(pl_module, "designs", {})), "errors")
+        self.finish(trainer, (errors, getattr(pl_module, "designs", {})) if errors else None)
+
+    def draw(self, trainer: Trainer, found: Any) -> Figure:
+        return draw_errors(*found)
 
 
 def draw_errors(errors: dict[str, Tensor], designs: dict[str, Any]) -> Figure:

@@ -3,42 +3,42 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
 from callbacks.pictures.layer_outputs import layer_outputs
+from callbacks.pictures.picture import Rows, TestPicture
 
 
-class FeatureMaps(Callback):
-    """Draws the maps of every layer with kernels for one sample of the first test batch ``(x, ...)``.
+class FeatureMaps(TestPicture):
+    """Draws the maps of every layer with kernels for one sample of the test batches ``(x, ...)``.
 
     Args:
         num_maps: Maps of a layer, its first ones.
-        sample: Which sample of the batch.
+        sample: Which sample of the test split.
     """
 
-    def __init__(self, num_maps: int = 8, sample: int = 0) -> None:
-        self.num_maps, self.sample = num_maps, sample
+    name = "feature_maps"
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        if batch_idx or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        x = batch[0][self.sample : self.sample + 1]
+    def __init__(self, num_maps: int = 8, sample: int = 0) -> None:
+        self.num_maps, self.sample, self.max_rows = num_maps, sample, sample + 1
+
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        return {"x": batch[0]}
+
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows | None:
+        x = rows["x"][self.sample :].to(pl_module.device)
+        if not len(x):
+            return None
         with torch.no_grad(), layer_outputs(pl_module) as maps:
             pl_module(x)
-        rows = {"input": x, **maps} if x.ndim == 4 else maps
-        if rows:
-            show(trainer, draw_maps({n: m[0].float().cpu() for n, m in rows.items()}, self.num_maps), "feature_maps")
+        found = {"input": x, **maps} if x.ndim == 4 else maps
+        return {name: m[0].float().cpu() for name, m in found.items()} or None
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        return draw_maps(found, self.num_maps)
 
 
 def draw_maps(rows: dict[str, Tensor], num_maps: int) -> Figure:

@@ -3,46 +3,34 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 
-class FittedCurve(Callback):
+class FittedCurve(TestPicture):
     """Collects the test batches ``(x (B, 1), y)`` with ``outputs["prediction"]`` and, where a model gives them,
     ``outputs["weights"]`` (B, K), its attention to the K training points, in the order of the datamodule's
     ``splits["train"]``.
     """
 
-    def __init__(self) -> None:
-        self.parts: dict[str, list[Tensor]] = {}
+    name = "curve"
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        found = {"x": batch[0][:, 0], "y": batch[1], "prediction": outputs["prediction"].reshape(len(batch[0]))}
-        found |= {"weights": outputs["weights"]} if "weights" in outputs else {}
-        for name, tensor in found.items():
-            self.parts.setdefault(name, []).append(tensor.detach().float().cpu())
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        rows = {"x": batch[0][:, 0], "y": batch[1], "prediction": outputs["prediction"].reshape(len(batch[0]))}
+        if "weights" in outputs:
+            rows["weights"] = outputs["weights"]
+        return {name: tensor.float() for name, tensor in rows.items()}
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found = {name: torch.cat(parts) for name, parts in self.parts.items()}
-        self.parts = {}
-        if not found or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        data = getattr(trainer, "datamodule", None)
-        if data is not None and "train" not in data.splits:
-            data.setup("fit")
-        train = data.splits["train"] if data is not None else None
-        show(trainer, draw_curve(found, train), "curve")
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        splits = data_attribute(trainer, "splits")
+        if splits is not None and "train" not in splits:
+            data_attribute(trainer, "setup")("fit")
+        return draw_curve(found, splits["train"] if splits is not None else None)
 
 
 def draw_curve(found: dict[str, Tensor], train: tuple[Tensor, ...] | None) -> Figure:

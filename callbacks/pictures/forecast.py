@@ -3,40 +3,31 @@
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
 
 
-class Forecast(Callback):
+class Forecast(TestPicture):
     """Draws the test part from ``outputs["forecast"]`` (B, K) and y (B, K), windows that follow one another in time.
 
     Args:
         steps: How many steps ahead are drawn.
     """
 
+    name = "forecast"
+
     def __init__(self, steps: tuple[int, ...] = (1, 4, 16, 64)) -> None:
         self.steps = steps
-        self.parts: list[tuple[Tensor, Tensor]] = []
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.parts.append((batch[1].cpu(), outputs["forecast"].cpu()))
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        return {"truth": batch[1], "forecast": outputs["forecast"]}
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        parts, self.parts = self.parts, []
-        if trainer.world_size == 1 and parts and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            truth, forecast = (torch.cat(side) for side in zip(*parts, strict=True))
-            show(trainer, draw_forecasts(truth, forecast, self.steps), "forecast")
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        return draw_forecasts(found["truth"], found["forecast"], self.steps)
 
 
 def draw_forecasts(truth: Tensor, forecast: Tensor, steps: tuple[int, ...]) -> Figure:

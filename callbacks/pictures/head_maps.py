@@ -3,60 +3,66 @@
 from collections.abc import Callable
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from callbacks.pictures.attention_weights import attention_weights
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 MOST_WORDS = 48  # more labels than this are no longer read
 
 
-class HeadMaps(Callback):
-    """Draws the attention of one row of the first test batch: a row of maps for each attention, a column for each head.
+class HeadMaps(TestPicture):
+    """Draws the attention of one row of the test split: a row of maps for each attention, a column for each head.
 
     The words come from the datamodule: ``source_tokens(ids)`` and ``target_tokens(ids)`` for a batch ``(source,
     source_length, target_in, target_out)``, ``tokenizer.tokens`` for a batch ``(tokens, targets)``.
 
     Args:
-        row: Which row of the batch.
+        row: Which row of the split.
         max_tokens: A batch ``(tokens, targets)`` is cut to so many tokens.
     """
 
+    name = "heads"
+
     def __init__(self, row: int = 0, max_tokens: int = 32) -> None:
-        self.row, self.max_tokens = row, max_tokens
-        self.sample: tuple[Tensor, ...] | None = None
+        self.row, self.max_rows, self.max_tokens = row, row + 1, max_tokens
 
-    def on_test_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        if batch_idx == 0 and self.row < len(batch[0]):
-            self.sample = tuple(t[self.row : self.row + 1] for t in batch)
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        names = ("source", "length", "target") if len(batch) == 4 else ("source",)
+        return dict(zip(names, batch, strict=False))
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        sample, self.sample = self.sample, None
-        if sample is None or not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        inputs, words = self.trim(sample, getattr(trainer, "datamodule", None))
-        weights = attention_weights(pl_module, *inputs)
-        if weights:
-            show(trainer, draw_heads({name: w[0] for name, w in weights.items()}, words), "heads")
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> tuple[Rows, Rows] | None:
+        if len(rows["source"]) <= self.row:
+            return None
+        inputs = trim({name: t[self.row :] for name, t in rows.items()}, self.max_tokens)
+        weights = attention_weights(pl_module, *(t.to(pl_module.device) for t in inputs.values()))
+        return (inputs, {name: w[0] for name, w in weights.items()}) if weights else None
 
-    def trim(self, sample: tuple[Tensor, ...], data: Any) -> tuple[tuple[Tensor, ...], dict[str, list[str]]]:
-        """The inputs without padding, and the words of ``source`` and ``target``."""
-        if len(sample) != 4:
-            tokens = sample[0][:, : self.max_tokens] if sample[0].ndim == 2 else sample[0]
-            names = getattr(getattr(data, "tokenizer", None), "tokens", None)
-            named = [names[i] for i in tokens[0].tolist()] if names and tokens.ndim == 2 else []
-            return (tokens,), {"source": named}
-        source, length, target_in, target_out = sample
-        source, pad = source[:, : int(length[0])], int((target_out[0] != 0).sum())
-        words: dict[str, list[str]] = {}
-        if hasattr(data, "target_tokens"):
-            words["target"] = data.target_tokens(target_in[0, :pad].tolist())
-            words["source"] = data.source_tokens(source[0].tolist())
-        return (source, length, target_in[:, :pad]), words
+    def draw(self, trainer: Trainer, found: Any) -> Figure:
+        inputs, weights = found
+        tokens = getattr(data_attribute(trainer, "tokenizer"), "tokens", None)
+        namers = {side: data_attribute(trainer, f"{side}_tokens") for side in ("source", "target")}
+        if "target" not in inputs:
+            namers["source"] = (lambda ids: [tokens[i] for i in ids]) if tokens else None
+        words = {
+            side: namer(inputs[side][0].tolist())
+            for side, namer in namers.items()
+            if namer and side in inputs and inputs[side].ndim == 2
+        }
+        return draw_heads(weights, words)
+
+
+def trim(rows: Rows, max_tokens: int) -> Rows:
+    """The inputs of one row without padding: ``source``, and of a pair of texts ``length`` and ``target``."""
+    source = rows["source"]
+    if "target" not in rows:
+        return {"source": source[:, :max_tokens] if source.ndim == 2 else source}
+    longest = int((rows["target"][0] != 0).sum())
+    return rows | {"source": source[:, : int(rows["length"][0])], "target": rows["target"][:, :longest]}
 
 
 def draw_heads(weights: dict[str, Tensor], words: dict[str, list[str]]) -> Figure:

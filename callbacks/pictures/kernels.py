@@ -1,51 +1,51 @@
 """``kernels.png``: the first layer's kernels before and after training, and the true one where the data has it."""
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor, fft, nn
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import FitPicture
+from common.data_protocol import data_attribute
 
 MOST = 32  # kernels in a picture
 
 
-class Kernels(Callback):
-    """Images' kernels (O, C, kH, kW) are drawn as pictures, in colour for three channels; kernels over time (O, C, K)
+class Kernels(FitPicture):
+    """Images' kernels (O, C, kH, kW) are drawn as pictures, in color for three channels; kernels over time (O, C, K)
     by their spectra, sorted by the frequency that they answer to most (``datamodule.sample_rate`` in Hz).
     """
 
-    def __init__(self) -> None:
-        self.before: Tensor | None = None
+    name = "kernels"
+    before: Tensor | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.before = first_kernels(pl_module)
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        after = first_kernels(pl_module)
-        if self.before is None or after is None:
-            return
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        data = getattr(trainer, "datamodule", None)
-        rows = {"before": self.before, "after": after}
-        if after.ndim == 3:
-            figure = draw_spectra(rows, getattr(data, "sample_rate", None) or 1)
-        else:
-            true: Tensor | None = getattr(data, "kernel", None)
-            figure = draw_kernels(rows if true is None else rows | {"true": true})
-        show(trainer, figure, "kernels")
+    def look(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Tensor] | None:
+        before, after = self.before, first_kernels(pl_module)
+        return {"before": before, "after": after} if before is not None and after is not None else None
+
+    def draw(self, trainer: Trainer, found: Any) -> Figure:
+        if found["after"].ndim == 3:
+            return draw_spectra(found, data_attribute(trainer, "sample_rate") or 1)
+        true = data_attribute(trainer, "kernel")
+        return draw_kernels(found if true is None else found | {"true": true})
 
 
 def first_kernels(net: nn.Module) -> Tensor | None:
-    """The first parameter of three or four dimensions, as it is now."""
+    """The first parameter of three or four dimensions, as it is now; whole, where processes share it out."""
     for parameter in net.parameters():
         if parameter.ndim in (3, 4):
-            return parameter.detach().float().cpu().clone()
+            whole: Any = parameter.detach()
+            return (whole.full_tensor() if hasattr(whole, "full_tensor") else whole).float().cpu().clone()
     return None
 
 
 def draw_kernels(rows: dict[str, Tensor]) -> Figure:
-    """Kernels (O, C, kH, kW), one row of the figure each; grey ones on a common scale, with their numbers if few."""
+    """Kernels (O, C, kH, kW), one row of the figure each; gray ones on a common scale, with their numbers if few."""
     columns = min(MOST, max(len(kernels) for kernels in rows.values()))
     if columns == 1:  # a single kernel: side by side
         figure = new_figure(2.6 * len(rows), 2.8)

@@ -10,14 +10,15 @@ of which only the title is needed; x and y are tensors (N,), ``log`` makes the v
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import FitPicture
 
 
-class LinePlots(Callback):
+class LinePlots(FitPicture):
     """Draws ``panels()`` of the module at the end of a fit.
 
     Args:
@@ -27,12 +28,11 @@ class LinePlots(Callback):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        panels = pl_module.panels()  # type: ignore[operator]
-        if panels:
-            show(trainer, draw_panels(panels), self.name)
+    def look(self, trainer: Trainer, pl_module: LightningModule) -> list[dict[str, Any]] | None:
+        return pl_module.panels() or None  # type: ignore[operator]
+
+    def draw(self, trainer: Trainer, found: list[dict[str, Any]]) -> Figure:
+        return draw_panels(found)
 
 
 def draw_panels(panels: list[dict[str, Any]]) -> Figure:

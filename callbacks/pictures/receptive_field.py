@@ -6,37 +6,35 @@ Luo et al. 2016, "Understanding the effective receptive field in deep convolutio
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
 from callbacks.pictures.layer_outputs import layer_outputs
+from callbacks.pictures.picture import Rows, TestPicture
 
 
-class ReceptiveField(Callback):
-    """Draws, for every layer with kernels, the gradient of its middle unit with respect to the first test batch.
+class ReceptiveField(TestPicture):
+    """Draws, for every layer with kernels, the gradient of its middle unit with respect to the first test images.
 
     Args:
         num_samples: Images over which the gradient's size is averaged.
     """
 
-    def __init__(self, num_samples: int = 64) -> None:
-        self.num_samples = num_samples
+    name = "receptive_field"
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        x = batch[0]
-        first = batch_idx == 0 and trainer.is_global_zero and not trainer.fast_dev_run  # type: ignore[attr-defined]
-        if first and x.ndim == 4:
-            show(trainer, draw_fields(input_gradients(pl_module, x[: self.num_samples])), "receptive_field")
+    def __init__(self, num_samples: int = 64) -> None:
+        self.max_rows = num_samples
+
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows | None:
+        return {"x": batch[0]} if batch[0].ndim == 4 else None
+
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows | None:
+        return input_gradients(pl_module, rows["x"].to(pl_module.device)) or None
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        return draw_fields(found)
 
 
 def input_gradients(net: torch.nn.Module, x: Tensor) -> dict[str, Tensor]:

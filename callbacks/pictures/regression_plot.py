@@ -2,40 +2,24 @@
 
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
 
 
-class RegressionPlot(Callback):
+class RegressionPlot(TestPicture):
     """Collects ``outputs["prediction"]`` of the test batches ``(x, y)`` of a regressor."""
 
-    def __init__(self) -> None:
-        self.parts: list[tuple[Tensor, Tensor]] = []  # (truth, prediction)
+    name = "regression"
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.parts.append((batch[-1].detach().flatten().cpu(), outputs["prediction"].detach().flatten().cpu()))
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
+        return {"truth": batch[-1], "prediction": outputs["prediction"]}
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        parts, self.parts = self.parts, []
-        if trainer.world_size > 1:
-            gathered: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, parts)
-            parts = [part for rank in gathered for part in rank]
-        if parts and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            truth, prediction = (torch.cat([part[k] for part in parts]) for k in (0, 1))
-            show(trainer, draw_regression(truth, prediction), "regression")
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        return draw_regression(found["truth"].flatten(), found["prediction"].flatten())
 
 
 def draw_regression(truth: Tensor, prediction: Tensor) -> Figure:

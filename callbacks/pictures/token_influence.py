@@ -8,52 +8,53 @@ order.
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from callbacks.pictures.figures import new_figure, show
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Rows, TestPicture
+from common.data_protocol import data_attribute
 
 Row = tuple[list[str], list[float], str]  # tokens, the influence of each, what was predicted
 
 
-class TokenInfluence(Callback):
-    """Draws texts of the first test batch ``(tokens, y)``, of a network that begins with an ``nn.Embedding``.
+class TokenInfluence(TestPicture):
+    """Draws texts of the test batches ``(tokens, y)``, of a network that begins with an ``nn.Embedding``.
 
     The tokens' names are ``datamodule.vocabulary``, the classes' ``datamodule.class_names``; token 0 is padding.
 
     Args:
-        num_texts: How many texts, spread evenly over the batch.
+        num_texts: How many texts, spread evenly over the first 256 of the split.
     """
+
+    name = "tokens"
+    max_rows = 256
 
     def __init__(self, num_texts: int = 12) -> None:
         self.num_texts = num_texts
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        data = getattr(trainer, "datamodule", None)
-        vocabulary: list[str] | None = getattr(data, "vocabulary", None)
-        if batch_idx or vocabulary is None:
-            return
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        tokens, y = batch[0], batch[-1]
-        chosen = torch.linspace(0, len(tokens) - 1, min(self.num_texts, len(tokens))).long().to(tokens.device)
-        influence, logits = token_influence(pl_module, tokens[chosen])
-        names = getattr(data, "class_names", None) or [str(k) for k in range(logits.shape[1])]
-        rows: list[Row] = []
-        for line, values, guess, truth in zip(tokens[chosen], influence, logits.argmax(1), y[chosen], strict=True):
-            kept = line != 0
+    def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows | None:
+        return {"tokens": batch[0], "truth": batch[-1]} if data_attribute(trainer, "vocabulary") else None
+
+    def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows:
+        count = len(rows["truth"])
+        chosen = torch.linspace(0, count - 1, min(self.num_texts, count)).long()
+        tokens = rows["tokens"][chosen]
+        influence, logits = token_influence(pl_module, tokens.to(pl_module.device))
+        return {"tokens": tokens, "truth": rows["truth"][chosen], "influence": influence, "logits": logits}
+
+    def draw(self, trainer: Trainer, found: Rows) -> Figure:
+        vocabulary = data_attribute(trainer, "vocabulary")
+        names = data_attribute(trainer, "class_names") or [str(k) for k in range(found["logits"].shape[1])]
+        lines: list[Row] = []
+        for tokens, truth, values, guess in zip(
+            found["tokens"], found["truth"], found["influence"], found["logits"].argmax(1), strict=True
+        ):
+            kept = tokens != 0
             verdict = names[guess] + ("" if guess == truth else f" (it is {names[truth]})")
-            rows.append(([vocabulary[i] for i in line[kept].tolist()], values[kept].tolist(), verdict))
-        show(trainer, draw_tokens(rows), "tokens")
+            lines.append(([vocabulary[i] for i in tokens[kept].tolist()], values[kept].tolist(), verdict))
+        return draw_tokens(lines)
 
 
 def token_influence(net: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,8 +88,8 @@ def draw_tokens(rows: list[Row]) -> Figure:
         most = max(map(abs, values), default=0) or 1.0
         place = 30.0
         for token, value in zip(tokens, values, strict=True):
-            colour = (1.0, 0.2, 0.1, 0.8 * value / most) if value > 0 else (0.1, 0.3, 1.0, -0.8 * value / most)
-            box = {"boxstyle": "square,pad=0.1", "facecolor": colour, "edgecolor": "none"}
+            color = (1.0, 0.2, 0.1, 0.8 * value / most) if value > 0 else (0.1, 0.3, 1.0, -0.8 * value / most)
+            box = {"boxstyle": "square,pad=0.1", "facecolor": color, "edgecolor": "none"}
             ax.text(place, line, token.replace("$", r"\$"), fontsize="small", va="center", family="monospace", bbox=box)
             place += len(token) + (0.6 if len(token) > 1 else 0.4)
     return figure

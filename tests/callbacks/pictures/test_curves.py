@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from callbacks.pictures.curves import Curves, draw_curves
 from callbacks.metrics_csv import MetricsCSV
+from callbacks.pictures.curves import Curves, draw_curves
 from tests.small import Points, SmallNet, small_trainer
 
 

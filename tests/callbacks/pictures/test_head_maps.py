@@ -2,12 +2,14 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from callbacks.pictures.head_maps import HeadMaps, draw_heads
+from callbacks.pictures import head_maps as module
+from callbacks.pictures.head_maps import HeadMaps, draw_heads, trim
 from lit_models.attention.transformer import LitTransformer
 from tests.small import small_trainer
 from tests.small_attention import SmallAttention, tokens
@@ -34,16 +36,21 @@ def test_is_written_after_a_test(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "heads.png").stat().st_size > 1000
 
 
-def test_padding_is_cut_off_and_words_are_found() -> None:
-    batch = (
-        torch.tensor([[4, 5, 2, 0]]),
-        torch.tensor([3]),
-        torch.tensor([[1, 6, 0]]),
-        torch.tensor([[6, 2, 0]]),
-    )
-    data = SimpleNamespace(
-        source_tokens=lambda ids: [f"s{i}" for i in ids], target_tokens=lambda ids: [f"t{i}" for i in ids]
-    )
-    (source, _, target), words = HeadMaps().trim(batch, data)
-    assert source.tolist() == [[4, 5, 2]] and target.tolist() == [[1, 6]]
-    assert words == {"source": ["s4", "s5", "s2"], "target": ["t1", "t6"]}
+def test_padding_is_cut_off() -> None:
+    row = {"source": torch.tensor([[4, 5, 2, 0]]), "length": torch.tensor([3]), "target": torch.tensor([[1, 6, 0]])}
+    found = {name: tensor.tolist() for name, tensor in trim(row, 32).items()}
+    assert found == {"source": [[4, 5, 2]], "length": [3], "target": [[1, 6]]}
+
+
+def test_words_are_the_datamodules(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, list[str]] = {}
+    monkeypatch.setattr(module, "draw_heads", lambda weights, words: seen.update(words))
+    names = {side: lambda ids, side=side: [f"{side[0]}{i}" for i in ids] for side in ("source", "target")}
+    data = SimpleNamespace(**{f"{side}_tokens": namer for side, namer in names.items()})
+    inputs = {"source": torch.tensor([[4, 5, 2]]), "length": torch.tensor([3]), "target": torch.tensor([[1, 6]])}
+    trainer: Any = SimpleNamespace(datamodule=data)
+    HeadMaps().draw(trainer, (inputs, {}))
+    assert seen == {"source": ["s4", "s5", "s2"], "target": ["t1", "t6"]}
+    trainer.datamodule = SimpleNamespace(tokenizer=SimpleNamespace(tokens=["a", "b", "c"]))
+    HeadMaps().draw(trainer, ({"source": torch.tensor([[2, 0]])}, {}))
+    assert seen["source"] == ["c", "a"]
