@@ -55,11 +55,11 @@ def copy_attention(ours: MultiHeadAttention, theirs: nn.MultiheadAttention) -> N
     ours.output.load_state_dict(theirs.out_proj.state_dict(), strict=bias)
 
 
-def our_attention(keep_weights: bool) -> Tensors:
+def our_attention(need_weights: bool) -> Tensors:
     theirs, x = torch_attention(), inputs()
     ours = MultiHeadAttention(D, HEADS, bias=True).double()
     copy_attention(ours, theirs)
-    ours.keep_weights = keep_weights
+    ours.need_weights = need_weights
     output = ours(x, mask=length_mask(LENGTHS, 7))
     return with_gradients(output, x=x, qkv=ours.qkv.weight, projection=ours.output.weight)
 

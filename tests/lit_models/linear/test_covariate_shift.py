@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from callbacks.line_plots import LinePlots
+from callbacks.pictures.line_plots import LinePlots
 from datamodules.synthetic.shift import CovariateShift
 from lit_models.linear.covariate_shift import LitCovariateShift, log_density_ratio, logistic_regression, squares
 from tests.battery import ADAM, RegressorBattery
