@@ -10,9 +10,9 @@ import pytest
 import torch
 import yaml
 
-from scripts.arguments import resolve
-from scripts.lightning_cli import LINKS, DiveCLI
-from scripts.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
+from scripts.front.arguments import resolve
+from scripts.front.lightning_cli import LINKS, DiveCLI
+from scripts.front.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
 from tests.not_at_hand import NOT_AT_HAND
 
 RECIPES = all_recipes()
@@ -124,7 +124,7 @@ def train_and_test(name: str, *extra: str) -> dict[str, float]:
     import json
 
     from scripts.cli import main
-    from scripts.runs import newest_run
+    from scripts.front.runs import newest_run
 
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     assert main(["fit", name, *extra]) == 0
