@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from common.messages import UserError, did_you_mean
+from scripts.front import help
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
 PAGE = """dive: deep learning recipes on PyTorch Lightning.
@@ -79,6 +80,8 @@ def dispatch(argv: list[str]) -> int:
         print(f"dive {own_version()}")
         return 0
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings are stack traces; errors come as exceptions
+    if verb in LIGHTNING and help.wanted(rest):
+        return help.show(verb, rest)
     if verb in LIGHTNING:
         from scripts.front.arguments import add_working_directory, resolve
 

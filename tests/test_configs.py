@@ -11,7 +11,8 @@ import torch
 import yaml
 
 from scripts.front.arguments import resolve
-from scripts.front.lightning_cli import LINKS, DiveCLI
+from scripts.front.lightning_cli import DiveCLI
+from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
 from tests.not_at_hand import NOT_AT_HAND
 
@@ -60,7 +61,7 @@ def test_head_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_config_never_writes_the_target_of_a_link(name: str) -> None:
     model = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
-    assert not set(model.get("init_args", {})) & set(LINKS)
+    assert not set(model.get("init_args", {})) & declared_links()
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=WITH_FILE.get(n, ())) for n in NAMES])

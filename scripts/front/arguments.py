@@ -17,7 +17,6 @@ from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of
 
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
-VALUELESS = {"--help", "-h", "--resume"}
 
 
 @dataclass
@@ -56,17 +55,15 @@ def resolve(verb: str, argv: list[str]) -> Command:
             checkpoint = value if has_value else next_word(words, key)
         elif word.startswith("-"):
             rest.append(word)
-            if not has_value and word not in VALUELESS:
+            if not has_value:
                 rest += next_value(words)
         else:
             names.append(word)
     if len(names) > 1:
         raise UserError(f"one recipe at a time, not {names[0]!r} and {names[1]!r}")
-    if {"--help", "-h"} & set(rest):
-        return Command(verb, "", args=rest)
     if names:
-        recipe = find_recipe(names[0])
-        configs.insert(0, recipe.path)
+        is_file = names[0].endswith((".yaml", ".yml"))
+        configs.insert(0, find_config(names[0]) if is_file else find_recipe(names[0]).path)
     own = [c for c in configs if c.resolve() != DEFAULT]
     if not own and not run:
         raise UserError(

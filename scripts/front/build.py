@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
@@ -25,6 +27,24 @@ class Builder(DiveCLI):
         pass
 
 
+class Parsed(Builder):
+    """Parses, links and infers alone."""
+
+    def instantiate_classes(self) -> None:
+        pass
+
+
+def parse(argv: list[str]) -> Parsed:
+    """What ``dive fit ARGV`` would be built from, in ``config``.
+
+    Raises:
+        UserError: As in fit.
+    """
+    add_working_directory()
+    with typed(command := resolve("fit", argv)):
+        return Parsed(command, run=False)
+
+
 def build(argv: list[str]) -> tuple[Command, LightningModule, LightningDataModule | None]:
     """Builds what ``dive fit ARGV`` would train. No data is loaded; ``infer`` of a datamodule reads headers, as in fit.
 
@@ -37,17 +57,24 @@ def build(argv: list[str]) -> tuple[Command, LightningModule, LightningDataModul
 
 def build_command(command: Command) -> tuple[Command, LightningModule, LightningDataModule | None]:
     """Builds what a resolved command would train or test."""
-    command.verb = ""  # LightningCLI without subcommands
-    typed = sys.argv[:]
+    with typed(command):
+        cli = Builder(command, run=False)
+        return command, cli.model, cli.datamodule
+
+
+@contextmanager
+def typed(command: Command) -> Iterator[None]:
+    """A command's arguments where LightningCLI reads them, without its subcommands and its "Seed set to 0"."""
+    command.verb = ""
+    before = sys.argv[:]
     quiet = [logging.getLogger(name) for name in ("lightning.fabric", "lightning.pytorch")]
     levels = [log.level for log in quiet]
     try:
         for log in quiet:
-            log.setLevel(logging.WARNING)  # no "Seed set to 0"
+            log.setLevel(logging.WARNING)
         sys.argv[1:] = command.args
-        cli = Builder(command, run=False)
-        return command, cli.model, cli.datamodule
+        yield
     finally:
-        sys.argv[:] = typed
+        sys.argv[:] = before
         for log, level in zip(quiet, levels, strict=True):
             log.setLevel(level)

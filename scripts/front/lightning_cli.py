@@ -29,17 +29,13 @@ from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
 from scripts.front.arguments import Command, load_yaml
 from scripts.front.checkpoints import check_checkpoint, is_sharded
+from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
+from scripts.front.links import declared_links
 from scripts.front.runs import RUN_DIR, new_run, wandb_id
 from scripts.front.signals import ending_on_signals
 
-#: Arguments of a datamodule that become the model's arguments of the same name; a side that lacks one is left alone.
-LINKS = (
-    *("num_classes", "in_channels", "image_size", "num_features", "num_outputs"),
-    *("num_samples", "sample_rate"),  # of a waveform
-    *("vocab_size", "seq_len", "source_vocab_size", "target_vocab_size", "max_length", "pad_id"),
-)
 SAVED = ("seed_everything", "trainer", "model", "data")
 NOISE = (
     r".*isinstance\(treespec, LeafSpec\). is deprecated.*",
@@ -57,6 +53,7 @@ class DiveCLI(LightningCLI):
 
     def __init__(self, command: Command, run: bool = True) -> None:
         self.command = command
+        self.link_names = sorted(declared_links().union(*(links_of(name) for name in self._class_names("data"))))
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -65,7 +62,7 @@ class DiveCLI(LightningCLI):
             auto_configure_optimizers=False,
             save_config_callback=None,
             seed_everything_default=0,
-            parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
+            parser_kwargs={"exit_on_error": False, "allow_abbrev": False, "prog": "dive"},
             run=run,
         )
 
@@ -74,7 +71,7 @@ class DiveCLI(LightningCLI):
         return {verb: skip for verb, skip in super().subcommands().items() if verb == self.command.verb}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        for name in LINKS:
+        for name in self.link_names:
             parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
 
     # -- parsing ----------------------------------------------------------------------------------------------------
@@ -115,15 +112,20 @@ class DiveCLI(LightningCLI):
 
     def _class_keys(self) -> list[str]:
         """``model.hidden_size`` and the like, for suggestions: the arguments of the classes that the configs name."""
-        keys = []
-        for part in ("model", "data"):
-            paths = [load_yaml(c).get(part) for c in self.command.configs]
-            names = [p.get("class_path") if isinstance(p, dict) else p for p in paths]
-            option = [v for k, v in zip(sys.argv, sys.argv[1:], strict=False) if k == f"--{part}"]
-            for name in [*names, *option]:
-                if name:
-                    keys += [f"{part}.{argument}" for argument in arguments_of(name)]
-        return keys
+        names = {part: self._class_names(part) for part in ("model", "data")}
+        return [f"{part}.{key}" for part, classes in names.items() for name in classes for key in arguments_of(name)]
+
+    def _class_names(self, part: str) -> list[str]:
+        """The class paths of the model or the data that the configs and the command line name."""
+        paths = [load_yaml(c).get(part) for c in self.command.configs]
+        named = [p.get("class_path") if isinstance(p, dict) else p for p in paths]
+        typed = [v for k, v in zip(sys.argv, sys.argv[1:], strict=False) if k == f"--{part}"]
+        return [name for name in [*named, *typed] if name]
+
+    def linked(self) -> set[str]:
+        """The arguments that this command's model takes from its datamodule, and others of the datamodule's links."""
+        data = self._section().get("data")
+        return set(arguments_of(data.class_path)) & set(self.link_names) if data else set()
 
     def _infer(self) -> list[str]:
         """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""
@@ -133,16 +135,14 @@ class DiveCLI(LightningCLI):
             return []
         given = dict(data.init_args)
         # At predict time the run's config has the sizes already; a folder without labels could not give them again.
-        missing = {k for k in inspect.signature(infer).parameters if k in LINKS and not given.get(k)}
+        missing = {k for k in inspect.signature(infer).parameters if k in self.link_names and not given.get(k)}
         if not missing:
             return []
         values = infer(**{k: given.get(k) for k in inspect.signature(infer).parameters})
         return [f"--data.init_args.{key}={value}" for key, value in values.items() if not given.get(key)]
 
     def _refuse_linked_targets(self) -> None:
-        data = self._section().get("data")
-        declared = set(arguments_of(data.class_path)) & set(LINKS) if data else set()
-        for name in sorted(declared):
+        for name in sorted(self.linked()):
             remedy = f"{name} comes from the data: give --data.{name}"
             for word in sys.argv[1:]:
                 if word.split("=")[0] in (f"--model.{name}", f"--model.init_args.{name}"):
@@ -270,28 +270,3 @@ def launch(command: Command) -> int:
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)
-
-
-def arguments_of(class_path: str) -> list[str]:
-    """Names of the arguments of a class, its parents' included where it passes ``**kwargs`` on."""
-    names: list[str] = []
-    for klass in import_class(class_path).__mro__:
-        if "__init__" not in vars(klass) or klass in (LightningModule, LightningDataModule):
-            break
-        parameters = inspect.signature(klass.__init__).parameters.values()
-        names += [
-            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"
-        ]
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    return names
-
-
-def import_class(class_path: str) -> Any:
-    from importlib import import_module
-
-    module, _, name = class_path.rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
-        return type(None)

@@ -41,7 +41,8 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    recipe = Recipe(path.relative_to(CONFIGS).with_suffix("").as_posix(), path)
+    """The recipe of a file, of the project's own or of anybody's."""
+    recipe = Recipe(recipe_name(path), path)
     key = ""
     for line in path.read_text().splitlines():
         if not line.startswith("#"):

@@ -28,6 +28,9 @@ from scripts.front.runs import newest_run, runs_root
 
 def main(argv: list[str]) -> int:
     """Fits, tests and predicts with every fold; returns the exit code of the first command that failed, else 0."""
+    if {"-h", "--help"} & set(argv):
+        print((__doc__ or "").strip())
+        return 0
     folds, new, recipe, arguments = read_arguments(argv)
     runs: list[Path] = []
     for fold in range(folds):
