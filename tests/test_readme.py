@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 LINES = [line.split("#")[0].strip() for kind, block in BLOCKS if not kind for line in block.splitlines()]
 COMMANDS = sorted({line for line in LINES if line.startswith("dive ")})
-TABLE = re.findall(r"^\|[^|]*\|[^|]*\|[^|]*\| `(dive [^`]+)` \|", README, re.MULTILINE)
+TABLE = re.findall(r"`(dive [^`]+)`", README[README.index("<!--plan-->") : README.index("<!--/plan-->")])
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *TABLE])

@@ -29,8 +29,8 @@ def fingerprint(recipe: Recipe, root: Path) -> str:
     parts: list[Any] = [
         yaml.safe_load(default.read_text()) if default.is_file() else {},
         config,
-        recipe.head.get("ablation", ""),
-        *([recipe.head["folds"]] if "folds" in recipe.head else []),
+        recipe.header.get("ablation", ""),
+        *([recipe.header["folds"]] if "folds" in recipe.header else []),
     ]
     modules = sources([path.rpartition(".")[0] for path in class_paths(config)], root)
     parts += [[path.relative_to(root).as_posix(), bare_code(path.read_text())] for path in modules]

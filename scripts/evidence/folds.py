@@ -13,7 +13,7 @@ def fold_arguments(recipe: Recipe) -> list[list[str]]:
     Raises:
         UserError: The head's ``folds`` is no number of folds.
     """
-    text = recipe.head.get("folds", "")
+    text = recipe.header.get("folds", "")
     if not text:
         return [[]]
     if not text.isdigit() or int(text) < 2:

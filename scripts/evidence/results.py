@@ -25,6 +25,7 @@ from typing import Any
 from common.messages import RunError, UserError
 from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.plan_table import fill_plan
 from scripts.evidence.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.front import forked
@@ -66,7 +67,9 @@ def write_page() -> None:
     for topic in PICTURES:
         draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
     readme = PAGE.with_name("README.md")
-    readme.write_text(fill_numbers(readme.read_text(), {recipe.name: result for recipe, result, _ in rows}))
+    results = {recipe.name: result for recipe, result, _ in rows}
+    means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
+    readme.write_text(fill_plan(fill_numbers(readme.read_text(), results), means))
 
 
 # -- measuring ------------------------------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ def ablation_arguments(recipe: Recipe) -> list[str]:
     Raises:
         UserError: They are no Lightning arguments.
     """
-    words = shlex.split(recipe.head.get("ablation", ""))
+    words = shlex.split(recipe.header.get("ablation", ""))
     if words and not words[0].startswith("-"):
         raise UserError(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
     return words
@@ -139,8 +142,8 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         "seeds": seeds,
         "runs": runs,
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
-        "expect": recipe.head.get("expect"),
-        "book": recipe.head.get("book"),
+        "threshold": recipe.header.get("threshold"),
+        "book": recipe.header.get("book"),
     }
     if words:
         ablated = run_folds(recipe, 0, [*extra, *words])[0]
@@ -171,15 +174,17 @@ def facts(run: dict[str, Any]) -> str:
 
 
 def complaints(recipe: Recipe, result: dict[str, Any]) -> list[str]:
-    """What a result says against its recipe's head: the promise not kept, or kept by the ablation too."""
+    """What a result says against its recipe's header: the threshold missed, or met by the ablation too."""
     metric = metric_of(recipe, result)
     value, spread = result["metrics"][metric]["mean"], result["metrics"][metric]["std"] or 0.0
     found = []
     if meets(recipe, metric, value) is False:
-        found.append(f"{recipe.name}: {metric} {number(value)} ± {number(spread)} misses {recipe.head['expect']!r}")
+        found.append(
+            f"{recipe.name}: {metric} {number(value)} ± {number(spread)} misses {recipe.header['threshold']!r}"
+        )
     if "ablation" in result and meets(recipe, metric, result["ablation"]["metrics"][metric]):
         found.append(
-            f"{recipe.name}: the ablation {result['ablation']['arguments']} keeps {recipe.head['expect']!r} too"
+            f"{recipe.name}: the ablation {result['ablation']['arguments']} meets {recipe.header['threshold']!r} too"
         )
     return found
 

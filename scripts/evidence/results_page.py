@@ -7,6 +7,7 @@ import re
 from statistics import mean, stdev
 from typing import Any
 
+from scripts.front.plan import topic_rank
 from scripts.front.recipes import Recipe
 
 HEAD = """# Results
@@ -33,10 +34,10 @@ COLUMNS = (
 def render(rows: list[tuple[Recipe, dict[str, Any] | None, bool]]) -> str:
     """The whole page. Each row is a recipe, its stored result (None: not run) and whether the result is stale."""
     text = HEAD
-    for topic in sorted({recipe.name.split("/")[0] for recipe, _, _ in rows}):
+    for topic in sorted({recipe.topic for recipe, _, _ in rows}, key=topic_rank):
         text += f"\n## {topic}\n\n{table_line(COLUMNS)}\n|{'---|' * len(COLUMNS)}\n"
         for recipe, result, stale in rows:
-            if recipe.name.split("/")[0] == topic:
+            if recipe.topic == topic:
                 text += table_line(cells(recipe, result, stale)) + "\n"
     return text
 
@@ -58,9 +59,9 @@ def table_line(words: Any) -> str:
 
 def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[str]:
     """The cells of one recipe's line."""
-    expected = recipe.expected
+    expected = recipe.threshold
     promise = f"{expected[1]} {number(expected[2])}" if expected else "-"
-    book = recipe.head.get("book", "-")
+    book = recipe.header.get("book", "-")
     if result is None:
         metric = expected[0] if expected else "-"
         return [f"`{recipe.name}`", f"`dive fit {recipe.name}`", metric, "not run", promise, *"---", book, *"---"]
@@ -83,20 +84,20 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, stale: bool) -> list[st
 
 
 def metric_of(recipe: Recipe, result: dict[str, Any]) -> str:
-    """The metric a row shows: the promised one, else BLEU where there is one, else the first that is no loss."""
+    """The metric a row shows: the threshold's, else BLEU where there is one, else the first that is no loss."""
     names = list(result["metrics"])
-    if recipe.expected and recipe.expected[0] in names:
-        return recipe.expected[0]
+    if recipe.threshold and recipe.threshold[0] in names:
+        return recipe.threshold[0]
     if "test/bleu" in names:
         return "test/bleu"
     return next((name for name in names if not name.endswith("/loss")), names[0])
 
 
 def meets(recipe: Recipe, metric: str, value: float) -> bool | None:
-    """Whether a value keeps the recipe's promise; None where it promises nothing about this metric."""
-    if recipe.expected is None or recipe.expected[0] != metric:
+    """Whether a value meets the recipe's threshold; None where it has none for this metric."""
+    if recipe.threshold is None or recipe.threshold[0] != metric:
         return None
-    _, sign, threshold = recipe.expected
+    _, sign, threshold = recipe.threshold
     return value >= threshold if sign == ">=" else value <= threshold
 
 

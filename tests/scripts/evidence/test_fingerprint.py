@@ -40,7 +40,7 @@ def test_what_decides_the_number_makes_it_stale(project: Path, file: str, old: s
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("configs/toy/one.yaml", "0.9", "0.8"),  # the promise is read against the result, it does not decide it
+        ("configs/toy/one.yaml", "0.9", "0.8"),  # the threshold is read against the result, it does not decide it
         ("configs/toy/one.yaml", "# A toy", "# Another toy"),
         ("lit_models/toy/net.py", "A net.", "A net, explained better."),
         ("lit_models/toy/net.py", "WIDTH = 3", "WIDTH = 3  # as in the paper"),

@@ -10,7 +10,7 @@ from scripts.front.recipes import Recipe, find_recipe
 
 
 def recipe(folds: str | None) -> Recipe:
-    return Recipe("toy/one", Path("toy/one.yaml"), head={} if folds is None else {"folds": folds})
+    return Recipe("toy/one", Path("toy/one.yaml"), header={} if folds is None else {"folds": folds})
 
 
 def test_a_recipe_without_folds_runs_once_with_no_further_arguments() -> None:

@@ -107,19 +107,19 @@ def test_extra_arguments_are_shown_and_reach_every_run(project: Path, monkeypatc
     assert "`dive fit toy/one --trainer.max_epochs 2`" in page and "(1 seed)" in page and "±" not in page.split("##")[1]
 
 
-def test_a_mean_below_the_promise_fails(project: Path, runs: dict[int, float]) -> None:
+def test_a_mean_below_the_threshold_fails(project: Path, runs: dict[int, float]) -> None:
     runs.update({0: 0.8, 1: 0.8, 2: 0.8})
     assert main(["results", "toy/one"]) == 1
     assert "**falls short**" in (project / "RESULTS.md").read_text()
 
 
-def test_an_ablation_that_keeps_the_promise_fails(project: Path, runs: dict[int, float]) -> None:
+def test_an_ablation_that_meets_the_threshold_fails(project: Path, runs: dict[int, float]) -> None:
     edit(project / "configs/toy/one.yaml", "test/acc >= 0.9", "test/acc >= 0.4")
     assert main(["results", "toy/one"]) == 1
     assert "**passes, and must not**" in (project / "RESULTS.md").read_text()
 
 
-def test_a_promise_from_above_is_read_as_such(project: Path, runs: dict[int, float]) -> None:
+def test_a_threshold_from_above_is_read_as_such(project: Path, runs: dict[int, float]) -> None:
     edit(project / "configs/toy/one.yaml", "test/acc >= 0.9", "test/acc <= 0.9")
     assert main(["results", "toy/one"]) == 1  # 0.95 is above, the ablation's 0.5 below
     page = (project / "RESULTS.md").read_text()
@@ -156,7 +156,7 @@ def test_small_and_large_numbers_keep_three_figures() -> None:
 
 
 def test_a_recipe_with_folds_runs_each_and_keeps_their_mean(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_recipe(project, "folded", HEAD.replace("# expect", "# folds: 2\n# expect"))
+    add_recipe(project, "folded", HEAD.replace("# threshold", "# folds: 2\n# threshold"))
     monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.9 + 0.04 * int(words[3])))
     assert main(["results", "toy/folded", "--seeds", "0", "1"]) == 1  # the ablation is as good
     stored = json.loads((project / "results/toy/folded.json").read_text())

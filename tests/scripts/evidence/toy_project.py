@@ -6,7 +6,7 @@ HEAD = """# A toy
 # plan: 1
 # section: D2L 0.0
 # data: made up, offline
-# expect: test/acc >= 0.9
+# threshold: test/acc >= 0.9
 # ablation: --model.width 1
 # book: 0.88 (figure 1)
 """
