@@ -1,8 +1,7 @@
 """What Weights & Biases gets besides the metrics: the whole config, the version of the code, the best checkpoint.
 
 Pictures go there through ``callbacks/pictures/figures.py``. Everything works offline (``WANDB_MODE=offline``, later
-``wandb sync``). A resumed run keeps its id, which lies in ``wandb.json`` of the run's folder
-(``scripts/lightning_cli.py``).
+``wandb sync``). A resumed run keeps its id, which lies in ``wandb.json`` of the run's folder.
 """
 
 from pathlib import Path

@@ -105,13 +105,16 @@ class TensorDataModule(LightningDataModule):
     ``transform`` and ``augment``.
 
     Sizes that a model must know (``num_classes``, ``in_channels``, ``image_size``, ``num_features``) are constructor
-    arguments of the subclass, so that the command line can link them to the model's arguments of the same name.
+    arguments of the subclass and stand in its ``links``: the command line gives them to the model's arguments of the
+    same name.
 
     Args:
         batch_size: Rows in one process's training batch.
         eval_batch_size: Rows in one process's evaluation batch; 0 means four times ``batch_size``.
     """
 
+    #: Constructor arguments that a model takes over by name; a subclass states its own.
+    links: tuple[str, ...] = ()
     #: What a class index means, where the data says so; used in pictures and predictions.
     class_names: list[str] | None = None
     #: One name for each row of the predict split (a file's name, a row's number); written beside its prediction.

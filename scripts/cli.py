@@ -1,19 +1,10 @@
-"""``dive``: the one command of the project.
+"""``dive``: the one command of the project. ``dive --help`` lists its verbs, ``dive VERB --help`` explains one.
 
-    dive list [topic]                          the recipes
-    dive describe RECIPE                       parameters, multiply-adds, data, expected number
-    dive fit RECIPE [-c PRESET] [--key value]  train; --resume goes on with the newest run, to the batch
-    dive validate | test | predict RECIPE      the best checkpoint of the newest run; --run DIR, --ckpt_path FILE
-    dive generate RECIPE --prompt TEXT         what a trained language model or translator writes
-    dive ensemble RECIPE                       one run for each fold of a table, the mean of their predictions
-    dive export RECIPE                         safetensors and a torch.export graph of the best checkpoint
-    dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
+This front is standard library alone: `dive`, `dive list` and most errors are answered without importing torch. A verb
+is a file of ``scripts/verbs`` (``scripts/front/verbs.py`` finds it); `fit`, `validate`, `test` and `predict` go to one
+LightningCLI (``scripts/front/lightning_cli.py``). `python -m scripts.cli fit --config FILE` is the same path.
 
-This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
-Everything else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is
-the same path.
-
-Exit codes: 0 done; 1 training failed; 2 a mistake in the command, a config or the data; 130 and 143 stopped by a
+Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130 and 143 stopped by a
 signal.
 """
 
@@ -24,36 +15,45 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from common.messages import UserError, did_you_mean
+from scripts.front import help
+from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
-LIGHTNING = ("fit", "validate", "test", "predict")
-TOOLS = {
-    "describe": "scripts.describe",
-    "generate": "scripts.generate",
-    "ensemble": "scripts.ensemble",
-    "verify": "scripts.verify",
-    "results": "scripts.results",
-    "bench": "scripts.bench",
-    "export": "scripts.export",
-}
-VERBS = ("list", *LIGHTNING, *TOOLS)
+PAGE = """dive: deep learning recipes on PyTorch Lightning.
+
+{verbs}
+
+A RECIPE is a name of `dive list` (cnn/lenet, or lenet alone) or a YAML file of your own. `dive VERB --help` explains a
+verb; `dive fit RECIPE --help` shows the recipe's own options with their values; `dive --version` what is installed.
+DIVE_RUNS is the folder of the runs (default: runs), DIVE_DATA that of the downloads (default: ~/.cache/dive).
+
+Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130, 143 stopped by a signal."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code; a mistake is one line on stderr."""
+    """Runs one command and returns its exit code; an error of the user is one line on stderr."""
     argv = sys.argv[1:] if argv is None else argv
     parent = os.getppid()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and no trace
     try:
-        return dispatch(argv)
+        code = dispatch(argv)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `dive list | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         code = getattr(error, "exit_code", None)
-        if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of a mistake
+        if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of an error
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             if getattr(error, "on_all_ranks", False):
                 return 0  # the first process says it and ends with the code
             if said_by(parent):
                 return int(code)
-        print(f"dive: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join(str(error).split()).removeprefix("dive ")  # "dive results needs ..." names the program itself
+        print(f"dive: {text}", file=sys.stderr)
         return int(code)
 
 
@@ -67,49 +67,40 @@ def said_by(parent: int) -> bool:
 
 
 def dispatch(argv: list[str]) -> int:
+    """Hands a command to its verb; returns the exit code.
+
+    Raises:
+        UserError: There is no such verb.
+    """
     verb, rest = (argv[0], argv[1:]) if argv else ("", [])
     if verb in ("", "-h", "--help", "help"):
-        print((__doc__ or "").strip())
+        print(PAGE.format(verbs=verb_lines()))
         return 0
     if verb == "--version":
         print(f"dive {own_version()}")
         return 0
-    if verb == "list":
-        return list_recipes(rest)
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings are stack traces; errors come as exceptions
+    if verb in LIGHTNING and help.wanted(rest):
+        return help.show(verb, rest)
     if verb in LIGHTNING:
-        from scripts.arguments import add_working_directory, resolve
+        from scripts.front.arguments import add_working_directory, resolve
 
         add_working_directory()
         command = resolve(verb, rest)
-        from scripts.lightning_cli import launch
+        from scripts.front.lightning_cli import launch
 
         return launch(command)
-    if verb in TOOLS:
-        return int(import_module(TOOLS[verb]).main(rest))
-    raise UserError(f"no command {verb!r}{did_you_mean(verb, VERBS) or ': see dive --help'}")
-
-
-def list_recipes(topics: list[str]) -> int:
-    """Prints name, plan item, section, data and expected number of each recipe, of one topic or of all."""
-    from scripts.recipes import all_recipes
-
-    recipes = all_recipes()
-    known = sorted({r.name.split("/")[0] for r in recipes})
-    for topic in topics:
-        if topic not in known:
-            raise UserError(f"no topic {topic!r}{did_you_mean(topic, known) or ': ' + ', '.join(known)}")
-    chosen = [r for r in recipes if not topics or r.name.split("/")[0] in topics]
-    width = max(len(r.name) for r in chosen)
-    for recipe in chosen:
-        head = recipe.head
-        facts = [f"plan {head['plan']}" if "plan" in head else "", head.get("section", ""), head.get("data", "")]
-        print(f"{recipe.name:<{width}}  {recipe.title}")
-        print(f"{'':<{width}}    {'; '.join(f for f in facts if f)}; {head.get('expect', 'no number promised')}")
-    return 0
+    found = find_verbs()
+    if verb in found:
+        return int(import_module(found[verb].module).main(rest))
+    if verb in EVIDENCE:
+        raise UserError(f"`dive {verb}` is the project's own evidence and needs a checkout: this dive is installed")
+    known = (*LIGHTNING, *found)
+    raise UserError(f"no command {verb!r}{did_you_mean(verb, known) or ': see dive --help'}")
 
 
 def own_version() -> str:
+    """The version that is installed."""
     try:
         return version("dive")
     except PackageNotFoundError:

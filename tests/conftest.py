@@ -9,7 +9,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-import scripts.lightning_cli  # noqa: F401  the five seconds of importing Lightning belong to no single test
+import scripts.front.lightning_cli  # noqa: F401  the five seconds of importing Lightning belong to no single test
 
 os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)  # two workers with two threads each are up to 60 times slower

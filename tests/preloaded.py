@@ -2,8 +2,8 @@
 
 import torch
 
-import scripts.baselines
-import scripts.lightning_cli  # noqa: F401
+import scripts.front.baselines
+import scripts.front.lightning_cli  # noqa: F401
 from datamodules.vision.mnist import MNIST5k
 
 torch.set_num_threads(1)

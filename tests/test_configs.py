@@ -1,4 +1,4 @@
-"""Every recipe: its head says what it promises, its config survives a dump, and each verb runs one batch."""
+"""Every recipe: its header says what it is, its config survives a dump, and each verb runs one batch."""
 
 import os
 import re
@@ -10,9 +10,10 @@ import pytest
 import torch
 import yaml
 
-from scripts.arguments import resolve
-from scripts.lightning_cli import LINKS, DiveCLI
-from scripts.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
+from scripts.front.arguments import resolve
+from scripts.front.lightning_cli import DiveCLI
+from scripts.front.links import declared_links
+from scripts.front.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
 from tests.not_at_hand import NOT_AT_HAND
 
 RECIPES = all_recipes()
@@ -45,22 +46,22 @@ def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: st
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_head_says_what_it_is(name: str) -> None:
+def test_header_says_what_it_is(name: str) -> None:
     recipe = find_recipe(name)
     assert recipe.title
     for key in ("plan", "section", "data"):
-        assert recipe.head.get(key), f"{name}: the head has no {key}"
+        assert recipe.header.get(key), f"{name}: the header has no {key}"
     if recipe.offline:
-        assert recipe.expected, f"{name}: an offline recipe promises a number (expect: metric >= value)"
-        assert recipe.head.get("ablation"), f"{name}: an offline recipe names an ablation that misses it"
+        assert recipe.threshold, f"{name}: an offline recipe states a number (threshold: metric >= value)"
+        assert recipe.header.get("ablation"), f"{name}: an offline recipe names an ablation that misses it"
     else:
-        assert recipe.head.get("book"), f"{name}: a recipe on public data names the book's number, or says not stated"
+        assert recipe.header.get("book"), f"{name}: a recipe on public data names the book's number, or says not stated"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_config_never_writes_the_target_of_a_link(name: str) -> None:
     model = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
-    assert not set(model.get("init_args", {})) & set(LINKS)
+    assert not set(model.get("init_args", {})) & declared_links()
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=WITH_FILE.get(n, ())) for n in NAMES])
@@ -116,7 +117,7 @@ def test_preset_parses_with_a_recipe(preset: Path, monkeypatch: pytest.MonkeyPat
     DiveCLI(command, run=False)
 
 
-# -- what the offline recipes promise ------------------------------------------------------------------------------
+# -- what the offline recipes reach --------------------------------------------------------------------------------
 
 
 def train_and_test(name: str, *extra: str) -> dict[str, float]:
@@ -124,7 +125,7 @@ def train_and_test(name: str, *extra: str) -> dict[str, float]:
     import json
 
     from scripts.cli import main
-    from scripts.runs import newest_run
+    from scripts.front.runs import newest_run
 
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     assert main(["fit", name, *extra]) == 0
@@ -132,20 +133,20 @@ def train_and_test(name: str, *extra: str) -> dict[str, float]:
     return json.loads((newest_run(name) / "run.json").read_text())["metrics"]
 
 
-def keeps_promise(metrics: dict[str, float], name: str) -> bool:
-    expected = find_recipe(name).expected
-    assert expected is not None
-    metric, sign, threshold = expected
-    return metrics[metric] >= threshold if sign == ">=" else metrics[metric] <= threshold
+def meets_threshold(metrics: dict[str, float], name: str) -> bool:
+    threshold = find_recipe(name).threshold
+    assert threshold is not None
+    metric, sign, value = threshold
+    return metrics[metric] >= value if sign == ">=" else metrics[metric] <= value
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFFLINE)
-def test_offline_recipe_keeps_its_promise(name: str) -> None:
-    assert keeps_promise(train_and_test(name), name)
+def test_offline_recipe_meets_its_threshold(name: str) -> None:
+    assert meets_threshold(train_and_test(name), name)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFFLINE)
-def test_ablation_misses_the_promise(name: str) -> None:
-    assert not keeps_promise(train_and_test(name, *find_recipe(name).head["ablation"].split()), name)
+def test_ablation_misses_the_threshold(name: str) -> None:
+    assert not meets_threshold(train_and_test(name, *find_recipe(name).header["ablation"].split()), name)

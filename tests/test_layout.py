@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts.front.plan import topics
+
 ROOT = Path(__file__).parent.parent
 CODE = ("common", "lit_models", "datamodules", "callbacks", "scripts")
-#: Topics in the order of the study plan: a topic may use an earlier topic's networks, never a later one's.
-# fmt: off
-TOPICS = (
-    "linear", "mlp", "builders", "cnn", "audio", "probability", "regularization", "optimization", "convolution",
-    "parallel", "vision", "rnn", "attention", "embeddings", "bert", "text", "rwkv", "translation", "summarization",
-    "diffusion", "video", "gan", "recommender", "gp", "rl",
-)
-# fmt: on
+TOPICS = topics()  # in the order of the study plan: a topic may use an earlier topic's networks, never a later one's
 #: Files over 300 lines had a second look, and here is why they stay whole.
 LONG: dict[str, str] = {}
 

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from scripts.arguments import resolve
-from scripts.cli import LIGHTNING, VERBS
-from scripts.recipes import find_recipe
+from scripts.front.arguments import resolve
+from scripts.front.recipes import find_recipe
+from scripts.front.verbs import LIGHTNING, find_verbs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 LINES = [line.split("#")[0].strip() for kind, block in BLOCKS if not kind for line in block.splitlines()]
 COMMANDS = sorted({line for line in LINES if line.startswith("dive ")})
-TABLE = re.findall(r"^\|[^|]*\|[^|]*\|[^|]*\| `(dive [^`]+)` \|", README, re.MULTILINE)
+TABLE = re.findall(r"`(dive [^`]+)`", README[README.index("<!--plan-->") : README.index("<!--/plan-->")])
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *TABLE])
 def test_command_resolves(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verb, *words = shlex.split(command)[1:]
-    assert verb in VERBS
+    assert verb in (*LIGHTNING, *find_verbs())
     if verb not in LIGHTNING:
         return
     recipe = find_recipe(words[0])

@@ -82,8 +82,9 @@ def dive(*words: str) -> None:
 
 def as_dive(target: Callable[[], None]) -> None:
     """Runs ``target`` in the place of what ``dive fit`` runs: what it raises becomes a line and an exit code."""
-    from scripts import cli, lightning_cli
-    from scripts.arguments import Command
+    from scripts import cli
+    from scripts.front import lightning_cli
+    from scripts.front.arguments import Command
 
     lightning_cli.DiveCLI = lambda command: target()  # type: ignore[assignment,misc]
     cli.dispatch = lambda argv: lightning_cli.launch(Command("fit", "a/test"))

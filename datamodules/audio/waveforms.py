@@ -19,6 +19,8 @@ class Waveforms(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("num_classes", "num_samples", "sample_rate")
+
     def __init__(
         self,
         num_classes: int,

@@ -42,6 +42,8 @@ class ParallelText(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("source_vocab_size", "target_vocab_size", "max_length")
+
     def __init__(
         self,
         source_vocab_size: int = 1000,

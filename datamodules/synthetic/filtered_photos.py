@@ -38,6 +38,8 @@ class FilteredPhotos(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("in_channels", "image_size")
+
     def __init__(
         self,
         filter: Literal["sobel", "laplace", "emboss", "blur", "book"] = "sobel",

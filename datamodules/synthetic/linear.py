@@ -32,6 +32,8 @@ class SyntheticRegression(TensorDataModule):
         UserError: There are neither one nor ``num_features`` weights.
     """
 
+    links = ("num_features",)
+
     def __init__(
         self,
         num_features: int = 2,

@@ -26,6 +26,8 @@ class NoisyPolynomial(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("num_features",)
+
     def __init__(
         self,
         num_features: int = 1,

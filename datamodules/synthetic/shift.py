@@ -65,6 +65,8 @@ class CovariateShift(ShiftedData):
         **samples: See ``ShiftedData``.
     """
 
+    links = ("num_features",)
+
     def __init__(
         self,
         num_features: int = 1,
@@ -98,6 +100,8 @@ class LabelShift(ShiftedData):
     Raises:
         UserError: The shares do not sum to 1, or are not as many as classes.
     """
+
+    links = ("num_classes", "num_features")
 
     def __init__(
         self,

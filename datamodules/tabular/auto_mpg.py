@@ -24,6 +24,8 @@ class AutoMPG(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("num_features", "num_outputs")
+
     def __init__(self, num_features: int = 9, num_outputs: int = 1, **loader: int) -> None:
         super().__init__(**loader)
         self.num_features = num_features

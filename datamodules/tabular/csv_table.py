@@ -48,6 +48,7 @@ class CSVTable(TensorDataModule):
 
     #: Column whose cells name the rows in a submission; none numbers them.
     id_column = ""
+    links = ("num_features", "num_classes", "num_outputs")
 
     def __init__(
         self,

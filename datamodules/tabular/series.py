@@ -29,6 +29,8 @@ class Series(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("num_features", "num_outputs")
+
     def __init__(
         self,
         num_features: int = 4,

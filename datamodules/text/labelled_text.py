@@ -56,6 +56,8 @@ class LabelledText(TensorDataModule):
             them.
     """
 
+    links = ("num_classes", "vocab_size", "seq_len")
+
     def __init__(self, num_classes: int, vocab_size: int, seq_len: int, unit: Unit = "word", **loader: int) -> None:
         super().__init__(**loader)
         for name, value, least in (("vocab_size", vocab_size, 3), ("seq_len", seq_len, 1)):

@@ -35,6 +35,7 @@ class LanguageModelData(TensorDataModule):
 
     #: Special tokens of the vocabulary.
     specials: tuple[str, ...] = SPECIALS
+    links = ("vocab_size", "seq_len")
 
     def __init__(
         self,

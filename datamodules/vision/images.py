@@ -21,6 +21,8 @@ class ImageTensors(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
+    links = ("num_classes", "in_channels", "image_size")
+
     def __init__(
         self, num_classes: int, in_channels: int, image_size: int, shift: int = 0, flip: bool = False, **loader: int
     ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.checkpoints import is_sharded, read_checkpoint
+from scripts.front.checkpoints import is_sharded, read_checkpoint
 from tests.distributed.two_processes import train
 from tests.faults.runs import same
 from tests.warm import dive, lines, start, start_ranks, wait

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.build import build
-from scripts.recipes import CONFIGS
-from scripts.runs import newest_run, wandb_id
+from scripts.front.build import build
+from scripts.front.recipes import CONFIGS
+from scripts.front.runs import newest_run, wandb_id
 from tests.warm import dive, start, wait
 
 LENET = "cnn/lenet"

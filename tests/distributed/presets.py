@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from torch import Tensor, nn
 
-from scripts.recipes import CONFIGS
+from scripts.front.recipes import CONFIGS
 from tests.small import Points, SmallNet, small_trainer
 
 

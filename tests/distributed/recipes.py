@@ -17,8 +17,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from scripts.build import build
-from scripts.recipes import find_recipe
+from scripts.front.build import build
+from scripts.front.recipes import find_recipe
 from tests.test_configs import PIECES
 
 ROWS = 8  # of the global batch: enough for an average, few enough for a large model

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from scripts.cli import main
-from scripts.recipes import CONFIGS
-from scripts.runs import newest_run
+from scripts.front.recipes import CONFIGS
+from scripts.front.runs import newest_run
 from tests.distributed.presets import train
 from tests.warm import dive, start, start_ranks, wait
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.recipes import all_recipes
+from scripts.front.recipes import all_recipes
 from tests.distributed.recipes import check
 from tests.not_at_hand import NOT_AT_HAND
 from tests.warm import free_port, start, wait

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.runs import launcher_name
+from scripts.front.runs import launcher_name
 from tests.distributed.jobs import FIT, RECIPE, STEPS, slow_dive
 from tests.distributed.slurm import Cluster
 from tests.distributed.test_launchers import undisturbed  # noqa: F401  a fixture: two processes without a launcher

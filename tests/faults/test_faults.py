@@ -15,8 +15,8 @@ import torchvision
 
 from common.messages import RunError, UserError
 from scripts.cli import main
-from scripts.failures import check_launcher, explain_failure
-from scripts.runs import newest_run
+from scripts.front.failures import check_launcher, explain_failure
+from scripts.front.runs import newest_run
 from tests.faults.runs import load, logs, until
 from tests.faults.training import train
 from tests.warm import FORKS, as_dive, dive, lines, start, start_ranks, wait

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from scripts.verify import Check, all_checks, largest_difference
+from scripts.evidence.verify import Check, all_checks, largest_difference
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)

@@ -11,7 +11,7 @@ import torch
 
 from callbacks.metrics_csv import read_metrics
 from scripts.cli import main
-from scripts.runs import newest_run
+from scripts.front.runs import newest_run
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"]
@@ -152,7 +152,7 @@ def test_commands_without_lightning_never_import_torch() -> None:
 
 
 def test_runs_of_one_second_do_not_collide(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scripts import runs
+    from scripts.front import runs
 
     monkeypatch.setattr(runs.time, "strftime", lambda pattern: "2026-01-01_00-00-00")
     folders = [runs.new_run(LENET) for _ in range(3)]

@@ -32,7 +32,7 @@ def dive(env: dict[str, str], folder: Path, *words: str) -> subprocess.Completed
 
 @pytest.mark.slow
 def test_a_shipped_recipe_runs_in_a_foreign_folder(installed: dict[str, str], tmp_path: Path) -> None:
-    where = "import scripts.recipes as r, sys; sys.exit(str(r.CONFIGS))"
+    where = "import scripts.front.recipes as r, sys; sys.exit(str(r.CONFIGS))"
     found = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, env=installed, capture_output=True, text=True)
     assert found.stderr.strip() == str(Path(installed["PYTHONPATH"]) / "configs")
     assert "cnn/lenet" in dive(installed, tmp_path, "list").stdout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.build import build
+from scripts.front.build import build
 
 
 @pytest.mark.parametrize(

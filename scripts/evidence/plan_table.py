@@ -1,0 +1,55 @@
+"""README's table of the study plan, made of ``configs/plan.yaml`` and of measured numbers.
+
+It stands between ``<!--plan-->`` and ``<!--/plan-->``; each number in it stands between markers of its own, as anywhere
+in the README (``results_page.py``).
+"""
+
+import re
+from collections.abc import Mapping
+
+from scripts.evidence.results_page import number
+from scripts.front.plan import Headline, Item, items
+from scripts.front.recipes import CONFIGS
+
+ROOT = CONFIGS.parent
+HEADING = "| | item | pages | command | result |\n|---|---|---|---|---|\n"
+
+
+def plan_table(results: Mapping[str, Mapping[str, float]]) -> str:
+    """The table in Markdown.
+
+    Args:
+        results: The mean of each metric of each recipe that was measured, e.g. ``{"cnn/lenet": {"test/acc": 0.98}}``.
+    """
+    return HEADING + "".join(row(item, results) for item in items())
+
+
+def row(item: Item, results: Mapping[str, Mapping[str, float]]) -> str:
+    """One line: number, title, links to the topics' pages, and for each headline a command and what it reached."""
+    commands = [f"`{line.command or 'dive fit ' + line.recipe}`" for line in item.headlines]
+    reached = [result_of(line, results) for line in item.headlines] or ["not built yet"]
+    pages = [page for topic in item.topics if item.headlines and (page := page_of(topic))]
+    cells = [str(item.number), item.title, *map("<br>".join, (pages, commands, reached))]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def page_of(topic: str) -> str:
+    """A link to a topic's page, or its folder where it has none; empty where there is neither."""
+    if (ROOT / "docs" / f"{topic}.md").is_file():
+        return f"[{topic}](docs/{topic}.md)"
+    return f"[{topic}](lit_models/{topic})" if (ROOT / "lit_models" / topic).is_dir() else ""
+
+
+def result_of(line: Headline, results: Mapping[str, Mapping[str, float]]) -> str:
+    """A headline's number between its markers, and what it counts."""
+    if not line.recipe:
+        return line.says
+    value = results.get(line.recipe, {}).get(line.metric)
+    shown = "not run" if value is None else number(value)
+    return f"<!--{line.recipe} {line.metric}-->{shown}<!----> {line.says}"
+
+
+def fill_plan(text: str, results: Mapping[str, Mapping[str, float]]) -> str:
+    """Replaces the table between the markers of a page."""
+    table = f"<!--plan-->\n{plan_table(results)}<!--/plan-->"
+    return re.sub(r"<!--plan-->.*?<!--/plan-->", lambda _: table, text, flags=re.DOTALL)

@@ -1,0 +1,272 @@
+"""``dive results``: the project's numbers, measured and never typed.
+
+    dive results RECIPE... [--seeds 0 1 2] [--extra ARGUMENTS]   measure: results/<topic>/<recipe>.json and RESULTS.md
+    dive results --stale      measure again what was measured before its config or code changed
+    dive results --list       fresh, stale or not run, for each recipe
+    dive results --render     RESULTS.md alone
+    dive results --check N    rerun N cheap fresh rows, chosen by the commit, and compare; exit code 1 when one is off
+
+A recipe runs as it stands: fit and test in a process of their own for each seed, then once with its ``ablation:``
+arguments, in a temporary runs folder. Chance and baseline are computed on its data (``scripts/front/baselines.py``).
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from common.messages import RunError, UserError
+from scripts.evidence.fingerprint import fingerprint
+from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.plan_table import fill_plan
+from scripts.evidence.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
+from scripts.evidence.results_picture import draw_topic
+from scripts.front import forked
+from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
+from scripts.front.runs import RUN_DIR
+
+ROOT = CONFIGS.parent
+RESULTS = ROOT / "results"
+PAGE = ROOT / "RESULTS.md"
+PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
+CHEAP_SECONDS = 60.0  # of training: what --check may rerun
+FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+def path_of(recipe: Recipe) -> Path:
+    return RESULTS / f"{recipe.name}.json"
+
+
+def load(recipe: Recipe) -> dict[str, Any] | None:
+    """The stored result of a recipe; None where it was not run."""
+    path = path_of(recipe)
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def status(recipe: Recipe) -> str:
+    """``fresh``, ``stale`` or ``not run``."""
+    result = load(recipe)
+    if result is None:
+        return "not run"
+    return "fresh" if result["hash"] == fingerprint(recipe, ROOT) else "stale"
+
+
+def write_page() -> None:
+    rows = [(recipe, load(recipe), status(recipe) == "stale") for recipe in all_recipes()]
+    PAGE.write_text(render(rows))
+    for topic in PICTURES:
+        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
+    readme = PAGE.with_name("README.md")
+    results = {recipe.name: result for recipe, result, _ in rows}
+    means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
+    readme.write_text(fill_plan(fill_numbers(readme.read_text(), results), means))
+
+
+# -- measuring ------------------------------------------------------------------------------------------------------
+
+
+def run_once(recipe: Recipe, seed: int, arguments: list[str]) -> dict[str, Any]:
+    """Fits and tests a recipe in processes of their own; returns its ``run.json``.
+
+    Raises:
+        RunError: A process ended with another exit code than 0.
+    """
+    with tempfile.TemporaryDirectory(prefix="dive-results-") as folder:
+        dive("fit", recipe.name, "--seed_everything", str(seed), *arguments, runs=folder)
+        (run,) = (path.parent for path in Path(folder).glob(f"{recipe.name}/*/config.yaml"))
+        dive("test", recipe.name, "--run", str(run), runs=folder)
+        return json.loads((run / "run.json").read_text())
+
+
+def dive(*words: str, runs: str) -> None:
+    """One ``dive`` command in a process of its own."""
+    code, output = forked.run(list(words), {"DIVE_RUNS": runs, RUN_DIR: None})
+    if code:
+        last = (output.strip() or "no output").splitlines()[-1]
+        raise RunError(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
+
+
+def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of one run."""
+    tests = {name: value for name, value in record["metrics"].items() if name.startswith("test/")}
+    kept = {key: record[key] for key in ("seconds", "cpu_seconds", "epochs", "samples_per_second", "parameters")}
+    return {"seed": seed, **kept, "metrics": tests}
+
+
+def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The row of one seed, over all folds where the head names them, and the last run's ``run.json``."""
+    records = [run_once(recipe, seed, [*fold, *arguments]) for fold in fold_arguments(recipe)]
+    return mean_row([seed_row(seed, record) for record in records]), records[-1]
+
+
+def ablation_arguments(recipe: Recipe) -> list[str]:
+    """The words of the head's ``ablation:``; none without it.
+
+    Raises:
+        UserError: They are no Lightning arguments.
+    """
+    words = shlex.split(recipe.header.get("ablation", ""))
+    if words and not words[0].startswith("-"):
+        raise UserError(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
+    return words
+
+
+def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any]:
+    """Runs all seeds and the ablation of a recipe, computes its baselines and stores everything."""
+    words = ablation_arguments(recipe)
+    before = fingerprint(recipe, ROOT)
+    runs: list[dict[str, Any]] = []
+    for seed in seeds:
+        row, record = run_folds(recipe, seed, extra)
+        runs.append(row)
+        print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
+    threads = re.search(r"(\d+) threads", record["device"])
+    result = {
+        "recipe": recipe.name,
+        "extra": extra,
+        "hash": before,
+        "commit": record["commit"],
+        "versions": record["versions"],
+        "device": record["device"],
+        "threads": int(threads[1]) if threads else None,
+        "seeds": seeds,
+        "runs": runs,
+        "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
+        "threshold": recipe.header.get("threshold"),
+        "book": recipe.header.get("book"),
+    }
+    if words:
+        ablated = run_folds(recipe, 0, [*extra, *words])[0]
+        result["ablation"] = {"arguments": shlex.join(words), **ablated}
+        print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
+    result |= mean_answers([simple_answers([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
+    path = path_of(recipe)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    return result
+
+
+def simple_answers(argv: list[str]) -> dict[str, Any]:
+    """``chance`` and ``baseline`` of a recipe's data, computed here, once no run needs the memory."""
+    from scripts.front.baselines import baselines
+    from scripts.front.build import build
+
+    return baselines(build(argv)[2])
+
+
+def summary(values: list[float]) -> dict[str, float | None]:
+    """Mean and sample standard deviation; the latter needs two values."""
+    return {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
+
+
+def facts(run: dict[str, Any]) -> str:
+    return ", ".join([*(f"{k} {number(v)}" for k, v in run["metrics"].items()), f"{training_seconds(run):.0f} s"])
+
+
+def complaints(recipe: Recipe, result: dict[str, Any]) -> list[str]:
+    """What a result says against its recipe's header: the threshold missed, or met by the ablation too."""
+    metric = metric_of(recipe, result)
+    value, spread = result["metrics"][metric]["mean"], result["metrics"][metric]["std"] or 0.0
+    found = []
+    if meets(recipe, metric, value) is False:
+        found.append(
+            f"{recipe.name}: {metric} {number(value)} ± {number(spread)} misses {recipe.header['threshold']!r}"
+        )
+    if "ablation" in result and meets(recipe, metric, result["ablation"]["metrics"][metric]):
+        found.append(
+            f"{recipe.name}: the ablation {result['ablation']['arguments']} meets {recipe.header['threshold']!r} too"
+        )
+    return found
+
+
+# -- checking -------------------------------------------------------------------------------------------------------
+
+
+def pick(count: int, commit: str) -> list[Recipe]:
+    """``count`` fresh rows of offline recipes that train in little time, other ones for other commits."""
+    cheap = []
+    for recipe in all_recipes():
+        result = load(recipe)
+        if result is None or not recipe.offline or len(result["runs"]) < 2 or result["extra"]:
+            continue
+        if max(training_seconds(run) for run in result["runs"]) <= CHEAP_SECONDS and status(recipe) == "fresh":
+            cheap.append(recipe)
+    return sorted(cheap, key=lambda r: hashlib.sha256(f"{commit} {r.name}".encode()).digest())[:count]
+
+
+def check(recipe: Recipe) -> bool:
+    """Whether one more run of a recipe comes out where its stored runs did; prints both."""
+    result = load(recipe)
+    assert result is not None
+    metric, seed = metric_of(recipe, result), result["seeds"][0]
+    was = result["metrics"][metric]
+    value = run_folds(recipe, seed, [])[0]["metrics"][metric]
+    allowed = 4 * was["std"] + FLOOR * abs(was["mean"])
+    near = abs(value - was["mean"]) <= allowed  # false for NaN
+    print(
+        f"{'ok  ' if near else 'FAIL'}  {recipe.name} seed {seed}: {metric} {number(value)}, "
+        f"recorded {number(was['mean'])} ± {number(was['std'])}, allowed {number(allowed)} from it",
+        flush=True,
+    )
+    return near
+
+
+def head_commit() -> str:
+    """The commit that is checked out; empty outside of a repository."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+# -- command --------------------------------------------------------------------------------------------------------
+
+
+def main(argv: list[str]) -> int:
+    """Measures, renders, lists or checks; returns 1 when a number is not what it should be."""
+    parser = argparse.ArgumentParser(prog="dive results", allow_abbrev=False, description="Measure the recipes.")
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE")
+    parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2, or a stale row's own")
+    parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="Lightning arguments, shown in the row")
+    parser.add_argument("--stale", action="store_true", help="measure all stale rows again")
+    parser.add_argument("--list", action="store_true", help="fresh, stale or not run")
+    parser.add_argument("--render", action="store_true", help="write RESULTS.md alone")
+    parser.add_argument("--check", type=int, metavar="N", help="rerun N cheap fresh rows and compare")
+    options = parser.parse_args(argv)
+    jobs = [options.recipes, options.stale, options.list, options.render, options.check is not None]
+    if sum(map(bool, jobs)) != 1:
+        raise UserError("dive results needs one of: RECIPE..., --stale, --list, --render, --check N")
+
+    if options.list:
+        for recipe in all_recipes():
+            print(f"{status(recipe):<8} {recipe.name}")
+        return 0
+    if options.render:
+        write_page()
+        return 0
+    if options.check is not None:
+        chosen = pick(options.check, head_commit())
+        print(
+            f"{len(chosen)} of {options.check} rows to check" + ("" if chosen else ": none is fresh, offline and cheap")
+        )
+        verdicts = [check(recipe) for recipe in chosen]  # all of them, also after one is off
+        return 0 if all(verdicts) else 1
+
+    recipes = [r for r in all_recipes() if status(r) == "stale"] if options.stale else map(find_recipe, options.recipes)
+    failures: list[str] = []
+    for recipe in list(recipes):
+        old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
+        result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+        write_page()  # after each: an interrupted evening of measuring keeps what it has
+        failures += complaints(recipe, result)
+    for line in failures:
+        print(line, file=sys.stderr)
+    return 1 if failures else 0

@@ -1,0 +1,216 @@
+"""From what the user types to what LightningCLI reads: recipes, presets, short class names, checks of each YAML.
+
+Everything here is text and standard library (and PyYAML): no torch, so that a mistake is answered at once.
+"""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.messages import UserError, did_you_mean
+from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
+from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of
+
+DEFAULT = CONFIGS / "default.yaml"
+TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
+
+
+@dataclass
+class Command:
+    """A fit, validate, test or predict, resolved: what LightningCLI reads and where the run lives."""
+
+    verb: str
+    recipe: str
+    args: list[str] = field(default_factory=list)
+    configs: list[Path] = field(default_factory=list)
+    run: Path | None = None  # the run folder to go on in; None means: a new one
+    checkpoint: Path | None = None
+
+
+def resolve(verb: str, argv: list[str]) -> Command:
+    """Turns ``RECIPE -c PRESET --resume ...`` into LightningCLI's own arguments.
+
+    Resolving what was resolved already changes nothing: Lightning's child processes come through here again.
+
+    Raises:
+        UserError: An unknown recipe, preset or class, a config that is not YAML or has unknown keys, no run to resume.
+    """
+    names, configs, rest, resume = [], [], [], False
+    run: str | None = None
+    checkpoint: str | None = None
+    words = iter(argv)
+    for word in words:
+        key, has_value, value = word.partition("=")
+        if key in ("-c", "--config"):
+            configs.append(find_config(value if has_value else next_word(words, key)))
+        elif key == "--resume":
+            resume = True
+        elif key == "--run":
+            run = value if has_value else next_word(words, key)
+        elif key == "--ckpt_path":
+            checkpoint = value if has_value else next_word(words, key)
+        elif word.startswith("-"):
+            rest.append(word)
+            if not has_value:
+                rest += next_value(words)
+        else:
+            names.append(word)
+    if len(names) > 1:
+        raise UserError(f"one recipe at a time, not {names[0]!r} and {names[1]!r}")
+    if names:
+        is_file = names[0].endswith((".yaml", ".yml"))
+        configs.insert(0, find_config(names[0]) if is_file else find_recipe(names[0]).path)
+    own = [c for c in configs if c.resolve() != DEFAULT]
+    if not own and not run:
+        raise UserError(
+            f"which recipe? `dive {verb} RECIPE`, for example `dive {verb} cnn/lenet`; `dive list` shows them"
+        )
+
+    command = Command(verb, recipe_name(own[0]) if own else "", args=expand_classes(rest))
+    known = run_of(own[0].resolve().parent / "checkpoints" / "x") if own else None
+    if known is not None and own[0].name == "config.yaml":  # a run's own config: its children, or the user, name it
+        command.recipe = known.parent.relative_to(known.parent.parent.parent).as_posix()
+    find_run(command, resume, run, checkpoint)
+    # The run's own config is what its weights were trained with. A plain `--config FILE --ckpt_path FILE` is taken as
+    # given, and so is a recipe with a checkpoint out of another recipe's run, which is refused later.
+    folder = command.run.resolve().parent.as_posix() if command.run else ""
+    as_it_was = run or resume or checkpoint is None or (names and folder.endswith("/" + command.recipe))
+    if command.run is not None and as_it_was and (command.run / "config.yaml").is_file():
+        own = [command.run / "config.yaml", *own[1:]]
+    command.configs = [DEFAULT, *own]
+    for config in command.configs:
+        check_config(config)
+    if not any(load_yaml(c).get("model") for c in command.configs) and not any(a == "--model" for a in command.args):
+        raise UserError(f"{own[0] if own else command.run} names no model: begin with a recipe, `dive {verb} RECIPE`")
+    command.args = [word for c in command.configs for word in ("--config", str(c))] + command.args
+    return command
+
+
+def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | None) -> None:
+    """Decides the run folder and the checkpoint of a command."""
+    if run is not None:
+        command.run = Path(run)
+        if not (command.run / "config.yaml").is_file():
+            raise UserError(f"--run {run}: no run there (it has no config.yaml)")
+        command.recipe = command.recipe or Path(run).resolve().parent.name
+    fitting = command.verb == "fit"
+    if fitting and not resume and checkpoint is None:
+        if command.run is not None:
+            raise UserError("--run with fit goes on with a run: add --resume")
+        command.run = begun_run(command.recipe)
+        if command.run is None:
+            return
+    which = checkpoint or ("last" if fitting else "best")
+    if which in ("best", "last"):
+        command.run = command.run or newest_run(command.recipe, which)
+        command.checkpoint = checkpoint_of(command.run, which)
+    else:
+        command.checkpoint = Path(which)
+        command.run = command.run or (None if fitting and not resume else run_of(command.checkpoint))
+    if not command.checkpoint.exists():
+        raise UserError(f"no checkpoint {command.checkpoint}")
+    if command.checkpoint.stat().st_size == 0:
+        raise UserError(f"checkpoint {command.checkpoint} is empty: use another one")
+
+
+def next_word(words: Any, option: str) -> str:
+    """The value of an option."""
+    for word in words:
+        return str(word)
+    raise UserError(f"{option} needs a value")
+
+
+def next_value(words: Any) -> list[str]:
+    """The word after ``--key``, which LightningCLI reads as its value; none at the end of the line."""
+    for word in words:
+        if word.startswith("--"):
+            raise UserError(f"a value is missing before {word}")
+        return [word]
+    return []
+
+
+# -- classes ------------------------------------------------------------------------------------------------------
+
+
+def find_class(name: str, package: str) -> str:
+    """The import path of a class given by its bare name, found as text in ``package`` (no import).
+
+    Raises:
+        UserError: No class of that name there, or several.
+    """
+    root = CONFIGS.parent / package
+    found: dict[str, str] = {}
+    every: list[str] = []
+    for path in sorted(root.rglob("*.py")):
+        for match in re.finditer(r"^class (\w+)\(", path.read_text(), re.MULTILINE):
+            module = path.relative_to(root.parent).with_suffix("").as_posix().replace("/", ".")
+            every.append(match[1])
+            if match[1] == name:
+                found[f"{module}.{name}"] = module
+    if len(found) > 1:
+        raise UserError(f"several classes {name}: say which of {', '.join(found)}")
+    if not found:
+        raise UserError(f"no class {name!r} in {package}{did_you_mean(name, every)}")
+    return next(iter(found))
+
+
+def expand_classes(args: list[str]) -> list[str]:
+    """Bare class names of ``--data`` and ``--model`` to import paths, and each before its ``--data.*``."""
+    args = list(args)
+    for option, package in (("--model", "lit_models"), ("--data", "datamodules")):
+        for i, word in enumerate(args):
+            if word == option or word.startswith(option + "="):
+                joined = "=" in word
+                value = word.split("=", 1)[1] if joined else args[i + 1] if i + 1 < len(args) else ""
+                if value and "." not in value and "/" not in value and not value.startswith("{"):
+                    value = find_class(value, package)
+                del args[i : i + (1 if joined else 2)]
+                args[:0] = [option, value]
+                break
+    return args
+
+
+# -- configs ------------------------------------------------------------------------------------------------------
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """A config file as a dictionary.
+
+    Raises:
+        UserError: The file is missing, is no YAML, or is no mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a config is a mapping of {', '.join(TOP_KEYS[:4])}, not a {type(content).__name__}")
+    return content
+
+
+def check_config(path: Path) -> None:
+    """Refuses unknown top-level keys, which jsonargparse partly accepts in silence, and sections of the wrong shape."""
+    for key, value in load_yaml(path).items():
+        if key not in TOP_KEYS:
+            raise UserError(f"{path}: unknown key {key!r}{did_you_mean(str(key), TOP_KEYS)}")
+        if key == "trainer" and not isinstance(value, dict | None):
+            raise UserError(f"{path}: trainer is a mapping of settings, not {value!r}")
+        if key in ("model", "data") and not isinstance(value, dict | str | None):
+            raise UserError(f"{path}: {key} is a class_path with init_args, not {value!r}")
+
+
+def add_working_directory() -> None:
+    """Lets a config name classes of modules in the working directory, after everything installed."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)

@@ -1,0 +1,281 @@
+"""The one LightningCLI of the project: any LightningModule with any LightningDataModule.
+
+Besides parsing it does four things: it links sizes from the data to the model, it lets a datamodule infer sizes from
+files, it keeps everything of a run in the run's folder, and it turns the library's messages into one line.
+"""
+
+import inspect
+import json
+import logging
+import os
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from callbacks.atomic_checkpoint import AtomicCheckpoint
+from callbacks.empty_hooks import skip_empty_hooks
+from callbacks.run_record import RunRecord
+from callbacks.unscaled_clipping import clip_unscaled
+from common.messages import UserError
+from scripts.front.arguments import Command, load_yaml
+from scripts.front.checkpoints import check_checkpoint, is_sharded
+from scripts.front.classes import arguments_of, import_class, links_of
+from scripts.front.explain import explain, first_error
+from scripts.front.failures import check_launcher, explain_failure
+from scripts.front.links import declared_links
+from scripts.front.own_network import sizes_for
+from scripts.front.runs import RUN_DIR, new_run, wandb_id
+from scripts.front.signals import ending_on_signals
+
+SAVED = ("seed_everything", "trainer", "model", "data")
+NOISE = (
+    r".*isinstance\(treespec, LeafSpec\). is deprecated.*",
+    r".*does not have many workers which may be a bottleneck.*",  # our loader has no workers on purpose
+    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
+    r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
+    r".*all_gather is deprecated.*",  # inside Lightning
+    r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
+    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
+)
+
+
+class DiveCLI(LightningCLI):
+    """LightningCLI in subclass mode on a resolved ``Command``; ``run=False`` builds the objects without running."""
+
+    def __init__(self, command: Command, run: bool = True) -> None:
+        self.command = command
+        self.link_names = sorted(declared_links().union(*(links_of(name) for name in self._class_names("data"))))
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            seed_everything_default=0,
+            parser_kwargs={"exit_on_error": False, "allow_abbrev": False, "prog": "dive"},
+            run=run,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The command's own verb alone: building the parsers of the other three takes half a second."""
+        return {verb: skip for verb, skip in super().subcommands().items() if verb == self.command.verb}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        for name in self.link_names:
+            parser.link_arguments(f"data.init_args.{name}", f"model.init_args.{name}")
+
+    # -- parsing ----------------------------------------------------------------------------------------------------
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self._parse(parser)
+        for more in (self._infer, self._sizes_of_own_network):
+            if words := more():
+                sys.argv += words
+                self._parse(parser)
+        self._refuse_linked_targets()
+        section = self._section()
+        model = section.get("model")
+        if self.command.checkpoint and model:
+            check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
+            strategy = getattr(section.trainer.strategy, "class_path", "")
+            if is_sharded(self.command.checkpoint) and not strategy.endswith("Sharded"):
+                raise UserError(
+                    f"checkpoint {self.command.checkpoint} is sharded: go on with -c trainer/fsdp, or make one file of "
+                    f"it with `dive export {self.command.recipe}`"
+                )
+        if "ckpt_path" in section:
+            section.ckpt_path = (
+                None  # until before_instantiate_classes: Lightning would let the checkpoint's arguments win
+            )
+
+    def _parse(self, parser: LightningArgumentParser) -> None:
+        try:
+            super().parse_arguments(parser, None)
+        except ArgumentError as error:
+            known = list(parser.get_defaults().keys()) if not self.command.verb else []
+            chosen = getattr(self, "_subcommand_parsers", {}).get(self.command.verb)
+            known += list(chosen.get_defaults().keys()) if chosen else []
+            raise UserError(explain(str(error), known + self._class_keys())) from None
+
+    def _section(self) -> Any:
+        return self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
+
+    def _class_keys(self) -> list[str]:
+        """``model.hidden_size`` and the like, for suggestions: the arguments of the classes that the configs name."""
+        names = {part: self._class_names(part) for part in ("model", "data")}
+        return [f"{part}.{key}" for part, classes in names.items() for name in classes for key in arguments_of(name)]
+
+    def _class_names(self, part: str) -> list[str]:
+        """The class paths of the model or the data that the configs and the command line name."""
+        paths = [load_yaml(c).get(part) for c in self.command.configs]
+        named = [p.get("class_path") if isinstance(p, dict) else p for p in paths]
+        typed = [v for k, v in zip(sys.argv, sys.argv[1:], strict=False) if k == f"--{part}"]
+        return [name for name in [*named, *typed] if name]
+
+    def linked(self) -> set[str]:
+        """The arguments that this command's model takes from its datamodule, and others of the datamodule's links."""
+        data = self._section().get("data")
+        return set(arguments_of(data.class_path)) & set(self.link_names) if data else set()
+
+    def _infer(self) -> list[str]:
+        """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""
+        data = self._section().get("data")
+        infer = getattr(import_class(data.class_path), "infer", None) if data else None
+        if infer is None:
+            return []
+        given = dict(data.init_args)
+        # At predict time the run's config has the sizes already; a folder without labels could not give them again.
+        missing = {k for k in inspect.signature(infer).parameters if k in self.link_names and not given.get(k)}
+        if not missing:
+            return []
+        values = infer(**{k: given.get(k) for k in inspect.signature(infer).parameters})
+        return [f"--data.init_args.{key}={value}" for key, value in values.items() if not given.get(key)]
+
+    def _sizes_of_own_network(self) -> list[str]:
+        data, model = self._section().get("data"), self._section().get("model")
+        net = (model.get("init_args") or {}).get("net") if model else None
+        if not data or net is None or not hasattr(net, "class_path"):
+            return []
+        given, sizes = dict(net.get("init_args") or {}), dict(data.init_args)
+        return sizes_for(import_class(net.class_path), given, sizes, self.link_names)
+
+    def _refuse_linked_targets(self) -> None:
+        for name in sorted(self.linked()):
+            remedy = f"{name} comes from the data: give --data.{name}"
+            for word in sys.argv[1:]:
+                if word.split("=")[0] in (f"--model.{name}", f"--model.init_args.{name}"):
+                    raise UserError(f"{word.split('=')[0]} would be overwritten: {remedy}")
+            for config in self.command.configs:
+                model = load_yaml(config).get("model")
+                if isinstance(model, dict) and name in (model.get("init_args") or {}):
+                    raise UserError(f"{config}: model.{name} would be overwritten: {remedy}")
+
+    # -- building ---------------------------------------------------------------------------------------------------
+
+    def before_instantiate_classes(self) -> None:
+        section = self._section()
+        if not self.command.recipe:
+            return
+        if self.command.verb == "fit":  # before this run's folder is written into it
+            self.config_text = self.parser.dump(self.config, skip_unset=True)
+        self.made = self.command.run is None
+        self.command.run = self.command.run or new_run(self.command.recipe)
+        os.environ[RUN_DIR] = str(self.command.run)  # the child processes of DDP use this folder
+        section.trainer.default_root_dir = str(self.command.run)
+        loggers = section.trainer.logger
+        for logger in loggers if isinstance(loggers, list) else [loggers]:
+            arguments: Any = getattr(logger, "init_args", None)
+            if arguments is not None and arguments.get("save_dir", "") in (None, "."):
+                arguments.save_dir = str(self.command.run)
+            if getattr(logger, "class_path", "").endswith("WandbLogger") and not arguments.get("id"):
+                arguments.id = wandb_id(self.command.run)
+                arguments.name = arguments.get("name") or self.command.run.resolve().as_posix().split("/runs/")[-1]
+        if "verbose" in section and "--verbose" not in " ".join(TYPED):
+            section.verbose = False  # the run's record prints the metrics in one line, the table would repeat them
+        if self.command.checkpoint:
+            section.ckpt_path = str(self.command.checkpoint)
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except RuntimeError as error:
+            self._remove_empty_run()
+            raise explain_failure(error) or error from error
+        except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
+            self._remove_empty_run()
+            raise UserError(first_error(str(error))) from error
+        except TypeError as error:
+            if "should be" not in str(error):  # how the Trainer refuses a number of devices
+                raise
+            self._remove_empty_run()
+            raise UserError(str(error)) from error
+
+    def _remove_empty_run(self) -> None:
+        if self.command.run is not None and self.made:
+            with suppress(OSError):  # it holds something, or another process of the run removed it
+                self.command.run.rmdir()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        trainer = super().instantiate_trainer(**kwargs)
+        check_launcher(trainer.num_devices, trainer.num_nodes)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, ProgressBar) and not sys.stderr.isatty():
+                callback.disable()  # a log file is no terminal; EpochLines writes there instead
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+                callback.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+            if isinstance(callback, RunRecord):
+                callback.recipe = self.command.recipe
+                callback.command = "dive " + " ".join([self.command.verb, *TYPED])
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpoint()
+        skip_empty_hooks(trainer)
+        clip_unscaled(trainer)
+        return trainer
+
+    def after_instantiate_classes(self) -> None:
+        if self.command.run is None:
+            return
+        if self.command.verb == "fit" and self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_config(self.command.run / "config.yaml")
+        processor = self.command.run / "processor.json"
+        load = getattr(self.datamodule, "load_processor", None)
+        if self.command.verb != "fit" and load and processor.is_file():
+            load(json.loads(processor.read_text()))
+
+    def _save_config(self, path: Path) -> None:
+        content = yaml.safe_load(self.config_text)
+        content = content.get(self.command.verb, content)
+        head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
+        os.replace(temporary, path)
+
+
+TYPED: list[str] = []  # what the user typed, for the run's record
+
+
+def launch(command: Command) -> int:
+    """Runs a resolved command in this process; returns the exit code."""
+    TYPED[:] = sys.argv[2:]
+    for pattern in NOISE:
+        warnings.filterwarnings("ignore", pattern)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
+    before, argv = os.environ.get(RUN_DIR), sys.argv[:]
+    try:
+        sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
+        if command.checkpoint:
+            sys.argv += ["--ckpt_path", str(command.checkpoint)]
+        with ending_on_signals():
+            DiveCLI(command)
+        return 0
+    except SystemExit as error:
+        if getattr(error, "on_all_ranks", False) and os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
+        raise
+    except MisconfigurationException as error:
+        raise UserError(str(error)) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        if "Error(s) in loading state_dict" in str(error):
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
+        failure = explain_failure(error)
+        if failure is not None:
+            raise failure from error
+        raise
+    finally:
+        sys.argv[:] = argv
+        if before is None:
+            os.environ.pop(RUN_DIR, None)

@@ -1,0 +1,50 @@
+"""The study plan, read from ``configs/plan.yaml``: topics in order, items, headline recipes."""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import yaml
+
+from scripts.front.recipes import CONFIGS
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What stands for an item in the README: a recipe and a metric of it, or a command."""
+
+    says: str
+    recipe: str = ""
+    metric: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One of the plan's twenty items."""
+
+    number: int
+    title: str
+    topics: list[str]
+    headlines: list[Headline] = field(default_factory=list)
+
+
+@cache
+def topics() -> tuple[str, ...]:
+    """The topics, folders of ``lit_models``, in the order in which they may use each other."""
+    return tuple(yaml.safe_load((CONFIGS / "plan.yaml").read_text(encoding="utf-8"))["topics"])
+
+
+@cache
+def items() -> tuple[Item, ...]:
+    """The items in order."""
+    content = yaml.safe_load((CONFIGS / "plan.yaml").read_text(encoding="utf-8"))["items"]
+    return tuple(
+        Item(number, item["title"], item["topics"], [Headline(**line) for line in item.get("headlines", [])])
+        for number, item in content.items()
+    )
+
+
+def topic_rank(topic: str) -> tuple[int, str]:
+    """What to sort topics by: the plan's order, those that it does not know at the end."""
+    known = topics()
+    return (known.index(topic) if topic in known else len(known), topic)

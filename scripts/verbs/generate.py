@@ -1,0 +1,157 @@
+"""``dive generate RECIPE --prompt TEXT``: texts, translations and whatever else a trained model generates.
+
+    dive generate RECIPE --prompt "The class" --temperature 0.8 --max_tokens 300
+    dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
+
+A language model's text streams as it is made; several prompts, or ``--samples``, are shown one after the other. The
+newest run of the recipe is taken, or ``--run DIR``. The options of a run's model are shown by
+``dive generate RECIPE --help``: they are the parameters of its ``generate`` (``common/generation.py``). In a prompt and
+in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
+"""
+
+import argparse
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin
+
+from common.generation import Generates, Output
+from common.messages import UserError
+
+
+def main(argv: list[str]) -> int:
+    """Loads a run's model and shows what it generates; returns 0."""
+    parser = base_parser()  # without the model's own options, which are known once it is built
+    words = guard_prompts([word for word in argv if word not in ("-h", "--help")])
+    known, _ = parser.parse_known_args(words if words[:1] and words[0].startswith("-") else words[1:])
+    known.recipe = words[0] if words and not words[0].startswith("-") else ""
+    wants_help = bool({"-h", "--help"} & set(argv))
+    if not known.recipe and not known.run:
+        if wants_help:
+            print((__doc__ or "").strip() + "\n\n" + parser.format_help())
+            return 0
+        raise UserError('which recipe? `dive generate RECIPE --prompt "..."`')
+    import torch
+
+    model, data, run = load(known)
+    if not isinstance(model, Generates):
+        raise UserError(f"{run} is a run of {type(model).__name__}, which generates nothing")
+    parser.add_argument("recipe", nargs="?", default="", metavar="RECIPE")
+    add_options(parser, model.generate)
+    if wants_help:
+        parser.print_help()
+        return 0
+    options = vars(parser.parse_args(words))
+    for name in ("recipe", "run", "ckpt_path"):
+        options.pop(name)
+    prompts = [unescape(text) for text in options.pop("prompt")]
+    if "stop" in options:
+        options["stop"] = [unescape(text) for text in options["stop"]]
+    network: Any = model
+    network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    with torch.inference_mode():
+        show(model.generate(data, prompts, **options), run, single=len(prompts) * options.get("samples", 1) <= 1)
+    return 0
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `dive generate RECIPE --help` shows the options of its model")
+
+
+def base_parser() -> Parser:
+    parser = Parser(
+        prog="dive generate", allow_abbrev=False, add_help=False, description="What a trained model generates."
+    )
+    parser.add_argument("--run", help="the folder of a run instead of the recipe's newest")
+    parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")
+    parser.add_argument(
+        "--prompt", action="extend", nargs="+", default=[], metavar="TEXT", help="what to go on from, or to translate"
+    )
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
+    """The keyword-only parameters of a model's ``generate`` as options, with what its docstring says of them."""
+    from docstring_parser import parse
+
+    said = {entry.arg_name: entry.description or "" for entry in parse(inspect.getdoc(generate) or "").params}
+    for name, p in inspect.signature(generate).parameters.items():
+        if p.kind is not p.KEYWORD_ONLY:
+            continue
+        many = get_origin(p.annotation) is Sequence or p.annotation in (list, tuple)
+        help_text = " ".join(said.get(name, "").split()) + ("" if many else f" (default {p.default})")
+        kind = {"metavar": "TEXT", "action": "extend", "nargs": "+", "default": []} if many else {"default": p.default}
+        choices = get_args(p.annotation) if str(p.annotation).startswith("typing.Literal") else None
+        if p.annotation is bool:
+            kind |= {"action": argparse.BooleanOptionalAction}
+        elif not many:
+            kind |= {"type": type(p.default) if choices or p.annotation is inspect.Parameter.empty else p.annotation}
+            kind |= {"choices": choices} if choices else {"metavar": name.upper()}
+        parser.add_argument(f"--{name}", help=help_text.replace("%", "%%"), **kind)  # type: ignore[arg-type]
+
+
+def guard_prompts(argv: list[str]) -> list[str]:
+    """``--prompt -one`` as one word, ``--prompt=-one``: argparse takes a text that begins with a dash for an option."""
+    words: list[str] = []
+    for word in argv:
+        if words and words[-1] == "--prompt" and word.startswith("-") and not word.startswith("--"):
+            words[-1] = f"--prompt={word}"
+        else:
+            words.append(word)
+    return words
+
+
+def unescape(text: str) -> str:
+    """``\\n`` and ``\\t`` typed as two characters become a new line and a tab; a doubled backslash stays one."""
+    parts = text.split("\\\\")
+    return "\\".join(part.replace("\\n", "\n").replace("\\t", "\t") for part in parts)
+
+
+def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
+    """The model with its trained weights, the datamodule with the run's vocabulary, the run folder."""
+    from scripts.front.arguments import resolve
+    from scripts.front.build import build
+    from scripts.front.checkpoints import check_checkpoint
+
+    words = [options.recipe] if options.recipe else []
+    words += ["--run", options.run] if options.run else []
+    found = resolve("test", [*words, "--ckpt_path", options.ckpt_path])
+    run, checkpoint = found.run, found.checkpoint
+    if run is None or checkpoint is None:
+        raise UserError(f"{options.ckpt_path} lies in no run folder: say --run DIR")
+    _, model, data = build(["--config", str(run / "config.yaml")])
+    name = f"{type(model).__module__}.{type(model).__name__}"
+    model.load_state_dict(check_checkpoint(checkpoint, name, {})["state_dict"])
+    processor = run / "processor.json"
+    if processor.is_file() and hasattr(data, "load_processor"):
+        data.load_processor(json.loads(processor.read_text(encoding="utf-8")))  # type: ignore[union-attr]
+    elif isinstance(model, Generates):
+        raise UserError(f"{run} has no processor.json: generation needs what it keeps of the data")
+    return model, data, run
+
+
+def show(outputs: Iterable[Output], run: Path, single: bool) -> None:
+    """Prints texts: one as it is made, several one after the other under their numbers. Pictures become files."""
+    texts: dict[int, str] = {}
+    for output in outputs:
+        if output.image is not None:
+            path = run / "generated" / f"{output.name or f'sample_{output.row}'}.png"
+            path.parent.mkdir(exist_ok=True)
+            output.image.save(path)
+            print(path)
+        elif single:
+            sys.stdout.write(output.text)
+            sys.stdout.flush()
+        texts[output.row] = texts.get(output.row, "") + output.text
+    if single:
+        last = "".join(texts.values())
+        sys.stdout.write("" if last.endswith("\n") or not last else "\n")
+        return
+    for row in sorted(texts):
+        lines = texts[row].endswith("\n")
+        sys.stdout.write(texts[row] if lines else f"--- {row + 1}\n{texts[row]}\n")

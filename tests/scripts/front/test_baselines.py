@@ -1,0 +1,109 @@
+"""What a number is read against: guessing, the simplest methods for each kind of data; a text is seen as words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.base import TensorDataModule
+from datamodules.text.text_table import TextTable
+from scripts.front.baselines import bag_of_tokens, baselines
+
+
+def test_tokens_are_counted_and_padding_is_not() -> None:
+    bag = bag_of_tokens(np.array([[3.0, 1.0, 3.0, 0.0], [2.0, 0.0, 0.0, 0.0]]), 5)
+    assert bag.toarray().tolist() == [[0, 1, 0, 2, 0], [0, 0, 1, 0, 0]]
+
+
+def test_a_word_that_decides_is_found_wherever_it_stands(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    fill = ["the", "a", "of", "it", "was", "and"]
+
+    def line(word: str) -> str:
+        words = [fill[i] for i in torch.randint(6, (5,), generator=generator).tolist()]
+        words.insert(int(torch.randint(6, (1,), generator=generator)), word)
+        return " ".join(words)
+
+    path = tmp_path / "mails.csv"
+    rows = [f"{line('good')},yes\n{line('bad')},no\n" for _ in range(200)]
+    path.write_text("text,label\n" + "".join(rows))
+    found = baselines(TextTable(path=str(path), vocab_size=20, seq_len=8))
+    assert found["baseline"]["metrics"]["test/acc"] == 1.0 and "counts of tokens" in found["baseline"]["what"]
+
+
+class Tensors(TensorDataModule):
+    """Splits given as they are."""
+
+    def __init__(self, train: tuple[torch.Tensor, ...], test: tuple[torch.Tensor, ...]) -> None:
+        super().__init__()
+        self.given = {"train": train, "val": test, "test": test}
+
+    def load(self, stage: str) -> dict[str, tuple[torch.Tensor, ...]]:
+        return self.given
+
+    def transform(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return (batch[0].float() / 10, *batch[1:])
+
+
+def test_baselines_of_classes_are_the_most_frequent_and_logistic_regression() -> None:
+    x = torch.arange(100).reshape(100, 1, 1, 1)
+    y = (torch.arange(100) >= 70).long()
+    found = baselines(Tensors((x, y), (x[40:], y[40:])))
+    chance = found["chance"]["metrics"]
+    assert chance["test/acc"] == 0.5
+    assert chance["test/loss"] == pytest.approx(-(np.log(0.7) + np.log(0.3)) / 2)
+    assert found["baseline"]["metrics"]["test/acc"] > 0.95
+
+
+def test_data_of_another_kind_answers_for_itself() -> None:
+    class Own(Tensors):
+        def baselines(self) -> dict[str, Any]:
+            return {"chance": {"what": "guessing", "metrics": {"test/perplexity": 28.0}}}
+
+    x, y = torch.randn(60, 3), torch.randn(60)
+    assert baselines(Own((x, y), (x, y)))["chance"]["metrics"] == {"test/perplexity": 28.0}
+
+
+def test_baselines_of_numbers_are_the_mean_and_least_squares() -> None:
+    x = torch.randn(50, 3)
+    y = x @ torch.tensor([1.0, 2.0, 3.0]) / 10 + 5
+    found = baselines(Tensors((x, y), (x, y)))
+    assert found["chance"]["metrics"]["test/rmse"] == pytest.approx(float(y.std(correction=0)), rel=1e-5)
+    assert found["chance"]["metrics"]["test/r2"] == pytest.approx(0, abs=1e-9)
+    assert found["baseline"]["metrics"]["test/rmse"] < 1e-5
+
+
+class Table(Tensors):
+    """Rows whose columns were of many kinds."""
+
+    columns = ("one", "two")
+
+
+def test_a_table_is_held_against_ridge_regression_and_boosted_trees() -> None:
+    x = torch.randn(300, 2)
+    y = (x[:, 0] > 0).float() * x[:, 1].sign()
+    found = baselines(Table((x, y), (x, y)))
+    assert found["baseline"]["what"].startswith("ridge") and found["trees"]["what"].startswith("boosted trees")
+    assert found["trees"]["metrics"]["test/rmse"] < found["baseline"]["metrics"]["test/rmse"] / 3
+    classes = baselines(Table((x, (y > 0).long()), (x, (y > 0).long())))
+    assert classes["baseline"]["what"].startswith("logistic") and classes["trees"]["metrics"]["test/acc"] > 0.99
+
+
+def test_a_large_training_set_is_sampled_and_the_row_says_so() -> None:
+    x = torch.randn(10_001, 2)
+    assert "on 10,000 of 10,001 training rows" in baselines(Tensors((x, x[:, 0]), (x, x[:, 0])))["baseline"]["what"]
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        (torch.zeros(8, 3), torch.zeros(8, 5, dtype=torch.long)),  # tokens
+        (torch.zeros(8, 3), torch.zeros(8, 3), torch.zeros(8)),  # pairs
+        (torch.zeros(8, 5000), torch.zeros(8)),  # more columns than a quick fit takes
+    ],
+)
+def test_other_data_has_no_baseline(split: tuple[torch.Tensor, ...]) -> None:
+    assert baselines(Tensors(split, split)) == {}
+    assert baselines(object()) == {}

@@ -1,0 +1,179 @@
+"""`dive generate` on a run of a few steps: only its folder is needed, and every mistake is one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.cli import main
+from scripts.front.runs import newest_run
+
+TRAINING = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A character model of two steps; its text is deleted after the training."""
+    folder = tmp_path_factory.mktemp("run")
+    path = folder / "text.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the log.\n" * 80)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIVE_RUNS", str(folder / "runs"))
+        patch.delenv("DIVE_RUN_DIR", raising=False)
+        data = ["--data", "TextFile", "--data.path", str(path), "--data.vocab_size", "30", "--data.batch_size", "4",
+                "--data.eval_batch_size", "2", "--data.seq_len", "8", "--model.hidden_size", "16"]  # fmt: skip
+        assert main(["fit", "rnn/gru", *data, *TRAINING]) == 0
+        found = newest_run("rnn/gru").resolve()
+    path.unlink()
+    return found
+
+
+def generate(run: Path, *words: str) -> int:
+    return main(["generate", "--run", str(run), *words])
+
+
+def test_text_goes_on_from_the_prompt_and_the_seed_decides_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for seed in ("1", "1", "2"):
+        assert generate(run, "--prompt", "the cat", "--max_tokens", "40", "--seed", seed) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0].startswith("the cat") and len(texts[0]) > 40
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_stop_text_ends_the_writing(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the", "--max_tokens", "60", "--seed", "3") == 0
+    whole = capsys.readouterr().out
+    stop = whole[10:13]
+    assert generate(run, "--prompt", "the", "--max_tokens", "60", "--seed", "3", "--stop", stop) == 0
+    assert capsys.readouterr().out.rstrip("\n") == whole[: whole.index(stop, 3)]
+
+
+def test_greedy_text_is_the_same_alone_and_in_a_batch(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the c", "the d", "--temperature", "0", "--max_tokens", "12") == 0
+    both = capsys.readouterr().out
+    for prompt in ("the c", "the d"):
+        assert generate(run, "--prompt", prompt, "--temperature", "0", "--max_tokens", "12") == 0
+        assert capsys.readouterr().out.strip("\n") in both
+    assert generate(run, "--prompt", "a", "the dog", "--max_tokens", "3") == 0  # of different lengths
+
+
+def test_samples_of_one_prompt_differ(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the", "--samples", "3", "--max_tokens", "30") == 0
+    parts = [part.split("\n", 1)[1] for part in capsys.readouterr().out.split("--- ")[1:]]
+    assert len(parts) == len(set(parts)) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--prompt", "ሰኞ"], "vocabulary lacks"),
+        (["--prompt", ""], "no token"),
+        (["--prompt", "the", "--temperature", "-1"], "temperature is -1"),
+        (["--prompt", "the", "--top_p", "2"], "top_p is 2"),
+        (["--prompt", "the", "--max_tokens", "0"], "--max_tokens is 0"),
+        (["--prompt", "the", "--n_best", "3"], "unrecognized arguments: --n_best"),
+        (["--ckpt_path", "no.ckpt"], "no checkpoint"),
+    ],
+)
+def test_mistakes_are_one_line(run: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, *words) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in error and error.startswith("dive: ")
+
+
+def test_no_recipe_and_no_run_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, message in (([], "which recipe"), (["rnn/gru"], "no run of rnn/gru"), (["rnn/gro"], "did you mean")):
+        assert main(["generate", *words]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_what_was_written_is_what_the_network_says(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Greedy text by hand: the whole text read again for each character, no state."""
+    import argparse
+
+    from scripts.verbs.generate import load
+
+    model, data, _ = load(argparse.Namespace(recipe="", run=str(run), ckpt_path="best"))
+    ids = data.tokenizer.encode("the cat")
+    for _ in range(15):
+        with torch.no_grad():
+            ids.append(int(model.eval()(torch.tensor([ids]))[0, -1].argmax()))
+    assert generate(run, "--prompt", "the cat", "--temperature", "0", "--max_tokens", "15") == 0
+    assert capsys.readouterr().out == data.tokenizer.decode(ids) + "\n"
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two steps on sequences of letters."""
+    folder = tmp_path_factory.mktemp("translator")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIVE_RUNS", str(folder / "runs"))
+        patch.delenv("DIVE_RUN_DIR", raising=False)
+        data = ["--data.train_size", "100", "--data.val_size", "10", "--data.test_size", "10"]
+        assert main(["fit", "rnn/seq2seq", *data, "--model.hidden_size", "16", *TRAINING]) == 0
+        return newest_run("rnn/seq2seq").resolve()
+
+
+def test_a_translator_answers_each_prompt(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(translator, "--prompt", "a b c", "d e") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" => ")[0] for line in lines] == ["a b c", "d e"]
+
+
+def test_the_n_best_answers_of_a_beam_are_different_and_in_order(
+    translator: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(translator, "--prompt", "a b c", "--beam", "4", "--n_best", "3") == 0
+    first, *answers = capsys.readouterr().out.splitlines()
+    scores = [float(line.split()[0]) for line in answers]
+    assert first == "a b c =>" and len(answers) == len(set(answers)) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_a_translators_mistakes_are_one_line(translator: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(translator) == 2
+    assert "--prompt" in capsys.readouterr().err
+    assert generate(translator, "--prompt", " ".join("abcdefghij")) == 2
+    assert "more than the 9 tokens" in capsys.readouterr().err
+    assert generate(translator, "--prompt", "a x c") == 0
+    assert "note: 'x' is unknown" in capsys.readouterr().err
+
+
+def test_a_run_that_writes_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "rnn/autoregressive", *TRAINING]) == 0
+    assert generate(newest_run("rnn/autoregressive"), "--prompt", "a") == 2
+    assert "generates nothing" in capsys.readouterr().err
+
+
+def test_of_a_prompt_longer_than_the_context_the_last_part_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    from datamodules.text.tokenizers import CharTokenizer
+    from lit_models.tasks.text_generation import encode_prompt
+
+    tokenizer = CharTokenizer.train(["abc"], 10)
+    assert len(encode_prompt(tokenizer, "abca", 4)) == 4 and not capsys.readouterr().err
+    assert encode_prompt(tokenizer, "cabcab", 4) == tokenizer.encode("bcab")
+    assert "has 6 tokens, the model reads 4 at once" in capsys.readouterr().err
+
+
+def test_samples_of_prompts_of_different_lengths_differ_and_are_those_of_each_prompt_alone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(run, "--prompt", "a", "the dog", "--samples", "3", "--max_tokens", "30") == 0
+    together = [part.split("\n", 1)[1].rstrip("\n") for part in capsys.readouterr().out.split("--- ")[1:]]
+    assert len(together) == len(set(together)) == 6
+    assert generate(run, "--prompt", "the dog", "--samples", "3", "--max_tokens", "30") == 0
+    alone = [part.split("\n", 1)[1].rstrip("\n") for part in capsys.readouterr().out.split("--- ")[1:]]
+    assert alone == together[3:]
+
+
+def test_a_prompt_may_begin_with_a_dash_and_have_a_new_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the\\nlog", "--max_tokens", "3", "--temperature", "0") == 0
+    assert capsys.readouterr().out.startswith("the\nlog")
+    assert generate(run, "--prompt", "-the") == 2
+    assert "'-', which the model's vocabulary lacks" in capsys.readouterr().err
+
+
+def test_the_help_of_a_run_shows_its_models_options(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--help") == 0
+    text = capsys.readouterr().out
+    assert "--temperature" in text and "0 is greedy. (default 0.8)" in " ".join(text.split()) and "--beam" not in text
