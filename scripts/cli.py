@@ -44,17 +44,17 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of an error
+        ends_with: int | None = getattr(error, "exit_code", None)
+        if ends_with is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of an error
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             if getattr(error, "on_all_ranks", False):
                 return 0  # the first process says it and ends with the code
             if said_by(parent):
-                return int(code)
+                return int(ends_with)
         text = " ".join(str(error).split()).removeprefix("dive ")  # "dive results needs ..." names the program itself
         print(f"dive: {text}", file=sys.stderr)
-        return int(code)
+        return int(ends_with)
 
 
 def said_by(parent: int) -> bool:
