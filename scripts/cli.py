@@ -8,6 +8,7 @@
     dive ensemble RECIPE                       one run for each fold of a table, the mean of their predictions
     dive export RECIPE                         safetensors and a torch.export graph of the best checkpoint
     dive verify | results | bench              the project's own proofs: PARITY.md, RESULTS.md, speed
+    dive pictures [TOPIC]                      the pictures of docs/, made anew
 
 This front is standard library alone: `dive`, `dive list` and most mistakes are answered without importing torch.
 Everything else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is
@@ -34,6 +35,7 @@ TOOLS = {
     "results": "scripts.results",
     "bench": "scripts.bench",
     "export": "scripts.export",
+    "pictures": "scripts.pictures",
 }
 VERBS = ("list", *LIGHTNING, *TOOLS)
 

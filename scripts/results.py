@@ -26,15 +26,16 @@ from common.messages import RunError, UserError
 from scripts import forked
 from scripts.fingerprint import fingerprint
 from scripts.folds import fold_arguments, mean_answers, mean_row
+from scripts.pages import fill_pages
 from scripts.recipes import CONFIGS, Recipe, all_recipes, find_recipe
-from scripts.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
+from scripts.results_page import meets, metric_of, number, render, training_seconds
 from scripts.results_picture import draw_topic
 from scripts.runs import RUN_DIR
 
 ROOT = CONFIGS.parent
 RESULTS = ROOT / "results"
 PAGE = ROOT / "RESULTS.md"
-PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
+PICTURES = ("cnn",)  # topics whose networks are compared in docs/pictures/<topic>_networks.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
 
@@ -65,8 +66,7 @@ def write_page() -> None:
     PAGE.write_text(render(rows))
     for topic in PICTURES:
         draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
-    readme = PAGE.with_name("README.md")
-    readme.write_text(fill_numbers(readme.read_text(), {recipe.name: result for recipe, result, _ in rows}))
+    fill_pages({recipe.name: result for recipe, result, _ in rows})
 
 
 # -- measuring ------------------------------------------------------------------------------------------------------
