@@ -1,4 +1,4 @@
-"""``dive pictures``: train what the pages of docs/ show and renew their pictures.
+"""``dive pictures``: trains what the pages of docs/ show and renews their pictures.
 
     dive pictures             every picture of every page
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
@@ -82,14 +82,20 @@ def renew(pictures: Iterable[Picture]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums, in the same order, on every machine
     for (recipe, arguments), wanted in runs.items():
         with tempfile.TemporaryDirectory(prefix="dive-pictures-") as folder:
-            made = draw_results(recipe, Path(folder)) if recipe.startswith("results/") else train(recipe, arguments, folder)
+            made = (
+                draw_results(recipe, Path(folder))
+                if recipe.startswith("results/")
+                else train(recipe, arguments, folder)
+            )
             for picture in wanted:
                 if not (made / picture.file).is_file():
                     there = ", ".join(sorted(path.name for path in made.glob("*.png")))
                     raise UserError(f"a run of {recipe} draws no {picture.file}; it draws {there}")
                 picture.path.parent.mkdir(exist_ok=True)
                 picture.path.write_bytes(small_png(made / picture.file))
-                print(f"{picture.path.relative_to(DOCS.parent)}  {picture.path.stat().st_size / 1000:.0f} kB", flush=True)
+                print(
+                    f"{picture.path.relative_to(DOCS.parent)}  {picture.path.stat().st_size / 1000:.0f} kB", flush=True
+                )
 
 
 def train(recipe: str, arguments: str, folder: str) -> Path:

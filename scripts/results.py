@@ -66,7 +66,7 @@ def write_page() -> None:
     PAGE.write_text(render(rows))
     for topic in PICTURES:
         draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
-    fill_pages({recipe.name: result for recipe, result, _ in rows})
+    fill_pages({recipe.name: result for recipe, result, _ in rows}, PAGE.parent)
 
 
 # -- measuring ------------------------------------------------------------------------------------------------------

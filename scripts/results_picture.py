@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
@@ -54,7 +54,7 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
     figure = new_figure(5.5 * columns, 3.8 * rows)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     texts: list[tuple[Axes, list[str], list[tuple[float, float]]]] = []
     for ax, (data, members) in zip(axes, groups.items(), strict=False):
         sizes = [result["runs"][0]["parameters"] for _, result in members]
@@ -72,7 +72,7 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
         ax.grid(alpha=0.3)
         figure.colorbar(points, ax=ax, label="CPU-seconds an epoch")
         texts.append((ax, [model_of(name) for name, _ in members], list(zip(sizes, means, strict=True))))
-    for ax in list(axes):  # panels that no group is left for
+    for ax in axes[len(groups) :]:
         ax.remove()
     figure.draw_without_rendering()  # settles the layout, which the places of the names depend on
     figure.set_layout_engine("none")
@@ -86,7 +86,7 @@ def place_labels(ax: Axes, names: list[str], points: list[tuple[float, float]]) 
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in ax.transData.transform(points)]
     panel = ax.get_window_extent()
     for name, point in zip(names, points, strict=True):
-        tried = []
+        tried: list[tuple[int, int, Annotation, Bbox]] = []  # what it covers, its place in the list, and itself
         for x, y in PLACES:
             label = ax.annotate(
                 name,

@@ -1,0 +1,17 @@
+"""Numbers of the pages come from the results, the measured ones and what they are read against."""
+
+from scripts.pages import fill_references
+
+RESULT = {"ablation": {"metrics": {"test/acc": 0.5}}, "chance": {"metrics": {"test/acc": 0.1}}}
+
+
+def test_an_ablation_and_chance_are_filled_in() -> None:
+    text = "<!--cnn/lenet test/acc ablation-->?<!----> and <!--cnn/lenet test/acc chance-->0.2<!---->"
+    filled = "<!--cnn/lenet test/acc ablation-->0.5000<!----> and <!--cnn/lenet test/acc chance-->0.1000<!---->"
+    assert fill_references(text, {"cnn/lenet": RESULT}) == filled
+
+
+def test_what_was_not_run_says_so() -> None:
+    text = "<!--cnn/lenet test/acc baseline-->0.9<!---->"
+    assert "not run" in fill_references(text, {})
+    assert "-->-<!--" in fill_references(text, {"cnn/lenet": RESULT})
