@@ -24,9 +24,14 @@ def fill_pages(results: dict[str, dict[str, Any] | None], root: Path = ROOT) -> 
     """Writes the measured numbers between the markers of every page."""
     for page in all_pages(root):
         text = page.read_text()
-        filled = fill_references(fill_numbers(text, results), results)
+        filled = filled_in(text, results)
         if filled != text:
             page.write_text(filled)
+
+
+def filled_in(text: str, results: dict[str, dict[str, Any] | None]) -> str:
+    """A page with the numbers of the stored results, by recipe."""
+    return fill_references(fill_numbers(text, results), results)
 
 
 def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str:
