@@ -29,9 +29,10 @@ from common.messages import RunError, UserError, note
 from scripts.evidence.digest import difference, digest
 from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import fill_plan
 from scripts.evidence.results_files import read_topic, summary, write_topic
-from scripts.evidence.results_page import complaints, fill_numbers, metric_of, number, render, training_seconds
+from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.front import forked
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
@@ -40,7 +41,7 @@ from scripts.front.runs import RUN_DIR
 ROOT = CONFIGS.parent
 RESULTS = ROOT / "results"
 PAGE = ROOT / "RESULTS.md"
-PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
+PICTURES = ("cnn",)  # topics whose networks are compared in docs/pictures/<topic>_networks.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
 
@@ -75,10 +76,11 @@ def write_page() -> None:
     PAGE.write_text(render(rows))
     for topic in PICTURES:
         draw_topic([(recipe.name, result) for recipe, result, _ in rows if topic_of(recipe) == topic], topic)
-    readme = PAGE.with_name("README.md")
     results = {recipe.name: result for recipe, result, _ in rows}
     means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
-    readme.write_text(fill_plan(fill_numbers(readme.read_text(), results), means))
+    readme = PAGE.with_name("README.md")
+    readme.write_text(fill_plan(readme.read_text(), means))
+    fill_pages(results, PAGE.parent)
 
 
 # -- freshness ------------------------------------------------------------------------------------------------------
