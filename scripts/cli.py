@@ -13,8 +13,8 @@ This front is standard library alone: `dive`, `dive list` and most mistakes are 
 Everything else goes to one LightningCLI (``scripts/lightning_cli.py``); `python -m scripts.cli fit --config FILE` is
 the same path.
 
-Exit codes: 0 done; 1 training failed; 2 a mistake in the command, a config or the data; 130 and 143 stopped by a
-signal.
+Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130, 143 and 129 stopped by
+Ctrl-C, SIGTERM or a closed terminal.
 """
 
 import os
@@ -24,6 +24,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from common.messages import UserError, did_you_mean
+from scripts.signals import ending_on_signals
 
 LIGHTNING = ("fit", "validate", "test", "predict")
 TOOLS = {
@@ -43,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parent = os.getppid()
     try:
-        return dispatch(argv)
+        with ending_on_signals(at_once=True):  # until a command begins its work, which ends as it must
+            return dispatch(argv)
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of a mistake
@@ -86,7 +88,9 @@ def dispatch(argv: list[str]) -> int:
 
         return launch(command)
     if verb in TOOLS:
-        return int(import_module(TOOLS[verb]).main(rest))
+        tool = import_module(TOOLS[verb])
+        with ending_on_signals():
+            return int(tool.main(rest))
     raise UserError(f"no command {verb!r}{did_you_mean(verb, VERBS) or ': see dive --help'}")
 
 

@@ -19,7 +19,7 @@ from scripts.arguments import DEFAULT, load_yaml
 from scripts.benches.workloads import IMAGES, Clock, Workload, random_images
 from scripts.build import build
 
-CHECKPOINT = "lightning.pytorch.callbacks.ModelCheckpoint"
+CHECKPOINT = "callbacks.best_checkpoint.BestCheckpoint"
 
 
 class RandomImages(ImageTensors):
