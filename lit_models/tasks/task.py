@@ -140,7 +140,7 @@ class Task(LightningModule):
 
     def on_train_start(self) -> None:
         """After a checkpoint was restored: what was changed since wins."""
-        if self.restored_setup:
+        if self.restored_setup and self.optimizer_setup:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
             self.restored_setup = None
