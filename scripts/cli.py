@@ -83,7 +83,8 @@ def dispatch(argv: list[str]) -> int:
     if verb in LIGHTNING and help.wanted(rest):
         return help.show(verb, rest)
     if verb in LIGHTNING:
-        from scripts.front.arguments import add_working_directory, resolve
+        from scripts.front.arguments import resolve
+        from scripts.front.working_directory import add_working_directory
 
         add_working_directory()
         command = resolve(verb, rest)
