@@ -4,16 +4,18 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+
+from callbacks.ranks import concatenate, gather, interleave
+from common.data_protocol import data_attribute
 
 
 class Predictions(Callback):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
     ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
-    its classes are called (``class_names``); ``target``, the ids of written texts, becomes one column of texts by
+    its classes are called (``class_names``); ``target``, the ids of generated texts, becomes one column of texts by
     ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
     (``predict_cells``, heading to cells) are written back beside what is predicted for them, in the target's units
     (``in_units``). A prediction whose heading the table has already is called ``predicted ...``.
@@ -36,31 +38,28 @@ class Predictions(Callback):
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         parts, self.parts = self.parts, []
-        mine = {name: torch.cat([part[name] for part in parts]) for name in (parts[0] if parts else {})}
-        ranks: list[Any] = [mine]
-        if trainer.world_size > 1:
-            ranks = [None] * trainer.world_size
-            torch.distributed.all_gather_object(ranks, mine)
+        mine = {name: concatenate([part[name] for part in parts]) for name in (parts[0] if parts else {})}
+        ranks = gather(trainer, mine)
         if trainer.is_global_zero and mine and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self.write(trainer, {name: interleave([rank[name] for rank in ranks]) for name in mine})
 
     def write(self, trainer: Trainer, columns: dict[str, Tensor]) -> None:
-        data: Any = getattr(trainer, "datamodule", None)
-        classes: list[str] | None = getattr(data, "class_names", None)
+        classes: list[str] | None = data_attribute(trainer, "class_names")
         rows = len(next(iter(columns.values())))
-        names: list[Any] = getattr(data, "predict_names", None) or list(range(rows))
+        names: list[Any] = data_attribute(trainer, "predict_names") or list(range(rows))
         names = names[:rows]  # limit_predict_batches may have cut the split short
-        table: dict[str, list[Any]] = getattr(data, "predict_cells", {})
+        table: dict[str, list[Any]] = data_attribute(trainer, "predict_cells", {})
+        in_units, decode_target = data_attribute(trainer, "in_units"), data_attribute(trainer, "decode_target")
         header, cells = ["name", *table], [names, *(column[:rows] for column in table.values())]
         for name, value in columns.items():
-            if hasattr(data, "in_units"):
-                value = data.in_units(name, value)
+            if in_units is not None:
+                value = in_units(name, value)
             if name == "label" and classes:
                 header.append(name)
                 cells.append([classes[i] for i in value.tolist()])
-            elif name == "target" and hasattr(data, "decode_target"):
+            elif name == "target" and decode_target is not None:
                 header.append(name)
-                cells.append(data.decode_target(value))  # type: ignore[union-attr]
+                cells.append(decode_target(value))
             elif value.ndim == 1 or value.shape[1] == 1:
                 header.append(name)
                 cells.append(value.flatten().tolist())
@@ -78,11 +77,3 @@ class Predictions(Callback):
             writer.writerow(header)
             writer.writerows(zip(*cells, strict=True))
         print(f"{rows} predictions in {path}")
-
-
-def interleave(parts: list[Tensor]) -> Tensor:
-    """Puts rows that were dealt out to ranks in turn (0, 1, 0, 1, ...) back into their order."""
-    whole = torch.empty(sum(len(p) for p in parts), *parts[0].shape[1:], dtype=parts[0].dtype)
-    for rank, part in enumerate(parts):
-        whole[rank :: len(parts)] = part
-    return whole

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.ranks import gather
+
 
 class RandomState(Callback):
     """Python, NumPy, torch and CUDA generators: gathered on save, put back at the start of a resumed fit."""
@@ -24,12 +26,7 @@ class RandomState(Callback):
         self.before_validation: dict[str, Any] | None = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        state = get_random_state()
-        states: list[Any] = [state]
-        if trainer.world_size > 1:
-            states = [None] * trainer.world_size
-            torch.distributed.all_gather_object(states, state)
-        checkpoint["random_state"] = states
+        checkpoint["random_state"] = gather(trainer, get_random_state())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.loaded = checkpoint.get("random_state")

@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.throughput import Throughput
+from common.data_protocol import data_attribute
 
 
 class RunRecord(Callback):
@@ -51,7 +52,7 @@ class RunRecord(Callback):
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
-        processor: dict[str, Any] = getattr(getattr(trainer, "datamodule", None), "processor", dict)()
+        processor: dict[str, Any] = data_attribute(trainer, "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             if processor:
                 write_json(Path(trainer.default_root_dir) / "processor.json", processor)

@@ -1,7 +1,7 @@
 """What Weights & Biases gets besides the metrics: the whole config, the version of the code, the best checkpoint.
 
-Pictures go there through ``callbacks/figures.py``. Everything works offline (``WANDB_MODE=offline``, later ``wandb
-sync``). A resumed run keeps its id, which lies in ``wandb.json`` of the run's folder.
+Pictures go there through ``callbacks/pictures/figures.py``. Everything works offline (``WANDB_MODE=offline``, later
+``wandb sync``). A resumed run keeps its id, which lies in ``wandb.json`` of the run's folder.
 """
 
 from pathlib import Path

@@ -213,7 +213,7 @@ class Seq2SeqBattery(TaskBattery):
 
     def test_a_beam_of_one_is_greedy(self) -> None:
         model, (source, length, *_) = self.model().eval(), self.batch()
-        greedy = model.write(source, length, 8).tolist()
+        greedy = model.generate_tokens(source, length, 8).tolist()
         beams = [best[0].tokens for best in model.hypotheses(source, length, 1, max_length=8)]
         assert beams == [[i for i in row if i != model.pad_id] for row in greedy]
 

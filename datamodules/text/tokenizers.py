@@ -55,6 +55,10 @@ class Tokenizer:
         """Tokens without specials as text."""
         raise NotImplementedError
 
+    def unknown_pieces(self, text: str) -> list[str]:
+        """What a text has that the vocabulary lacks."""
+        return [piece for piece in self.cut(self.prepare(text)) if piece not in self.ids]
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text; what the vocabulary does not have is ``<unk>``, or left out where there is none."""
         ids = self.ids
@@ -199,6 +203,9 @@ class BPETokenizer(Tokenizer):
         if missing > 0:  # a small text has no more pairs
             model.add_tokens([f"<unused{i}>" for i in range(missing)])
         return cls(model.to_str(), specials, lower)
+
+    def unknown_pieces(self, text: str) -> list[str]:
+        return []  # every byte is a token
 
     def encode(self, text: str) -> list[int]:
         return self.model.encode(self.prepare(text), add_special_tokens=False).ids

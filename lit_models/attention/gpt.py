@@ -1,8 +1,8 @@
 """GPT: a transformer's decoder alone, which predicts the next token and can therefore write.
 
-Radford et al. 2019, "Language models are unsupervised multitask learners" (``form: gpt2``). D2L 11.9.3.
-Touvron et al. 2023, "LLaMA" (``form: llama``): RMSNorm, SwiGLU, rotary positions, no biases, grouped-query attention.
-Either takes Hugging Face's weights by their names (``weights``).
+Radford et al. 2019, "Language models are unsupervised multitask learners" (``variant: gpt2``). D2L 11.9.3.
+Touvron et al. 2023, "LLaMA" (``variant: llama``): RMSNorm, SwiGLU, rotary positions, no biases, grouped
+queries. Either takes Hugging Face's weights by their names (``weights``).
 
     dive fit attention/gpt                Python's documentation in byte pairs, offline
     dive fit attention/gpt_modern         the same with today's parts
@@ -12,20 +12,21 @@ The numbers they reach are in RESULTS.md.
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
-from lit_models.attention.gpt_weights import load_hugging_face
+from lit_models.attention.gpt_decoder import GPTDecoder
+from lit_models.attention.gpt_weights import convert
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
 from lit_models.layers.kv_cache import DecoderState
 from lit_models.layers.multi_head import MultiHeadAttention
-from lit_models.layers.packed_linear import packed
 from lit_models.layers.positions import LearnedPositions, RotaryPositions
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.trains import trains
 
 
 class GPT(nn.Module):
@@ -39,7 +40,7 @@ class GPT(nn.Module):
         ffn_size: Inner features of the feed-forward part; 0 means 4 D, and for ``llama`` 8/3 D rounded up to 32s, which
             has as many parameters.
         dropout: Of embeddings, attention weights and each part's output; ``llama`` has none.
-        form: ``gpt2`` or ``llama``.
+        variant: ``gpt2`` or ``llama``.
         window: How many tokens a token looks back at, its own among them; 0 means all.
         tied: The embedding is the output matrix too (Press and Wolf 2017).
         norm_eps: 0 means 1e-5 for ``gpt2`` and 1e-6 for ``llama``.
@@ -55,14 +56,14 @@ class GPT(nn.Module):
         num_kv_heads: int = 0,
         ffn_size: int = 0,
         dropout: float = 0.1,
-        form: Literal["gpt2", "llama"] = "gpt2",
+        variant: Literal["gpt2", "llama"] = "gpt2",
         window: int = 0,
         tied: bool = True,
         norm_eps: float = 0.0,
     ) -> None:
         super().__init__()
-        modern = form == "llama"
-        self.form, self.seq_len, self.window, self.num_layers = form, seq_len, window, num_layers
+        modern = variant == "llama"
+        self.variant, self.seq_len, self.window, self.num_layers = variant, seq_len, window, num_layers
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.positions = None if modern else LearnedPositions(hidden_size, seq_len)
         self.dropout = nn.Dropout(0.0 if modern else dropout)
@@ -102,6 +103,14 @@ class GPT(nn.Module):
                 into_stream = name.endswith(("output.weight", "outer.weight"))
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * self.num_layers) if into_stream else 0.02)
 
+    @property
+    def kind(self) -> str:
+        return f"GPT of variant {self.variant} with {self.num_layers} layers"
+
+    def from_published(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Hugging Face's tensors under the names of this network."""
+        return convert(self, tensors)
+
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.norm(self.features(tokens, None)))
 
@@ -137,52 +146,11 @@ class GPT(nn.Module):
             state.remember(tokens, self.seq_len // 2)
         return self.head(self.norm(x)), state
 
-    def for_decoding(self) -> "GPT":
-        """A copy that writes faster on a CPU, where most of a step is reading the matrices: see ``packed``."""
-        return packed(self)
+    def for_decoding(self) -> GPTDecoder:
+        """A copy that generates faster, one token at a time: the same numbers from a flat step."""
+        return GPTDecoder(self)
 
 
+@trains(GPT)
 class LitGPT(LanguageModel):
-    """GPT trained as a language model.
-
-    Args:
-        vocab_size, seq_len, hidden_size, num_layers, num_heads, num_kv_heads, ffn_size, dropout, form, window, tied,
-            norm_eps: See ``GPT``.
-        weights: A file of Hugging Face's weights (``model.safetensors`` or ``pytorch_model.bin``) of the same sizes to
-            start from. It is read when a run begins that loads no checkpoint: afterwards the file is not needed.
-        **task: See ``LanguageModel``.
-    """
-
-    def __init__(
-        self,
-        vocab_size: int,
-        seq_len: int = 128,
-        hidden_size: int = 128,
-        num_layers: int = 2,
-        num_heads: int = 4,
-        num_kv_heads: int = 0,
-        ffn_size: int = 0,
-        dropout: float = 0.1,
-        form: Literal["gpt2", "llama"] = "gpt2",
-        window: int = 0,
-        tied: bool = True,
-        norm_eps: float = 0.0,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        super().__init__(vocab_size, **task)
-        sizes = (hidden_size, num_layers, num_heads, num_kv_heads, ffn_size)
-        self.net = GPT(vocab_size, seq_len, *sizes, dropout, form, window, tied, norm_eps)
-        self.weights, self.weights_wanted = weights, bool(weights)
-        self.example_input = torch.zeros(1, seq_len, dtype=torch.long)
-
-    def on_fit_start(self) -> None:
-        if self.weights_wanted:
-            self.weights_wanted = False
-            load_hugging_face(self.net, self.weights)
-
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.weights_wanted = False
+    """GPT trained as a language model. ``weights`` are Hugging Face's, of the same sizes."""

@@ -7,9 +7,6 @@ ours do, and Llama's three, and the two halves of its gate, are stacked.
 import torch
 from torch import Tensor, nn
 
-from common.messages import UserError
-from lit_models.layers.pretrained import put_weights, read_weights
-
 Weights = dict[str, Tensor]
 GPT2_PARTS = {
     "ln_1": "attention_norm",
@@ -66,22 +63,6 @@ def tables(theirs: Weights, embedding: str) -> Weights:
     return {"embedding.weight": table, "head.weight": theirs.get("lm_head.weight", table)}
 
 
-def load_hugging_face(net: nn.Module, source: str) -> None:
-    """Loads ``model.safetensors`` or ``pytorch_model.bin`` into a ``GPT`` of the same form and sizes.
-
-    Raises:
-        UserError: The file cannot be read, or does not fit.
-    """
-    weights = read_weights(source)
-    try:
-        found = convert(net, weights)
-    except KeyError as error:
-        raise UserError(
-            f"weights: {source} lacks {error.args[0]}: not a GPT of form {net.form} with {net.num_layers} layers"
-        ) from None
-    put_weights(net, found, source)
-
-
 def convert(net: nn.Module, weights: Weights) -> Weights:
-    """Hugging Face's weights under the names of a ``GPT``, by its form."""
-    return (from_llama if net.form == "llama" else from_gpt2)(weights, int(net.num_layers))  # type: ignore[arg-type]
+    """Hugging Face's weights under the names of a ``GPT``, by its variant."""
+    return (from_llama if net.variant == "llama" else from_gpt2)(weights, int(net.num_layers))  # type: ignore[arg-type]

@@ -13,12 +13,13 @@ nothing.
 The numbers it reaches are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 Kernel = Literal["gaussian", "boxcar", "constant", "epanechnikov", "triangular"]
 KERNELS = {  # of u = distance / width
@@ -83,30 +84,14 @@ class NadarayaWatson(nn.Module):
         return (self.weights(x) @ self.values)[:, None]
 
 
+@trains(NadarayaWatson)
 class LitNadarayaWatson(Regressor):
-    """Kernel regression whose width is learned by leaving each training point out of its own mean.
-
-    Args:
-        num_features, num_keys, kernel, width, learn_width: See ``NadarayaWatson``.
-        **task: See ``Regressor``.
-    """
-
-    def __init__(
-        self,
-        num_features: int = 1,
-        num_keys: int = 50,
-        kernel: Kernel = "gaussian",
-        width: float = 1.0,
-        learn_width: bool = True,
-        **task: Any,
-    ) -> None:
-        super().__init__(**task)
-        self.net = NadarayaWatson(num_features, num_keys, kernel, width, learn_width)
-        self.example_input = torch.zeros(1, num_features)
+    """Kernel regression whose width is learned by leaving each training point out of its own mean."""
 
     def on_fit_start(self) -> None:
         """The training points, in the datamodule's ``splits``, are what is looked at; a checkpoint has them too."""
-        splits = getattr(getattr(self.trainer, "datamodule", None), "splits", None)
+        super().on_fit_start()
+        splits = self.data_attribute("splits")
         if splits:
             x, y = (tensor.to(self.device) for tensor in splits["train"])
             self.net.remember(x, y)  # type: ignore[operator]

@@ -14,9 +14,8 @@ The numbers they reach are in RESULTS.md.
 """
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.layers.attention import length_mask
@@ -26,6 +25,7 @@ from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import SinusoidalPositions
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.seq2seq import Seq2Seq
+from lit_models.tasks.trains import trains
 
 Memory = tuple[Tensor, Tensor]  # what the encoder says (B, S, D), and the sources' lengths (B,)
 
@@ -77,8 +77,8 @@ class Transformer(nn.Module):
         def norm() -> nn.Module:
             return nn.LayerNorm(hidden_size)
 
-        def attention(looks_back: bool = False) -> MultiHeadAttention:
-            return MultiHeadAttention(hidden_size, num_heads, dropout=dropout, bias=bias, causal=looks_back)
+        def attention(causal: bool = False) -> MultiHeadAttention:
+            return MultiHeadAttention(hidden_size, num_heads, dropout=dropout, bias=bias, causal=causal)
 
         def layer(decoder: bool) -> TransformerLayer:
             ffn = FeedForward(hidden_size, ffn_size, activation, dropout)
@@ -137,36 +137,6 @@ class Transformer(nn.Module):
         return self._decode(target_in, self.encode(source, source_length), None)
 
 
+@trains(Transformer)
 class LitTransformer(Seq2Seq):
-    """The transformer trained to translate.
-
-    Args:
-        source_vocab_size, target_vocab_size, hidden_size, num_layers, num_heads, ffn_size, dropout, pre_norm, bias,
-            activation, tied, positions, causal: See ``Transformer``.
-        max_length: Most tokens of an output.
-        **task: See ``Seq2Seq``.
-    """
-
-    def __init__(
-        self,
-        source_vocab_size: int,
-        target_vocab_size: int,
-        max_length: int = 32,
-        hidden_size: int = 256,
-        num_layers: int = 2,
-        num_heads: int = 4,
-        ffn_size: int = 64,
-        dropout: float = 0.2,
-        pre_norm: bool = False,
-        bias: bool = False,
-        activation: Activation = "relu",
-        tied: Literal["no", "output", "all"] = "no",
-        positions: bool = True,
-        causal: bool = True,
-        **task: Any,
-    ) -> None:
-        super().__init__(max_length=max_length, **task)
-        sizes = (source_vocab_size, target_vocab_size, hidden_size, num_layers, num_heads, ffn_size)
-        self.net = Transformer(*sizes, dropout, pre_norm, bias, activation, tied, positions, causal)
-        tokens = torch.ones(1, max_length, dtype=torch.long)
-        self.example_input = (tokens, torch.tensor([max_length]), tokens)
+    """The transformer trained to translate."""

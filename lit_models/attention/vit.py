@@ -1,8 +1,8 @@
 """Vision transformer: an image is a sequence of patches.
 
 Dosovitskiy et al. 2021, "An image is worth 16x16 words". D2L 11.8.
-``form: torchvision`` has torchvision's details and takes its weights (``weights``); ``form: book`` has the book's:
-no biases in the attention, positions that begin with variance 1.
+``variant: torchvision`` has torchvision's details and takes its weights (``weights``); ``variant: book`` has the
+book's: no biases in the attention, positions that begin with variance 1.
 Departs from both: dropout falls on the output of the attention and of the dense part alike (the book's falls on the
 dense part alone), and torchvision's head begins at zero, ours as a linear layer does.
 
@@ -13,7 +13,7 @@ The numbers they reach are in RESULTS.md.
 """
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import LearnedPositions
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 NAMES = {  # torchvision's and ours
     "conv_proj.": "patches.",
@@ -48,7 +49,7 @@ class ViT(nn.Module):
         hidden_size, num_layers, num_heads, ffn_size: Features D of a patch, depth, heads, inner features.
         dropout: Of the embeddings and of each part's output.
         attention_dropout: Of the attention's weights.
-        form: ``torchvision`` or ``book``.
+        variant: ``torchvision`` or ``book``.
         positions: Without them an image is a bag of patches.
 
     Raises:
@@ -67,13 +68,13 @@ class ViT(nn.Module):
         ffn_size: int = 128,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
-        form: Literal["torchvision", "book"] = "torchvision",
+        variant: Literal["torchvision", "book"] = "torchvision",
         positions: bool = True,
     ) -> None:
         super().__init__()
         if image_size % patch_size:
             raise ValueError(f"image_size {image_size} is no multiple of patch_size {patch_size}")
-        book = form == "book"
+        book = variant == "book"
         norm = partial(nn.LayerNorm, hidden_size, eps=1e-5 if book else 1e-6)
         self.patches = nn.Conv2d(in_channels, hidden_size, patch_size, patch_size)
         self.class_token = nn.Parameter(torch.zeros(1, 1, hidden_size))
@@ -109,34 +110,6 @@ class ViT(nn.Module):
         return self.head(self.norm(tokens[:, 0]))
 
 
+@trains(ViT)
 class LitViT(ImageClassifier):
-    """The vision transformer trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size, dropout,
-            attention_dropout, form, positions: See ``ViT``.
-        weights: See ``ImageClassifier``: torchvision's of the same sizes, such as ``vit_b_16-c867db91.pth``.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: int = 28,
-        patch_size: int = 7,
-        hidden_size: int = 64,
-        num_layers: int = 4,
-        num_heads: int = 4,
-        ffn_size: int = 128,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
-        form: Literal["torchvision", "book"] = "torchvision",
-        positions: bool = True,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        sizes = (in_channels, num_classes, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size)
-        self.net = ViT(*sizes, dropout, attention_dropout, form, positions)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """The vision transformer trained as a classifier."""

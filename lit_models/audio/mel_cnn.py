@@ -14,14 +14,14 @@ The numbers they reach are in RESULTS.md; feature_maps.png shows a spectrogram a
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.audio.spec_augment import SpecAugment
 from lit_models.audio.spectrogram import LogMel
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import trains
 
 
 class MelCNN(nn.Module):
@@ -73,8 +73,21 @@ class MelCNN(nn.Module):
         return self.head(self.dropout(pooled))
 
 
-class LitMelCNN(Classifier):
-    """``MelCNN`` trained as a classifier of sounds x (B, num_samples).
+def mel_cnn(
+    num_classes: int = 10,
+    num_samples: int = 8000,
+    sample_rate: int = 8000,
+    n_fft: int = 256,
+    hop: int = 80,
+    n_mels: int = 40,
+    num_masks: int = 2,
+    most_mels: int = 8,
+    most_frames: int = 20,
+    channels: Sequence[int] = (16, 32, 64),
+    dropout: float = 0.0,
+    pool_pitch: bool = False,
+) -> MelCNN:
+    """A ``MelCNN`` for sounds (B, num_samples).
 
     Args:
         num_classes: Number of classes.
@@ -83,32 +96,17 @@ class LitMelCNN(Classifier):
         n_fft, hop, n_mels: See ``LogMel``.
         num_masks, most_mels, most_frames: See ``SpecAugment``; no masks turn it off.
         channels, dropout, pool_pitch: See ``MelCNN``.
-        **task: See ``Classifier``.
 
     Raises:
-        ValueError: The sounds are too short; says the least length.
+        UserError: The sounds are too short; says the least length.
     """
+    least = max(n_fft // 2 + 1, hop * (2 ** len(channels) - 1))  # to mirror at the ends; for the poolings
+    if num_samples < least:
+        raise UserError(f"num_samples is {num_samples}: n_fft {n_fft} and hop {hop} need at least {least}")
+    front, augment = LogMel(sample_rate, n_fft, hop, n_mels), SpecAugment(num_masks, most_mels, most_frames)
+    return MelCNN(num_classes, front, augment, tuple(channels), dropout, pool_pitch)
 
-    def __init__(
-        self,
-        num_classes: int = 10,
-        num_samples: int = 8000,
-        sample_rate: int = 8000,
-        n_fft: int = 256,
-        hop: int = 80,
-        n_mels: int = 40,
-        num_masks: int = 2,
-        most_mels: int = 8,
-        most_frames: int = 20,
-        channels: Sequence[int] = (16, 32, 64),
-        dropout: float = 0.0,
-        pool_pitch: bool = False,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        least = max(n_fft // 2 + 1, hop * (2 ** len(channels) - 1))  # to mirror at the ends; for the poolings
-        if num_samples < least:
-            raise ValueError(f"num_samples is {num_samples}: n_fft {n_fft} and hop {hop} need at least {least}")
-        front, augment = LogMel(sample_rate, n_fft, hop, n_mels), SpecAugment(num_masks, most_mels, most_frames)
-        self.net = MelCNN(num_classes, front, augment, tuple(channels), dropout, pool_pitch)
-        self.example_input = torch.zeros(1, num_samples)
+
+@trains(mel_cnn)
+class LitMelCNN(Classifier):
+    """``MelCNN`` trained as a classifier of sounds x (B, num_samples)."""

@@ -14,10 +14,11 @@ The numbers they reach are in RESULTS.md; kernels.png shows which frequencies th
 
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import trains
 
 Depth = Literal["m3", "m5", "m11", "m18"]
 PLANS: dict[str, tuple[tuple[int, int], ...]] = {  # channels and layers of each group; the first is the long kernel
@@ -68,33 +69,31 @@ class WaveCNN(nn.Module):
         return self.head(self.dropout(self.features(x[:, None]).mean(2)))
 
 
+def long_enough(depth: Depth = "m5", num_samples: int = 8000) -> Depth:
+    """The depth, where sounds are long enough for it.
+
+    Args:
+        depth: See ``WaveCNN``.
+        num_samples: Length of the sounds.
+
+    Raises:
+        UserError: The sounds are too short; says the least length.
+    """
+    if num_samples < WaveCNN.least(depth):
+        raise UserError(f"num_samples is {num_samples}: {depth} needs at least {WaveCNN.least(depth)}")
+    return depth
+
+
+@trains(WaveCNN, depth=long_enough)
 class LitWaveCNN(Classifier):
     """``WaveCNN`` trained as a classifier of sounds x (B, num_samples).
 
     Args:
-        num_classes, depth, width, dropout: See ``WaveCNN``.
-        num_samples: Length of the sounds.
         freeze_filters: The first layer stays as it was drawn: shows what learning the filter bank is worth.
         **task: See ``Classifier``.
-
-    Raises:
-        ValueError: The sounds are too short; says the least length.
     """
 
-    def __init__(
-        self,
-        num_classes: int = 10,
-        num_samples: int = 8000,
-        depth: Depth = "m5",
-        width: float = 1.0,
-        dropout: float = 0.0,
-        freeze_filters: bool = False,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        if num_samples < WaveCNN.least(depth):
-            raise ValueError(f"num_samples is {num_samples}: {depth} needs at least {WaveCNN.least(depth)}")
-        self.net = WaveCNN(num_classes, depth, width, dropout)
-        first: Any = self.net.features[0]
+    def __init__(self, freeze_filters: bool = False, **task: Any) -> None:
+        super().__init__(**task)
+        first: Any = self.net.features[0]  # type: ignore[index]
         first.requires_grad_(not freeze_filters)
-        self.example_input = torch.zeros(1, num_samples)

@@ -9,15 +9,13 @@ Departs from the book as its parts do: see ``blocks.py``, ``custom_layers.py`` a
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 from lit_models.builders.blocks import FixedHidden, Parallel, Sequential
 from lit_models.builders.custom_layers import Centered, Dense
 from lit_models.builders.parameters import initialize
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 
 class Chimera(nn.Module):
@@ -51,25 +49,6 @@ class Chimera(nn.Module):
         return self.blocks(x)
 
 
+@trains(Chimera, num_features=flat_size)
 class LitChimera(Classifier):
-    """The chimera as a classifier of images.
-
-    Args:
-        num_classes: Number of classes.
-        in_channels, image_size: Of the images, in pixels.
-        width, detached: See ``Chimera``.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        num_classes: int = 10,
-        in_channels: int = 1,
-        image_size: int = 28,
-        width: int = 64,
-        detached: bool = False,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
-        self.net = Chimera(self.example_input.numel(), num_classes, width, detached)
+    """The chimera as a classifier of images."""

@@ -1,10 +1,10 @@
 """AlexNet: the network that made everyone look at convolutions.
 
-``form: grouped`` is the paper's: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep
+``variant: grouped`` is the paper's: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep
 Convolutional Neural Networks": two towers that meet in the third convolution and in the dense layers, here as groups of
 one convolution, and local response normalisation (torch divides alpha by the window, the paper does not).
-``form: one_tower`` is torchvision's, whose parameter names it has: Krizhevsky 2014, "One weird trick for parallelizing
-convolutional neural networks". D2L 8.1.
+``variant: one_tower`` is torchvision's, whose parameter names it has: Krizhevsky 2014, "One weird trick for
+parallelizing convolutional neural networks". D2L 8.1.
 Departs from both: He's initialisation instead of N(0, 0.01), from which narrow forms do not start, and an adaptive
 pooling, so that other sizes do. Departs from the book, which pads the first convolution by 1 (neither paper does) and
 gives its layers torch's default start where it means Xavier's.
@@ -16,15 +16,15 @@ gives its layers torch's default start where it means Xavier's.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.layers.sizes import refuse_small_image, scaled
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
-Form = Literal["one_tower", "grouped"]
+Variant = Literal["one_tower", "grouped"]
 Stem = Literal["imagenet", "small"]
 CHANNELS = {"one_tower": (64, 192, 384, 256, 256), "grouped": (96, 256, 384, 384, 256)}
 GROUPS = {"one_tower": (1, 1, 1, 1, 1), "grouped": (1, 2, 1, 2, 2)}
@@ -38,8 +38,8 @@ class AlexNet(nn.Module):
     Args:
         in_channels: Channels of the image.
         num_classes: Number of logits.
-        image_size: Height and width S of the image in pixels: 224 for one tower, 227 for the grouped form.
-        form: ``one_tower`` (2014, torchvision) or ``grouped`` (2012).
+        image_size: Height and width S of the image in pixels: 224 for one tower, 227 for the grouped variant.
+        variant: ``one_tower`` (2014, torchvision) or ``grouped`` (2012).
         stem: ``imagenet`` is 11 x 11 with stride 4; ``small`` is 5 x 5 with stride 1, for 32 pixels.
         width: The published numbers of channels are multiplied by it.
         pool_size: Side of what the dense layers see: 6 in the papers, 3 for 32 pixels.
@@ -48,13 +48,15 @@ class AlexNet(nn.Module):
     """
 
     HEADS = ("classifier.6",)
+    #: The sizes of torchvision's weights.
+    PUBLISHED = {"variant": "one_tower", "stem": "imagenet", "width": 1.0, "pool_size": 6, "hidden_size": 4096}
 
     def __init__(
         self,
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        form: Form = "one_tower",
+        variant: Variant = "one_tower",
         stem: Stem = "imagenet",
         width: float = 1.0,
         pool_size: int = 6,
@@ -62,17 +64,17 @@ class AlexNet(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        refuse_small_image("AlexNet", image_size, LEAST[form] if stem == "imagenet" else LEAST_SMALL)
-        c1, c2, c3, c4, c5 = (scaled(c, width, multiple=max(GROUPS[form])) for c in CHANNELS[form])
-        _, g2, _, g4, g5 = GROUPS[form]
-        padding = 2 if form == "one_tower" else 0
+        refuse_small_image("AlexNet", image_size, LEAST[variant] if stem == "imagenet" else LEAST_SMALL)
+        c1, c2, c3, c4, c5 = (scaled(c, width, multiple=max(GROUPS[variant])) for c in CHANNELS[variant])
+        _, g2, _, g4, g5 = GROUPS[variant]
+        padding = 2 if variant == "one_tower" else 0
         first = nn.Conv2d(in_channels, c1, 11, stride=4, padding=padding)  # (B, c1, 55, 55) of 224 or 227
         if stem == "small":
             first = nn.Conv2d(in_channels, c1, 5, padding=2)  # (B, c1, S, S)
         self.features = nn.Sequential(
-            *(first, nn.ReLU(inplace=True), *normalisation(form), nn.MaxPool2d(3, stride=2)),  # (B, c1, 27, 27)
+            *(first, nn.ReLU(inplace=True), *normalisation(variant), nn.MaxPool2d(3, stride=2)),  # (B, c1, 27, 27)
             *(nn.Conv2d(c1, c2, 5, padding=2, groups=g2), nn.ReLU(inplace=True)),
-            *(*normalisation(form), nn.MaxPool2d(3, stride=2)),  # (B, c2, 13, 13)
+            *(*normalisation(variant), nn.MaxPool2d(3, stride=2)),  # (B, c2, 13, 13)
             *(nn.Conv2d(c2, c3, 3, padding=1), nn.ReLU(inplace=True)),
             *(nn.Conv2d(c3, c4, 3, padding=1, groups=g4), nn.ReLU(inplace=True)),
             *(nn.Conv2d(c4, c5, 3, padding=1, groups=g5), nn.ReLU(inplace=True)),
@@ -101,39 +103,11 @@ class AlexNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def normalisation(form: Form) -> list[nn.Module]:
+def normalisation(variant: Variant) -> list[nn.Module]:
     """The paper's section 3.3 (k = 2, n = 5, alpha = 1e-4, beta = 0.75); one tower has none."""
-    return [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)] if form == "grouped" else []
+    return [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)] if variant == "grouped" else []
 
 
+@trains(AlexNet)
 class LitAlexNet(ImageClassifier):
-    """AlexNet trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, form, stem, width, pool_size, hidden_size, dropout: See ``AlexNet``.
-        freeze_features: The convolutions stay as they were drawn or loaded.
-        weights: See ``ImageClassifier``. torchvision's form, one tower of the published width, is then used.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        form: Form = "one_tower",
-        stem: Stem = "imagenet",
-        width: float = 1.0,
-        pool_size: int = 6,
-        hidden_size: int = 4096,
-        dropout: float = 0.5,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            form, stem, width, pool_size, hidden_size = "one_tower", "imagenet", 1.0, 6, 4096
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        self.net = AlexNet(in_channels, num_classes, image_size, form, stem, width, pool_size, hidden_size, dropout)
-        self.net.features.requires_grad_(not freeze_features)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """AlexNet trained as a classifier."""

@@ -13,14 +13,15 @@ through them: two processes then train as one does on both batches. (torch's Syn
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 from lit_models.layers.sizes import refuse_small_image
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU}
 
@@ -120,24 +121,6 @@ class BatchNormLeNet(nn.Module):
         return self.layers(x)
 
 
-class LitBatchNormLeNet(Classifier):
-    """LeNet with batch normalisation trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, activation, sync, normalise: See ``BatchNormLeNet``.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: int = 28,
-        activation: Literal["sigmoid", "relu"] = "sigmoid",
-        sync: bool = False,
-        normalise: bool = True,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = BatchNormLeNet(in_channels, num_classes, image_size, activation, sync, normalise)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+@trains(BatchNormLeNet)
+class LitBatchNormLeNet(ImageClassifier):
+    """LeNet with batch normalization trained as a classifier."""

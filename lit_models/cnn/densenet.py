@@ -17,7 +17,7 @@ The numbers they reach are in RESULTS.md.
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 Stem = Literal["imagenet", "small"]
 DENSENET121 = (6, 12, 24, 16)
@@ -91,9 +92,12 @@ class DenseNet(nn.Module):
         growth: Maps that each layer adds; the stem makes twice as many.
         stem: ``imagenet`` is 7 x 7 with stride 2 and a pooling; ``small`` is 3 x 3 with stride 1.
         bottleneck: See ``DenseLayer``.
+        image_size: Height and width S of the image in pixels, to refuse one of which the transitions leave nothing.
     """
 
     HEADS = ("classifier",)
+    #: The sizes of torchvision's weights.
+    PUBLISHED = {"block_layers": DENSENET121, "growth": 32, "stem": "imagenet", "bottleneck": True}
 
     def __init__(
         self,
@@ -103,8 +107,11 @@ class DenseNet(nn.Module):
         growth: int = 32,
         stem: Stem = "imagenet",
         bottleneck: bool = True,
+        image_size: int = 224,
     ) -> None:
         super().__init__()
+        least = 2 ** (len(block_layers) - 1) * (4 if stem == "imagenet" else 1) - (3 if stem == "imagenet" else 0)
+        refuse_small_image("DenseNet", image_size, least)
         channels = 2 * growth
         kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)
         parts: list[tuple[str, nn.Module]] = [
@@ -141,39 +148,6 @@ class DenseNet(nn.Module):
         return self.classifier(x.mean((2, 3)))
 
 
+@trains(DenseNet)
 class LitDenseNet(ImageClassifier):
-    """DenseNet trained as a classifier.
-
-    Args:
-        in_channels, num_classes, block_layers, growth, stem, bottleneck: See ``DenseNet``.
-        image_size: Height and width S of the image in pixels.
-        freeze_features: Only the last layer learns.
-        weights: See ``ImageClassifier``. DenseNet-121 is then used.
-        **task: See ``ImageClassifier``.
-
-    Raises:
-        ValueError: The transitions leave nothing of so small an image.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        block_layers: Sequence[int] = DENSENET121,
-        growth: int = 32,
-        stem: Stem = "imagenet",
-        bottleneck: bool = True,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            block_layers, growth, stem, bottleneck = DENSENET121, 32, "imagenet", True
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        least = 2 ** (len(block_layers) - 1) * (4 if stem == "imagenet" else 1) - (3 if stem == "imagenet" else 0)
-        refuse_small_image("DenseNet", image_size, least)
-        self.net = DenseNet(in_channels, num_classes, block_layers, growth, stem, bottleneck)
-        if freeze_features:
-            self.net.features.requires_grad_(False)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """DenseNet trained as a classifier."""

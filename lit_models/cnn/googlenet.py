@@ -1,8 +1,8 @@
 """GoogLeNet: each block looks with several kernel sizes at once and joins what they saw.
 
-Szegedy et al. 2015, "Going Deeper with Convolutions", table 1. D2L 8.4. ``form: paper`` has biases, local response
-normalisation and 5 x 5 kernels. ``form: torchvision`` has batch normalisation, and 3 x 3 kernels in the place of 5 x 5,
-as the published weights do, whose parameter names it has.
+Szegedy et al. 2015, "Going Deeper with Convolutions", table 1. D2L 8.4. ``variant: paper`` has biases, local response
+normalisation and 5 x 5 kernels. ``variant: torchvision`` has batch normalisation, and 3 x 3 kernels in the place of
+5 x 5, as the published weights do, whose parameter names it has.
 Departs from the paper: He's initialisation. The book has neither normalisation nor the auxiliary heads of the paper's
 figure 3, which are ``auxiliary=True`` here: two classifiers on the way whose losses count 0.3 each in training.
 
@@ -13,7 +13,7 @@ figure 3, which are ``auxiliary=True`` here: two classifiers on the way whose lo
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from lit_models.layers.pretrained import MEAN, STD, normalize
 from lit_models.layers.sizes import refuse_small_image, scaled
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
-Form = Literal["torchvision", "paper"]
+Variant = Literal["torchvision", "paper"]
 Stem = Literal["imagenet", "small"]
 LEAST = {("torchvision", "imagenet"): 15, ("torchvision", "small"): 4, ("paper", "imagenet"): 31, ("paper", "small"): 8}
 INCEPTIONS = {  # table 1: 1 x 1; before 3 x 3, 3 x 3; before 5 x 5, 5 x 5; after the pooling
@@ -42,9 +43,9 @@ INCEPTIONS = {  # table 1: 1 x 1; before 3 x 3, 3 x 3; before 5 x 5, 5 x 5; afte
 class ConvReLU(nn.Module):
     """A convolution and a ReLU, with batch normalisation between (eps 1e-3, as the weights were trained) or a bias."""
 
-    def __init__(self, in_channels: int, channels: int, kernel_size: int, form: Form, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, channels: int, kernel_size: int, variant: Variant, stride: int = 1) -> None:
         super().__init__()
-        normalised = form == "torchvision"
+        normalised = variant == "torchvision"
         self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, bias=not normalised)
         self.bn = nn.BatchNorm2d(channels, eps=1e-3) if normalised else nn.Identity()
 
@@ -58,17 +59,17 @@ class Inception(nn.Module):
     Args:
         in_channels: Channels that come in.
         sizes: c1, and what the 1 x 1 before leaves for c3, c3; the same for c5; cp. A line of table 1.
-        form: See ``GoogLeNet``.
+        variant: See ``GoogLeNet``.
     """
 
-    def __init__(self, in_channels: int, sizes: tuple[int, ...], form: Form) -> None:
+    def __init__(self, in_channels: int, sizes: tuple[int, ...], variant: Variant) -> None:
         super().__init__()
         c1, before3, c3, before5, c5, cp = sizes
-        five = 3 if form == "torchvision" else 5
-        self.branch1 = ConvReLU(in_channels, c1, 1, form)
-        self.branch2 = nn.Sequential(ConvReLU(in_channels, before3, 1, form), ConvReLU(before3, c3, 3, form))
-        self.branch3 = nn.Sequential(ConvReLU(in_channels, before5, 1, form), ConvReLU(before5, c5, five, form))
-        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), ConvReLU(in_channels, cp, 1, form))
+        five = 3 if variant == "torchvision" else 5
+        self.branch1 = ConvReLU(in_channels, c1, 1, variant)
+        self.branch2 = nn.Sequential(ConvReLU(in_channels, before3, 1, variant), ConvReLU(before3, c3, 3, variant))
+        self.branch3 = nn.Sequential(ConvReLU(in_channels, before5, 1, variant), ConvReLU(before5, c5, five, variant))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), ConvReLU(in_channels, cp, 1, variant))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], 1)
@@ -77,10 +78,10 @@ class Inception(nn.Module):
 class Auxiliary(nn.Module):
     """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so."""
 
-    def __init__(self, in_channels: int, num_classes: int, width: float, form: Form) -> None:
+    def __init__(self, in_channels: int, num_classes: int, width: float, variant: Variant) -> None:
         super().__init__()
         channels, hidden = scaled(128, width), scaled(1024, width)
-        self.conv = ConvReLU(in_channels, channels, 1, form)
+        self.conv = ConvReLU(in_channels, channels, 1, variant)
         self.fc1 = nn.Linear(channels * 16, hidden)
         self.fc2 = nn.Linear(hidden, num_classes)
         self.dropout = nn.Dropout(0.7)
@@ -97,7 +98,7 @@ class GoogLeNet(nn.Module):
         in_channels: Channels of the image.
         num_classes: Number of logits.
         image_size: Height and width S of the image in pixels.
-        form: ``torchvision`` or ``paper``.
+        variant: ``torchvision`` or ``paper``.
         stem: ``imagenet`` begins with 7 x 7, stride 2 and a pooling; ``small`` with 3 x 3, stride 1 and none.
         width: The published numbers of channels are multiplied by it.
         auxiliary: Whether the network has the two classifiers on the way.
@@ -107,13 +108,15 @@ class GoogLeNet(nn.Module):
     """
 
     HEADS = ("fc", "aux1", "aux2")
+    #: The sizes of torchvision's weights.
+    PUBLISHED = {"variant": "torchvision", "stem": "imagenet", "width": 1.0}
 
     def __init__(
         self,
         in_channels: int = 3,
         num_classes: int = 1000,
         image_size: int = 224,
-        form: Form = "torchvision",
+        variant: Variant = "torchvision",
         stem: Stem = "imagenet",
         width: float = 1.0,
         auxiliary: bool = False,
@@ -121,26 +124,26 @@ class GoogLeNet(nn.Module):
         transform_input: bool = False,
     ) -> None:
         super().__init__()
-        refuse_small_image("GoogLeNet", image_size, LEAST[form, stem])
+        refuse_small_image("GoogLeNet", image_size, LEAST[variant, stem])
         self.transform_input = transform_input
-        norm = nn.LocalResponseNorm(5) if form == "paper" else nn.Identity()
+        norm = nn.LocalResponseNorm(5) if variant == "paper" else nn.Identity()
         first, reduced, c = (scaled(n, width) for n in (64, 64, 192))
         large = stem == "imagenet"
-        self.conv1 = ConvReLU(in_channels, first, 7 if large else 3, form, stride=2 if large else 1)
+        self.conv1 = ConvReLU(in_channels, first, 7 if large else 3, variant, stride=2 if large else 1)
         pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.maxpool1 = nn.Sequential(pool, norm) if large else norm
-        self.conv2 = ConvReLU(first, reduced, 1, form)
-        self.conv3 = ConvReLU(reduced, c, 3, form)
+        self.conv2 = ConvReLU(first, reduced, 1, variant)
+        self.conv3 = ConvReLU(reduced, c, 3, variant)
         self.maxpool2 = nn.Sequential(norm, nn.MaxPool2d(3, stride=2, ceil_mode=True))
         inner: dict[str, int] = {}
         for name, published in INCEPTIONS.items():
             sizes = tuple(scaled(n, width) for n in published)
-            self.add_module(f"inception{name}", Inception(c, sizes, form))
+            self.add_module(f"inception{name}", Inception(c, sizes, variant))
             inner[name] = c = sizes[0] + sizes[2] + sizes[4] + sizes[5]
         self.maxpool3 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-        self.maxpool4 = nn.MaxPool2d(2 if form == "torchvision" else 3, stride=2, ceil_mode=True)
-        self.aux1 = Auxiliary(inner["4a"], num_classes, width, form) if auxiliary else None
-        self.aux2 = Auxiliary(inner["4d"], num_classes, width, form) if auxiliary else None
+        self.maxpool4 = nn.MaxPool2d(2 if variant == "torchvision" else 3, stride=2, ceil_mode=True)
+        self.aux1 = Auxiliary(inner["4a"], num_classes, width, variant) if auxiliary else None
+        self.aux2 = Auxiliary(inner["4d"], num_classes, width, variant) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(c, num_classes)
         self.apply(self._initialise)
@@ -178,39 +181,16 @@ class GoogLeNet(nn.Module):
         return logits
 
 
+def is_published(weights: str = "") -> bool:
+    """Published weights expect the paper's normalization of the input."""
+    return bool(weights)
+
+
+@trains(GoogLeNet, transform_input=is_published)
 class LitGoogLeNet(ImageClassifier):
-    """GoogLeNet trained as a classifier; with ``auxiliary`` the losses on the way count 0.3 each (the paper's 5).
+    """GoogLeNet trained as a classifier; with ``auxiliary`` the losses on the way count 0.3 each (the paper's 5)."""
 
-    Args:
-        in_channels, num_classes, image_size, form, stem, width, auxiliary, dropout: See ``GoogLeNet``.
-        freeze_features: Only the last layer learns.
-        weights: See ``ImageClassifier``. torchvision's form, width and ImageNet's stem are then used.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        form: Form = "torchvision",
-        stem: Stem = "imagenet",
-        width: float = 1.0,
-        auxiliary: bool = False,
-        dropout: float = 0.2,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            form, stem, width = "torchvision", "imagenet", 1.0
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        self.net: GoogLeNet = GoogLeNet(
-            in_channels, num_classes, image_size, form, stem, width, auxiliary, dropout, bool(weights)
-        )
-        if freeze_features:
-            self.net.requires_grad_(False).fc.requires_grad_(True)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    net: GoogLeNet
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch

@@ -11,12 +11,12 @@ in the book; ``activation="relu", pooling="max"`` is the modern form.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
@@ -74,26 +74,6 @@ class LeNet(nn.Module):
         return self.head(self.features(x))
 
 
-class LitLeNet(Classifier):
-    """LeNet trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, activation, pooling: See ``LeNet``.
-        freeze_features: The convolutions stay as they were drawn: shows what learning them is worth.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: int = 28,
-        activation: Literal["sigmoid", "tanh", "relu"] = "sigmoid",
-        pooling: Literal["avg", "max"] = "avg",
-        freeze_features: bool = False,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = LeNet(in_channels, num_classes, image_size, activation, pooling)
-        self.net.features.requires_grad_(not freeze_features)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+@trains(LeNet)
+class LitLeNet(ImageClassifier):
+    """LeNet trained as a classifier."""

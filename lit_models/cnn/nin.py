@@ -11,13 +11,13 @@ away, without which a narrow network loses classes for good.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.layers.sizes import refuse_small_image, scaled
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 Stem = Literal["imagenet", "small"]
 LEAST = {"imagenet": 67, "small": 15}
@@ -69,6 +69,11 @@ class NiN(nn.Module):
         )
         self.apply(self._initialise)
 
+    def feature_layers(self) -> nn.Module:
+        """All blocks but the last: what ``freeze_features`` freezes."""
+        last = next(i for i, m in enumerate(self.features) if isinstance(m, nn.Dropout))
+        return self.features[:last]
+
     @staticmethod
     def _initialise(module: nn.Module) -> None:
         """He et al. 2015."""
@@ -80,30 +85,6 @@ class NiN(nn.Module):
         return self.features(x).mean((2, 3))
 
 
-class LitNiN(Classifier):
-    """Network in network trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, stem, width, dropout, last_relu: See ``NiN``.
-        freeze_features: All blocks but the last stay as they were drawn.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        stem: Stem = "imagenet",
-        width: float = 1.0,
-        dropout: float = 0.5,
-        last_relu: bool = True,
-        freeze_features: bool = False,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = NiN(in_channels, num_classes, image_size, stem, width, dropout, last_relu)
-        if freeze_features:
-            before_last = next(i for i, m in enumerate(self.net.features) if isinstance(m, nn.Dropout))
-            self.net.features[:before_last].requires_grad_(False)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+@trains(NiN)
+class LitNiN(ImageClassifier):
+    """Network in network trained as a classifier."""

@@ -14,13 +14,13 @@ The numbers they reach are in RESULTS.md.
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 Stem = Literal["imagenet", "small"]
 
@@ -147,25 +147,26 @@ def stages_of_line(
     return [blocks.count(width) for width in widths], fitted, groups
 
 
-class LitRegNet(ImageClassifier):
-    """A RegNetX, or any AnyNet, trained as a classifier.
+class RegNet(AnyNet):
+    """The AnyNet whose widths lie on a line; by default RegNetX-400MF. (B, in_channels, S, S) -> (B, num_classes).
 
     Args:
-        in_channels, num_classes: Channels of the image and number of logits.
-        image_size: Height and width S of the image in pixels; any size does.
-        depth, initial_width, slope, width_step, group_width: See ``stages_of_line``; by default RegNetX-400MF.
+        in_channels: Channels of the image.
+        num_classes: Number of logits.
+        depth, initial_width, slope, width_step, group_width: See ``stages_of_line``.
         depths, widths: Stages of an AnyNet instead, with the same ``group_width`` in all.
         stem_width, stem: See ``AnyNet``.
-        freeze_features: Only the last layer learns.
-        weights: See ``ImageClassifier``. RegNetX-400MF is then used.
-        **task: See ``ImageClassifier``.
     """
+
+    PUBLISHED = {
+        **{"depth": 22, "initial_width": 24, "slope": 24.48, "width_step": 2.54, "group_width": 16},
+        **{"depths": (), "widths": (), "stem_width": 32, "stem": "imagenet"},
+    }
 
     def __init__(
         self,
         in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
+        num_classes: int = 1000,
         depth: int = 22,
         initial_width: int = 24,
         slope: float = 24.48,
@@ -175,18 +176,13 @@ class LitRegNet(ImageClassifier):
         widths: Sequence[int] = (),
         stem_width: int = 32,
         stem: Stem = "imagenet",
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
     ) -> None:
-        if weights:
-            depth, initial_width, slope, width_step, group_width = 22, 24, 24.48, 2.54, 16
-            depths, widths, stem_width, stem = (), (), 32, "imagenet"
-        super().__init__(num_classes=num_classes, weights=weights, **task)
         groups = [group_width] * len(depths)
         if not depths:
             depths, widths, groups = stages_of_line(depth, initial_width, slope, width_step, group_width)
-        self.net = AnyNet(depths, widths, groups, in_channels, num_classes, stem_width, stem)
-        if freeze_features:
-            self.net.requires_grad_(False).fc.requires_grad_(True)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+        super().__init__(depths, widths, groups, in_channels, num_classes, stem_width, stem)
+
+
+@trains(RegNet)
+class LitRegNet(ImageClassifier):
+    """A RegNetX, or any AnyNet, trained as a classifier."""

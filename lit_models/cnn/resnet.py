@@ -14,14 +14,14 @@ paper: the bottleneck's stride lies on its 3 x 3 convolution, as in torchvision.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.layers.residual import BasicBlock, Bottleneck
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 Stem = Literal["imagenet", "small"]
 DEPTHS: dict[
@@ -52,6 +52,8 @@ class ResNet(nn.Module):
     """
 
     HEADS = ("fc",)
+    #: The sizes of torchvision's weights.
+    PUBLISHED = {"width": 64, "stem": "imagenet"}
 
     def __init__(
         self,
@@ -106,34 +108,6 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))  # (B, 8 * width * expansion) -> (B, num_classes)
 
 
+@trains(ResNet)
 class LitResNet(ImageClassifier):
-    """ResNet trained as a classifier.
-
-    Args:
-        in_channels, num_classes, depth, width, stem, pre_activation: See ``ResNet``.
-        image_size: Height and width S of the image in pixels; any size does.
-        freeze_features: Only the last layer learns.
-        weights: See ``ImageClassifier``. The published form is then used: width 64, ImageNet's stem.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        depth: int = 18,
-        width: int = 64,
-        stem: Stem = "imagenet",
-        pre_activation: bool = False,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            width, stem = 64, "imagenet"
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        self.net = ResNet(in_channels, num_classes, depth, width, stem, pre_activation)
-        if freeze_features:
-            self.net.requires_grad_(False).fc.requires_grad_(True)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """ResNet trained as a classifier."""

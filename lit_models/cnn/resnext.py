@@ -10,12 +10,9 @@ here.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
-
-import torch
-
 from lit_models.cnn.resnet import ResNet, Stem
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 
 class ResNeXt(ResNet):
@@ -26,6 +23,8 @@ class ResNeXt(ResNet):
         groups: Number of groups: the paper's cardinality.
         group_width: Channels of a group in the first stage at width 64; they double with the stages.
     """
+
+    PUBLISHED = {"depth": 50, "width": 64, "stem": "imagenet", "groups": 32, "group_width": 4}
 
     def __init__(
         self,
@@ -42,35 +41,6 @@ class ResNeXt(ResNet):
         )
 
 
+@trains(ResNeXt)
 class LitResNeXt(ImageClassifier):
-    """ResNeXt trained as a classifier.
-
-    Args:
-        in_channels, num_classes, depth, width, stem, groups, group_width: See ``ResNeXt``.
-        image_size: Height and width S of the image in pixels; any size does.
-        freeze_features: Only the last layer learns.
-        weights: See ``ImageClassifier``. The published width, groups and stem are then used: 64, 32 x 4d, ImageNet's.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        depth: int = 50,
-        width: int = 64,
-        stem: Stem = "imagenet",
-        groups: int = 32,
-        group_width: int = 4,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            depth, width, stem, groups, group_width = 50, 64, "imagenet", 32, 4
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        self.net = ResNeXt(in_channels, num_classes, depth, width, stem, groups, group_width)
-        if freeze_features:
-            self.net.requires_grad_(False).fc.requires_grad_(True)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """ResNeXt trained as a classifier."""

@@ -14,13 +14,11 @@ request. The book trains at a quarter of the width: ``width=16``.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
 from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions a block
 WIDTHS = (1, 2, 4, 8, 8)  # of the blocks, in units of the first
@@ -43,6 +41,8 @@ class VGG(nn.Module):
     """
 
     HEADS = ("classifier.6",)
+    #: The sizes of torchvision's weights.
+    PUBLISHED = {"width": 64, "pool_size": 7, "hidden_size": 4096}
 
     def __init__(
         self,
@@ -93,34 +93,6 @@ class VGG(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
+@trains(VGG)
 class LitVGG(ImageClassifier):
-    """VGG trained as a classifier.
-
-    Args:
-        in_channels, num_classes, image_size, depth, width, batch_norm, pool_size, hidden_size, dropout: See ``VGG``.
-        freeze_features: The convolutions stay as they were drawn or loaded.
-        weights: See ``ImageClassifier``. The published width, 64, 7 and 4096, is then used.
-        **task: See ``ImageClassifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 3,
-        num_classes: int = 10,
-        image_size: int = 224,
-        depth: int = 11,
-        width: int = 64,
-        batch_norm: bool = False,
-        pool_size: int = 7,
-        hidden_size: int = 4096,
-        dropout: float = 0.5,
-        freeze_features: bool = False,
-        weights: str = "",
-        **task: Any,
-    ) -> None:
-        if weights:
-            width, pool_size, hidden_size = 64, 7, 4096
-        super().__init__(num_classes=num_classes, weights=weights, **task)
-        self.net = VGG(in_channels, num_classes, image_size, depth, width, batch_norm, pool_size, hidden_size, dropout)
-        self.net.features.requires_grad_(not freeze_features)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    """VGG trained as a classifier."""

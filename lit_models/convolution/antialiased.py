@@ -12,12 +12,12 @@ The numbers they reach are in RESULTS.md.
 
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from lit_models.convolution.pooling import MaxBlurPool2d
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 SHIFTS = ((1, 0), (0, 1), (1, 1))  # pixels down and to the right
 
@@ -54,30 +54,16 @@ class AntialiasedNet(nn.Module):
         return self.head(self.features(x).mean((2, 3)))
 
 
-class LitAntialiased(Classifier):
+@trains(AntialiasedNet)
+class LitAntialiased(ImageClassifier):
     """``AntialiasedNet`` trained as a classifier, tested on images and on the same images moved by one pixel.
 
-    Logs besides the classifier's metrics ``test/shift_change``, the root mean square change of the logits as a share of
-    their root mean square, and ``test/consistency``, the share of predictions that stay, over three shifts.
-
-    Args:
-        in_channels, num_classes, image_size, pooling, blur_size, width: See ``AntialiasedNet``.
-        **task: See ``Classifier``.
+    Logs besides the classifier's metrics ``test/shift_change``, the root mean square change of the logits as a fraction
+    of their root mean square, and ``test/consistency``, the fraction of predictions that stay, over three shifts.
     """
 
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: int = 28,
-        pooling: Literal["blur", "max"] = "blur",
-        blur_size: int = 3,
-        width: int = 16,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = AntialiasedNet(in_channels, num_classes, pooling, blur_size, width)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    def __init__(self, **task: Any) -> None:
+        super().__init__(**task)
         self.test_change, self.test_size, self.test_same = MeanMetric(), MeanMetric(), MeanMetric()
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:

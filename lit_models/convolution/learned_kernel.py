@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lit_models.convolution.cross_correlation import correlate2d
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 
 class LearnedKernel(nn.Module):
@@ -37,26 +38,23 @@ class LearnedKernel(nn.Module):
         return correlate2d(x, self.weight, self.bias)
 
 
+@trains(LearnedKernel)
 class LitLearnedKernel(Regressor):
-    """Fits one kernel to pictures x (B, C, H, W) and a filter's answers y, flattened.
+    """Fits one kernel to pictures x (B, C, H, W) and a filter's outputs y, flattened.
 
     ``test/kernel_error`` is the largest difference between the kernel found and the data's (``datamodule.kernel``).
 
     Args:
-        in_channels: C.
         image_size: Side of the pictures, for ``example_input`` alone.
-        kernel_size: Side of the kernel, that of the data's filter.
         **task: See ``Task``.
     """
 
-    def __init__(self, in_channels: int = 1, image_size: int = 24, kernel_size: int = 3, **task: Any) -> None:
+    def __init__(self, image_size: int = 24, **task: Any) -> None:
         super().__init__(**task)
-        self.net = LearnedKernel(in_channels, kernel_size)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
-        true: Tensor | None = getattr(getattr(self.trainer, "datamodule", None), "kernel", None)
+        true: Tensor | None = self.data_attribute("kernel")
         weight: Any = self.net.weight
         if true is not None and true.shape == weight.shape:
             self.log("test/kernel_error", (weight - true.to(weight)).abs().max())

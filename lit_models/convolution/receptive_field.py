@@ -2,7 +2,8 @@
 
 Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural networks"; Goodfellow et al. 9.2. Each
 layer adds (kernel - 1) dilation steps of the layers before it. The field says what can matter; how much each pixel does
-is seen by the gradient and is a narrower Gaussian bump (Luo et al. 2016): ``callbacks/receptive_field.py`` draws it.
+is seen by the gradient and is a narrower Gaussian bump (Luo et al. 2016):
+``callbacks/pictures/receptive_field.py`` draws it.
 """
 
 from typing import NamedTuple

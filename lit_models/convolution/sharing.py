@@ -15,13 +15,13 @@ The numbers they reach are in RESULTS.md.
 
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from lit_models.convolution.tiled import TiledConv2d
 from lit_models.convolution.unshared import UnsharedConv2d
-from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.trains import trains
 
 MOVES = ((4, 0), (-4, 0), (0, 4), (0, -4))  # pixels down and to the right: as far as MNIST's empty margin
 Sharing = Literal["shared", "tiled", "unshared"]
@@ -70,27 +70,12 @@ class SharingNet(nn.Module):
         return self.head(self.features(x).mean((2, 3)))
 
 
-class LitSharing(Classifier):
-    """``SharingNet`` trained as a classifier and tested on moved images as well: ``test/moved_acc``, over four moves.
+@trains(SharingNet)
+class LitSharing(ImageClassifier):
+    """``SharingNet`` trained as a classifier and tested on moved images too: ``test/moved_acc``, over four moves."""
 
-    Args:
-        in_channels, num_classes, image_size, sharing, width, tiles: See ``SharingNet``.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        num_classes: int = 10,
-        image_size: int = 28,
-        sharing: Sharing = "shared",
-        width: int = 8,
-        tiles: int = 2,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = SharingNet(in_channels, num_classes, image_size, sharing, width, tiles)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
+    def __init__(self, num_classes: int, **task: Any) -> None:
+        super().__init__(num_classes, **task)
         self.test_moved_acc = MulticlassAccuracy(num_classes, average="micro")
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:

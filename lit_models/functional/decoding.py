@@ -18,6 +18,7 @@ from torch import Tensor
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 OUT = float("-inf")
+Generators = torch.Generator | Sequence[torch.Generator] | None  # one for all rows, or one for each
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,16 @@ class Sampling:
             scores = scores.masked_fill(too_small, OUT)
         return scores
 
-    def choose(self, scores: Tensor, history: Tensor | None, generator: torch.Generator | None) -> Tensor:
+    def choose(self, scores: Tensor, history: Tensor | None, generator: Generators = None) -> Tensor:
         """The next tokens (B,)."""
         scores = self.filter(scores, history)
         if self.temperature == 0:
             return scores.argmax(1)
-        return torch.multinomial(scores.softmax(1), 1, generator=generator).squeeze(1)
+        probabilities = scores.softmax(1)
+        if generator is None or isinstance(generator, torch.Generator):
+            return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)
+        rows = zip(probabilities, generator, strict=True)
+        return torch.cat([torch.multinomial(row, 1, generator=own) for row, own in rows])
 
 
 GREEDY = Sampling()
@@ -100,7 +105,7 @@ def stream(
     sampling: Sampling = GREEDY,
     stop: Sequence[int] = (),
     history: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Iterator[Tensor]:
     """Yields the next tokens (B,) one by one, until every row has met a stop token or ``max_tokens`` are made.
 
@@ -114,7 +119,8 @@ def stream(
         sampling: How tokens are chosen.
         stop: Tokens that end a row; the stop token itself is yielded.
         history: The prompts (B, L), for the repetition penalty; None means ``last`` alone.
-        generator: Random numbers of their own, on the device of the scores.
+        generator: Random numbers, on the device of the scores: of all rows, or a generator for each row, so that a row
+            is the same alone and beside others.
     """
     text = last[:, None] if history is None else history
     ends = torch.tensor(list(stop), dtype=torch.long, device=last.device)
@@ -141,7 +147,7 @@ def generate(
     sampling: Sampling = GREEDY,
     stop: Sequence[int] = (),
     history: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Tensor:
     """All of ``stream`` at once: (B, L), L at most ``max_tokens``. A row that stops early ends in its stop token."""
     tokens = list(stream(step, last, state, max_tokens, sampling, stop, history, generator))

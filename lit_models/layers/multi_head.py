@@ -18,7 +18,7 @@ from lit_models.layers.positions import RotaryPositions
 class MultiHeadAttention(nn.Module):
     """(B, Q, hidden_size) looks at itself, or at a memory (B, K, hidden_size) -> (B, Q, hidden_size).
 
-    Set ``keep_weights`` to take the written-out path and find the weights (B, H, Q, K) of the last call in ``weights``:
+    Set ``need_weights`` to take the written-out path and find the weights (B, H, Q, K) of the last call in ``weights``:
     that is how callbacks draw them.
 
     Args:
@@ -58,7 +58,7 @@ class MultiHeadAttention(nn.Module):
         self.qkv = nn.Linear(hidden_size, sum(self.sizes), bias=bias)
         self.output = nn.Linear(hidden_size, hidden_size, bias=bias)
         self.rotary = rotary
-        self.keep_weights = False
+        self.need_weights = False
         self.weights: Tensor | None = None
         self.reset_parameters()
 
@@ -108,13 +108,13 @@ class MultiHeadAttention(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         num_queries, num_keys = query.shape[2], key.shape[2]
-        fits = mask is None and not self.keep_weights and not (self.window and self.window < num_keys)
+        fits = mask is None and not self.need_weights and not (self.window and self.window < num_keys)
         simple = self.causal and num_queries == num_keys and fits  # the kernel's own causal mask
         if self.causal and num_queries > 1 and not simple:
             past = causal_mask(num_queries, num_keys, self.window, query.device)
             mask = past if mask is None else mask & past
         dropout = self.dropout if self.training else 0.0
-        if self.keep_weights:
+        if self.need_weights:
             mean, self.weights = dot_product_attention(query, key, value, mask, dropout)
             return mean
         return fused_attention(query, key, value, mask, dropout, simple and num_queries > 1)

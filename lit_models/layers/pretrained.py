@@ -5,6 +5,7 @@ Our networks name their parameters as torchvision's do, so its files load as the
 - ``HEADS``: the layers that depend on the number of classes. Where their shapes differ from the file's they stay as
   they were drawn, with a note; where one side lacks them (the auxiliary heads of GoogLeNet) they are left out.
 - ``rename(key)``: the present name of a parameter that published files know by an older one (DenseNet).
+- ``from_published(tensors)``: published tensors under its own names, where a new name alone does not do it (GPT).
 
 torchvision's classifiers were all trained on images normalised by ImageNet's mean and standard deviation
 (``normalize``).
@@ -77,9 +78,14 @@ def load_weights(net: nn.Module, source: str) -> None:
     Raises:
         UserError: As ``read_weights``; or other keys or shapes than the network's outside of its head, listed.
     """
-    found, rename = read_weights(source), getattr(net, "rename", None)
-    if rename is not None:
-        found = {rename(key): value for key, value in found.items()}
+    found = read_weights(source)
+    if hasattr(net, "rename"):
+        found = {net.rename(key): value for key, value in found.items()}  # type: ignore[operator]
+    if hasattr(net, "from_published"):
+        try:
+            found = net.from_published(found)  # type: ignore[operator]
+        except KeyError as error:
+            raise UserError(f"weights: {source} lacks {error.args[0]}: not a {net.kind}") from None
     put_weights(net, found, source)
 
 

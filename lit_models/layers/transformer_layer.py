@@ -19,7 +19,7 @@ class TransformerLayer(nn.Module):
         attention: Looks at the sequence itself.
         feed_forward: Maps (..., hidden_size) to the same.
         norm: Makes a normalisation; called once for each part.
-        memory_attention: Looks at an encoder's output; None for an encoder or a language model.
+        cross_attention: Looks at an encoder's output; None for an encoder or a language model.
         pre_norm: x + f(norm(x)); else norm(x + f(x)), the paper's and the book's.
         dropout: Of each part's output, before it is added.
     """
@@ -29,16 +29,16 @@ class TransformerLayer(nn.Module):
         attention: MultiHeadAttention,
         feed_forward: nn.Module,
         norm: Callable[[], nn.Module],
-        memory_attention: MultiHeadAttention | None = None,
+        cross_attention: MultiHeadAttention | None = None,
         pre_norm: bool = True,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.attention, self.attention_norm = attention, norm()
-        if memory_attention is not None:
-            self.memory_attention, self.memory_norm = memory_attention, norm()
+        if cross_attention is not None:
+            self.cross_attention, self.memory_norm = cross_attention, norm()
         self.feed_forward, self.feed_forward_norm = feed_forward, norm()
-        self.has_memory = memory_attention is not None
+        self.has_memory = cross_attention is not None
         self.pre_norm = pre_norm
         self.dropout = nn.Dropout(dropout)
 
@@ -55,11 +55,11 @@ class TransformerLayer(nn.Module):
         if self.pre_norm:
             x = self._add(x, self.attention(self.attention_norm(x), mask=mask, cache=own))
             if self.has_memory:
-                x = self._add(x, self.memory_attention(self.memory_norm(x), memory, memory_mask, other))
+                x = self._add(x, self.cross_attention(self.memory_norm(x), memory, memory_mask, other))
             return self._add(x, self.feed_forward(self.feed_forward_norm(x)))
         x = self.attention_norm(self._add(x, self.attention(x, mask=mask, cache=own)))
         if self.has_memory:
-            x = self.memory_norm(self._add(x, self.memory_attention(x, memory, memory_mask, other)))
+            x = self.memory_norm(self._add(x, self.cross_attention(x, memory, memory_mask, other)))
         return self.feed_forward_norm(self._add(x, self.feed_forward(x)))
 
     def _add(self, x: Tensor, part: Tensor) -> Tensor:

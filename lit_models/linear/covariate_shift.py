@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lit_models.linear.linear_regression import LinearRegression
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 
 def squares(x: Tensor) -> Tensor:
@@ -66,6 +67,7 @@ def log_density_ratio(source: Tensor, target: Tensor, l2: float = 1e-3) -> tuple
     return weights, bias + torch.log(torch.tensor(len(source) / len(target), dtype=torch.float64))
 
 
+@trains(LinearRegression)
 class LitCovariateShift(Regressor):
     """A line trained on weighted source rows. The weights are estimated once, before training.
 
@@ -85,27 +87,25 @@ class LitCovariateShift(Regressor):
         self, num_features: int = 1, weighted: bool = True, clip: float = 10.0, l2: float = 1e-3, **task: Any
     ) -> None:
         super().__init__(**task)
-        self.net = LinearRegression(num_features)
-        self.example_input = torch.zeros(1, num_features)
         self.ratio = nn.Linear(2 * num_features, 1).requires_grad_(False)  # h: saved and moved, never trained
         nn.init.zeros_(self.ratio.weight)
         nn.init.zeros_(self.ratio.bias)
         self.weighted, self.clip, self.l2 = weighted, clip, l2
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and self.weighted and data is not None:
-            source = data.splits["train"][0]
-            weights, bias = log_density_ratio(squares(source), squares(data.target_x), self.l2)
+        splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
+        if stage == "fit" and self.weighted and splits:
+            source = splits["train"][0]
+            weights, bias = log_density_ratio(squares(source), squares(target_x), self.l2)
             self.ratio.load_state_dict({"weight": weights[None].float(), "bias": bias[None].float()})
 
-    def weights(self, x: Tensor) -> Tensor:
+    def row_weights(self, x: Tensor) -> Tensor:
         """How many times likelier the target is to have x than the source, clipped: (B, F) -> (B,)."""
         return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
 
     def weighted_loss(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean of weight * error^2 / 2."""
-        return (self.weights(x) * (self(x)[:, 0] - y).square()).mean() / 2
+        return (self.row_weights(x) * (self(x)[:, 0] - y).square()).mean() / 2
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
@@ -120,13 +120,13 @@ class LitCovariateShift(Regressor):
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: the samples with the line, and the weight of each place."""
-        data = getattr(self.trainer, "datamodule", None)
-        if data is None or "train" not in data.splits or self.net.linear.in_features != 1:
+        splits, target = self.data_attribute("splits", {}), self.data_attribute("target_x")
+        if "train" not in splits or self.net.linear.in_features != 1:
             return []
-        (x, y), target = data.splits["train"][:2], data.target_x
+        x, y = splits["train"][:2]
         line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]
         with torch.no_grad():
-            fitted, weights = self(line.to(self.device)), self.weights(line.to(self.device))
+            fitted, weights = self(line.to(self.device)), self.row_weights(line.to(self.device))
         unlabelled = (target, torch.full_like(target, float(y.min()) - 0.2))
         samples = {"source": (x, y), "target, without labels": unlabelled}
         return [

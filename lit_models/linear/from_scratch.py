@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 
 class ScratchLinear(nn.Module):
@@ -66,13 +67,9 @@ def half_squared_error(prediction: Tensor, y: Tensor) -> Tensor:
     return ((prediction - y.reshape(prediction.shape)) ** 2 / 2).mean()
 
 
+@trains(ScratchLinear)
 class LitFromScratch(Regressor):
-    """Linear regression with its own network and loss; ``ScratchSGD`` comes from the config like any optimiser."""
-
-    def __init__(self, num_features: int = 2, **task: Any) -> None:
-        super().__init__(**task)
-        self.net = ScratchLinear(num_features)
-        self.example_input = torch.zeros(1, num_features)
+    """Linear regression trained with the loss above."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch

@@ -20,6 +20,7 @@ from torch import Tensor
 from common.messages import UserError
 from lit_models.linear.softmax_regression import SoftmaxRegression, cross_entropy
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import trains
 
 
 def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -82,6 +83,7 @@ def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = N
     return cross_entropy(logits, rows)
 
 
+@trains(SoftmaxRegression)
 class LitLabelShift(Classifier):
     """Softmax regression trained on rows weighted by class. The weights are estimated once, before training.
 
@@ -98,21 +100,19 @@ class LitLabelShift(Classifier):
     class_weights: Tensor
 
     def __init__(self, num_classes: int = 3, num_features: int = 2, weighted: bool = True, **task: Any) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = SoftmaxRegression(num_features, num_classes)
-        self.example_input = torch.zeros(1, num_features)
+        super().__init__(num_classes, **task)
         self.register_buffer("class_weights", torch.ones(num_classes))
         self.weighted = weighted
 
     def setup(self, stage: str) -> None:
-        data = getattr(self.trainer, "datamodule", None)
-        if stage != "fit" or not self.weighted or data is None:
+        splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
+        if stage != "fit" or not self.weighted or not splits:
             return
-        (x, y), (x_val, y_val) = data.splits["train"][:2], data.splits["val"][:2]
+        (x, y), (x_val, y_val) = splits["train"][:2], splits["val"][:2]
         k = len(self.class_weights)
         black_box = fit_softmax(x, y, k)
         with torch.no_grad():
-            answers = black_box(data.target_x).argmax(1)
+            answers = black_box(target_x).argmax(1)
             confusion = confusion_columns(black_box(x_val).argmax(1), y_val, k)
         q = target_shares(confusion, torch.bincount(answers, minlength=k).double() / len(answers))
         p = torch.bincount(y, minlength=k).double() / len(y)

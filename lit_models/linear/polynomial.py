@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lit_models.linear.linear_regression import LinearRegression, closed_form
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 
 def powers(x: Tensor, degree: int) -> Tensor:
@@ -63,28 +64,26 @@ def rmse(net: nn.Module, x: Tensor, y: Tensor) -> float:
         return float((net(x.double())[:, 0] - y.double()).square().mean().sqrt())
 
 
+@trains(Polynomial)
 class LitPolynomial(Regressor):
     """A polynomial of one number, trained by gradient descent.
 
     Args:
-        degree: Highest power.
         num_features: Numbers in x, which must be 1.
         **task: See ``Task``.
     """
 
-    def __init__(self, degree: int = 3, num_features: int = 1, **task: Any) -> None:
+    def __init__(self, num_features: int = 1, **task: Any) -> None:
         if num_features != 1:
             raise ValueError(f"num_features is {num_features}: a polynomial of one number takes 1")
         super().__init__(**task)
-        self.net = Polynomial(degree)
-        self.example_input = torch.zeros(1, 1)
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: exact fits of degree 1, 3 and N - 1, and the errors of every degree."""
-        data = getattr(self.trainer, "datamodule", None)
-        if data is None or not {"train", "val"} <= set(data.splits):
+        splits = self.data_attribute("splits", {})
+        if not {"train", "val"} <= set(splits):
             return []
-        (x, y), val = data.splits["train"][:2], data.splits["val"][:2]
+        (x, y), val = splits["train"][:2], splits["val"][:2]
         most = len(x) - 1
         line = torch.linspace(float(x.min()), float(x.max()), 300)[:, None]
         curves = {}

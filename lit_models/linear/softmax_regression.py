@@ -13,10 +13,10 @@ The numbers they reach are in RESULTS.md.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 
 def log_sum_exp(logits: Tensor) -> Tensor:
@@ -66,33 +66,19 @@ class SoftmaxRegression(nn.Module):
         return self.linear(x.flatten(1))
 
 
+@trains(SoftmaxRegression, num_features=flat_size)
 class LitSoftmaxRegression(Classifier):
     """Softmax regression trained with the cross-entropy above.
 
     Args:
-        num_classes: Number of classes.
-        num_features: Columns of a table; 0 means an image of ``in_channels * image_size ** 2`` numbers.
-        in_channels: Channels of the image.
-        image_size: Height and width of the image in pixels.
         by_hand: False takes the library's cross-entropy: the same numbers (``dive verify``) in a third of the time,
             which a step as small as this one notices.
         **task: See ``Classifier``.
     """
 
-    def __init__(
-        self,
-        num_classes: int = 10,
-        num_features: int = 0,
-        in_channels: int = 1,
-        image_size: int = 28,
-        by_hand: bool = True,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
+    def __init__(self, by_hand: bool = True, **task: Any) -> None:
+        super().__init__(**task)
         self.by_hand = by_hand
-        shape = (num_features,) if num_features else (in_channels, image_size, image_size)
-        self.example_input = torch.zeros(1, *shape)
-        self.net = SoftmaxRegression(self.example_input.numel(), num_classes)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         if not self.by_hand:

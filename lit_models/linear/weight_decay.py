@@ -17,33 +17,30 @@ The numbers it reaches are in RESULTS.md.
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lit_models.linear.linear_regression import LinearRegression
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 
+@trains(LinearRegression)
 class LitWeightDecay(Regressor):
     """Linear regression with an L2 penalty on the weights; the bias is free.
 
     ``train/loss`` is the error alone, so that it can be held against ``val/loss``. With plain SGD the penalty makes
-    the same steps as the optimiser's ``weight_decay`` on the weights alone (``decay_biases: false``).
+    the same steps as the optimizer's ``weight_decay`` on the weights alone (``decay_biases: false``).
 
     Args:
-        num_features: Length of x.
         weight_decay: The book's lambda.
-        init_std: Standard deviation of the first weights.
         **task: See ``Task``.
     """
 
     net: LinearRegression
 
-    def __init__(self, num_features: int = 200, weight_decay: float = 3.0, init_std: float = 0.01, **task: Any) -> None:
+    def __init__(self, weight_decay: float = 3.0, **task: Any) -> None:
         super().__init__(**task)
         self.weight_decay = weight_decay
-        self.net = LinearRegression(num_features, init_std=init_std)
-        self.example_input = torch.zeros(1, num_features)
 
     def penalty(self) -> Tensor:
         """lambda / 2 ||w||^2."""

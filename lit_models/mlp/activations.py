@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 Elementwise = Callable[[Tensor], Tensor]
 Name = Literal["relu", "prelu", "sigmoid", "tanh", "gelu", "identity"]
@@ -113,7 +114,9 @@ def rectify(x: Tensor) -> Tensor:
 class ActivationMLP(nn.Module):
     """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits."""
 
-    def __init__(self, num_features: int, num_classes: int, hidden_size: int, activation: Name) -> None:
+    def __init__(
+        self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256, activation: Name = "relu"
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),  # (B, num_features)
@@ -126,29 +129,9 @@ class ActivationMLP(nn.Module):
         return self.layers(x)
 
 
+@trains(ActivationMLP, num_features=flat_size)
 class LitActivations(Classifier):
-    """The MLP above as a classifier of images.
-
-    Args:
-        num_classes: Number of classes.
-        in_channels, image_size: Of the images, in pixels.
-        hidden_size: Width of the hidden layer.
-        activation: Its activation.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        num_classes: int = 10,
-        in_channels: int = 1,
-        image_size: int = 28,
-        hidden_size: int = 256,
-        activation: Name = "relu",
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
-        self.net = ActivationMLP(self.example_input.numel(), num_classes, hidden_size, activation)
+    """The MLP above as a classifier of images."""
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: the functions, and their slopes."""

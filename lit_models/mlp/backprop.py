@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lit_models.linear.softmax_regression import log_softmax
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 
 class Objective(torch.autograd.Function):
@@ -93,13 +94,11 @@ class TwoLayers(nn.Module):
             return Objective.apply(x.flatten(1), y, self.w1, self.b1, self.w2, self.b2, decay, depth)
 
 
+@trains(TwoLayers, num_features=flat_size)
 class LitBackprop(Classifier):
     """The network above, trained with its own gradients. ``train/loss`` is L, without the penalty.
 
     Args:
-        num_classes: Number of classes.
-        in_channels, image_size: Of the images, in pixels.
-        hidden_size: Width of the hidden layer.
         decay: lambda of the L2 term.
         backward_depth: 2 carries the gradient to the hidden layer, 1 leaves that layer as it was drawn.
         **task: See ``Classifier``.
@@ -107,19 +106,8 @@ class LitBackprop(Classifier):
 
     net: TwoLayers
 
-    def __init__(
-        self,
-        num_classes: int = 10,
-        in_channels: int = 1,
-        image_size: int = 28,
-        hidden_size: int = 256,
-        decay: float = 1e-3,
-        backward_depth: Literal[1, 2] = 2,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
-        self.net = TwoLayers(self.example_input.numel(), num_classes, hidden_size)
+    def __init__(self, decay: float = 1e-3, backward_depth: Literal[1, 2] = 2, **task: Any) -> None:
+        super().__init__(**task)
         self.decay, self.backward_depth = decay, backward_depth
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

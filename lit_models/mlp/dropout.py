@@ -10,12 +10,11 @@ dropout), where the paper multiplies the weights in evaluation.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 
 def dropout(x: Tensor, p: float) -> Tensor:
@@ -51,19 +50,21 @@ class DropoutMLP(nn.Module):
         num_features: Numbers in one sample once it is flattened.
         num_classes: Number of logits.
         hidden_size: Width of both hidden layers.
-        p: Probability with which a hidden unit is left out.
+        dropout: Probability with which a hidden unit is left out in training.
     """
 
-    def __init__(self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256, p: float = 0.5) -> None:
+    def __init__(
+        self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256, dropout: float = 0.5
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),  # (B, num_features)
             nn.Linear(num_features, hidden_size),
             nn.ReLU(),
-            Dropout(p),
+            Dropout(dropout),
             nn.Linear(hidden_size, hidden_size),
             nn.ReLU(),
-            Dropout(p),
+            Dropout(dropout),
             nn.Linear(hidden_size, num_classes),
         )
 
@@ -71,27 +72,6 @@ class DropoutMLP(nn.Module):
         return self.layers(x)
 
 
+@trains(DropoutMLP, num_features=flat_size)
 class LitDropout(Classifier):
-    """The dropout MLP trained as a classifier of images.
-
-    Args:
-        num_classes: Number of classes.
-        in_channels: Channels of the image.
-        image_size: Height and width of the image in pixels.
-        hidden_size: Width of both hidden layers.
-        dropout: Probability with which a hidden unit is left out in training.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        num_classes: int = 10,
-        in_channels: int = 1,
-        image_size: int = 28,
-        hidden_size: int = 256,
-        dropout: float = 0.5,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
-        self.net = DropoutMLP(self.example_input.numel(), num_classes, hidden_size, dropout)
+    """The dropout MLP trained as a classifier of images."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import flat_size, trains
 
 Scheme = Literal["constant", "normal", "xavier", "he", "orthogonal"]
 
@@ -90,6 +91,7 @@ class DeepMLP(nn.Module):
         activation: Callable[[], nn.Module] = nn.ReLU,
     ) -> None:
         super().__init__()
+        self.sizes, self.depth = (num_features, num_classes, hidden_size), depth
         sizes = [num_features, *[hidden_size] * (depth - 1), num_classes]
         layers: list[nn.Module] = [nn.Flatten()]
         for k in range(depth):
@@ -146,37 +148,17 @@ def distinct_units(weight: Tensor, tolerance: float = 1e-6) -> int:
     return int((~alike.tril(-1).any(1)).sum())
 
 
+@trains(DeepMLP, num_features=flat_size, activation=lambda: nn.ReLU)
 class LitInitialization(Classifier):
-    """A deep ReLU network as a classifier of images.
-
-    Args:
-        num_classes: Number of classes.
-        in_channels, image_size: Of the images, in pixels.
-        hidden_size, depth, scheme: See ``DeepMLP``.
-        **task: See ``Classifier``.
-    """
-
-    def __init__(
-        self,
-        num_classes: int = 10,
-        in_channels: int = 1,
-        image_size: int = 28,
-        hidden_size: int = 64,
-        depth: int = 50,
-        scheme: Scheme = "he",
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.example_input = torch.zeros(1, in_channels, image_size, image_size)
-        self.sizes = (self.example_input.numel(), num_classes, hidden_size, depth)
-        self.net = DeepMLP(*self.sizes, scheme=scheme)
+    """A deep ReLU network as a classifier of images."""
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: signal and gradient of new networks of each scheme, and products of random matrices."""
-        x, layers = torch.randn(32, self.sizes[0]).double(), torch.arange(1, self.sizes[3] + 1)
+        own: Any = self.net
+        x, layers = torch.randn(32, own.sizes[0]).double(), torch.arange(1, own.depth + 1)
         signal, gradient = {}, {}
         for name in SCHEMES:
-            net = DeepMLP(*self.sizes, scheme=name).double()  # type: ignore[arg-type]
+            net = DeepMLP(*own.sizes, own.depth, name).double()  # type: ignore[call-arg, arg-type]
             forward, back = signal_and_gradient(net, x)
             signal[name], gradient[name] = (layers, forward), (layers, back / back[-1])
         steps = torch.arange(1, 101)

@@ -22,8 +22,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import flat_size, trains
 
 Activation = Literal["relu", "sigmoid", "tanh", "gelu", "identity"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -66,88 +68,66 @@ class MLP(nn.Module):
         return self.layers(x)
 
 
-class LitMLP(Classifier):
-    """An MLP that tells classes of images or of a table's rows apart.
+def classes(num_classes: int = 10) -> int:
+    """The number of outputs of a classifier.
 
     Args:
-        num_classes: Number of classes.
-        num_features: Columns of a table; 0 means an image of ``in_channels * image_size ** 2`` numbers.
-        in_channels: Channels of the image.
-        image_size: Height and width of the image in pixels.
-        hidden_sizes, activation, dropout: See ``MLP``.
-        **task: See ``Classifier``.
+        num_classes: Number of classes, at least 2.
 
     Raises:
-        ValueError: There are no classes, as in a table whose target is a number.
+        UserError: There are no classes, as in a table whose target is a number.
     """
-
-    def __init__(
-        self,
-        num_classes: int = 10,
-        num_features: int = 0,
-        in_channels: int = 1,
-        image_size: int = 28,
-        hidden_sizes: Sequence[int] = (256,),
-        activation: Activation = "relu",
-        dropout: float = 0.0,
-        **task: Any,
-    ) -> None:
-        if num_classes < 2:
-            raise ValueError(
-                f"num_classes is {num_classes}: a classifier needs at least 2; "
-                "for a target that is a number start with mlp/mlp_regression"
-            )
-        super().__init__(num_classes=num_classes, **task)
-        shape = (num_features,) if num_features else (in_channels, image_size, image_size)
-        self.example_input = torch.zeros(1, *shape)
-        self.net = MLP(self.example_input.numel(), num_classes, hidden_sizes, activation, dropout)
+    if num_classes < 2:
+        raise UserError(
+            f"num_classes is {num_classes}: a classifier needs at least 2; "
+            "for a target that is a number start with mlp/mlp_regression"
+        )
+    return num_classes
 
 
+@trains(MLP, num_features=flat_size, num_outputs=classes)
+class LitMLP(Classifier):
+    """An MLP that tells classes of images or of a table's rows apart."""
+
+
+def outputs(num_outputs: int = 1) -> int:
+    """The number of outputs of a regressor.
+
+    Args:
+        num_outputs: Numbers to predict for each row, at least 1.
+
+    Raises:
+        UserError: There is nothing to predict, as in a table whose target is a class.
+    """
+    if num_outputs < 1:
+        raise UserError(
+            f"num_outputs is {num_outputs}: a regressor needs at least 1; "
+            "for a target that is a class start with mlp/mlp"
+        )
+    return num_outputs
+
+
+@trains(MLP, num_outputs=outputs)
 class LitMLPRegressor(Regressor):
     """An MLP that predicts numbers from a table's rows.
 
-    The network answers in standard deviations from the mean; ``forward`` turns that into the target's units, where the
-    datamodule says its ``target_mean`` and ``target_std`` (of the training rows). A price of 200,000 would otherwise
-    be out of reach of weights drawn for numbers around one.
-
-    Args:
-        num_features: Columns of the table.
-        num_outputs: Numbers to predict for each row.
-        hidden_sizes, activation, dropout: See ``MLP``.
-        **task: See ``Regressor``.
-
-    Raises:
-        ValueError: There is nothing to predict, as in a table whose target is a class.
+    The network's output is in standard deviations from the mean; ``forward`` turns that into the target's units, where
+    the datamodule says its ``target_mean`` and ``target_std`` (of the training rows). A price of 200,000 would
+    otherwise be out of reach of weights drawn for numbers around one.
     """
 
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(
-        self,
-        num_features: int,
-        num_outputs: int = 1,
-        hidden_sizes: Sequence[int] = (64, 64),
-        activation: Activation = "relu",
-        dropout: float = 0.0,
-        **task: Any,
-    ) -> None:
-        if num_outputs < 1:
-            raise ValueError(
-                f"num_outputs is {num_outputs}: a regressor needs at least 1; "
-                "for a target that is a class start with mlp/mlp"
-            )
+    def __init__(self, hidden_sizes: Sequence[int] = (64, 64), **task: Any) -> None:
         super().__init__(**task)
-        self.net = MLP(num_features, num_outputs, hidden_sizes, activation, dropout)
-        self.example_input = torch.zeros(1, num_features)
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
 
     def setup(self, stage: str) -> None:
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and hasattr(data, "target_mean"):
-            self.target_mean.fill_(data.target_mean)
-            self.target_std.fill_(data.target_std)
+        if stage == "fit":
+            self.target_mean.fill_(self.data_attribute("target_mean", 0.0))
+            self.target_std.fill_(self.data_attribute("target_std", 1.0))
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.net(*inputs) * self.target_std + self.target_mean

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from lit_models.tasks.regressor import Regressor
+from lit_models.tasks.trains import trains
 
 STEPS = (1, 4, 16, 64)  # the book's
 
@@ -63,31 +64,21 @@ class Autoregressive(nn.Module):
         return torch.cat(forecasts, dim=1)
 
 
+@trains(Autoregressive)
 class LitAutoregressive(Regressor):
     """Trained on one step, tested on many: batch (x (B, F), y (B, K)), of which training and ``test/rmse`` use y[:, 0].
 
     Logs what ``Regressor`` logs, and ``test/rmse_k`` for forecasts k = 1, 4, 16 and 64 steps ahead.
 
     Args:
-        num_features, kind, hidden_size, relative: See ``Autoregressive``.
         num_outputs: Largest number of steps K.
         **task: See ``Regressor``.
     """
 
-    def __init__(
-        self,
-        num_features: int = 4,
-        num_outputs: int = 64,
-        kind: Literal["linear", "mlp", "gru"] = "linear",
-        hidden_size: int = 32,
-        relative: bool = False,
-        **task: Any,
-    ) -> None:
+    def __init__(self, num_outputs: int = 64, **task: Any) -> None:
         super().__init__(**task)
-        self.net = Autoregressive(num_features, kind, hidden_size, relative)
         self.num_outputs = num_outputs
         self.errors = nn.ModuleDict({str(k): MeanMetric() for k in STEPS if k <= num_outputs})
-        self.example_input = torch.zeros(1, num_features)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return super().training_step((batch[0], batch[1][:, :1]), batch_idx)

@@ -10,13 +10,12 @@ the encoder reads in one direction and the query is the decoder's top state befo
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from lit_models.rnn.seq2seq import Encoder, initialise
 from lit_models.tasks.seq2seq import Seq2Seq
+from lit_models.tasks.trains import trains
 
 Memory = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -46,7 +45,7 @@ class BahdanauGRU(nn.Module):
     """source (B, S), its lengths (B,) and target_in (B, T) -> logits (B, T, target_vocab_size).
 
     Args:
-        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout: See ``Seq2SeqGRU``.
+        source_vocab_size, target_vocab_size, embed_size, hidden_size, num_layers, dropout: See ``Seq2SeqGRU``.
         attention: False gives every real source token the same weight.
     """
 
@@ -54,7 +53,7 @@ class BahdanauGRU(nn.Module):
         self,
         source_vocab_size: int,
         target_vocab_size: int,
-        embedding_size: int = 256,
+        embed_size: int = 256,
         hidden_size: int = 256,
         num_layers: int = 2,
         dropout: float = 0.2,
@@ -62,11 +61,11 @@ class BahdanauGRU(nn.Module):
     ) -> None:
         super().__init__()
         self.look = attention
-        self.encoder = Encoder(source_vocab_size, embedding_size, hidden_size, num_layers, dropout)
+        self.encoder = Encoder(source_vocab_size, embed_size, hidden_size, num_layers, dropout)
         self.attention = AdditiveAttention(hidden_size, hidden_size, hidden_size)
-        self.embedding = nn.Embedding(target_vocab_size, embedding_size, padding_idx=0)
+        self.embedding = nn.Embedding(target_vocab_size, embed_size, padding_idx=0)
         self.rnn = nn.GRU(
-            embedding_size + hidden_size,
+            embed_size + hidden_size,
             hidden_size,
             num_layers,
             dropout=dropout if num_layers > 1 else 0.0,
@@ -106,35 +105,14 @@ class BahdanauGRU(nn.Module):
         return self.decode(target_in, self.encode(source, source_length))[0]
 
 
+@trains(BahdanauGRU)
 class LitBahdanau(Seq2Seq):
-    """The GRU encoder and decoder with attention, trained to translate.
-
-    Args:
-        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, attention: See
-            ``BahdanauGRU``.
-        **task: See ``Seq2Seq``.
-    """
-
-    def __init__(
-        self,
-        source_vocab_size: int = 1000,
-        target_vocab_size: int = 1000,
-        embedding_size: int = 256,
-        hidden_size: int = 256,
-        num_layers: int = 2,
-        dropout: float = 0.2,
-        attention: bool = True,
-        **task: Any,
-    ) -> None:
-        super().__init__(**task)
-        sizes = (source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout)
-        self.net = BahdanauGRU(*sizes, attention)
-        self.example_input = (torch.ones(1, 9, dtype=torch.long), torch.tensor([9]), torch.ones(1, 9, dtype=torch.long))
+    """The GRU encoder and decoder with attention, trained to translate."""
 
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
         """What it writes to sources (B, S), ids (B, T), and where it looks while writing each: (B, T, S)."""
         with torch.no_grad():
-            ids = self.write(source, source_length)
+            ids = self.generate_tokens(source, source_length)
             target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], dim=1)
             weights = self.net.attend(target_in, self.net.encode(source, source_length))[2]  # type: ignore[operator]
         return ids, weights

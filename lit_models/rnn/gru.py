@@ -12,14 +12,16 @@ The numbers they reach are in RESULTS.md.
 """
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.rnn.language_model import RecurrentLM
 from lit_models.rnn.stack import Stack, TorchStack
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.trains import trains
 
 
 class GRULayer(nn.Module):
@@ -59,34 +61,35 @@ class GRULayer(nn.Module):
         return torch.stack(outputs, dim=1), h
 
 
-class LitGRU(LanguageModel):
+def gru_language_model(
+    vocab_size: int = 128,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    embed_size: int = 0,
+    reset: Literal["after", "before"] = "after",
+    implementation: Literal["torch", "hand"] = "torch",
+) -> RecurrentLM:
     """A language model on GRU layers.
 
     Args:
         vocab_size: Number of tokens.
-        hidden_size, num_layers, dropout: See ``Stack``.
-        embedding_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
+        hidden_size: Numbers in a layer's state.
+        num_layers: Layers on top of one another.
+        dropout: Of the vectors between layers and before the output.
+        embed_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
         reset: Where the reset gate acts; ``before`` exists by hand alone.
-        implementation: ``hand`` runs the layers of this file, ``torch`` nn.GRU: equal numbers with ``after``, faster.
-        **task: See ``LanguageModel``.
+        implementation: ``hand`` runs the layers of this file, ``torch`` nn.GRU: equal numbers with ``after``,
+            faster.
     """
+    if reset == "before" and implementation == "torch":
+        raise UserError("reset is 'before', which nn.GRU does not have: say implementation: hand")
+    sizes = (embed_size or vocab_size, hidden_size, num_layers, False, dropout)
+    by_hand = implementation == "hand"
+    body = Stack(partial(GRULayer, reset=reset), *sizes) if by_hand else TorchStack("gru", *sizes)
+    return RecurrentLM(body, vocab_size, hidden_size, embed_size, dropout)
 
-    def __init__(
-        self,
-        vocab_size: int = 128,
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        embedding_size: int = 0,
-        reset: Literal["after", "before"] = "after",
-        implementation: Literal["torch", "hand"] = "torch",
-        **task: Any,
-    ) -> None:
-        super().__init__(vocab_size, **task)
-        if reset == "before" and implementation == "torch":
-            raise ValueError("reset is 'before', which nn.GRU does not have: say implementation: hand")
-        sizes = (embedding_size or vocab_size, hidden_size, num_layers, False, dropout)
-        by_hand = implementation == "hand"
-        body = Stack(partial(GRULayer, reset=reset), *sizes) if by_hand else TorchStack("gru", *sizes)
-        self.net = RecurrentLM(body, vocab_size, hidden_size, embedding_size, dropout)
-        self.example_input = torch.zeros(1, 32, dtype=torch.long)
+
+@trains(gru_language_model)
+class LitGRU(LanguageModel):
+    """A language model on GRU layers."""

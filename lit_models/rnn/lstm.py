@@ -11,7 +11,7 @@ The numbers they reach are in RESULTS.md.
 """
 
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lit_models.rnn.language_model import RecurrentLM
 from lit_models.rnn.stack import Stack, TorchStack
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.trains import trains
 
 
 class LSTMLayer(nn.Module):
@@ -60,39 +61,39 @@ def add_forget_bias(bias: Tensor, value: float) -> None:
         bias.chunk(4)[1].add_(value)
 
 
-class LitLSTM(LanguageModel):
+def lstm_language_model(
+    vocab_size: int = 128,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    embed_size: int = 0,
+    forget_bias: float = 0.0,
+    tied: bool = False,
+    implementation: Literal["torch", "hand"] = "torch",
+) -> RecurrentLM:
     """A language model on LSTM layers.
 
     Args:
         vocab_size: Number of tokens.
-        hidden_size, num_layers, dropout: See ``Stack``.
-        embedding_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
+        hidden_size: Numbers in a layer's state.
+        num_layers: Layers on top of one another.
+        dropout: Of the vectors between layers and before the output.
+        embed_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
         forget_bias: Added to the forget gates' bias at the start.
         tied: See ``RecurrentLM``.
         implementation: ``hand`` runs the layers of this file, ``torch`` nn.LSTM: equal numbers, faster.
-        **task: See ``LanguageModel``.
     """
+    sizes = (embed_size or vocab_size, hidden_size, num_layers, False, dropout)
+    if implementation == "hand":
+        body: nn.Module = Stack(partial(LSTMLayer, forget_bias=forget_bias), *sizes)
+    else:
+        body = TorchStack("lstm", *sizes)
+        for name, parameter in body.named_parameters():
+            if "bias_ih" in name:
+                add_forget_bias(parameter, forget_bias)
+    return RecurrentLM(body, vocab_size, hidden_size, embed_size, dropout, tied)
 
-    def __init__(
-        self,
-        vocab_size: int = 128,
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        embedding_size: int = 0,
-        forget_bias: float = 0.0,
-        tied: bool = False,
-        implementation: Literal["torch", "hand"] = "torch",
-        **task: Any,
-    ) -> None:
-        super().__init__(vocab_size, **task)
-        sizes = (embedding_size or vocab_size, hidden_size, num_layers, False, dropout)
-        if implementation == "hand":
-            body: nn.Module = Stack(partial(LSTMLayer, forget_bias=forget_bias), *sizes)
-        else:
-            body = TorchStack("lstm", *sizes)
-            for name, parameter in body.named_parameters():
-                if "bias_ih" in name:
-                    add_forget_bias(parameter, forget_bias)
-        self.net = RecurrentLM(body, vocab_size, hidden_size, embedding_size, dropout, tied)
-        self.example_input = torch.zeros(1, 32, dtype=torch.long)
+
+@trains(lstm_language_model)
+class LitLSTM(LanguageModel):
+    """A language model on LSTM layers."""

@@ -11,7 +11,7 @@ unpacks the state for one alone).
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lit_models.rnn.language_model import RecurrentLM
 from lit_models.rnn.stack import Stack, TorchStack
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.trains import trains
 
 
 class RNNLayer(nn.Module):
@@ -46,29 +47,29 @@ class RNNLayer(nn.Module):
         return torch.stack(outputs, dim=1), h
 
 
-class LitRNN(LanguageModel):
-    """A language model on recurrent layers.
+def rnn_language_model(
+    vocab_size: int = 128,
+    hidden_size: int = 256,
+    num_layers: int = 1,
+    dropout: float = 0.0,
+    embed_size: int = 0,
+    implementation: Literal["torch", "hand"] = "torch",
+) -> RecurrentLM:
+    """A language model on RNN layers.
 
     Args:
         vocab_size: Number of tokens.
-        hidden_size, num_layers, dropout: See ``Stack``.
-        embedding_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
+        hidden_size: Numbers in a layer's state.
+        num_layers: Layers on top of one another.
+        dropout: Of the vectors between layers and before the output.
+        embed_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
         implementation: ``hand`` runs the layers of this file, ``torch`` nn.RNN: equal numbers, faster.
-        **task: See ``LanguageModel``.
     """
+    sizes = (embed_size or vocab_size, hidden_size, num_layers, False, dropout)
+    body = Stack(RNNLayer, *sizes) if implementation == "hand" else TorchStack("rnn", *sizes)
+    return RecurrentLM(body, vocab_size, hidden_size, embed_size, dropout)
 
-    def __init__(
-        self,
-        vocab_size: int = 128,
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-        embedding_size: int = 0,
-        implementation: Literal["torch", "hand"] = "torch",
-        **task: Any,
-    ) -> None:
-        super().__init__(vocab_size, **task)
-        sizes = (embedding_size or vocab_size, hidden_size, num_layers, False, dropout)
-        body = Stack(RNNLayer, *sizes) if implementation == "hand" else TorchStack("rnn", *sizes)
-        self.net = RecurrentLM(body, vocab_size, hidden_size, embedding_size, dropout)
-        self.example_input = torch.zeros(1, 32, dtype=torch.long)
+
+@trains(rnn_language_model)
+class LitRNN(LanguageModel):
+    """A language model on RNN layers."""

@@ -11,22 +11,23 @@ afterwards).
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lit_models.tasks.seq2seq import Seq2Seq
+from lit_models.tasks.trains import trains
 
 
 class Encoder(nn.Module):
     """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token."""
 
-    def __init__(self, vocab_size: int, embedding_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
+    def __init__(self, vocab_size: int, embed_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=0)
+        self.embedding = nn.Embedding(vocab_size, embed_size, padding_idx=0)
         dropout = dropout if num_layers > 1 else 0.0
-        self.rnn = nn.GRU(embedding_size, hidden_size, num_layers, dropout=dropout, batch_first=True)
+        self.rnn = nn.GRU(embed_size, hidden_size, num_layers, dropout=dropout, batch_first=True)
 
     def forward(self, source: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         x = self.embedding(source)  # (B, S, E)
@@ -40,7 +41,7 @@ class Seq2SeqGRU(nn.Module):
 
     Args:
         source_vocab_size, target_vocab_size: Tokens of each side; 0 is padding.
-        embedding_size: Width of the token vectors.
+        embed_size: Width of the token vectors.
         hidden_size: Width of each GRU.
         num_layers: Layers of each GRU.
         dropout: Between the layers.
@@ -52,7 +53,7 @@ class Seq2SeqGRU(nn.Module):
         self,
         source_vocab_size: int,
         target_vocab_size: int,
-        embedding_size: int = 256,
+        embed_size: int = 256,
         hidden_size: int = 256,
         num_layers: int = 2,
         dropout: float = 0.2,
@@ -60,10 +61,10 @@ class Seq2SeqGRU(nn.Module):
     ) -> None:
         super().__init__()
         self.context = context
-        self.encoder = Encoder(source_vocab_size, embedding_size, hidden_size, num_layers, dropout)
-        self.embedding = nn.Embedding(target_vocab_size, embedding_size, padding_idx=0)
+        self.encoder = Encoder(source_vocab_size, embed_size, hidden_size, num_layers, dropout)
+        self.embedding = nn.Embedding(target_vocab_size, embed_size, padding_idx=0)
         self.rnn = nn.GRU(
-            embedding_size + hidden_size,
+            embed_size + hidden_size,
             hidden_size,
             num_layers,
             dropout=dropout if num_layers > 1 else 0.0,
@@ -100,27 +101,6 @@ def initialise(net: nn.Module) -> None:
                     nn.init.xavier_uniform_(parameter)
 
 
+@trains(Seq2SeqGRU)
 class LitSeq2Seq(Seq2Seq):
-    """The GRU encoder and decoder, trained to translate.
-
-    Args:
-        source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout, context: See
-            ``Seq2SeqGRU``.
-        **task: See ``Seq2Seq``.
-    """
-
-    def __init__(
-        self,
-        source_vocab_size: int = 1000,
-        target_vocab_size: int = 1000,
-        embedding_size: int = 256,
-        hidden_size: int = 256,
-        num_layers: int = 2,
-        dropout: float = 0.2,
-        context: Literal["last", "padding", "none"] = "last",
-        **task: Any,
-    ) -> None:
-        super().__init__(**task)
-        sizes = (source_vocab_size, target_vocab_size, embedding_size, hidden_size, num_layers, dropout)
-        self.net = Seq2SeqGRU(*sizes, context)
-        self.example_input = (torch.ones(1, 9, dtype=torch.long), torch.tensor([9]), torch.ones(1, 9, dtype=torch.long))
+    """The GRU encoder and decoder, trained to translate."""

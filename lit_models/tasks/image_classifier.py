@@ -1,42 +1,52 @@
 """Classification of images, by a network that may begin with published weights.
 
 Batch: as ``Classifier``, x (B, C, H, W).
-One level deeper than other tasks: tables, sounds and texts then know nothing of torchvision's files.
+One level deeper than other tasks: tables, sounds and texts then know nothing of images.
 """
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from lit_models.layers.pretrained import load_weights, normalize
+from lit_models.layers.pretrained import normalize
 from lit_models.tasks.classifier import Classifier
 
 
 class ImageClassifier(Classifier):
-    """A ``Classifier`` whose ``self.net`` has torchvision's parameter names (``lit_models/layers/pretrained.py``).
+    """A ``Classifier`` of images. With ``weights`` (torchvision's) x in [0, 1] is normalized as ImageNet is.
 
     Args:
         num_classes: Number of classes.
-        weights: A file of a torchvision classifier's weights, or their published name, to start from. x in [0, 1] is
-            then normalised as ImageNet is. They are read when a run begins that loads no checkpoint: afterwards the
-            file is not needed.
+        in_channels: Channels of the image: 1 for gray, 3 for color.
+        image_size: Height and width S of the image in pixels.
+        freeze_features: Only the head learns; the layers before it stay as they were drawn or loaded.
         **task: See ``Classifier``.
     """
 
-    def __init__(self, num_classes: int, weights: str = "", **task: Any) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 3,
+        image_size: int = 224,
+        freeze_features: bool = False,
+        **task: Any,
+    ) -> None:
         super().__init__(num_classes=num_classes, **task)
-        self.weights, self.weights_wanted = weights, bool(weights)
+        if freeze_features:
+            for layer in feature_layers(self.net):
+                layer.requires_grad_(False)
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*(normalize(x) for x in inputs)) if self.weights else self.net(*inputs)
 
-    def on_fit_start(self) -> None:
-        if self.weights_wanted:
-            self.weights_wanted = False
-            load_weights(self.net, self.weights)
 
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_load_checkpoint(checkpoint)
-        self.weights_wanted = False
+def feature_layers(net: nn.Module) -> list[nn.Module]:
+    """The layers before a network's head: ``feature_layers()`` where it says so, else ``features``, else all children
+    but those that ``HEADS`` names.
+    """
+    if hasattr(net, "feature_layers"):
+        return [net.feature_layers()]  # type: ignore[operator]
+    if isinstance(getattr(net, "features", None), nn.Module):
+        return [net.features]  # type: ignore[list-item]
+    heads = {name.partition(".")[0] for name in getattr(net, "HEADS", ("fc",))}
+    return [child for name, child in net.named_children() if name not in heads]

@@ -9,21 +9,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from common.generation import Output
+from common.messages import UserError
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
+from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
+from lit_models.tasks.text_generation import continue_texts, sampling
 
 
 class LanguageModel(Task):
     """Trains ``self.net``, which maps tokens (B, T) to logits (B, T, V) of the next one, by cross-entropy in nats.
 
     A network that can go on from where it stopped also has ``net.decode(tokens, state) -> (logits, state)``: state None
-    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and writing use it. A network
-    that sees only so many tokens says how many in ``net.context``.
+    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and generation use it. A network
+    whose context may fill up goes on by itself in ``decode``; ``for_decoding()`` may return a faster form of it.
 
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, where the datamodule
     says how many characters a token has (``characters_per_token``), ``test/bits_per_character``.
@@ -105,60 +109,100 @@ class LanguageModel(Task):
         loss = self.test_loss.compute()
         self.log("test/loss", self.test_loss)
         self.log("test/perplexity", loss.exp())
-        data = getattr(self.trainer, "datamodule", None)
-        length: float = getattr(data, "characters_per_token", {}).get("test", 0.0)
+        length: float = self.data_attribute("characters_per_token", {}).get("test", 0.0)
         if length:
             self.log("test/bits_per_character", loss / math.log(2) / length)
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- generation ---------------------------------------------------------------------------------------------------
 
-    def step_function(self) -> Step:
+    def step_function(self, net: nn.Module) -> Step:
         """``step(tokens (B,), state) -> (logits (B, V), state)``; state is (the tokens so far (B, L), the network's
-        state).
-
-        Where the context is full, the network reads its last half again and goes on from there; one without ``decode``
-        reads all of its context again for each token.
+        state). A network without ``decode`` reads its last ``context`` tokens again for each one.
         """
-        decode, context = getattr(self.net, "decode", None), getattr(self.net, "context", 0)
+        decode, context = getattr(net, "decode", None), getattr(net, "context", 0)
 
         def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
             seen, inner = state
-            seen = torch.cat([seen, tokens[:, None]], dim=1) if context or decode is None else tokens[:, None]
-            read = seen[:, -1:] if inner is not None else seen
-            if context and seen.shape[1] > context:
-                seen, inner = seen[:, -(context // 2) :], None
-                read = seen
-            if decode is None:
-                return self(seen)[:, -1], (seen, None)
-            logits, inner = decode(read, inner)
-            return logits[:, -1], (seen, inner)
+            if decode is not None:
+                logits, inner = decode(tokens[:, None], inner)
+                return logits[:, -1], (seen, inner)
+            seen = torch.cat([seen, tokens[:, None]], dim=1)[:, -context:]
+            return net(seen)[:, -1], (seen, None)
 
         return step
 
-    def write(
+    def generate_tokens(
         self,
         prompt: Tensor,
         max_tokens: int,
         sampling: Sampling = GREEDY,
         stop: Sequence[int] = (),
-        generator: torch.Generator | None = None,
-        never: Sequence[int] = (),
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+        banned_tokens: Sequence[int] = (),
+        net: nn.Module | None = None,
     ) -> Iterator[Tensor]:
-        """Yields the tokens (B,) that follow prompts (B, L), L at least 1 and at most the context: see ``stream``.
+        """Yields the tokens (B,) that follow prompts (B, L), L at least 1: see ``stream``.
 
-        Tokens in ``never`` are not written: padding, unused entries of the vocabulary.
+        Args:
+            prompt, max_tokens, sampling, stop, generator: See ``stream``.
+            banned_tokens: Tokens that are never chosen: padding, unused entries of the vocabulary.
+            net: Takes the place of ``self.net``, such as its faster form for decoding.
         """
-        plain, banned = self.step_function(), torch.tensor(list(never), dtype=torch.long, device=prompt.device)
+        net = net if net is not None else self.net
+        plain, banned = self.step_function(net), torch.tensor(list(banned_tokens), device=prompt.device).long()
 
         def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
             scores, state = plain(tokens, state)
             return scores.index_fill(1, banned, OUT), state
 
         before, inner = prompt[:, :-1], None
-        if before.shape[1] and hasattr(self.net, "decode"):
+        if before.shape[1] and hasattr(net, "decode"):
             with torch.no_grad():
-                inner = self.net.decode(before, None)[1]  # type: ignore[operator]
+                inner = net.decode(before, None)[1]  # type: ignore[operator]
         return stream(step, prompt[:, -1], (before, inner), max_tokens, sampling, stop, prompt, generator)
+
+    def generate(
+        self,
+        data: Any,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        stop: Sequence[str] = (),
+        samples: int = 1,
+        seed: int = 0,
+    ) -> Iterator[Output]:
+        """Texts that go on from prompts (``common/generation.py``).
+
+        Args:
+            data: Has the ``tokenizer``.
+            prompts: Texts to go on from.
+            max_tokens: Most tokens of a text.
+            temperature: 0 is greedy.
+            top_k: Only the k best tokens; 0 means all.
+            top_p: Only the best tokens that reach this probability.
+            min_p: Only tokens at least this fraction as probable as the best one.
+            repetition_penalty: Above 1: less of what is in the text already.
+            stop: Texts that end the generation.
+            samples: Texts for each prompt.
+            seed: Of the random numbers.
+        """
+        if max_tokens < 1:
+            raise UserError(f"--max_tokens is {max_tokens}: give at least 1")
+        options = sampling(
+            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty
+        )
+        net: Any = self.net.for_decoding() if hasattr(self.net, "for_decoding") else self.net  # type: ignore[operator]
+
+        def next_tokens(rows: Tensor, generators: list[torch.Generator], banned: list[int]) -> Iterator[Tensor]:
+            return self.generate_tokens(rows, max_tokens, options, (), generators, banned, net)
+
+        context = getattr(self.net, "context", 0)
+        yield from continue_texts(next_tokens, data.tokenizer, prompts, samples, stop, seed, context, self.device)
 
     # -- the carried state in the checkpoint --------------------------------------------------------------------------
 
@@ -174,7 +218,6 @@ class LanguageModel(Task):
         saved = checkpoint.get("carried_state")
         if not saved or rows_of(saved["state"]) == 0:
             return
-        trainer = getattr(self, "_trainer", None)  # none where the model is loaded without one
-        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        rank, world = rank_and_world(self)
         if rows_of(saved["state"]) == world:  # with another number of ranks the streams are other ones
             self.carried["train"] = (saved["epoch"], map_state(lambda t: t[rank], saved["state"]))

@@ -4,7 +4,7 @@ source (B, S), target_in and target_out (B, T) are int64, source_length (B,) cou
 begins with ``bos_id``, target_out ends with ``eos_id``, both are padded with ``pad_id``; padding counts nowhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -12,29 +12,32 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from common.generation import Output
+from common.messages import UserError, note
 from lit_models.functional.beam import Hypothesis, beam_search
 from lit_models.functional.bleu import corpus_bleu
 from lit_models.functional.decoding import OUT, Step, generate
 from lit_models.functional.state import reorder
+from lit_models.tasks.processes import gather_rows, own_rows
 from lit_models.tasks.task import Task
 
 
 class Seq2Seq(Task):
     """Trains ``self.net(source, source_length, target_in) -> logits (B, T, V)`` by cross-entropy in nats.
 
-    The next token is always told the true ones before it (teacher forcing). To write, the network has two parts:
+    The next token is always told the true ones before it (teacher forcing). For generation the network has two parts:
     ``net.encode(source, source_length) -> memory`` and ``net.decode(target_in, memory, state) -> (logits, state)``,
     where state None is the beginning; every tensor of memory and state has the batch first.
 
-    Logs ``train/loss``, ``val/loss``, ``val/perplexity``; of what it writes to the test sources: ``test/bleu``
-    (sacreBLEU, 0 to 100) and ``test/exact`` (share of outputs that are right to the letter); and ``test/loss``,
+    Logs ``train/loss``, ``val/loss``, ``val/perplexity``; of its outputs to the test sources: ``test/bleu``
+    (sacreBLEU, 0 to 100) and ``test/exact`` (fraction of exact matches); and ``test/loss``,
     ``test/perplexity``. The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into
     sentences, and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
 
     Args:
         pad_id, bos_id, eos_id: The special tokens.
         max_length: Most tokens of an output.
-        beam_width: Beams while writing; 1 is greedy.
+        beam_width: Beams of the generation; 1 is greedy.
         length_penalty: See ``beam_search``.
         label_smoothing: Share of the target spread over all tokens, in training alone (Vaswani et al. 2017: 0.1).
         **task: See ``Task``.
@@ -55,7 +58,7 @@ class Seq2Seq(Task):
         self.pad_id, self.bos_id, self.eos_id, self.max_length = pad_id, bos_id, eos_id, max_length
         self.beam_width, self.length_penalty, self.label_smoothing = beam_width, length_penalty, label_smoothing
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
-        self.written: list[tuple[str, str]] = []  # (output, reference) of this rank's test rows
+        self.generated: list[tuple[str, str]] = []  # (output, reference) of this rank's test rows
 
     def mean_loss(self, batch: tuple[Tensor, ...], label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """The mean over a batch's real target tokens, and their number."""
@@ -79,22 +82,22 @@ class Seq2Seq(Task):
         self.log("val/loss", self.val_loss)
         self.log("val/perplexity", self.val_loss.compute().exp(), prog_bar=True)
 
-    # -- writing ------------------------------------------------------------------------------------------------------
+    # -- generation ---------------------------------------------------------------------------------------------------
 
     def step_function(self, memory: Any) -> Step:
         """``step(tokens (B,), state) -> (log-probabilities (B, V), state)`` for ``functional.decoding`` and ``beam``.
 
-        Padding and the beginning are never written.
+        Padding and the beginning are banned tokens.
         """
 
         def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
             logits, state = self.net.decode(tokens[:, None], memory, state)  # type: ignore[operator]
-            never = torch.tensor([self.pad_id, self.bos_id], device=logits.device)
-            return logits[:, -1].float().index_fill(1, never, OUT).log_softmax(1), state
+            banned = torch.tensor([self.pad_id, self.bos_id], device=logits.device)
+            return logits[:, -1].float().index_fill(1, banned, OUT).log_softmax(1), state
 
         return step
 
-    def write(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
+    def generate_tokens(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
         """The outputs (B, L) to sources (B, S), ``pad_id`` after the end; by beam search where ``beam_width`` > 1."""
         if self.beam_width > 1:
             best = [
@@ -132,19 +135,58 @@ class Seq2Seq(Task):
             num_best,
         )
 
+    def generate(
+        self,
+        data: Any,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int = 200,
+        beam: int = 1,
+        n_best: int = 1,
+    ) -> Iterator[Output]:
+        """The output to each prompt, or the ``n_best`` of a beam with their scores (log P / L^alpha).
+
+        Args:
+            data: Has the texts' tokenizers (``common/data_protocol.py``).
+            prompts: Source texts.
+            max_tokens: Most tokens of an output; the model's own ``max_length`` limits it too.
+            beam: Beams; 1 is greedy.
+            n_best: Outputs to each prompt.
+        """
+        if not prompts:
+            raise UserError("what is to be translated? --prompt TEXT")
+        if n_best > beam:
+            raise UserError(f"--n_best {n_best} needs --beam {n_best} or more")
+        for name, number in (("max_tokens", max_tokens), ("beam", beam), ("n_best", n_best)):
+            if number < 1:
+                raise UserError(f"--{name} is {number}: give at least 1")
+        for text in prompts:
+            check_source(data, text)
+        source, length = (t.to(self.device) for t in data.encode_source(prompts))
+        most = min(max_tokens, self.max_length)
+        if beam == 1:
+            targets = data.decode_target(self.generate_tokens(source, length, most))
+            for n, (text, target) in enumerate(zip(prompts, targets, strict=True)):
+                yield Output(n, f"{text} => {target}\n")
+            return
+        n_bests = self.hypotheses(source, length, beam, n_best, most)
+        for n, (text, found) in enumerate(zip(prompts, n_bests, strict=True)):
+            lines = [f"  {h.score:8.3f}  {data.decode_target(torch.tensor([h.tokens]))[0]}\n" for h in found]
+            yield Output(n, "".join([f"{text} =>\n", *lines]))
+
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``target`` (B, max_length): what it writes to each source, padded."""
-        ids = self.write(batch[0], batch[1])
+        """Returns ``target`` (B, max_length): the output to each source, padded."""
+        ids = self.generate_tokens(batch[0], batch[1])
         return {"target": F.pad(ids, (0, self.max_length - ids.shape[1]), value=self.pad_id)}
 
     # -- test ---------------------------------------------------------------------------------------------------------
 
     def on_test_epoch_start(self) -> None:
-        self.written = []
+        self.generated = []
 
     def texts(self, ids: Tensor) -> list[str]:
         """Sentences out of ids (B, L)."""
-        decode = getattr(getattr(self.trainer, "datamodule", None), "decode_target", None)
+        decode = self.data_attribute("decode_target")
         if decode is not None:
             return list(decode(ids))
         special = {self.pad_id, self.bos_id, self.eos_id}
@@ -152,24 +194,16 @@ class Seq2Seq(Task):
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         self.test_loss.update(*self.mean_loss(batch))
-        ids = self.write(batch[0], batch[1])
-        true: Sequence[str] | None = getattr(getattr(self.trainer, "datamodule", None), "references", {}).get("test")
-        if true is None:
-            references = self.texts(batch[3])
-        else:  # the datamodule deals its rows out to the ranks in turn
-            rank, world = self.trainer.global_rank, self.trainer.world_size
-            references = [true[rank + world * (len(self.written) + i)] for i in range(len(ids))]
-        self.written += zip(self.texts(ids), references, strict=True)
+        ids = self.generate_tokens(batch[0], batch[1])
+        true: Sequence[str] | None = self.data_attribute("references", {}).get("test")
+        references = own_rows(self, true, len(self.generated), len(ids)) if true else self.texts(batch[3])
+        self.generated += zip(self.texts(ids), references, strict=True)
         return {"target": ids}
 
     def on_test_epoch_end(self) -> None:
         self.log("test/loss", self.test_loss)
         self.log("test/perplexity", self.test_loss.compute().exp())
-        ranks: list[Any] = [self.written]
-        if self.trainer.world_size > 1:
-            ranks = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(ranks, self.written)
-        pairs = [pair for rank in ranks for pair in rank]
+        pairs = gather_rows(self, self.generated)
         outputs, references = [list(side) for side in zip(*pairs, strict=True)]
         bleu, signature = corpus_bleu(outputs, references)
         if self.trainer.is_global_zero:
@@ -177,3 +211,12 @@ class Seq2Seq(Task):
         self.log("test/bleu", bleu, sync_dist=True)
         exact = sum(output == reference for output, reference in pairs) / len(pairs)
         self.log("test/exact", exact, sync_dist=True)
+
+
+def check_source(data: Any, text: str) -> None:
+    """Notes what a source text has that the vocabulary lacks; refuses one that is longer than in training."""
+    prepared = data.normalise(text)
+    if unknown := data.source_tokenizer.unknown_pieces(prepared):
+        note(f"{unknown[0]!r} is unknown to the model")
+    if len(data.source_tokenizer.encode(prepared)) + 1 > data.max_length:
+        raise UserError(f"{text!r} has more than the {data.max_length} tokens the model was trained for: shorten it")

@@ -1,4 +1,4 @@
-"""What every training task shares: the optimiser, the schedule and the training loss of an epoch.
+"""What every training task shares: the network, the optimizer, the schedule and the training loss of an epoch.
 
 A leaf (``LitLeNet``) inherits one task (``Classifier``), and a task inherits ``Task``: no deeper than that. A task
 states its batch contract at its head and supplies ``training_step``, ``validation_step``, ``test_step`` and
@@ -10,28 +10,34 @@ the epoch's mean (``train/loss``) is accumulated on the device, with no copy to 
 per step.
 """
 
-from collections import Counter
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule
 
+from common.data_protocol import data_attribute
 from common.messages import UserError
+from lit_models.layers.pretrained import load_weights
+from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
 
 
 class Task(LightningModule):
     """Base of all tasks.
 
     Args:
-        optimizer: Makes an optimiser from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
-        lr_scheduler: Makes a schedule from an optimiser; None keeps the rate constant.
-        lr_interval: Whether the schedule moves after each ``epoch`` or each optimiser ``step``.
+        net: The network. A leaf (``@trains(LeNet)``) builds its own where none is given.
+        weights: A file of weights to start from, or the name of published ones, where the network can read them
+            (``lit_models/layers/pretrained.py``). They are read when a run begins that loads no checkpoint: afterwards
+            the file is not needed.
+        optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
+        lr_scheduler: Makes a schedule from an optimizer; None keeps the rate constant.
+        lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``.
         lr_monitor: The metric that ``ReduceLROnPlateau`` watches; other schedules ignore it.
-        decay_biases: False exempts biases and normalisation gains (parameters with fewer than two dimensions) from
-            the optimiser's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
+        decay_biases: False exempts biases and normalization gains (parameters with fewer than two dimensions) from
+            the optimizer's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
     """
 
     net: nn.Module
@@ -41,6 +47,8 @@ class Task(LightningModule):
 
     def __init__(
         self,
+        net: nn.Module | None = None,
+        weights: str = "",
         optimizer: OptimizerCallable = torch.optim.SGD,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["step", "epoch"] = "epoch",
@@ -48,7 +56,12 @@ class Task(LightningModule):
         decay_biases: bool = True,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["optimizer", "lr_scheduler"])
+        self.save_hyperparameters(ignore=["net", "optimizer", "lr_scheduler"])
+        if net is not None:
+            if not hasattr(type(self), "network") and not type(self).__module__.startswith("lit_models.tasks."):
+                raise UserError(f"{type(self).__name__} builds its own network: model.net is for classes of @trains")
+            self.net = net
+        self.weights, self.weights_wanted = weights, bool(weights)
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
@@ -68,25 +81,33 @@ class Task(LightningModule):
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*inputs)
 
-    # -- many processes -------------------------------------------------------------------------------------------
+    def on_fit_start(self) -> None:
+        """Reads the weights to start from, once, unless a checkpoint was loaded."""
+        if self.weights_wanted:
+            self.weights_wanted = False
+            load_weights(self.net, self.weights)
+
+    on_validation_start = on_test_start = on_predict_start = on_fit_start
 
     def configure_model(self) -> None:
-        """Under ``-c trainer/fsdp`` each process keeps its share of the parameters of each layer of ``net``."""
+        """Under ``-c trainer/fsdp`` each process keeps its part of the parameters of each layer of ``net``."""
         if self.device_mesh is not None and not isinstance(getattr(self, "net", None), FSDPModule):
             shard(self, self.device_mesh["data_parallel"])
+
+    def data_attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute of the datamodule in use (``common/data_protocol.py``), or the default."""
+        return data_attribute(self._trainer, name, default)
 
     def mean_count(self, count: Tensor) -> Tensor:
         """The mean over all processes of the number of items in a loss, a tensor (): ``count`` itself in one process.
 
-        For losses over a number of items that differs from process to process (tokens that are no padding): DDP takes
+        For losses over a number of items that differs from process to process (tokens that are not padding): DDP takes
         the mean of the processes' gradients, so the sum of a process's losses divided by this gives the gradient of the
         mean over all items, where the mean of means would give short batches' items more weight.
         """
-        if self._trainer is None or self.trainer.world_size == 1:
-            return count
-        return self.trainer.strategy.reduce(count.detach().float().clone(), reduce_op="mean")
+        return mean_over_processes(self, count)
 
-    # -- optimisation ---------------------------------------------------------------------------------------------
+    # -- optimization ---------------------------------------------------------------------------------------------
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All trainable parameters, the undecayed ones in a group of their own where ``decay_biases`` is False."""
@@ -125,92 +146,5 @@ class Task(LightningModule):
         checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.weights_wanted = False
         self.epoch_loss.restore(checkpoint.get("epoch_loss"))
-
-
-class EpochMean:
-    """The mean of a per-batch loss over one epoch, weighted by batch size and summed on the device in double precision.
-
-    It is no buffer, since weight averaging would average it, and it carries its epoch's number, since a run resumed in
-    the middle of an epoch calls neither ``on_train_epoch_start`` nor, at times, ``on_train_epoch_end``.
-    """
-
-    def __init__(self) -> None:
-        self.epoch = -1
-        self.total: Tensor | None = None  # (): the weighted sum of this rank
-        self.count: float | Tensor = 0.0
-        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first use knows its rank
-
-    def update(self, epoch: int, loss: Tensor, count: int | Tensor) -> None:
-        """Adds a batch's mean ``loss`` () over ``count`` items: one operation on the device where count is a number."""
-        if epoch != self.epoch:
-            self.epoch, self.saved, self.total, self.count = epoch, None, None, 0.0
-        self._take_saved()
-        if self.total is None:
-            self.total = torch.zeros((), dtype=precise(loss.device), device=loss.device)
-        elif self.total.device != loss.device:
-            self.total = self.total.to(loss.device)
-        if isinstance(count, Tensor):
-            self.total += loss * count
-        else:
-            self.total.add_(loss, alpha=count)
-        self.count = self.count + count
-
-    def compute(self, epoch: int, gather: Any) -> Tensor:
-        """The mean over all ranks; NaN when nothing was recorded in this epoch."""
-        state = self.state(gather) if epoch == self.epoch else {}
-        if "total" not in state:
-            return torch.tensor(float("nan"))
-        total, count = state["total"].sum(0)
-        return (total / count).float()
-
-    def state(self, gather: Any) -> dict[str, Any]:
-        """The epoch and each rank's sum and count (world, 2), plain enough for ``torch.load(weights_only=True)``."""
-        self._take_saved()
-        if self.total is None:
-            return {"epoch": -1}
-        count = torch.as_tensor(self.count, dtype=self.total.dtype, device=self.total.device)
-        return {"epoch": self.epoch, "total": gather(torch.stack([self.total, count])).reshape(-1, 2).cpu()}
-
-    def restore(self, state: dict[str, Any] | None) -> None:
-        if state and "total" in state:
-            self.epoch, self.saved, self.total = state["epoch"], state["total"], None
-
-    def _take_saved(self) -> None:
-        """Takes this rank's part of a restored sum; with another number of ranks, rank 0 takes all of it."""
-        if self.saved is None:
-            return
-        ranks = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ranks else (0, 1)
-        mine = self.saved[rank] if len(self.saved) == world else self.saved.sum(0) * (rank == 0)
-        self.total, self.count, self.saved = mine[0].clone(), float(mine[1]), None
-
-
-def shard(model: LightningModule, mesh: Any) -> None:
-    """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
-
-    A parameter that two layers share (tied embeddings) stays with the whole.
-
-    Args:
-        model: Its ``net`` holds all its parameters.
-        mesh: The processes that share them.
-
-    Raises:
-        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average.
-    """
-    net = getattr(model, "net", None)
-    if not isinstance(net, nn.Module) or len(list(net.parameters())) != len(list(model.parameters())):
-        raise UserError(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
-    layers = list(net.children())
-    while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
-        layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]
-    uses = Counter(p for layer in layers for p in set(layer.parameters()))
-    for layer in layers:
-        if any(True for _ in layer.parameters()) and all(uses[p] == 1 for p in layer.parameters()):
-            fully_shard(layer, mesh=mesh)
-    fully_shard(net, mesh=mesh)
-
-
-def precise(device: torch.device) -> torch.dtype:
-    """The most precise type of floating-point numbers that a device has."""
-    return torch.float32 if device.type == "mps" else torch.float64

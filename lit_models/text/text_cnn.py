@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from lit_models.tasks.classifier import Classifier
+from lit_models.tasks.trains import trains
 
 
 class TextCNN(nn.Module):
@@ -84,44 +85,24 @@ class TextCNN(nn.Module):
         return features.masked_fill(outside, -torch.inf).amax(2)
 
 
+@trains(TextCNN)
 class LitTextCNN(Classifier):
     """``TextCNN`` trained as a classifier of tokens x (B, seq_len).
 
     Args:
-        vocab_size, num_classes: As of the data.
         seq_len: Length of the rows, for ``example_input`` alone.
-        embed_size, kernel_sizes, num_channels, dropout, frozen, pooling, pad_id: See ``TextCNN``.
         vectors: A text file of pretrained word vectors, ``word v1 v2 ...`` on each line as GloVe's, from which every
-        table
-            takes the words of the vocabulary; other words keep their random start.
+            table takes the words of the vocabulary; other words keep their random start.
         **task: See ``Classifier``.
     """
 
-    def __init__(
-        self,
-        vocab_size: int = 10_000,
-        num_classes: int = 2,
-        seq_len: int = 50,
-        embed_size: int = 100,
-        kernel_sizes: Sequence[int] = (3, 4, 5),
-        num_channels: int = 100,
-        dropout: float = 0.5,
-        frozen: bool = False,
-        pooling: Literal["max", "mean"] = "max",
-        vectors: str = "",
-        pad_id: int = 0,
-        **task: Any,
-    ) -> None:
-        super().__init__(num_classes=num_classes, **task)
-        self.net = TextCNN(
-            vocab_size, num_classes, embed_size, kernel_sizes, num_channels, dropout, frozen, pooling, pad_id
-        )
+    def __init__(self, seq_len: int = 50, vectors: str = "", **task: Any) -> None:
+        super().__init__(**task)
         self.vectors = vectors
-        self.example_input = torch.full((1, seq_len), (pad_id + 1) % vocab_size)
 
     def setup(self, stage: str) -> None:
         """Fills the tables from ``vectors``, by the words of ``datamodule.vocabulary``, before training begins."""
-        vocabulary: list[str] | None = getattr(getattr(self.trainer, "datamodule", None), "vocabulary", None)
+        vocabulary: list[str] | None = self.data_attribute("vocabulary")
         if stage == "fit" and self.vectors and vocabulary:
             tables: Any = [self.net.embedding, self.net.frozen]
             for table in filter(None, tables):

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from matplotlib.figure import Figure
 
-from callbacks.figures import new_figure
+from callbacks.pictures.figures import new_figure
 from scripts.evidence.results_page import training_seconds
 from scripts.front.recipes import CONFIGS
 

@@ -33,6 +33,7 @@ from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.links import declared_links
+from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, wandb_id
 from scripts.front.signals import ending_on_signals
 
@@ -78,10 +79,10 @@ class DiveCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self._parse(parser)
-        inferred = self._infer()
-        if inferred:
-            sys.argv += inferred
-            self._parse(parser)
+        for more in (self._infer, self._sizes_of_own_network):
+            if words := more():
+                sys.argv += words
+                self._parse(parser)
         self._refuse_linked_targets()
         section = self._section()
         model = section.get("model")
@@ -140,6 +141,14 @@ class DiveCLI(LightningCLI):
             return []
         values = infer(**{k: given.get(k) for k in inspect.signature(infer).parameters})
         return [f"--data.init_args.{key}={value}" for key, value in values.items() if not given.get(key)]
+
+    def _sizes_of_own_network(self) -> list[str]:
+        data, model = self._section().get("data"), self._section().get("model")
+        net = (model.get("init_args") or {}).get("net") if model else None
+        if not data or net is None or not hasattr(net, "class_path"):
+            return []
+        given, sizes = dict(net.get("init_args") or {}), dict(data.init_args)
+        return sizes_for(import_class(net.class_path), given, sizes, self.link_names)
 
     def _refuse_linked_targets(self) -> None:
         for name in sorted(self.linked()):

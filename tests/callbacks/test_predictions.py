@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from callbacks.predictions import Predictions, interleave
+from callbacks.predictions import Predictions
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -38,11 +38,6 @@ def test_predictions_are_in_the_units_that_the_data_says(tmp_path: Path) -> None
     small_trainer(tmp_path, Predictions()).predict(model, datamodule=data)
     row = next(csv.DictReader((tmp_path / "predictions.csv").open()))
     assert sum(float(row[f"p({name})"]) for name in data.class_names) == pytest.approx(1000, abs=0.1)
-
-
-def test_rows_dealt_out_to_ranks_come_back_in_order() -> None:
-    whole = torch.randn(7, 2)
-    assert torch.equal(interleave([whole[rank::3] for rank in range(3)]), whole)
 
 
 def test_written_texts_are_one_column(tmp_path: Path) -> None:

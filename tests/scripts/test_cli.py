@@ -78,7 +78,7 @@ def test_mistake_in_the_command_is_one_line(argv: list[str], says: str, capsys: 
         ("model: {init_args: {poling: max}}\n", "model.poling: did you mean 'model.pooling'?"),
         ("model: {init_args: {num_classes: 3}}\n", "own.yaml: model.num_classes would be overwritten"),
         ("model: {class_path: lit_models.cnn.lenett.LitLeNet}\n", "no class 'lenett' in lit_models.cnn"),
-        ("trainer: {callbacks+: [{class_path: callbacks.curves.Curvs}]}\n", "did you mean 'Curves'?"),
+        ("trainer: {callbacks+: [{class_path: callbacks.pictures.curves.Curvs}]}\n", "did you mean 'Curves'?"),
         (
             "model: {init_args: {optimizer: {class_path: torch.optim.Adam, init_args: {lr: fast}}}}\n",
             "model.optimizer.lr must be float, not 'fast'",

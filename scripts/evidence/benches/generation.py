@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.attention.gpt import GPT
+from lit_models.attention.gpt_decoder import GPTDecoder
 from lit_models.attention.gpt_weights import convert
-from lit_models.attention.gpt_writer import GPTWriter
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import Step, generate
 from lit_models.layers.packed_linear import PackedLinear
@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 @cache
 @torch.inference_mode(False)
-def models() -> tuple[GPTWriter, Any]:
+def models() -> tuple[GPTDecoder, Any]:
     """Ours and Hugging Face's, with the same weights. Wide ones: no two tokens are nearly equally probable."""
     import transformers
 
@@ -40,14 +40,14 @@ def models() -> tuple[GPTWriter, Any]:
             nn.init.normal_(parameter, std=0.1)
     ours = GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS)
     ours.load_state_dict(convert(ours, theirs.state_dict()))
-    return GPTWriter(ours), theirs
+    return GPTDecoder(ours), theirs
 
 
 def prompts(rows: int) -> Tensor:
     return torch.randint(1, VOCABULARY, (rows, PROMPT), generator=torch.Generator().manual_seed(rows))
 
 
-def stepper(net: GPTWriter, probabilities: bool = False) -> Step:
+def stepper(net: GPTDecoder, probabilities: bool = False) -> Step:
     def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
         logits, state = net.decode(last[:, None], state)
         return logits[:, -1].log_softmax(-1) if probabilities else logits[:, -1], state
@@ -135,10 +135,10 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
 
 @cache
 @torch.inference_mode(False)
-def windowed() -> GPTWriter:
+def windowed() -> GPTDecoder:
     """Rotary positions, so that there is no end, and a sliding window."""
     torch.manual_seed(0)
-    return GPTWriter(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, form="llama", window=WINDOW))
+    return GPTDecoder(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, variant="llama", window=WINDOW))
 
 
 @torch.inference_mode()

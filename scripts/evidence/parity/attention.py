@@ -55,11 +55,11 @@ def copy_attention(ours: MultiHeadAttention, theirs: nn.MultiheadAttention) -> N
     ours.output.load_state_dict(theirs.out_proj.state_dict(), strict=bias)
 
 
-def our_attention(keep_weights: bool) -> Tensors:
+def our_attention(need_weights: bool) -> Tensors:
     theirs, x = torch_attention(), inputs()
     ours = MultiHeadAttention(D, HEADS, bias=True).double()
     copy_attention(ours, theirs)
-    ours.keep_weights = keep_weights
+    ours.need_weights = need_weights
     output = ours(x, mask=length_mask(LENGTHS, 7))
     return with_gradients(output, x=x, qkv=ours.qkv.weight, projection=ours.output.weight)
 
@@ -81,7 +81,7 @@ def copy_layer(ours: Any, theirs: Any) -> None:
     norms = [theirs.norm1, theirs.norm2]
     targets = [ours.attention_norm, ours.feed_forward_norm]
     if ours.has_memory:
-        copy_attention(ours.memory_attention, theirs.multihead_attn)
+        copy_attention(ours.cross_attention, theirs.multihead_attn)
         norms, targets = [*norms, theirs.norm3], [ours.attention_norm, ours.memory_norm, ours.feed_forward_norm]
     for target, norm in zip(targets, norms, strict=True):
         target.load_state_dict(norm.state_dict())

@@ -24,7 +24,7 @@ def tokens() -> Tensor:
     return torch.randint(4, V, (3, 9))
 
 
-def hugging_face(form: str) -> Any:
+def hugging_face(variant: str) -> Any:
     """A model of random weights, wide enough that no two tokens are nearly equally probable."""
     import transformers
 
@@ -32,7 +32,7 @@ def hugging_face(form: str) -> Any:
     net: Any
     sizes: dict[str, Any] = {"vocab_size": V, "bos_token_id": 1, "eos_token_id": EOS, "pad_token_id": 0}
     torch.manual_seed(2)
-    if form == "gpt2":
+    if variant == "gpt2":
         config = transformers.GPT2Config(n_positions=CONTEXT, n_embd=D, n_layer=LAYERS, n_head=HEADS, **sizes)
         net = transformers.GPT2LMHeadModel(config)
     else:
@@ -48,16 +48,16 @@ def hugging_face(form: str) -> Any:
         )
         net = transformers.LlamaForCausalLM(modern)
     for parameter in net.parameters():
-        nn.init.normal_(parameter, mean=1.0 if parameter.ndim == 1 and form == "llama" else 0.0, std=0.3)
+        nn.init.normal_(parameter, mean=1.0 if parameter.ndim == 1 and variant == "llama" else 0.0, std=0.3)
     return net.double().eval()
 
 
-def ours(form: str) -> GPT:
-    modern: dict[str, Any] = {"num_kv_heads": 2, "ffn_size": 40, "form": "llama", "tied": False}
+def ours(variant: str) -> GPT:
+    modern: dict[str, Any] = {"num_kv_heads": 2, "ffn_size": 40, "variant": "llama", "tied": False}
     torch.set_default_dtype(torch.float64)  # the tables of positions are made in it
-    net = GPT(V, CONTEXT, D, LAYERS, HEADS, **(modern if form == "llama" else {})).eval()
+    net = GPT(V, CONTEXT, D, LAYERS, HEADS, **(modern if variant == "llama" else {})).eval()
     torch.set_default_dtype(torch.float32)
-    net.load_state_dict(convert(net, hugging_face(form).state_dict()))
+    net.load_state_dict(convert(net, hugging_face(variant).state_dict()))
     return net
 
 
@@ -67,20 +67,20 @@ def quantities(logits: Tensor, weights: dict[str, Tensor]) -> Tensors:
     return found | {f"grad {name}": weight.grad for name, weight in weights.items()}
 
 
-def our_logits(form: str) -> Tensors:
-    net = ours(form)
+def our_logits(variant: str) -> Tensors:
+    net = ours(variant)
     layer: Any = net.layers[1]
     logits = net(tokens())
     weights = {"embedding": net.embedding.weight, "norm": net.norm.weight, "output": layer.attention.output.weight}
     return quantities(logits, weights)  # type: ignore[arg-type]
 
 
-def their_logits(form: str, break_it: Callable[[Any], None] | None = None) -> Tensors:
-    net = hugging_face(form)
+def their_logits(variant: str, break_it: Callable[[Any], None] | None = None) -> Tensors:
+    net = hugging_face(variant)
     if break_it:
         break_it(net)
     logits = net(tokens()).logits
-    if form == "gpt2":
+    if variant == "gpt2":
         body, output = net.transformer, net.transformer.h[1].attn.c_proj.weight
         found = quantities(logits, {"embedding": body.wte.weight, "norm": body.ln_f.weight, "output": output})
         return found | {"grad output": found["grad output"].T}
@@ -119,9 +119,9 @@ def as_numbers(rows: list[list[int]]) -> Tensor:
     return table
 
 
-def our_writing(form: str, beams: int, length_penalty: float = 1.0, lost: bool = False) -> Tensors:
+def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: bool = False) -> Tensors:
     """``lost`` is the book's mistake: each new token stands at position 0."""
-    net, prompt, seen = ours(form), tokens(), []
+    net, prompt, seen = ours(variant), tokens(), []
     with torch.no_grad():
         _, state = net.decode(prompt[:, :-1], None)
         if lost:
@@ -140,8 +140,8 @@ def our_writing(form: str, beams: int, length_penalty: float = 1.0, lost: bool =
     return {"tokens": as_numbers([best[0].tokens for best in found]), "scores": scores}
 
 
-def their_writing(form: str, beams: int) -> Tensors:
-    prompt, net = tokens(), hugging_face(form)
+def their_writing(variant: str, beams: int) -> Tensors:
+    prompt, net = tokens(), hugging_face(variant)
     settings: dict[str, Any] = {"max_new_tokens": NEW, "do_sample": False, "num_beams": beams}
     if beams > 1:
         settings |= {"early_stopping": True, "length_penalty": 1.0}
@@ -163,7 +163,7 @@ CHECKS = [
     ),
     Check(
         name="attention/llama",
-        claim="GPT of form llama, grouped queries, with Hugging Face's weights against LlamaForCausalLM",
+        claim="GPT of variant llama, grouped queries, with Hugging Face's weights against LlamaForCausalLM",
         package="transformers",
         ours=partial(our_logits, "llama"),
         reference=partial(their_logits, "llama"),
@@ -174,18 +174,18 @@ CHECKS = [
     ),
     *(
         Check(
-            name=f"attention/{form}_greedy",
+            name=f"attention/{variant}_greedy",
             without="gradients: tokens have none",
-            claim=f"What {form} writes with our cache against transformers' generate, greedily",
+            claim=f"What {variant} writes with our cache against transformers' generate, greedily",
             package="transformers",
-            ours=partial(our_writing, form, 1),
-            reference=partial(their_writing, form, 1),
+            ours=partial(our_writing, variant, 1),
+            reference=partial(their_writing, variant, 1),
             control=control,
             mistake=mistake,
             tolerance=1e-5,
             why="transformers hands out its logits in single precision",
         )
-        for form, control, mistake in (
+        for variant, control, mistake in (
             ("gpt2", partial(our_writing, "gpt2", 1, lost=True), "position 0 for each new token, as in the book"),
             ("llama", partial(their_writing, "gpt2", 1), "another network"),
         )

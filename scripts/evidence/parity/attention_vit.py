@@ -20,7 +20,7 @@ def compared(net: nn.Module, patches: Tensor, token: Tensor) -> Tensors:
     return with_gradients(net(x), x=x, patches=patches, token=token)
 
 
-# -- torchvision's form --------------------------------------------------------------------------------------------
+# -- torchvision's variant --------------------------------------------------------------------------------------------
 
 
 def torchvision_vit() -> Any:
@@ -47,7 +47,7 @@ def their_vit_with_torchs_epsilon() -> Tensors:
     return their_vit(1e-5)
 
 
-# -- the book's form -----------------------------------------------------------------------------------------------
+# -- the book's variant -----------------------------------------------------------------------------------------------
 
 
 class BookViT(nn.Module):
@@ -78,7 +78,7 @@ def book_vit(pre_norm: bool = True) -> BookViT:
 
 
 def our_book_vit() -> Tensors:
-    theirs, net = book_vit(), ViT(3, 5, 12, 4, D, 2, HEADS, FFN, form="book").double()
+    theirs, net = book_vit(), ViT(3, 5, 12, 4, D, 2, HEADS, FFN, variant="book").double()
     assert net.positions is not None
     net.patches.load_state_dict(theirs.patches.state_dict())
     net.class_token.data, net.positions.weight.data = theirs.token.data, theirs.positions.data[None]
@@ -110,7 +110,7 @@ CHECKS = [
     ),
     Check(
         name="attention/vit_book",
-        claim="Vision transformer of form book against torch's encoder layers",
+        claim="Vision transformer of variant book against torch's encoder layers",
         package="torch",
         ours=our_book_vit,
         reference=their_book_vit,

@@ -43,13 +43,13 @@ PAPER_PARAMETERS = 60_965_224  # of the 2012 network with 227 pixels and 1,000 c
 
 
 def grouped() -> AlexNet:
-    net = AlexNet(3, 5, 67, form="grouped", width=0.125, pool_size=1, hidden_size=16)
+    net = AlexNet(3, 5, 67, variant="grouped", width=0.125, pool_size=1, hidden_size=16)
     return filled(net)  # type: ignore[return-value]
 
 
 def our_alexnet() -> Tensors:
     with torch.device("meta"):
-        count = sum(p.numel() for p in AlexNet(image_size=227, form="grouped").parameters())
+        count = sum(p.numel() for p in AlexNet(image_size=227, variant="grouped").parameters())
     net = grouped()
     return compared(net, net, (3, 3, 67, 67)) | {"number of parameters": torch.tensor([count], dtype=torch.float64)}
 

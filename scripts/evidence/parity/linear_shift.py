@@ -97,7 +97,7 @@ def our_covariate_shift() -> Tensors:
     loss.backward()
     linear = model.net.linear
     assert linear.weight.grad is not None
-    return {"weights": model.weights(source), "loss": loss, "grad": linear.weight.grad[0]}
+    return {"weights": model.row_weights(source), "loss": loss, "grad": linear.weight.grad[0]}
 
 
 def sklearn_covariate_shift(counts: bool = True) -> Tensors:

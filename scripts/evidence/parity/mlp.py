@@ -70,7 +70,7 @@ def numpy_mlp(skip_derivative: bool = False) -> Tensors:
 
 
 def our_dropout(train: bool) -> Tensors:
-    net = DropoutMLP(16, 5, hidden_size=8, p=0.4).double().train(train)
+    net = DropoutMLP(16, 5, hidden_size=8, dropout=0.4).double().train(train)
     torch.manual_seed(4)
     return quantities(net, net(images()))
 
@@ -102,7 +102,7 @@ def torch_dropout(train: bool, kind: type[nn.Module] = nn.Dropout) -> Tensors:
     hidden = [layer for width in (16, 8) for layer in (nn.Linear(width, 8), nn.ReLU(), kind(0.4))]
     net = nn.Sequential(*hidden, nn.Linear(8, 5)).double().train(train)
     torch.manual_seed(0)  # the weights of our_dropout
-    weights = DropoutMLP(16, 5, hidden_size=8, p=0.4).state_dict().values()
+    weights = DropoutMLP(16, 5, hidden_size=8, dropout=0.4).state_dict().values()
     net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
     torch.manual_seed(4)
     return quantities(net, net(images().flatten(1)))

@@ -269,7 +269,9 @@ def test_streamed_training_gives_the_weights_and_predictions_of_the_fast_lane(tm
     for limit in (2000, 0):
         torch.manual_seed(0)
         data = ImageFolder(str(tmp_path / "images"), batch_size=4, memory_limit_mb=limit, num_workers=0, flip=True)
-        model = LitLeNet(data.in_channels, data.num_classes, data.image_size, activation="relu")
+        model = LitLeNet(
+            in_channels=data.in_channels, num_classes=data.num_classes, image_size=data.image_size, activation="relu"
+        )
         quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
         trainer = Trainer(accelerator="cpu", max_epochs=2, enable_checkpointing=False, **quiet)
         trainer.fit(model, data)

@@ -21,7 +21,16 @@ class TestLitGPT(LanguageModelBattery):
     settings: dict[str, Any] = {}
 
     def model(self) -> LitGPT:
-        return LitGPT(7, 6, 16, num_layers=1, num_heads=2, dropout=0.0, optimizer=ADAM, **self.settings)
+        return LitGPT(
+            vocab_size=7,
+            seq_len=6,
+            hidden_size=16,
+            num_layers=1,
+            num_heads=2,
+            dropout=0.0,
+            optimizer=ADAM,
+            **self.settings,
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         text = torch.arange(24).reshape(4, 6) % 7
@@ -31,7 +40,7 @@ class TestLitGPT(LanguageModelBattery):
 class TestModern(TestLitGPT):
     # embedding, projections 16 * (16 + 2 * 8 + 16), three matrices of 16 * 64, three norms
     parameters = 112 + 16 * 48 + 3 * 16 * 64 + 3 * 16
-    settings = {"form": "llama", "num_kv_heads": 1}
+    settings = {"variant": "llama", "num_kv_heads": 1}
 
 
 def small(**settings: Any) -> GPT:
@@ -47,12 +56,12 @@ def step(net: GPT) -> Any:
     return one
 
 
-FORMS = {"gpt2": {}, "llama": {"form": "llama", "num_kv_heads": 2}, "window": {"form": "llama", "window": 3}}
+VARIANTS = {"gpt2": {}, "llama": {"variant": "llama", "num_kv_heads": 2}, "window": {"variant": "llama", "window": 3}}
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_decoding_with_the_cache_equals_the_whole(form: str) -> None:
-    net, tokens = small(**FORMS[form]), torch.randint(11, (3, 10))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_decoding_with_the_cache_equals_the_whole(variant: str) -> None:
+    net, tokens = small(**VARIANTS[variant]), torch.randint(11, (3, 10))
     parts, state = [], None
     for piece in tokens.split([4, 1, 1, 1, 3], 1):
         logits, state = net.decode(piece, state)
@@ -60,9 +69,9 @@ def test_decoding_with_the_cache_equals_the_whole(form: str) -> None:
     torch.testing.assert_close(torch.cat(parts, 1), net(tokens))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_greedy_writing_equals_writing_without_a_cache(form: str) -> None:
-    net, prompt = small(**FORMS[form]), torch.randint(11, (2, 3))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_greedy_writing_equals_writing_without_a_cache(variant: str) -> None:
+    net, prompt = small(**VARIANTS[variant]), torch.randint(11, (2, 3))
     text = prompt
     for _ in range(8):
         text = torch.cat([text, net(text)[:, -1:].argmax(-1)], 1)
@@ -80,7 +89,7 @@ def test_a_beam_finds_at_least_what_greedy_finds() -> None:
 
 
 def test_a_window_limits_what_a_token_sees() -> None:
-    net = small(form="llama", window=2)  # two layers: the token before, and the one before that
+    net = small(variant="llama", window=2)  # two layers: the token before, and the one before that
     tokens = torch.randint(10, (1, 8))
     other = tokens.clone()
     other[0, 0] += 1
@@ -92,7 +101,7 @@ def test_learned_positions_end_with_the_context_and_rotary_ones_do_not() -> None
     tokens = torch.randint(11, (1, 13))
     with pytest.raises(UserError, match="context of 12"):
         small()(tokens)
-    assert small(form="llama")(tokens).shape == (1, 13, 11)
+    assert small(variant="llama")(tokens).shape == (1, 13, 11)
 
 
 def test_a_text_longer_than_the_context_goes_on_from_its_last_half() -> None:
@@ -108,17 +117,17 @@ def test_a_text_longer_than_the_context_goes_on_from_its_last_half() -> None:
 
 
 def test_cost_of_the_window_does_not_grow() -> None:
-    net, state = small(form="llama", window=4), None
+    net, state = small(variant="llama", window=4), None
     for _ in range(20):
         _, state = net.decode(torch.ones(1, 1, dtype=torch.long), state)
         assert state.own[0].pairs.shape[2] == 4
     assert state.length == 20
 
 
-@pytest.mark.parametrize("form", ["gpt2", "llama"])
+@pytest.mark.parametrize("variant", ["gpt2", "llama"])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_copy_for_decoding_has_the_same_numbers(form: Literal["gpt2", "llama"], rows: int) -> None:
-    net, tokens = small(form=form).float(), torch.randint(11, (rows, 5))
+def test_the_copy_for_decoding_has_the_same_numbers(variant: Literal["gpt2", "llama"], rows: int) -> None:
+    net, tokens = small(variant=variant).float(), torch.randint(11, (rows, 5))
     state = {name: value.clone() for name, value in net.state_dict().items()}
     copy = net.for_decoding()
     assert not any(isinstance(module, nn.Linear) for module in copy.modules())

@@ -10,15 +10,16 @@ from torch.utils.data import DataLoader
 
 from common.messages import UserError
 from lit_models.attention.gpt import GPT, LitGPT
-from lit_models.attention.gpt_weights import convert, load_hugging_face
+from lit_models.attention.gpt_weights import convert
+from lit_models.layers.pretrained import load_weights
 from tests.small import small_trainer
 
 transformers = pytest.importorskip("transformers")
 
 
-def theirs(form: str) -> Any:
+def theirs(variant: str) -> Any:
     torch.manual_seed(0)
-    if form == "gpt2":
+    if variant == "gpt2":
         return transformers.GPT2LMHeadModel(
             transformers.GPT2Config(vocab_size=13, n_positions=8, n_embd=12, n_layer=2, n_head=3)
         ).eval()
@@ -37,28 +38,28 @@ def theirs(form: str) -> Any:
 SIZES: dict[str, dict[str, Any]] = {
     "gpt2": {"seq_len": 8, "hidden_size": 12, "num_layers": 2, "num_heads": 3},
     "llama": {
-        **{"seq_len": 8, "hidden_size": 12, "num_layers": 2, "num_heads": 3, "form": "llama"},
+        **{"seq_len": 8, "hidden_size": 12, "num_layers": 2, "num_heads": 3, "variant": "llama"},
         **{"num_kv_heads": 1, "ffn_size": 20, "tied": False},
     },
 }
 
 
-@pytest.mark.parametrize("form", SIZES)
-def test_a_file_gives_the_same_logits(form: str, tmp_path: Path) -> None:
-    model, tokens = theirs(form), torch.randint(13, (2, 7))
+@pytest.mark.parametrize("variant", SIZES)
+def test_a_file_gives_the_same_logits(variant: str, tmp_path: Path) -> None:
+    model, tokens = theirs(variant), torch.randint(13, (2, 7))
     model.save_pretrained(tmp_path)  # one name for a tensor that has two
     save_model(model, str(tmp_path / "other.safetensors"))  # the other name
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")  # both
     for file in ("model.safetensors", "other.safetensors", "pytorch_model.bin"):
-        net = GPT(13, **SIZES[form]).eval()
-        load_hugging_face(net, str(tmp_path / file))
+        net = GPT(13, **SIZES[variant]).eval()
+        load_weights(net, str(tmp_path / file))
         torch.testing.assert_close(net(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("form", SIZES)
-def test_names_without_their_prefix_are_known(form: str) -> None:
-    model, net = theirs(form), GPT(13, **SIZES[form]).eval()
-    inner = model.transformer if form == "gpt2" else model.model
+@pytest.mark.parametrize("variant", SIZES)
+def test_names_without_their_prefix_are_known(variant: str) -> None:
+    model, net = theirs(variant), GPT(13, **SIZES[variant]).eval()
+    inner = model.transformer if variant == "gpt2" else model.model
     net.load_state_dict(convert(net, inner.state_dict() | {"lm_head.weight": model.lm_head.weight}))
     tokens = torch.randint(13, (2, 7))
     torch.testing.assert_close(net(tokens), model(tokens).logits, atol=1e-5, rtol=1e-4)
@@ -67,7 +68,7 @@ def test_names_without_their_prefix_are_known(form: str) -> None:
 def test_a_run_begins_with_them_and_its_checkpoint_needs_no_file(tmp_path: Path) -> None:
     file, tokens = tmp_path / "pytorch_model.bin", torch.randint(13, (2, 7))
     torch.save(theirs("gpt2").state_dict(), file)
-    model = LitGPT(13, **SIZES["gpt2"], weights=str(file))
+    model = LitGPT(vocab_size=13, **SIZES["gpt2"], weights=str(file))
     trainer = small_trainer(tmp_path)
     loaded = DataLoader([(tokens, tokens)], batch_size=None)
     trainer.validate(model, loaded, verbose=False)
@@ -85,8 +86,8 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     for change, message in (
         ({"num_layers": 3}, r"lacks h\.2\.ln_1\.weight"),
         ({"hidden_size": 24}, "other shapes"),
-        ({"form": "llama"}, "lacks norm"),
+        ({"variant": "llama"}, "lacks norm"),
     ):
         with pytest.raises(UserError, match=message) as caught:
-            load_hugging_face(GPT(13, **(SIZES["gpt2"] | change)), file)
+            load_weights(GPT(13, **(SIZES["gpt2"] | change)), file)
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2

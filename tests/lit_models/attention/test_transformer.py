@@ -16,7 +16,9 @@ class TestLitTransformer(Seq2SeqBattery):
 
     def model(self) -> LitTransformer:
         sizes = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "ffn_size": 24, "dropout": 0.0}
-        return LitTransformer(9, 9, max_length=8, **sizes, **self.settings, optimizer=ADAM)  # type: ignore[arg-type]
+        return LitTransformer(
+            source_vocab_size=9, target_vocab_size=9, max_length=8, **sizes, **self.settings, optimizer=ADAM
+        )  # type: ignore[arg-type]
 
     def batch(self) -> tuple[Tensor, ...]:
         source = torch.tensor([[4, 5, 6, 2], [6, 5, 2, 0], [5, 2, 0, 0], [7, 4, 2, 0]])

@@ -30,7 +30,7 @@ class TestLitViT(ClassifierBattery):
 
 class TestBookForm(TestLitViT):
     parameters = TestLitViT.parameters - 4 * 16  # no biases in the attention
-    settings = {"form": "book"}
+    settings = {"variant": "book"}
 
 
 def vit(**settings: Any) -> ViT:

@@ -15,7 +15,15 @@ class TestLitDenseNet(ClassifierBattery):
     overfit_steps = 50
 
     def model(self) -> LitDenseNet:
-        return LitDenseNet(1, image_size=16, block_layers=(2, 2), growth=4, stem="small", optimizer=ADAM)
+        return LitDenseNet(
+            num_classes=10,
+            in_channels=1,
+            image_size=16,
+            block_layers=(2, 2),
+            growth=4,
+            stem="small",
+            optimizer=ADAM,
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.rand(8, 1, 16, 16), torch.arange(8)
@@ -49,9 +57,12 @@ def test_a_block_keeps_its_input_and_adds_the_newest_maps_last() -> None:
 )
 def test_the_least_size_works_and_one_less_is_refused(blocks: int, stem: Any, least: int) -> None:
     sizes: Any = {"block_layers": (1,) * blocks, "growth": 2, "stem": stem}
-    assert LitDenseNet(image_size=least, **sizes).eval()(torch.rand(1, 3, least, least)).shape == (1, 10)
+    assert LitDenseNet(num_classes=10, image_size=least, **sizes).eval()(torch.rand(1, 3, least, least)).shape == (
+        1,
+        10,
+    )
     with pytest.raises(ValueError, match=f"DenseNet needs at least {least} pixels"):
-        LitDenseNet(image_size=least - 1, **sizes)
+        LitDenseNet(num_classes=10, image_size=least - 1, **sizes)
 
 
 def test_weights_bring_the_published_form() -> None:

@@ -69,7 +69,9 @@ def test_a_cost_that_no_network_has_is_refused() -> None:
 
 
 def test_each_network_trains_as_if_it_were_alone(tmp_path: Path) -> None:
-    model = LitDesignSpace(("any",), 2, 0.03, 2, image_size=8, num_classes=4, optimizer=ADAM)
+    model = LitDesignSpace(
+        spaces=("any",), population=2, cost=0.03, stages=2, image_size=8, num_classes=4, optimizer=ADAM
+    )
     x, y = torch.rand(8, 1, 8, 8), torch.arange(8) % 4
     alone = DesignSpace("any", 2, 0.03, 2, image_size=8, num_classes=4).networks[1]
     alone.load_state_dict(model.net[0].networks[1].state_dict())
@@ -84,7 +86,9 @@ def test_each_network_trains_as_if_it_were_alone(tmp_path: Path) -> None:
 
 
 def test_errors_are_those_of_each_network(tmp_path: Path) -> None:
-    model = LitDesignSpace(("regnet", "any"), 2, 0.03, 2, image_size=8, num_classes=4, optimizer=ADAM)
+    model = LitDesignSpace(
+        spaces=("regnet", "any"), population=2, cost=0.03, stages=2, image_size=8, num_classes=4, optimizer=ADAM
+    )
     batches = [
         (torch.rand(5, 1, 8, 8), torch.tensor([0, 1, 2, 3, 0])),
         (torch.rand(3, 1, 8, 8), torch.tensor([3, 3, 1])),

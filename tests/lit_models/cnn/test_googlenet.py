@@ -15,7 +15,15 @@ class TestLitGoogLeNet(ClassifierBattery):
     overfit_steps = 30
 
     def model(self) -> LitGoogLeNet:
-        return LitGoogLeNet(1, image_size=16, stem="small", width=0.0625, dropout=0.0, optimizer=ADAM)
+        return LitGoogLeNet(
+            num_classes=10,
+            in_channels=1,
+            image_size=16,
+            stem="small",
+            width=0.0625,
+            dropout=0.0,
+            optimizer=ADAM,
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.rand(8, 1, 16, 16), torch.arange(8)
@@ -30,11 +38,11 @@ def test_published_number_of_parameters(auxiliary: bool, parameters: int) -> Non
 
 def test_the_papers_form_has_the_number_of_parameters_of_the_caffe_model() -> None:
     with torch.device("meta"):
-        assert sum(p.numel() for p in GoogLeNet(form="paper").parameters()) == 6_998_552
+        assert sum(p.numel() for p in GoogLeNet(variant="paper").parameters()) == 6_998_552
 
 
 def test_shapes_are_the_books() -> None:
-    net, x = GoogLeNet(1, 10, 96, form="paper").eval(), torch.rand(1, 1, 96, 96)
+    net, x = GoogLeNet(1, 10, 96, variant="paper").eval(), torch.rand(1, 1, 96, 96)
     shapes = {}
     for name in ("maxpool1", "maxpool2", "maxpool3", "maxpool4"):
         getattr(net, name).register_forward_hook(lambda m, i, o, name=name: shapes.update({name: tuple(o.shape[1:])}))
@@ -44,17 +52,24 @@ def test_shapes_are_the_books() -> None:
     assert shapes == expected  # D2L 8.4.3
 
 
-@pytest.mark.parametrize(("form", "kernel"), [("paper", 5), ("torchvision", 3)])
-def test_kernels_and_normalisation_of_each_form(form: Any, kernel: int) -> None:
-    block = Inception(8, (2, 2, 4, 2, 3, 1), form)
+@pytest.mark.parametrize(("variant", "kernel"), [("paper", 5), ("torchvision", 3)])
+def test_kernels_and_normalisation_of_each_form(variant: Any, kernel: int) -> None:
+    block = Inception(8, (2, 2, 4, 2, 3, 1), variant)
     assert block(torch.rand(1, 8, 5, 5)).shape == (1, 10, 5, 5)
     assert block.branch3[1].conv.kernel_size == (kernel, kernel)
-    assert any(isinstance(m, nn.BatchNorm2d) for m in block.modules()) == (form == "torchvision")
+    assert any(isinstance(m, nn.BatchNorm2d) for m in block.modules()) == (variant == "torchvision")
 
 
 def test_heads_on_the_way_count_a_third_in_training_and_nothing_in_evaluation() -> None:
     torch.manual_seed(0)
-    model = LitGoogLeNet(1, image_size=16, stem="small", width=0.0625, dropout=0.0, auxiliary=True)
+    model = LitGoogLeNet(
+        in_channels=1,
+        image_size=16,
+        stem="small",
+        width=0.0625,
+        dropout=0.0,
+        auxiliary=True,
+    )
     model.record_train_loss = lambda *_: None  # type: ignore[method-assign]
     x, y = torch.rand(4, 1, 16, 16), torch.arange(4)
     for head in (model.net.aux1, model.net.aux2):
@@ -67,16 +82,16 @@ def test_heads_on_the_way_count_a_third_in_training_and_nothing_in_evaluation() 
 
 
 @pytest.mark.parametrize(
-    ("form", "stem", "least"),
+    ("variant", "stem", "least"),
     [("torchvision", "imagenet", 15), ("torchvision", "small", 4), ("paper", "imagenet", 31), ("paper", "small", 8)],
 )
-def test_the_least_size_works_and_one_less_is_refused(form: Any, stem: Any, least: int) -> None:
-    assert GoogLeNet(3, 4, least, form, stem, 0.05).eval()(torch.rand(1, 3, least, least)).shape == (1, 4)
+def test_the_least_size_works_and_one_less_is_refused(variant: Any, stem: Any, least: int) -> None:
+    assert GoogLeNet(3, 4, least, variant, stem, 0.05).eval()(torch.rand(1, 3, least, least)).shape == (1, 4)
     with pytest.raises(ValueError, match=f"GoogLeNet needs at least {least} pixels"):
-        GoogLeNet(3, 4, least - 1, form, stem, 0.05)
+        GoogLeNet(3, 4, least - 1, variant, stem, 0.05)
 
 
 def test_weights_bring_torchvisions_form_and_its_scaling() -> None:
     with torch.device("meta"):
-        model = LitGoogLeNet(num_classes=1000, form="paper", width=0.125, weights="googlenet.pth")
+        model = LitGoogLeNet(num_classes=1000, variant="paper", width=0.125, weights="googlenet.pth")
     assert model.net.transform_input and sum(p.numel() for p in model.net.parameters()) == 6_624_904

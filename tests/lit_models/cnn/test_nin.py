@@ -15,7 +15,16 @@ class TestLitNiN(ClassifierBattery):
     overfit_steps = 150
 
     def model(self) -> LitNiN:
-        return LitNiN(1, image_size=20, stem="small", width=0.125, dropout=0.0, last_relu=False, optimizer=ADAM)
+        return LitNiN(
+            num_classes=10,
+            in_channels=1,
+            image_size=20,
+            stem="small",
+            width=0.125,
+            dropout=0.0,
+            last_relu=False,
+            optimizer=ADAM,
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.rand(8, 1, 20, 20), torch.arange(8)
@@ -54,6 +63,6 @@ def test_the_least_size_works_and_one_less_is_refused(stem: Any, least: int) -> 
 
 
 def test_frozen_features_leave_the_last_block() -> None:
-    model = LitNiN(1, image_size=20, stem="small", width=0.125, freeze_features=True)
+    model = LitNiN(num_classes=10, in_channels=1, image_size=20, stem="small", width=0.125, freeze_features=True)
     learning = [p for p in model.parameters() if p.requires_grad]
     assert len(learning) == 6 and sum(p.numel() for p in learning) == 48 * 10 * 9 + 10 + 2 * (10 * 10 + 10)

@@ -26,7 +26,9 @@ class TestLitRegNet(ClassifierBattery):
 
     def model(self) -> LitRegNet:
         line: Any = {"depth": 3, "initial_width": 8, "slope": 8.0, "width_step": 2.0, "group_width": 8}
-        return LitRegNet(1, image_size=16, **line, stem_width=8, stem="small", optimizer=ADAM)
+        return LitRegNet(
+            num_classes=10, in_channels=1, image_size=16, **line, stem_width=8, stem="small", optimizer=ADAM
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.rand(8, 1, 16, 16), torch.arange(8)
@@ -46,7 +48,7 @@ def test_regnetx_400mf_has_the_published_number_of_parameters() -> None:
 
 
 def test_the_books_network_by_its_stages() -> None:
-    model = LitRegNet(1, image_size=96, depths=(4, 6), widths=(32, 80), group_width=16)
+    model = LitRegNet(num_classes=10, in_channels=1, image_size=96, depths=(4, 6), widths=(32, 80), group_width=16)
     net: Any = model.net
     assert [len(stage) for stage in net.trunk_output] == [4, 6]
     x = net.stem(torch.rand(1, 1, 96, 96))

@@ -13,7 +13,17 @@ class TestLitResNeXt(ClassifierBattery):
     overfit_steps = 60
 
     def model(self) -> LitResNeXt:
-        return LitResNeXt(1, image_size=16, depth=14, width=4, groups=4, group_width=16, stem="small", optimizer=ADAM)
+        return LitResNeXt(
+            num_classes=10,
+            in_channels=1,
+            image_size=16,
+            depth=14,
+            width=4,
+            groups=4,
+            group_width=16,
+            stem="small",
+            optimizer=ADAM,
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.rand(8, 1, 16, 16), torch.arange(8)

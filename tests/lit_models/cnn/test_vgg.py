@@ -15,7 +15,15 @@ class TestLitVGG(ClassifierBattery):
 
     def model(self) -> LitVGG:
         return LitVGG(
-            3, image_size=32, width=4, batch_norm=True, pool_size=1, hidden_size=16, dropout=0.0, optimizer=ADAM
+            num_classes=10,
+            in_channels=3,
+            image_size=32,
+            width=4,
+            batch_norm=True,
+            pool_size=1,
+            hidden_size=16,
+            dropout=0.0,
+            optimizer=ADAM,
         )
 
     def batch(self) -> tuple[Tensor, Tensor]:
@@ -62,6 +70,6 @@ def test_weights_bring_the_published_form() -> None:
 
 
 def test_frozen_features_do_not_learn() -> None:
-    model = LitVGG(image_size=32, width=1, hidden_size=4, freeze_features=True)
+    model = LitVGG(num_classes=10, image_size=32, width=1, hidden_size=4, freeze_features=True)
     assert not any(p.requires_grad for p in model.net.features.parameters())
     assert all(p.requires_grad for p in model.net.classifier.parameters())

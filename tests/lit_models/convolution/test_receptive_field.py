@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from callbacks.receptive_field import extent, input_gradients
+from callbacks.pictures.receptive_field import extent, input_gradients
 from lit_models.cnn.lenet import LeNet
 from lit_models.convolution.pooling import MaxBlurPool2d
 from lit_models.convolution.receptive_field import receptive_fields

@@ -29,7 +29,7 @@ def test_kept_weights_and_the_fused_kernel_agree(groups: int, window: int) -> No
     attention = make(num_kv_heads=groups, causal=True, window=window, rotary=rotary())
     x = tokens()
     fused = attention(x)
-    attention.keep_weights = True
+    attention.need_weights = True
     torch.testing.assert_close(attention(x), fused)
     assert attention.weights is not None and attention.weights.shape == (2, 4, 9, 9)
     seen = (attention.weights > 0).sum(-1)[0, 0].tolist()

@@ -23,7 +23,7 @@ def test_is_its_formula(pre_norm: bool) -> None:
     layer, x, memory = make(pre_norm, memory=True), torch.randn(2, 5, 8), torch.randn(2, 3, 8)
     parts = [
         (lambda y: layer.attention(y), layer.attention_norm),
-        (lambda y: layer.memory_attention(y, memory), layer.memory_norm),
+        (lambda y: layer.cross_attention(y, memory), layer.memory_norm),
         (layer.feed_forward, layer.feed_forward_norm),
     ]
     expected = x

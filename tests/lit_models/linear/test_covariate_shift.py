@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from callbacks.line_plots import LinePlots
+from callbacks.pictures.line_plots import LinePlots
 from datamodules.synthetic.shift import CovariateShift
 from lit_models.linear.covariate_shift import LitCovariateShift, log_density_ratio, logistic_regression, squares
 from tests.battery import ADAM, RegressorBattery
@@ -58,7 +58,7 @@ def fitted_line(weighted: bool, seed: int) -> float:
     model.setup("fit")
     x, y = data.splits["train"]
     with torch.no_grad():
-        root = model.weights(x).sqrt()[:, None]
+        root = model.row_weights(x).sqrt()[:, None]
     design = torch.cat([x, torch.ones_like(x)], dim=1)
     line = torch.linalg.lstsq(design * root, y[:, None] * root).solution
     x, y = data.splits["test"]
@@ -75,13 +75,13 @@ def test_weighting_repairs_the_target_error_in_each_of_five_draws() -> None:
 def test_weights_are_clipped() -> None:
     model = LitCovariateShift(clip=2.0)
     torch.nn.init.constant_(model.ratio.bias, 5.0)
-    assert model.weights(torch.zeros(3, 1)).tolist() == [2.0, 2.0, 2.0]
+    assert model.row_weights(torch.zeros(3, 1)).tolist() == [2.0, 2.0, 2.0]
 
 
 def test_unweighted_training_has_weights_of_one(tmp_path: Path) -> None:
     model = LitCovariateShift(weighted=False)
     small_trainer(tmp_path, max_epochs=1).fit(model, datamodule=CovariateShift())
-    assert model.weights(torch.randn(5, 1)).tolist() == [1.0] * 5
+    assert model.row_weights(torch.randn(5, 1)).tolist() == [1.0] * 5
 
 
 def test_the_weights_are_saved_with_the_model(tmp_path: Path) -> None:
@@ -91,5 +91,5 @@ def test_the_weights_are_saved_with_the_model(tmp_path: Path) -> None:
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     again = LitCovariateShift.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     x = torch.randn(5, 1)
-    assert torch.equal(again.weights(x), model.weights(x)) and float(model.weights(x).std()) > 0
+    assert torch.equal(again.row_weights(x), model.row_weights(x)) and float(model.row_weights(x).std()) > 0
     assert (tmp_path / "shift.png").is_file()

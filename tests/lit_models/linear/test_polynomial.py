@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from callbacks.line_plots import LinePlots
+from callbacks.pictures.line_plots import LinePlots
 from datamodules.synthetic.polynomial import NoisyPolynomial
 from lit_models.linear.polynomial import LitPolynomial, least_squares, powers, rmse
 from tests.battery import ADAM, RegressorBattery

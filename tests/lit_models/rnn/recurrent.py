@@ -9,7 +9,7 @@ from torch import Tensor
 from lit_models.tasks.language_model import LanguageModel
 from tests.battery import ADAM, LanguageModelBattery
 
-SMALL: dict[str, Any] = {"vocab_size": 9, "hidden_size": 12, "embedding_size": 5, "optimizer": ADAM}
+SMALL: dict[str, Any] = {"vocab_size": 9, "hidden_size": 12, "embed_size": 5, "optimizer": ADAM}
 
 
 class RecurrentBattery(LanguageModelBattery):

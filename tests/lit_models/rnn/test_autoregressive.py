@@ -17,7 +17,7 @@ class TestLitAutoregressive(RegressorBattery):
     overfit_loss = 0.05
 
     def model(self) -> LitAutoregressive:
-        return LitAutoregressive(4, 6, "gru", 8, optimizer=ADAM)
+        return LitAutoregressive(num_features=4, num_outputs=6, kind="gru", hidden_size=8, optimizer=ADAM)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         time = torch.arange(30.0)
@@ -41,7 +41,7 @@ def test_relative_forecasts_move_with_the_level(kind: Any) -> None:
 
 
 def test_errors_are_of_their_steps(tmp_path: Path) -> None:
-    model = LitAutoregressive(2, 16)
+    model = LitAutoregressive(num_features=2, num_outputs=16)
     x = torch.zeros(5, 2)
     model.net.head.weight.data.zero_()  # type: ignore[union-attr]
     model.net.head.bias.data.zero_()  # type: ignore[union-attr]

@@ -16,14 +16,14 @@ def test_one_hot_vectors_are_rows_of_the_input_weights() -> None:
 
 
 def test_tied_weights_are_one_matrix() -> None:
-    net = RecurrentLM(TorchStack("gru", 4, 4), 7, 4, embedding_size=4, tied=True)
+    net = RecurrentLM(TorchStack("gru", 4, 4), 7, 4, embed_size=4, tied=True)
     assert net.head.weight is net.embedding.weight  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="tied"):
-        RecurrentLM(TorchStack("gru", 3, 4), 7, 4, embedding_size=3, tied=True)
+        RecurrentLM(TorchStack("gru", 3, 4), 7, 4, embed_size=3, tied=True)
 
 
 def test_decoding_token_by_token_equals_reading_all() -> None:
-    net = RecurrentLM(TorchStack("lstm", 3, 4, 2), 7, 4, embedding_size=3).eval()
+    net = RecurrentLM(TorchStack("lstm", 3, 4, 2), 7, 4, embed_size=3).eval()
     tokens, state, steps = torch.randint(7, (2, 6)), None, []
     for t in range(6):
         logits, state = net.decode(tokens[:, t : t + 1], state)

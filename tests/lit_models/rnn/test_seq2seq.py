@@ -11,7 +11,7 @@ from tests.battery import ADAM, Seq2SeqBattery
 from tests.lit_models.tasks.test_seq2seq import small_batch
 
 SMALL: dict[str, Any] = {
-    "source_vocab_size": 9, "target_vocab_size": 9, "embedding_size": 8, "hidden_size": 12, "max_length": 8,
+    "source_vocab_size": 9, "target_vocab_size": 9, "embed_size": 8, "hidden_size": 12, "max_length": 8,
     "dropout": 0.0, "optimizer": ADAM,
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def test_the_context_is_the_state_after_the_last_real_token() -> None:
 def test_writes_in_batches_what_it_writes_alone(width: int) -> None:
     model = LitSeq2Seq(**SMALL, beam_width=width).eval()
     source, length, *_ = small_batch()
-    together = model.write(source, length, 6)
+    together = model.generate_tokens(source, length, 6)
     for row in range(4):
-        alone = model.write(source[row : row + 1, : length[row]], length[row : row + 1], 6)[0].tolist()
+        alone = model.generate_tokens(source[row : row + 1, : length[row]], length[row : row + 1], 6)[0].tolist()
         assert [i for i in together[row].tolist() if i] == [i for i in alone if i]

@@ -171,19 +171,17 @@ def test_a_network_without_a_state_reads_its_context_again() -> None:
     model = SmallLM()
     model.net = Window()
     prompt = torch.tensor([[1, 2, 3], [2, 2, 2]])
-    written = torch.stack(list(model.write(prompt, 6)), 1)
+    written = torch.stack(list(model.generate_tokens(prompt, 6)), 1)
     by_hand, seen = [], prompt
     for _ in range(6):
-        if seen.shape[1] > 4:
-            seen = seen[:, -2:]  # the last half, as documented
-        by_hand.append(seen.sum(1) % 7)
+        by_hand.append(seen[:, -4:].sum(1) % 7)
         seen = torch.cat([seen, by_hand[-1][:, None]], 1)
     assert torch.equal(written, torch.stack(by_hand, 1))
 
 
-def test_writing_with_a_state_equals_reading_everything_again() -> None:
+def test_generation_with_a_state_equals_reading_everything_again() -> None:
     model, prompt = SmallLM().eval(), torch.tensor([[1, 2, 3], [4, 5, 6]])
-    written = torch.stack(list(model.write(prompt, 8)), 1)
+    written = torch.stack(list(model.generate_tokens(prompt, 8)), 1)
     text = prompt
     for t in range(8):
         best = model(text)[:, -1].argmax(1)
@@ -191,9 +189,9 @@ def test_writing_with_a_state_equals_reading_everything_again() -> None:
         text = torch.cat([text, best[:, None]], 1)
 
 
-def test_tokens_that_are_never_written() -> None:
+def test_banned_tokens_are_never_chosen() -> None:
     model, prompt = SmallLM().eval(), torch.tensor([[1]])
-    free = torch.stack(list(model.write(prompt, 5)), 1)
+    free = torch.stack(list(model.generate_tokens(prompt, 5)), 1)
     banned = int(free[0, 0])
-    again = torch.stack(list(model.write(prompt, 5, never=[banned])), 1)
+    again = torch.stack(list(model.generate_tokens(prompt, 5, banned_tokens=[banned])), 1)
     assert banned not in again.tolist()[0]

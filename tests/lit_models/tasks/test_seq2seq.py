@@ -73,7 +73,7 @@ def test_output_ends_and_is_padded_after_its_end() -> None:
     model = SmallSeq2Seq().eval()
     for beam_width in (1, 3):
         model.beam_width = beam_width
-        for row in model.write(*small_batch()[:2], 20).tolist():
+        for row in model.generate_tokens(*small_batch()[:2], 20).tolist():
             after = row[row.index(2) + 1 :] if 2 in row else []
             assert not any(after)
 
@@ -92,10 +92,10 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
                source_vocab_size=9, target_vocab_size=9)  # fmt: skip
     trainer, model = small_trainer(tmp_path), SmallSeq2Seq()
     trainer.test(model, datamodule=data, verbose=False)
-    assert [reference for _, reference in model.written] == data.references["test"]
+    assert [reference for _, reference in model.generated] == data.references["test"]
 
     class Perfect(SmallSeq2Seq):
-        def write(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
+        def generate_tokens(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
             return source  # of the copy task
 
     (found,) = trainer.test(Perfect(), datamodule=data, verbose=False)

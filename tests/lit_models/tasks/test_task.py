@@ -1,6 +1,5 @@
 """What all tasks share: the epoch's loss, parameter groups, schedules."""
 
-import math
 from functools import partial
 from pathlib import Path
 
@@ -9,43 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
 
-from common.messages import UserError
-from lit_models.tasks.task import EpochMean, shard
 from tests.small import Points, SmallNet, small_trainer
-
-
-def alone(x: torch.Tensor) -> torch.Tensor:
-    """The gather of a single process."""
-    return x
-
-
-def test_epoch_mean_weighs_by_count() -> None:
-    mean = EpochMean()
-    mean.update(0, torch.tensor(1.0), 3)
-    mean.update(0, torch.tensor(5.0), 1)
-    assert float(mean.compute(0, alone)) == 2.0
-
-
-def test_epoch_mean_drops_the_epoch_before() -> None:
-    mean = EpochMean()
-    mean.update(0, torch.tensor(100.0), 1)
-    mean.update(1, torch.tensor(1.0), 1)
-    assert float(mean.compute(1, alone)) == 1.0
-    assert math.isnan(float(mean.compute(2, alone)))
-
-
-def test_epoch_mean_goes_on_after_a_resume() -> None:
-    first, second = EpochMean(), EpochMean()
-    first.update(4, torch.tensor(1.0), 2)
-    second.restore(first.state(alone))
-    second.update(4, torch.tensor(4.0), 1)
-    assert float(second.compute(4, alone)) == 2.0
-
-
-def test_epoch_mean_of_more_ranks_is_kept_whole() -> None:
-    mean = EpochMean()
-    mean.restore({"epoch": 0, "total": torch.tensor([[2.0, 1.0], [4.0, 2.0]])})  # saved by two ranks, loaded by one
-    assert float(mean.compute(0, alone)) == 2.0
 
 
 class Losses(Callback):
@@ -100,17 +63,10 @@ def test_plateau_schedule_watches_the_validation_loss(tmp_path: Path) -> None:
 def test_hyperparameters_are_plain_and_of_both_levels() -> None:
     assert dict(SmallNet(dropout=0.3).hparams) == {
         "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
-        "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
+        "weights": "", "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
     }  # fmt: skip
 
 
 def test_the_mean_count_of_one_process_is_its_own() -> None:
     count = torch.tensor(7)
     assert SmallNet().mean_count(count) is count
-
-
-def test_what_lies_outside_of_net_is_not_sharded() -> None:
-    model = SmallNet()
-    model.scale = torch.nn.Parameter(torch.ones(()))
-    with pytest.raises(UserError, match="SmallNet has parameters outside of `net`"):
-        shard(model, mesh=None)

@@ -17,7 +17,9 @@ class TestLitTextCNN(ClassifierBattery):
     parameters = 20 * 8 + (3 + 4 + 5) * 8 * 6 + 3 * 6 + 18 * 8 + 8
 
     def model(self) -> LitTextCNN:
-        return LitTextCNN(20, 8, 12, embed_size=8, num_channels=6, dropout=0.0, optimizer=ADAM)
+        return LitTextCNN(
+            vocab_size=20, num_classes=8, seq_len=12, embed_size=8, num_channels=6, dropout=0.0, optimizer=ADAM
+        )
 
     def batch(self) -> tuple[Tensor, Tensor]:
         return torch.randint(1, 20, (8, 12)), torch.arange(8)
@@ -68,7 +70,7 @@ def test_longer_windows_tell_orders_apart_and_windows_of_one_do_not() -> None:
 
 
 def test_frozen_table_stays_and_is_seen() -> None:
-    model = LitTextCNN(20, 2, 12, embed_size=8, num_channels=6, frozen=True)
+    model = LitTextCNN(vocab_size=20, num_classes=2, seq_len=12, embed_size=8, num_channels=6, frozen=True)
     assert model.net.convs[0].in_channels == 16  # type: ignore[index,union-attr]
     silent = [name for name, p in model.named_parameters() if not p.requires_grad]
     assert silent == ["net.frozen.weight"]
@@ -87,7 +89,7 @@ def test_vectors_fill_every_table_before_training(tmp_path: Path) -> None:
 
     path = tmp_path / "v.txt"
     path.write_text("good " + " ".join(["0.25"] * 8) + "\n")
-    model = LitTextCNN(10, 2, 5, embed_size=8, frozen=True, vectors=str(path))
+    model = LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=8, frozen=True, vectors=str(path))
     small_trainer(tmp_path, max_epochs=1).fit(model, datamodule=Few())
     net: Any = model.net
     assert net.frozen.weight[4].tolist() == [0.25] * 8 and abs(net.embedding.weight[4].mean().item() - 0.25) < 0.05

@@ -67,12 +67,12 @@ def test_samples_of_one_prompt_differ(run: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--prompt", "ሰኞ"], "never met in training"),
+        (["--prompt", "ሰኞ"], "vocabulary lacks"),
         (["--prompt", ""], "no token"),
         (["--prompt", "the", "--temperature", "-1"], "temperature is -1"),
         (["--prompt", "the", "--top_p", "2"], "top_p is 2"),
         (["--prompt", "the", "--max_tokens", "0"], "--max_tokens is 0"),
-        (["--prompt", "the", "--n_best", "3"], "needs --beam 3"),
+        (["--prompt", "the", "--n_best", "3"], "unrecognized arguments: --n_best"),
         (["--ckpt_path", "no.ckpt"], "no checkpoint"),
     ],
 )
@@ -142,17 +142,38 @@ def test_a_translators_mistakes_are_one_line(translator: Path, capsys: pytest.Ca
 def test_a_run_that_writes_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "rnn/autoregressive", *TRAINING]) == 0
     assert generate(newest_run("rnn/autoregressive"), "--prompt", "a") == 2
-    assert "writes no text" in capsys.readouterr().err
+    assert "generates nothing" in capsys.readouterr().err
 
 
-def test_a_prompt_longer_than_the_context_is_refused() -> None:
-    from types import SimpleNamespace
-
-    from common.messages import UserError
+def test_of_a_prompt_longer_than_the_context_the_last_part_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     from datamodules.text.tokenizers import CharTokenizer
-    from scripts.verbs.generate import encode_prompt
+    from lit_models.tasks.text_generation import encode_prompt
 
-    tokenizer, model = CharTokenizer.train(["abc"], 10), SimpleNamespace(net=SimpleNamespace(context=4))
-    assert len(encode_prompt(model, tokenizer, "abca")) == 4
-    with pytest.raises(UserError, match="has 5 tokens, but the model's context is 4"):
-        encode_prompt(model, tokenizer, "abcab")
+    tokenizer = CharTokenizer.train(["abc"], 10)
+    assert len(encode_prompt(tokenizer, "abca", 4)) == 4 and not capsys.readouterr().err
+    assert encode_prompt(tokenizer, "cabcab", 4) == tokenizer.encode("bcab")
+    assert "has 6 tokens, the model reads 4 at once" in capsys.readouterr().err
+
+
+def test_samples_of_prompts_of_different_lengths_differ_and_are_those_of_each_prompt_alone(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(run, "--prompt", "a", "the dog", "--samples", "3", "--max_tokens", "30") == 0
+    together = [part.split("\n", 1)[1].rstrip("\n") for part in capsys.readouterr().out.split("--- ")[1:]]
+    assert len(together) == len(set(together)) == 6
+    assert generate(run, "--prompt", "the dog", "--samples", "3", "--max_tokens", "30") == 0
+    alone = [part.split("\n", 1)[1].rstrip("\n") for part in capsys.readouterr().out.split("--- ")[1:]]
+    assert alone == together[3:]
+
+
+def test_a_prompt_may_begin_with_a_dash_and_have_a_new_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the\\nlog", "--max_tokens", "3", "--temperature", "0") == 0
+    assert capsys.readouterr().out.startswith("the\nlog")
+    assert generate(run, "--prompt", "-the") == 2
+    assert "'-', which the model's vocabulary lacks" in capsys.readouterr().err
+
+
+def test_the_help_of_a_run_shows_its_models_options(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--help") == 0
+    text = capsys.readouterr().out
+    assert "--temperature" in text and "0 is greedy. (default 0.8)" in " ".join(text.split()) and "--beam" not in text

@@ -1,0 +1,76 @@
+"""``curves.png``: every metric of ``metrics.csv`` over the steps, training and validation in one panel."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from matplotlib.figure import Figure
+
+from callbacks.metrics_csv import read_metrics
+from callbacks.pictures.figures import new_figure
+from callbacks.pictures.picture import Picture, is_trial
+
+HIDDEN = {"step", "epoch"}
+
+
+class Curves(Picture):
+    """Draws at the end of a fit, and during it at most every ``seconds``."""
+
+    name = "curves"
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self.seconds = seconds
+        self.drawn = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if time.monotonic() - self.drawn > self.seconds:
+            self.update(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.update(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        self.update(trainer)
+
+    def update(self, trainer: Trainer) -> None:
+        """Draws what is in the file by now."""
+        if trainer.is_global_zero and not is_trial(trainer):
+            for logger in trainer.loggers:
+                logger.save()
+            self.finish(trainer, read_metrics(Path(trainer.default_root_dir) / "metrics.csv"))
+            self.drawn = time.monotonic()
+
+    def draw(self, trainer: Trainer, found: list[dict[str, Any]]) -> Figure | None:
+        return draw_curves(found)
+
+
+def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
+    """One panel for each quantity (the part of the name after the stage), one line for each stage."""
+    names = sorted({name for row in rows for name in row} - HIDDEN, key=place)
+    names = [name for name in names if not name.startswith("test/")]
+    panels: dict[str, list[str]] = {}
+    for name in names:
+        quantity = name.split("/", 1)[-1].removesuffix("_step")
+        panels.setdefault(quantity, []).append(name)
+    if not panels:
+        return None
+    figure = new_figure(4.2 * len(panels), 3.2)
+    colors = {"train": "tab:blue", "val": "tab:orange"}
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (quantity, members) in zip(axes, panels.items(), strict=True):
+        for name in members:
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            faint = name.endswith("_step")
+            color = colors.get(name.split("/")[0], "tab:green")
+            look = {"alpha": 0.35, "marker": ""} if faint else {"alpha": 1.0, "marker": "."}
+            ax.plot(*zip(*points, strict=True), label=name, color=color, **look)
+        ax.set(title=quantity, xlabel="step")
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small")
+    return figure
+
+
+def place(name: str) -> tuple[bool, bool, str]:
+    """The loss first, times last, the rest by name."""
+    return name.startswith("time/"), "loss" not in name, name

@@ -1,0 +1,103 @@
+"""What callbacks, tasks and scripts may know of a datamodule: the attributes of ``DataProtocol``, and no others.
+
+A datamodule has those that make sense for its data. Who reads one says what holds where it is absent:
+
+    names = data_attribute(trainer, "class_names")
+    length = data_attribute(trainer, "characters_per_token", {}).get("test")
+
+Sizes that a model must know (``num_classes``, ``image_size``, ``vocab_size`` ...) are not here: they are arguments of a
+datamodule that the command line links to the model's arguments of the same name.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DataProtocol(Protocol):
+    """The attributes by which a datamodule is known. None of them must be there, but those that are mean this."""
+
+    # -- data in memory ---------------------------------------------------------------------------------------------
+    #: Tensors with the same first dimension by split (``train``, ``val``, ``test``, ``predict``), the target last.
+    splits: "dict[str, tuple[Tensor, ...]]"
+    #: Loads the splits that a stage (``fit``, ``validate``, ``test``, ``predict``) needs: Lightning's hook.
+    setup: Callable[[str], None]
+    #: What a batch goes through before the network sees it.
+    transform: "Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]"
+    #: Chance and a simple baseline for data of its own kind, each with ``what`` it is and its ``metrics``.
+    baselines: Callable[[], dict[str, dict[str, Any]]]
+    #: Sizes that only the files know, from the constructor's arguments; static, called before the model is built.
+    infer: Callable[..., dict[str, Any]]
+
+    # -- using a trained model --------------------------------------------------------------------------------------
+    #: Plain values that using the model needs besides its weights: ``processor.json``.
+    processor: Callable[[], dict[str, Any]]
+    #: Takes back what ``processor`` returned in the run that trained the model.
+    load_processor: Callable[[dict[str, Any]], None]
+    #: One name for each row of the predict split.
+    predict_names: list[str] | None
+    #: The cells of the table to predict, by column: written back beside the predictions.
+    predict_cells: dict[str, list[Any]]
+    #: ``in_units(name, values)``: what a model predicts under a name, in the units of the target.
+    in_units: "Callable[[str, Tensor], Tensor]"
+
+    # -- what numbers mean ------------------------------------------------------------------------------------------
+    #: The name of each class.
+    class_names: list[str] | None
+    #: Mean and standard deviation of the training targets.
+    target_mean: float
+    target_std: float
+    #: The columns of a table, and how each becomes numbers.
+    columns: list[Any] | None
+    #: Samples a second (Hz) of a sound.
+    sample_rate: int
+    #: The kernel (1, 1, K, K) that made the data: what a learned one is compared with.
+    kernel: "Tensor"
+    #: Inputs (N, ...) of the distribution that is met in use, without labels.
+    target_x: "Tensor"
+
+    # -- texts ------------------------------------------------------------------------------------------------------
+    #: The token of each id, of texts with a class.
+    vocabulary: list[str] | None
+    #: Between texts and ids, of language models: ``tokens``, ``encode``, ``decode``.
+    tokenizer: Any
+    #: Characters of a token on average, by split.
+    characters_per_token: dict[str, float]
+    #: Between source texts and ids, of pairs of texts.
+    source_tokenizer: Any
+    #: The tokens that a text may have.
+    max_length: int
+    #: What a text goes through before it is cut into tokens.
+    normalise: Callable[[str], str]
+    #: Texts as ids (N, S), padded, and their lengths (N,).
+    encode_source: "Callable[[Sequence[str]], tuple[Tensor, Tensor]]"
+    #: Ids (B, L) as texts, each up to its end.
+    decode_target: "Callable[[Tensor], list[str]]"
+    #: Single tokens of a source, and of a target, as texts.
+    source_tokens: Callable[[Iterable[int]], list[str]]
+    target_tokens: Callable[[Iterable[int]], list[str]]
+    #: The true target texts by split, in the order of its rows.
+    references: dict[str, list[str]]
+
+
+NAMES = frozenset(DataProtocol.__annotations__)
+
+
+def data_attribute(trainer: Any, name: str, default: Any = None) -> Any:
+    """An attribute of the trainer's datamodule; ``default`` where it has none, or where there is no datamodule.
+
+    Raises:
+        AttributeError: The name is not in ``DataProtocol``.
+    """
+    return attribute_of(getattr(trainer, "datamodule", None), name, default)
+
+
+def attribute_of(data: Any, name: str, default: Any = None) -> Any:
+    """The same of a datamodule itself."""
+    if name not in NAMES:
+        raise AttributeError(
+            f"{name!r} is not in DataProtocol (common/data_protocol.py): add it there, with its meaning"
+        )
+    return getattr(data, name, default)

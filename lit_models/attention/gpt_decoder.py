@@ -1,0 +1,98 @@
+"""One new token at a time through a GPT, as a flat list of operations: what ``dive generate`` runs.
+
+A step of writing is short. What it needs beside reading the matrices is Python's time: ten modules a layer, each with
+hooks to look for, shapes to ask and branches to take. Here a layer is a handful of functions that are looked up once,
+and one token has no axis of time. Prompts are read by the network itself, against which every step is tested. How fast
+it is, and how fast the matrices alone would be, is in BENCH.md.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.attention import fused_attention
+from lit_models.layers.feed_forward import FeedForward
+from lit_models.layers.kv_cache import DecoderState
+from lit_models.layers.packed_linear import packed
+from lit_models.layers.transformer_layer import TransformerLayer
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Parts(NamedTuple):
+    """The functions of a layer, without the modules around them."""
+
+    attention_norm: Function
+    qkv: Function
+    output: Function
+    feed_forward_norm: Function
+    feed_forward: Function
+
+
+def parts_of(layer: TransformerLayer) -> Parts:
+    mlp: Any = layer.feed_forward
+    inner, outer, activation = mlp.inner.forward, mlp.outer.forward, getattr(mlp, "activation", None)
+
+    def plain(x: Tensor) -> Tensor:
+        return outer(activation.forward(inner(x)))  # type: ignore[union-attr]
+
+    def gated(x: Tensor) -> Tensor:
+        gate, through = inner(x).chunk(2, -1)
+        return outer(nn.functional.silu(gate) * through)
+
+    attention: Any = layer.attention
+    return Parts(
+        layer.attention_norm.forward,
+        attention.qkv.forward,
+        attention.output.forward,
+        layer.feed_forward_norm.forward,
+        plain if isinstance(mlp, FeedForward) else gated,
+    )
+
+
+class GPTDecoder(nn.Module):
+    """A GPT that writes: tokens (B, T) and the state -> logits (B, T, V) and the state, the numbers of ``GPT.decode``.
+
+    Args:
+        net: Copied, and its dense layers packed (``packed``); it is neither trained nor changed.
+    """
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = packed(net)
+        self.parts = [parts_of(layer) for layer in self.net.layers]  # type: ignore[arg-type]
+        attention: Any = self.net.layers[0].attention
+        self.rotary = attention.rotary
+        self.num_heads, self.groups, self.head_size = attention.num_heads, attention.groups, attention.head_size
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.net(tokens)
+
+    def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
+        """As ``GPT.decode``, which also does what is rare: prompts, and a context that is full."""
+        full = state is not None and self.net.positions is not None and state.length >= self.net.seq_len
+        if state is None or tokens.shape[1] > 1 or full:
+            return self.net.decode(tokens, state)
+        logits = self._step(tokens[:, 0], state)
+        if self.net.positions is not None:
+            state.remember(tokens, self.net.seq_len // 2)
+        return logits[:, None], state
+
+    def _step(self, tokens: Tensor, state: DecoderState) -> Tensor:
+        """Tokens (B,) after the past in ``state`` -> logits (B, V)."""
+        net, at, heads = self.net, state.length, self.num_heads
+        rows, d, turned = len(tokens), self.head_size, heads + self.groups  # rotary turns queries and keys
+        x = net.embedding.weight.index_select(0, tokens)  # (B, D)
+        if net.positions is not None:
+            x = x + net.positions.weight[0, at]
+        for part, cache in zip(self.parts, state.own, strict=True):
+            qkv = part.qkv(part.attention_norm(x)).view(rows, -1, 1, d)  # (B, H + 2 G, 1, d)
+            if self.rotary is not None:
+                qkv = torch.cat([self.rotary.forward(qkv[:, :turned], at), qkv[:, turned:]], 1)
+            past = cache.append(qkv[:, heads:])  # (B, 2 G, K, d)
+            mean = fused_attention(qkv[:, :heads], past[:, : self.groups], past[:, self.groups :])
+            x = x + part.output(mean.view(rows, -1))
+            x = x + part.feed_forward(part.feed_forward_norm(x))
+        return net.head.forward(net.norm.forward(x))

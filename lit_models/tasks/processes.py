@@ -1,0 +1,132 @@
+"""What training on several processes asks of a task: shared parameters (FSDP2), means over all ranks, sums per rank.
+
+A training step does not need to be read with this in mind; in one process all of it does nothing.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.distributed.fsdp import fully_shard
+
+from common.messages import UserError
+
+
+def rank_and_world(model: LightningModule) -> tuple[int, int]:
+    """This process and the number of processes; (0, 1) for a model that has no trainer."""
+    trainer = getattr(model, "_trainer", None)
+    return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+
+def mean_over_processes(model: LightningModule, value: Tensor) -> Tensor:
+    """The mean of a tensor over all processes; the tensor itself in one process."""
+    if rank_and_world(model)[1] == 1:
+        return value
+    return model.trainer.strategy.reduce(value.detach().float().clone(), reduce_op="mean")
+
+
+def gather_rows(model: LightningModule, rows: list[Any]) -> list[Any]:
+    """The rows of all processes, rank after rank, on each of them. Rows are any Python objects."""
+    world = rank_and_world(model)[1]
+    if world == 1:
+        return rows
+    ranks: list[Any] = [None] * world
+    torch.distributed.all_gather_object(ranks, rows)
+    return [row for part in ranks for row in part]
+
+
+def own_rows(model: LightningModule, rows: Any, start: int, count: int) -> list[Any]:
+    """The ``count`` rows of a split that this process meets after its first ``start``; the loader deals them out."""
+    rank, world = rank_and_world(model)
+    return [rows[rank + world * (start + i)] for i in range(count)]
+
+
+class EpochMean:
+    """The mean of a per-batch loss over one epoch, weighted by batch size and summed on the device in double precision.
+
+    It is no buffer, since weight averaging would average it, and it carries its epoch's number, since a run resumed in
+    the middle of an epoch calls neither ``on_train_epoch_start`` nor, at times, ``on_train_epoch_end``.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = -1
+        self.total: Tensor | None = None  # (): the weighted sum of this rank
+        self.count: float | Tensor = 0.0
+        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first use knows its rank
+
+    def update(self, epoch: int, loss: Tensor, count: int | Tensor) -> None:
+        """Adds a batch's mean ``loss`` () over ``count`` items: one operation on the device where count is a number."""
+        if epoch != self.epoch:
+            self.epoch, self.saved, self.total, self.count = epoch, None, None, 0.0
+        self._take_saved()
+        if self.total is None:
+            self.total = torch.zeros((), dtype=precise(loss.device), device=loss.device)
+        elif self.total.device != loss.device:
+            self.total = self.total.to(loss.device)
+        if isinstance(count, Tensor):
+            self.total += loss * count
+        else:
+            self.total.add_(loss, alpha=count)
+        self.count = self.count + count
+
+    def compute(self, epoch: int, gather: Callable[..., Any]) -> Tensor:
+        """The mean over all ranks; NaN when nothing was recorded in this epoch."""
+        state = self.state(gather) if epoch == self.epoch else {}
+        if "total" not in state:
+            return torch.tensor(float("nan"))
+        total, count = state["total"].sum(0)
+        return (total / count).float()
+
+    def state(self, gather: Callable[..., Any]) -> dict[str, Any]:
+        """The epoch and each rank's sum and count (world, 2), plain enough for ``torch.load(weights_only=True)``."""
+        self._take_saved()
+        if self.total is None:
+            return {"epoch": -1}
+        count = torch.as_tensor(self.count, dtype=self.total.dtype, device=self.total.device)
+        return {"epoch": self.epoch, "total": gather(torch.stack([self.total, count])).reshape(-1, 2).cpu()}
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        if state and "total" in state:
+            self.epoch, self.saved, self.total = state["epoch"], state["total"], None
+
+    def _take_saved(self) -> None:
+        """Takes this rank's part of a restored sum; with another number of ranks, rank 0 takes all of it."""
+        if self.saved is None:
+            return
+        ranks = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ranks else (0, 1)
+        mine = self.saved[rank] if len(self.saved) == world else self.saved.sum(0) * (rank == 0)
+        self.total, self.count, self.saved = mine[0].clone(), float(mine[1]), None
+
+
+def shard(model: LightningModule, mesh: Any) -> None:
+    """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
+
+    A parameter that two layers share (tied embeddings) stays with the whole.
+
+    Args:
+        model: Its ``net`` holds all its parameters.
+        mesh: The processes that share them.
+
+    Raises:
+        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average.
+    """
+    net = getattr(model, "net", None)
+    if not isinstance(net, nn.Module) or len(list(net.parameters())) != len(list(model.parameters())):
+        raise UserError(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
+    layers = list(net.children())
+    while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
+        layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]
+    uses = Counter(p for layer in layers for p in set(layer.parameters()))
+    for layer in layers:
+        if any(True for _ in layer.parameters()) and all(uses[p] == 1 for p in layer.parameters()):
+            fully_shard(layer, mesh=mesh)
+    fully_shard(net, mesh=mesh)
+
+
+def precise(device: torch.device) -> torch.dtype:
+    """The most precise type of floating-point numbers that a device has."""
+    return torch.float32 if device.type == "mps" else torch.float64

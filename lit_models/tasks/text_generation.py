@@ -1,0 +1,102 @@
+"""Texts that go on from prompts: what ``LanguageModel.generate`` does around its tokens."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from common.generation import Output
+from common.messages import UserError, note
+from lit_models.functional.decoding import Sampling
+from lit_models.functional.text_stream import TextStream
+
+#: ``tokens(prompts (B, L), generators, banned) -> Iterator[(B,)]``: the next tokens of prompts of one length.
+NextTokens = Callable[[Tensor, list[torch.Generator], list[int]], Iterator[Tensor]]
+
+
+def sampling(**options: float) -> Sampling:
+    """The options of ``Sampling``.
+
+    Raises:
+        UserError: One is out of range.
+    """
+    try:
+        return Sampling(**options)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UserError(f"--{error}") from None
+
+
+def continue_texts(
+    next_tokens: NextTokens,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    samples: int,
+    stop: Sequence[str],
+    seed: int,
+    context: int,
+    device: torch.device,
+) -> Iterator[Output]:
+    """Yields the prompts and what follows them, ``samples`` texts for each.
+
+    Each text has random numbers of its own, from ``seed`` and its number among the samples of its prompt: it is the
+    same alone and beside others. Prompts of the same length are continued as one batch.
+
+    Args:
+        next_tokens: Makes tokens.
+        tokenizer: Of the run's texts.
+        prompts: Texts to go on from; none means a line's beginning.
+        samples: Texts for each prompt.
+        stop: Texts that end one.
+        seed: Of the random numbers.
+        context: Most tokens that the model reads at once; 0 means no limit.
+        device: Where the model is.
+
+    Raises:
+        UserError: A prompt has no token, or something that the vocabulary lacks.
+    """
+    if samples < 1:
+        raise UserError(f"--samples is {samples}: give at least 1")
+    texts = [text for text in prompts or [beginning(tokenizer)] for _ in range(samples)]
+    rows = [encode_prompt(tokenizer, text, context) for text in texts]
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        groups[len(row)].append(number)
+    banned = [i for i, token in enumerate(tokenizer.tokens) if token in tokenizer.specials or token[:7] == "<unused"]
+    for numbers in groups.values():
+        streams = [TextStream(tokenizer.decode, rows[n], stop) for n in numbers]
+        yield from (Output(n, texts[n]) for n in numbers)
+        generators = [torch.Generator(device).manual_seed((seed << 20) + n % samples) for n in numbers]
+        for tokens in next_tokens(torch.tensor([rows[n] for n in numbers], device=device), generators, banned):
+            for n, stream, token in zip(numbers, streams, tokens.tolist(), strict=True):
+                if piece := stream.add(token):
+                    yield Output(n, piece)
+            if all(stream.ended for stream in streams):
+                break
+        yield from (Output(n, rest) for n, stream in zip(numbers, streams, strict=True) if (rest := stream.finish()))
+
+
+def beginning(tokenizer: Any) -> str:
+    """What a text begins from where no prompt is given: a new line, or the most frequent token."""
+    if tokenizer.kind == "bpe" or "\n" in tokenizer.ids:
+        return "\n"
+    ordinary = (token for token in tokenizer.tokens if token not in tokenizer.specials and token[:7] != "<unused")
+    return next(ordinary, "")
+
+
+def encode_prompt(tokenizer: Any, text: str, context: int = 0) -> list[int]:
+    """The ids of a prompt; of one that is longer than the context the last part, with a note.
+
+    Raises:
+        UserError: It has no token, or something that the vocabulary lacks.
+    """
+    if unknown := tokenizer.unknown_pieces(text):
+        raise UserError(f"the prompt has {unknown[0]!r}, which the model's vocabulary lacks: phrase it without")
+    ids: list[int] = tokenizer.encode(text)
+    if not ids:
+        raise UserError("the prompt has no token in it: give --prompt some text")
+    if context and len(ids) > context:
+        note(f"the prompt has {len(ids)} tokens, the model reads {context} at once: it goes on from the last of them")
+        ids = ids[-context:]
+    return ids

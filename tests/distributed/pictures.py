@@ -1,0 +1,152 @@
+"""Draws every picture of ``callbacks/pictures`` on a small network and keeps what went into it.
+
+``test_pictures.py`` runs it in one process and in two.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch import Tensor
+
+from callbacks.metrics_csv import MetricsCSV
+from callbacks.pictures.alignment import Alignment
+from callbacks.pictures.attention_rollout import AttentionRollout
+from callbacks.pictures.confusion_matrix import ConfusionMatrix
+from callbacks.pictures.curves import Curves
+from callbacks.pictures.error_distribution import ErrorDistribution
+from callbacks.pictures.feature_maps import FeatureMaps
+from callbacks.pictures.fitted_curve import FittedCurve
+from callbacks.pictures.forecast import Forecast
+from callbacks.pictures.head_maps import HeadMaps
+from callbacks.pictures.kernels import Kernels
+from callbacks.pictures.line_plots import LinePlots
+from callbacks.pictures.picture import Picture
+from callbacks.pictures.receptive_field import ReceptiveField
+from callbacks.pictures.regression_plot import RegressionPlot
+from callbacks.pictures.token_influence import TokenInfluence
+from datamodules.base import TensorDataModule
+from datamodules.parallel_text.toy import Toy
+from datamodules.synthetic.linear import SyntheticRegression
+from datamodules.synthetic.noisy_sine import NoisySine
+from datamodules.synthetic.wavy_line import WavyLine
+from datamodules.text.labelled_text import LabelledText
+from lit_models.attention.nadaraya_watson import LitNadarayaWatson
+from lit_models.attention.transformer import LitTransformer
+from lit_models.attention.vit import LitViT
+from lit_models.cnn.lenet import LitLeNet
+from lit_models.linear.linear_regression import LitLinearRegression
+from lit_models.rnn.autoregressive import LitAutoregressive
+from lit_models.text.text_cnn import LitTextCNN
+from tests.callbacks.pictures.test_alignment import Looker
+from tests.callbacks.pictures.test_line_plots import Seen
+from tests.small import Points, SmallNet, small_trainer
+
+SGD = partial(torch.optim.SGD, lr=0.01)
+Case = tuple[Picture, LightningModule, LightningDataModule]
+
+
+class Noise(TensorDataModule):
+    """Images (N, 1, side, side) of noise in ten classes."""
+
+    def __init__(self, side: int = 28, world: int = 1) -> None:
+        super().__init__(batch_size=12 // world, eval_batch_size=3)
+        self.side = side
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        x = torch.rand(24, 1, self.side, self.side, generator=torch.Generator().manual_seed(0))
+        y = torch.arange(24) % 10
+        return {"train": (x, y), "val": (x[:4], y[:4]), "test": (x[:11], y[:11])}
+
+
+class Words(LabelledText):
+    """Eleven test texts of one to three words."""
+
+    def __init__(self, num_classes: int = 2, vocab_size: int = 10, seq_len: int = 5) -> None:
+        super().__init__(num_classes, vocab_size, seq_len, batch_size=1, eval_batch_size=3)
+
+    def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
+        self.class_names = ["bad", "good"]
+        texts = [" ".join(["good", "film", "bad", "plot"][k % 4 : k % 4 + 1 + k % 3]) for k in range(11)]
+        return dict.fromkeys(("train", "val", "test"), (texts, torch.arange(11) % 2))
+
+
+class Exact(SmallNet):
+    """With errors for ``ErrorDistribution``, which all processes have after the test."""
+
+    def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
+        self.errors = {"points": torch.stack([self.trainer.callback_metrics["test/loss"], torch.tensor(0.5)])}
+
+
+def pairs() -> Toy:
+    return Toy(
+        "copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=11, batch_size=2,
+        eval_batch_size=2, source_vocab_size=9, target_vocab_size=9, max_length=8,
+    )  # fmt: skip
+
+
+def small_vit() -> LitViT:
+    return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
+
+
+def small_transformer() -> LitTransformer:
+    return LitTransformer(9, 9, max_length=8, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
+
+
+#: Each picture with what it is a picture of; the argument is the number of processes.
+CASES: dict[str, Callable[[int], Case]] = {
+    "alignment": lambda world: (Alignment(5), Looker(), pairs()),
+    "rollout": lambda world: (AttentionRollout(7), small_vit(), Noise(8)),
+    "confusion": lambda world: (ConfusionMatrix(5), LitLeNet(), Noise()),
+    "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),
+    "errors": lambda world: (ErrorDistribution(), Exact(), Points()),
+    "feature_maps": lambda world: (FeatureMaps(sample=4), LitLeNet(), Noise()),
+    "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),
+    "forecast": lambda world: (Forecast(), LitAutoregressive(4, 64), NoisySine(batch_size=16)),
+    "heads": lambda world: (HeadMaps(row=3), small_transformer(), pairs()),
+    "kernels": lambda world: (Kernels(), LitLeNet(optimizer=SGD), Noise(world=world)),
+    "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
+    "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
+    "regression": lambda world: (RegressionPlot(), LitLinearRegression(), SyntheticRegression(num_test=51)),
+    "tokens": lambda world: (TokenInfluence(5), LitTextCNN(10, 2, seq_len=5, embed_size=4, num_channels=3), Words()),
+}
+FITTED = ("curves", "kernels", "lines")
+
+
+def draw_all(folder: Path, world: int) -> None:
+    """One process: each picture is drawn as in a run; ``<name>.pt`` is what ``draw`` was given, once for each call."""
+    torch.set_num_threads(1)
+    for name, case in CASES.items():
+        torch.manual_seed(0)
+        picture, model, data = case(world)
+        found: list[Any] = []
+        keep_what_is_drawn(picture, found)
+        trainer = small_trainer(
+            folder,
+            picture,
+            devices=world,
+            strategy="ddp" if world > 1 else "auto",
+            use_distributed_sampler=False,
+            max_epochs=1,
+            log_every_n_steps=100,  # the loss of a step is a process's own
+            logger=MetricsCSV(str(folder / name)) if name != "curves" else MetricsCSV(str(folder)),
+        )
+        if name in FITTED:
+            trainer.fit(model, datamodule=data)
+        else:
+            trainer.test(model, datamodule=data, verbose=False)
+        torch.save(found, folder / f"{name}.rank{trainer.global_rank}.pt")
+
+
+def keep_what_is_drawn(picture: Picture, found: list[Any]) -> None:
+    draw = picture.draw
+
+    def keep(trainer: Trainer, what: Any) -> Any:
+        found.append(what)
+        return draw(trainer, what)
+
+    picture.draw = keep  # type: ignore[method-assign]
