@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and no trace
     try:
-        code = dispatch(argv)
+        done = dispatch(argv)
         sys.stdout.flush()
-        return code
+        return done
     except BrokenPipeError:  # `dive list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

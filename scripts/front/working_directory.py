@@ -2,7 +2,7 @@
 
 A folder there may have the name of one of our packages (``callbacks/``, ``scripts/``). Ours is imported first, whatever
 the order of ``sys.path``; the folder is then searched for what ours has not: ``callbacks.mine`` is found,
-``callbacks.curves`` stays ours.
+``callbacks.epoch_lines`` stays ours.
 """
 
 import sys

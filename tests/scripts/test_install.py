@@ -94,5 +94,7 @@ def test_folders_of_the_same_names_break_and_replace_nothing(options: tuple[str,
     done = run("fit", "mine.yaml", *QUICK)
     assert done.returncode == 0, done.stderr
     assert "my own callback" in done.stdout
+    made = run("new", "moons")
+    assert "dive fit moons.yaml" in made.stdout and (folder / "moons/moons/model.py").is_file(), made.stderr
     if not options:
         assert "needs a checkout" in run("verify").stderr

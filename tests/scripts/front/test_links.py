@@ -14,8 +14,8 @@ from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, all_recipes
 
 ROOT = CONFIGS.parent
-#: What a model and its data both have without it being a size: the true b of generated data, and whether to learn one.
-SEPARATE = {"bias"}
+#: What both have without it being a size: the true rule of generated data, and what a model learns or starts from.
+SEPARATE = {"bias", "weights"}
 
 
 def datamodules() -> list[type[LightningDataModule]]:

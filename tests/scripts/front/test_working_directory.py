@@ -41,9 +41,9 @@ def test_ours_stay_and_theirs_are_found(init: bool, tmp_path: Path) -> None:
         (tmp_path / name / "mine.py").write_text("")
         if init:
             (tmp_path / name / "__init__.py").write_text("raise RuntimeError('ours is wanted')\n" * ("/" not in name))
-    for taken in ("callbacks/curves.py", "lit_models/cnn/lenet.py", "scripts/cli.py"):
+    for taken in ("callbacks/epoch_lines.py", "lit_models/cnn/lenet.py", "scripts/cli.py"):
         (tmp_path / taken).write_text("")
-    found = origins(tmp_path, "callbacks.curves", "lit_models.cnn.lenet", "scripts.cli", "datamodules.base")
+    found = origins(tmp_path, "callbacks.epoch_lines", "lit_models.cnn.lenet", "scripts.cli", "datamodules.base")
     assert all(path.is_relative_to(ROOT) for path in found)
     found = origins(tmp_path, *(f"{name}.mine" for name in (*PACKAGES, "lit_models.cnn")))
     assert all(path.is_relative_to(tmp_path) for path in found)
