@@ -11,10 +11,10 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
-from scripts.front.signals import ending_on_signals
 
 from callbacks.last_checkpoint import LastCheckpoint, Stopped, requeue
 from callbacks.run_record import RunRecord
+from scripts.front.signals import ending_on_signals
 from tests.small import Points, SmallNet, small_trainer
 
 SAVING: dict[str, Any] = {"enable_checkpointing": True, "log_every_n_steps": 50}

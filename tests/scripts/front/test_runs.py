@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from scripts.front.runs import checkpoint_of, newest_run, runs_root
 
 from common.messages import UserError
 from scripts.cli import main
+from scripts.front.runs import checkpoint_of, newest_run, runs_root
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.accelerator", "cpu", "--trainer.limit_train_batches", "2", "--trainer.max_epochs", "1"]
