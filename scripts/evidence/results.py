@@ -259,9 +259,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     whole = [options.refresh, options.stale, options.list, options.render, options.check is not None]
     if sum(map(bool, [options.recipes, options.digest, *whole])) != 1:
-        raise UserError(
-            "dive results needs one of: RECIPE..., --refresh, --stale, --list, --digest, --render, --check N"
-        )
+        raise UserError("dive results needs one of: RECIPE..., --refresh, --stale, --list, --digest, --render, --check")
 
     if options.list:
         for recipe in all_recipes():
@@ -274,12 +272,9 @@ def main(argv: list[str]) -> int:
             print(f"{name:<10} {text}")
         return 0
     if options.refresh:
-        unchecked = [recipe for recipe in all_recipes() if status(recipe) == "unchecked"]
-        for recipe in unchecked:
+        for recipe in [recipe for recipe in all_recipes() if status(recipe) == "unchecked"]:
             print(f"{recipe.name}: {refresh(recipe)}", flush=True)
-        write_page()
-        return 0
-    if options.render:
+    if options.refresh or options.render:
         write_page()
         return 0
     if options.check is not None:
