@@ -127,13 +127,13 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameter_groups())
         self.optimizer_setup = setup_of(optimizer)
-        if self.restored_setup and self.trainer.state.fn == "fit":
+        if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
             refuse_another(self.restored_setup, self.optimizer_setup)
         if self.lr_scheduler is None:
             return optimizer
         scheduler: Any = self.lr_scheduler(optimizer)
         interval = getattr(scheduler, "interval", self.lr_interval)
-        if hasattr(scheduler, "set_length"):
+        if hasattr(scheduler, "set_length") and self._trainer is not None:
             scheduler.set_length(run_length(self.trainer, interval))
         schedule = {"scheduler": scheduler, "interval": interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
