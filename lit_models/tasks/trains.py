@@ -154,4 +154,5 @@ def documentation(sources: list[Any], names: list[str]) -> str:
         for entry in parse(inspect.getdoc(source) or "").params:
             for name in entry.arg_name.split(", "):
                 said.setdefault(name, " ".join((entry.description or "").split()))
-    return "Args:\n" + "\n".join(f"    {name}: {said[name]}" for name in names if name in said)
+    lines = ["Composed of the network's arguments and the task's.", "", "Args:"]  # a parser wants a line before Args
+    return "\n".join(lines) + "\n" + "\n".join(f"    {name}: {said[name]}" for name in names if name in said)
