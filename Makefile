@@ -33,7 +33,8 @@ format: $(STAMP)  ## let ruff put the code into shape
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-results: $(STAMP)  ## rerun the stale rows of RESULTS.md
+results: $(STAMP)  ## look which rows of RESULTS.md do something else now, and measure those again
+	$(BIN)/dive results --refresh
 	$(BIN)/dive results --stale
 
 parity: $(STAMP)  ## every network against an independent implementation: PARITY.md

@@ -35,7 +35,7 @@ class FiniteLoss(Callback):
             self.look(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        if not trainer.training:
+        if not trainer.training and not trainer.validating:
             return
         self.look(trainer)
         norms = torch._foreach_norm([p.detach().float() for p in pl_module.parameters()], float("inf"))

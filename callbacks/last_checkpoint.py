@@ -1,7 +1,8 @@
 """``last.ckpt`` between the ends of epochs: every minute of training, and when a signal asks the run to stop.
 
-Ctrl-C and SIGTERM end a run after the step, saved, with exit code 130 or 143; a second one ends it at once. USR1 is how
-SLURM says that the time is nearly up: the same, and the job puts itself back into the queue.
+Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) end a run after the step, saved, with exit code 130, 143 or 129; a
+second one ends it at once. USR1 is how SLURM says that the time is nearly up: the same, and the job puts itself back
+into the queue.
 """
 
 import os
@@ -18,7 +19,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+from common.messages import leave_lost_terminal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
@@ -47,7 +50,8 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, seconds: float = 60.0, patience: float = 0.5) -> None:
         self.seconds = seconds
         self.patience = patience
-        self.signum = 0
+        self.signum = 0  # the signal that this process got: the handler alone writes it
+        self.agreed = 0  # the signal that any process got, by the last agreement
         self.previous: dict[int, Any] = {}
         self.trainer: Trainer | None = None
         self.saved_step = -1  # global_step of the newest checkpoint, whoever saved it
@@ -60,14 +64,22 @@ class LastCheckpoint(Checkpoint):
     # -- signals --------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.trainer = trainer
+        self.trainer, self.signum, self.agreed, self.ends = trainer, 0, 0, False
         self.saved_at = self.looked_at = time.monotonic()
         if threading.current_thread() is threading.main_thread():
             for signum in SIGNALS:
-                self.previous[signum] = signal.signal(signum, self.note)
+                if signal.getsignal(signum) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+                    self.previous[signum] = signal.signal(signum, self.note)
 
     def note(self, signum: int, frame: FrameType | None) -> None:
-        """Remembers a signal until the step ends; the second one ends the processes where they are."""
+        """Remembers a signal until the step ends; the second one ends the processes where they are.
+
+        A closed terminal says SIGHUP more than once, by the system and by the shell: that is no second wish.
+        """
+        if signum == signal.SIGHUP:
+            leave_lost_terminal()
+            self.signum = self.signum or signum
+            return
         if self.signum:
             launcher = self.trainer.strategy.launcher if self.trainer else None
             if launcher is not None:
@@ -76,9 +88,13 @@ class LastCheckpoint(Checkpoint):
         self.signum = signum
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Gives the signals back. One that came too late to stop the run, which has ended, ends what follows it."""
         for signum, handler in self.previous.items():
             signal.signal(signum, handler)
-        self.previous, self.trainer = {}, None
+        late = self.signum if self.signum != signal.SIGUSR1 and trainer.is_global_zero and not self.agreed else 0
+        self.previous, self.trainer, self.signum = {}, None, 0
+        if late:
+            signal.raise_signal(late)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -92,7 +108,7 @@ class LastCheckpoint(Checkpoint):
         if signum or due:
             trainer.save_checkpoint(last_of(trainer), weights_only=False)
         if signum:
-            self.signum, self.ends = signum, True  # at the next hook: the row of this step is written in between
+            self.agreed, self.ends = signum, True  # at the next hook: the row of this step is written in between
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.ends:
@@ -101,8 +117,8 @@ class LastCheckpoint(Checkpoint):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Between two epochs last.ckpt has just been saved."""
         if self.saved_step == trainer.global_step and trainer.global_step:
-            self.signum, _ = self.agree(trainer)
-            if self.signum:
+            self.agreed, _ = self.agree(trainer)
+            if self.agreed:
                 self.stop(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -114,6 +130,8 @@ class LastCheckpoint(Checkpoint):
             trainer.save_checkpoint(last_of(trainer), weights_only=False)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.validating:
+            return  # best.ckpt alone, see BestCheckpoint
         self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -147,9 +165,9 @@ class LastCheckpoint(Checkpoint):
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             print(f"stopped after step {self.saved_step}, saved {last_of(trainer)}: --resume goes on from there")
-            if self.signum == signal.SIGUSR1:
+            if self.agreed == signal.SIGUSR1:
                 requeue()
-        raise Stopped(128 + self.signum)
+        raise Stopped(128 + self.agreed)
 
 
 def is_free(trainer: Trainer, batch_idx: int) -> bool:

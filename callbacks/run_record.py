@@ -12,6 +12,7 @@ import lightning
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.epoch_lines import step_of
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.throughput import Throughput
 from common.data_protocol import data_attribute
@@ -38,6 +39,8 @@ class RunRecord(Callback):
         self.cpu_started = 0.0
         self.logged: dict[str, Any] = {}  # before the end of the epoch
         self.row: dict[str, float] = {}
+        self.validated: int | None = None  # the step of the last validation of this fit
+        self.finished = False
 
     def state_dict(self) -> dict[str, Any]:
         wall = time.monotonic() - self.started if self.started else 0.0
@@ -49,6 +52,7 @@ class RunRecord(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started, self.cpu_started = time.monotonic(), time.process_time()
+        self.validated, self.finished = None, False
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
@@ -81,14 +85,19 @@ class RunRecord(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.write(trainer, pl_module, status="finished", report=True)
+        self.finished = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        if self.finished and trainer.state.fn == "fit":
+            return  # what came after the fit does not undo it
         stopped = isinstance(exception, SystemExit | KeyboardInterrupt)
         self.write(trainer, pl_module, status="stopped" if stopped else "failed")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.logged = dict(trainer.logged_metrics)
-        if not trainer.sanity_checking and trainer.state.fn != "fit":
+        if trainer.state.fn == "fit":
+            self.validated = trainer.global_step
+        elif not trainer.sanity_checking:
             self.write(trainer, pl_module, report=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,16 +129,16 @@ class RunRecord(Callback):
         old["metrics"] = old.get("metrics", {}) | metrics
         write_json(path, old | facts)
         if report:
-            tell(trainer, metrics, old)
+            tell(trainer, metrics, old, step_of(self.validated, trainer) if trainer.state.fn == "fit" else "")
 
 
-def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any]) -> None:
+def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
     """The last lines of a command: the numbers, the speed, and where to look."""
     folder = Path(trainer.default_root_dir)
     numbers = "  ".join(
         f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if not name.startswith("time/")
     )
-    print(numbers)
+    print(numbers + when)
     if record.get("samples_per_second"):  # of the training, also after a test
         print(
             f"{record['samples_per_second']:,.0f} samples/s, "

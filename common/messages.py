@@ -35,6 +35,17 @@ def note(message: str) -> None:
         print(f"note: {message}", file=sys.stderr, flush=True)
 
 
+def leave_lost_terminal() -> None:
+    """Points stdout and stderr to nowhere where they were a terminal that is closed: writing there is an error."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns ``: did you mean X?`` for the closest known word, or nothing where none is close."""
     known = list(known)

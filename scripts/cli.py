@@ -4,8 +4,8 @@ This front is standard library alone: `dive`, `dive list` and most errors are an
 is a file of ``scripts/verbs`` (``scripts/front/verbs.py`` finds it); `fit`, `validate`, `test` and `predict` go to one
 LightningCLI (``scripts/front/lightning_cli.py``). `python -m scripts.cli fit --config FILE` is the same path.
 
-Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130 and 143 stopped by a
-signal.
+Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130, 143 and 129 stopped by
+Ctrl-C, SIGTERM or a closed terminal.
 """
 
 import os
@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from common.messages import UserError, did_you_mean
 from scripts.front import help
+from scripts.front.signals import ending_on_signals
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
 PAGE = """dive: deep learning recipes on PyTorch Lightning.
@@ -26,7 +27,8 @@ A RECIPE is a name of `dive list` (cnn/lenet, or lenet alone) or a YAML file of 
 verb; `dive fit RECIPE --help` shows the recipe's own options with their values; `dive --version` what is installed.
 DIVE_RUNS is the folder of the runs (default: runs), DIVE_DATA that of the downloads (default: ~/.cache/dive).
 
-Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130, 143 stopped by a signal."""
+Exit codes: 0 done; 1 training failed; 2 an error in the command, a config or the data; 130, 143, 129 stopped by
+Ctrl-C, SIGTERM or a closed terminal."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,24 +39,25 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and no trace
     try:
-        done = dispatch(argv)
+        with ending_on_signals(at_once=True):  # until a command begins its work, which ends as it must
+            done = dispatch(argv)
         sys.stdout.flush()
         return done
     except BrokenPipeError:  # `dive list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if code is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of an error
+        ends_with: int | None = getattr(error, "exit_code", None)
+        if ends_with is None or os.environ.get("DIVE_DEBUG"):  # DIVE_DEBUG=1 shows the trace of an error
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             if getattr(error, "on_all_ranks", False):
                 return 0  # the first process says it and ends with the code
             if said_by(parent):
-                return int(code)
+                return int(ends_with)
         text = " ".join(str(error).split()).removeprefix("dive ")  # "dive results needs ..." names the program itself
         print(f"dive: {text}", file=sys.stderr)
-        return int(code)
+        return int(ends_with)
 
 
 def said_by(parent: int) -> bool:
@@ -93,7 +96,9 @@ def dispatch(argv: list[str]) -> int:
         return launch(command)
     found = find_verbs()
     if verb in found:
-        return int(import_module(found[verb].module).main(rest))
+        tool = import_module(found[verb].module)
+        with ending_on_signals():
+            return int(tool.main(rest))
     if verb in EVIDENCE:
         raise UserError(f"`dive {verb}` is the project's own evidence and needs a checkout: this dive is installed")
     known = (*LIGHTNING, *found)

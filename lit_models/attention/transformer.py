@@ -4,7 +4,7 @@ Vaswani et al. 2017, "Attention is all you need". D2L 11.7.
 Departs from the book: its two mistakes are put right. Its causal mask exists in training alone, so that its validation
 loss looks at the very tokens it predicts; and its decoder gives every token that it writes position 0. Embeddings begin
 with variance 1/D, so that they have variance 1 after the factor sqrt(D). The paper's tied embeddings, warm-up
-(``lit_models.functional.noam.NoamLR``) and label smoothing are arguments; ``pre_norm`` is the later form.
+(``lit_models.tasks.schedules.Noam``) and label smoothing are arguments; ``pre_norm`` is the later form.
 
     dive fit attention/transformer             dates, times and amounts in seven languages, offline
     dive fit attention/transformer_fra_eng     the book's recipe

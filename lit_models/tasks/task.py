@@ -22,6 +22,8 @@ from common.data_protocol import data_attribute
 from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
 from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
+from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
+from lit_models.tasks.schedules import run_length
 
 
 class Task(LightningModule):
@@ -34,7 +36,8 @@ class Task(LightningModule):
             the file is not needed.
         optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
         lr_scheduler: Makes a schedule from an optimizer; None keeps the rate constant.
-        lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``.
+        lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``; some know it themselves
+            (``lit_models/tasks/schedules.py``).
         lr_monitor: The metric that ``ReduceLROnPlateau`` watches; other schedules ignore it.
         decay_biases: False exempts biases and normalization gains (parameters with fewer than two dimensions) from
             the optimizer's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
@@ -68,6 +71,8 @@ class Task(LightningModule):
         self.lr_monitor = lr_monitor
         self.decay_biases = decay_biases
         self.epoch_loss = EpochMean()
+        self.optimizer_setup: Setup | None = None  # what the optimizer began with: saved in the checkpoint
+        self.restored_setup: Setup | None = None  # the same of the checkpoint that was loaded
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning notes the name of each hook it runs, some forty times a step; ``nn.Module`` would ask each time
@@ -121,13 +126,24 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameter_groups())
+        self.optimizer_setup = setup_of(optimizer)
+        if self.restored_setup and self.trainer.state.fn == "fit":
+            refuse_another(self.restored_setup, self.optimizer_setup)
         if self.lr_scheduler is None:
             return optimizer
-        scheduler = self.lr_scheduler(optimizer)
-        if getattr(scheduler, "total_steps", None) == 0:  # OneCycle's way to ask for the length of the run
-            scheduler.total_steps = int(self.trainer.estimated_stepping_batches)  # type: ignore[attr-defined]
-        schedule = {"scheduler": scheduler, "interval": self.lr_interval, "monitor": self.lr_monitor}
+        scheduler: Any = self.lr_scheduler(optimizer)
+        interval = getattr(scheduler, "interval", self.lr_interval)
+        if hasattr(scheduler, "set_length"):
+            scheduler.set_length(run_length(self.trainer, interval))
+        schedule = {"scheduler": scheduler, "interval": interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def on_train_start(self) -> None:
+        """After a checkpoint was restored: what was changed since wins."""
+        if self.restored_setup and self.optimizer_setup:
+            schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
+            apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
+            self.restored_setup = None
 
     # -- training loss --------------------------------------------------------------------------------------------
 
@@ -143,8 +159,10 @@ class Task(LightningModule):
         self.log("train/loss", loss, sync_dist=True)  # equal on all ranks already; Lightning warns without the flag
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["optimizer_setup"] = self.optimizer_setup
         checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.weights_wanted = False
+        self.restored_setup = checkpoint.get("optimizer_setup")
         self.epoch_loss.restore(checkpoint.get("epoch_loss"))

@@ -12,7 +12,7 @@ from scripts.front.plan import Headline, Item, items
 from scripts.front.recipes import CONFIGS
 
 ROOT = CONFIGS.parent
-HEADING = "| | item | pages | command | result |\n|---|---|---|---|---|\n"
+HEADING = "| | item | pages | begin with | result |\n|---|---|---|---|---|\n"
 
 
 def plan_table(results: Mapping[str, Mapping[str, float]]) -> str:
@@ -29,7 +29,7 @@ def row(item: Item, results: Mapping[str, Mapping[str, float]]) -> str:
     commands = [f"`{line.command or 'dive fit ' + line.recipe}`" for line in item.headlines]
     reached = [result_of(line, results) for line in item.headlines] or ["not built yet"]
     pages = [page for topic in item.topics if item.headlines and (page := page_of(topic))]
-    cells = [str(item.number), item.title, *map("<br>".join, (pages, commands, reached))]
+    cells = [str(item.number), item.title, ", ".join(pages), "<br>".join(commands), "<br>".join(reached)]
     return "| " + " | ".join(cells) + " |\n"
 
 

@@ -1,32 +1,38 @@
 """``dive results``: the project's numbers, measured and never typed.
 
-    dive results RECIPE... [--seeds 0 1 2] [--extra ARGUMENTS]   measure: results/<topic>/<recipe>.json and RESULTS.md
-    dive results --stale      measure again what was measured before its config or code changed
-    dive results --list       fresh, stale or not run, for each recipe
+    dive results RECIPE... [--seeds 0 1 2] [--extra ARGUMENTS]   measure: results/<topic>.csv and RESULTS.md
+    dive results --refresh    compare the first steps of the recipes whose config or code changed with those measured
+    dive results --stale      measure again what takes other steps now
+    dive results --list       fresh, unchecked, stale or not run, for each recipe
+    dive results --digest RECIPE [--extra ARGUMENTS]   what the first steps do, in numbers
     dive results --render     RESULTS.md alone
     dive results --check N    rerun N cheap fresh rows, chosen by the commit, and compare; exit code 1 when one is off
 
 A recipe runs as it stands: fit and test in a process of their own for each seed, then once with its ``ablation:``
 arguments, in a temporary runs folder. Chance and baseline are computed on its data (``scripts/front/baselines.py``).
+
+A row is fresh while its sources are those that it was measured with (``fingerprint.py``), comments apart, or while what
+they do is the same (``digest.py``): a refactoring costs a ``--refresh``, some seconds a recipe.
 """
 
 import argparse
 import hashlib
 import json
-import re
 import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from common.messages import RunError, UserError
+from common.messages import RunError, UserError, note
+from scripts.evidence.digest import difference, digest
 from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import fill_plan
-from scripts.evidence.results_page import fill_numbers, meets, metric_of, number, render, training_seconds
+from scripts.evidence.results_files import read_topic, summary, write_topic
+from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.front import forked
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
@@ -35,7 +41,7 @@ from scripts.front.runs import RUN_DIR
 ROOT = CONFIGS.parent
 RESULTS = ROOT / "results"
 PAGE = ROOT / "RESULTS.md"
-PICTURES = ("cnn",)  # topics whose networks are compared in docs/<topic>.png
+PICTURES = ("cnn",)  # topics whose networks are compared in docs/pictures/<topic>_networks.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
 
@@ -43,33 +49,63 @@ FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
-def path_of(recipe: Recipe) -> Path:
-    return RESULTS / f"{recipe.name}.json"
+def topic_of(recipe: Recipe) -> str:
+    return recipe.name.split("/")[0]
 
 
 def load(recipe: Recipe) -> dict[str, Any] | None:
     """The stored result of a recipe; None where it was not run."""
-    path = path_of(recipe)
-    return json.loads(path.read_text()) if path.is_file() else None
+    return read_topic(RESULTS, topic_of(recipe)).get(recipe.name)
+
+
+def store(recipe: Recipe, result: dict[str, Any]) -> None:
+    write_topic(RESULTS, topic_of(recipe), read_topic(RESULTS, topic_of(recipe)) | {recipe.name: result})
 
 
 def status(recipe: Recipe) -> str:
-    """``fresh``, ``stale`` or ``not run``."""
+    """``fresh``; ``unchecked``: sources changed; ``stale``: and what they do changed too; or ``not run``."""
     result = load(recipe)
     if result is None:
         return "not run"
-    return "fresh" if result["hash"] == fingerprint(recipe, ROOT) else "stale"
+    now = fingerprint(recipe, ROOT)
+    return {result["checked"]: "stale", result["fingerprint"]: "fresh"}.get(now, "unchecked")
 
 
 def write_page() -> None:
-    rows = [(recipe, load(recipe), status(recipe) == "stale") for recipe in all_recipes()]
+    rows = [(recipe, load(recipe), status(recipe)) for recipe in all_recipes()]
     PAGE.write_text(render(rows))
     for topic in PICTURES:
-        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.name.startswith(f"{topic}/")], topic)
-    readme = PAGE.with_name("README.md")
+        draw_topic([(recipe.name, result) for recipe, result, _ in rows if topic_of(recipe) == topic], topic)
     results = {recipe.name: result for recipe, result, _ in rows}
     means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
-    readme.write_text(fill_plan(fill_numbers(readme.read_text(), results), means))
+    readme = PAGE.with_name("README.md")
+    readme.write_text(fill_plan(readme.read_text(), means))
+    fill_pages(results, PAGE.parent)
+
+
+# -- freshness ------------------------------------------------------------------------------------------------------
+
+
+def refresh(recipe: Recipe) -> str:
+    """Takes the digest of an unchecked recipe and stores whether it is that of its row; returns what was found."""
+    result = load(recipe)
+    assert result is not None
+    now = fingerprint(recipe, ROOT)
+    try:
+        taken = digest(recipe, result["extra"])
+        differs = difference(result["digest"], taken) if result["digest"] else "nothing was kept to compare with"
+    except UserError as error:
+        return f"still unchecked: {error}"
+    except RunError as error:
+        taken, differs = {}, str(error)
+    if differs:
+        store(recipe, result | {"checked": now, "differs": differs})
+        return f"stale: {differs}"
+    if "ablation" in result:  # the same steps, perhaps by arguments that have other names now
+        result["ablation"]["arguments"] = shlex.join(ablation_arguments(recipe))
+    # The digest stays the one of the measured runs, so that small differences cannot add up.
+    store(recipe, result | {"fingerprint": now, "checked": "", "differs": "", "digest": taken | result["digest"]})
+    return "fresh"
 
 
 # -- measuring ------------------------------------------------------------------------------------------------------
@@ -130,29 +166,28 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         row, record = run_folds(recipe, seed, extra)
         runs.append(row)
         print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
-    threads = re.search(r"(\d+) threads", record["device"])
     result = {
         "recipe": recipe.name,
         "extra": extra,
-        "hash": before,
+        "fingerprint": before,
+        "digest": {},
         "commit": record["commit"],
         "versions": record["versions"],
         "device": record["device"],
-        "threads": int(threads[1]) if threads else None,
         "seeds": seeds,
         "runs": runs,
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
-        "threshold": recipe.header.get("threshold"),
-        "book": recipe.header.get("book"),
     }
     if words:
         ablated = run_folds(recipe, 0, [*extra, *words])[0]
         result["ablation"] = {"arguments": shlex.join(words), **ablated}
         print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
     result |= mean_answers([simple_answers([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
-    path = path_of(recipe)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    try:
+        result["digest"] = digest(recipe, extra)
+    except (UserError, RunError) as error:
+        note(f"{recipe.name}: {error}; the row has no digest and is stale when a source changes")
+    store(recipe, result)
     return result
 
 
@@ -164,29 +199,8 @@ def simple_answers(argv: list[str]) -> dict[str, Any]:
     return baselines(build(argv)[2])
 
 
-def summary(values: list[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation; the latter needs two values."""
-    return {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
-
-
 def facts(run: dict[str, Any]) -> str:
     return ", ".join([*(f"{k} {number(v)}" for k, v in run["metrics"].items()), f"{training_seconds(run):.0f} s"])
-
-
-def complaints(recipe: Recipe, result: dict[str, Any]) -> list[str]:
-    """What a result says against its recipe's header: the threshold missed, or met by the ablation too."""
-    metric = metric_of(recipe, result)
-    value, spread = result["metrics"][metric]["mean"], result["metrics"][metric]["std"] or 0.0
-    found = []
-    if meets(recipe, metric, value) is False:
-        found.append(
-            f"{recipe.name}: {metric} {number(value)} ± {number(spread)} misses {recipe.header['threshold']!r}"
-        )
-    if "ablation" in result and meets(recipe, metric, result["ablation"]["metrics"][metric]):
-        found.append(
-            f"{recipe.name}: the ablation {result['ablation']['arguments']} meets {recipe.header['threshold']!r} too"
-        )
-    return found
 
 
 # -- checking -------------------------------------------------------------------------------------------------------
@@ -236,18 +250,34 @@ def main(argv: list[str]) -> int:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2, or a stale row's own")
     parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="Lightning arguments, shown in the row")
+    parser.add_argument("--refresh", action="store_true", help="compare the first steps where sources changed")
     parser.add_argument("--stale", action="store_true", help="measure all stale rows again")
-    parser.add_argument("--list", action="store_true", help="fresh, stale or not run")
+    parser.add_argument("--list", action="store_true", help="fresh, unchecked, stale or not run")
+    parser.add_argument("--digest", metavar="RECIPE", help="print what the first steps of a recipe do")
     parser.add_argument("--render", action="store_true", help="write RESULTS.md alone")
     parser.add_argument("--check", type=int, metavar="N", help="rerun N cheap fresh rows and compare")
     options = parser.parse_args(argv)
-    jobs = [options.recipes, options.stale, options.list, options.render, options.check is not None]
-    if sum(map(bool, jobs)) != 1:
-        raise UserError("dive results needs one of: RECIPE..., --stale, --list, --render, --check N")
+    whole = [options.refresh, options.stale, options.list, options.render, options.check is not None]
+    if sum(map(bool, [options.recipes, options.digest, *whole])) != 1:
+        raise UserError(
+            "dive results needs one of: RECIPE..., --refresh, --stale, --list, --digest, --render, --check N"
+        )
 
     if options.list:
         for recipe in all_recipes():
-            print(f"{status(recipe):<8} {recipe.name}")
+            state = status(recipe)
+            differs = f": {(load(recipe) or {})['differs']}" if state == "stale" else ""
+            print(f"{state:<9} {recipe.name}{differs}")
+        return 0
+    if options.digest:
+        for name, text in digest(find_recipe(options.digest), options.extra).items():
+            print(f"{name:<10} {text}")
+        return 0
+    if options.refresh:
+        unchecked = [recipe for recipe in all_recipes() if status(recipe) == "unchecked"]
+        for recipe in unchecked:
+            print(f"{recipe.name}: {refresh(recipe)}", flush=True)
+        write_page()
         return 0
     if options.render:
         write_page()
@@ -260,9 +290,12 @@ def main(argv: list[str]) -> int:
         verdicts = [check(recipe) for recipe in chosen]  # all of them, also after one is off
         return 0 if all(verdicts) else 1
 
-    recipes = [r for r in all_recipes() if status(r) == "stale"] if options.stale else map(find_recipe, options.recipes)
+    states = {r.name: status(r) for r in all_recipes()} if options.stale else {}
+    if waiting := list(states.values()).count("unchecked"):
+        note(f"{waiting} rows are unchecked: see `dive results --refresh`")
+    names = [name for name, state in states.items() if state == "stale"] or options.recipes
     failures: list[str] = []
-    for recipe in list(recipes):
+    for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
         result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
         write_page()  # after each: an interrupted evening of measuring keeps what it has

@@ -11,7 +11,7 @@ import secrets
 import time
 from pathlib import Path
 
-from common.messages import UserError
+from common.messages import UserError, note
 
 RUN_DIR = "DIVE_RUN_DIR"
 
@@ -39,7 +39,7 @@ def begun_run(recipe: str) -> Path | None:
     """The run that a launcher's job began before it was requeued or restarted; None where it saved nothing yet."""
     name = launcher_name()
     folder = runs_root() / recipe / (name or "")
-    known = name and (folder / "config.yaml").is_file() and checkpoint_of(folder, "last").exists()
+    known = name and (folder / "config.yaml").is_file() and path_of(folder, "last").exists()
     return folder if known else None
 
 
@@ -69,7 +69,8 @@ def new_run(recipe: str) -> Path:
 
 
 def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
-    """The newest run folder of ``recipe``; with ``checkpoint`` (``best`` or ``last``) the newest that has it.
+    """The newest run folder of ``recipe``; with ``checkpoint`` (``best`` or ``last``) the newest that has one to use in
+    its place (``checkpoint_of``). Where that is not the newest of all, a note says so.
 
     Raises:
         UserError: There is none.
@@ -81,17 +82,28 @@ def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
         raise UserError(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
     if checkpoint is None:
         return folders[-1]
-    having = [p for p in folders if checkpoint_of(p, checkpoint).exists()]
+    having = [p for p in folders if any(path_of(p, name).exists() for name in {checkpoint, "last"})]
     if not having:
         raise UserError(
             f"{folders[-1]} has no {checkpoint}.ckpt (it ended before its first save): "
             f"start again with `dive fit {recipe}`"
         )
+    if having[-1] != folders[-1]:
+        note(f"{folders[-1]}, the newest run, has saved nothing: this is about {having[-1]}")
     return having[-1]
 
 
 def checkpoint_of(run: Path, which: str) -> Path:
-    """The file of the checkpoint ``best`` or ``last`` of a run folder."""
+    """The file of the checkpoint ``best`` or ``last`` of a run folder: of a run that was never validated, which has no
+    best one, the last, and a note says so.
+    """
+    if which == "best" and not path_of(run, "best").exists() and path_of(run, "last").exists():
+        note(f"{run} was never validated and has no best.ckpt: last.ckpt is used")
+        return path_of(run, "last")
+    return path_of(run, which)
+
+
+def path_of(run: Path, which: str) -> Path:
     return run / "checkpoints" / f"{which}.ckpt"
 
 

@@ -1,25 +1,46 @@
-"""What a signal does to a command outside of training."""
+"""What a signal does to a command outside of training: one line, and the exit code 128 plus its number."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from common.messages import is_first_process, leave_lost_terminal
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def ending_on_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command with 130 and 143. Lightning alone turns the first into 1 and, outside of
-    training, swallows the second; in training ``LastCheckpoint`` takes over.
+def ending_on_signals(at_once: bool = False) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the command with 130, 143 and 129. Lightning alone turns the first into 1 and,
+    outside of training, swallows the second; in training ``LastCheckpoint`` takes over.
+
+    Args:
+        at_once: End the process where it is, as long as nothing is begun that must be put in order: while modules are
+            imported, where an exception may be taken for a missing package.
     """
+    ended: list[int] = []
 
     def end(signum: int, frame: Any) -> None:
+        if signum == signal.SIGHUP:
+            leave_lost_terminal()
+            if ended:  # by the system and by the shell
+                return
+        if is_first_process() and not ended:
+            with suppress(OSError):  # not print: a signal may come in the middle of one
+                os.write(2, f"dive: stopped by {signal.Signals(signum).name}\n".encode())
+        if at_once or ended:
+            os._exit(128 + signum)
+        ended.append(signum)
         raise SystemExit(128 + signum)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {signum: signal.signal(signum, end) for signum in (signal.SIGINT, signal.SIGTERM)}
+    heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {signum: signal.signal(signum, end) for signum in heard}
     try:
         yield
     finally:

@@ -18,3 +18,19 @@ def test_one_line_an_epoch_where_there_is_no_terminal(
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
     assert len(said) == lines
     assert all("train/loss" in line and "val/acc" in line for line in said)
+
+
+def epoch_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+
+
+def test_an_epoch_without_a_validation_shows_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trainer = small_trainer(tmp_path, EpochLines(), max_epochs=5, check_val_every_n_epoch=2)
+    trainer.fit(SmallNet(), datamodule=Points())
+    assert ["val/" in line for line in epoch_lines(capsys)] == [False, True, False, True]
+
+
+def test_a_validation_before_the_epochs_end_says_its_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small_trainer(tmp_path, EpochLines(), val_check_interval=3).fit(SmallNet(), datamodule=Points())
+    (line,) = epoch_lines(capsys)
+    assert line.startswith("epoch 1/2, step 4: ") and line.endswith("(validated at step 3)")

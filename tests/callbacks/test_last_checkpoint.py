@@ -1,5 +1,6 @@
 """A signal lets the step end, saves last.ckpt where loader and weights agree, and ends with 128 plus its number."""
 
+import json
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from callbacks.last_checkpoint import LastCheckpoint, Stopped, requeue
+from callbacks.run_record import RunRecord
+from scripts.front.signals import ending_on_signals
 from tests.small import Points, SmallNet, small_trainer
 
 SAVING: dict[str, Any] = {"enable_checkpointing": True, "log_every_n_steps": 50}
@@ -28,7 +31,7 @@ class Send(Callback):
             os.kill(os.getpid(), self.signum)
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path: Path) -> None:
     trainer = small_trainer(tmp_path, LastCheckpoint(), Send(signum), max_epochs=9, **SAVING)
     with pytest.raises(Stopped) as stopped:
@@ -37,6 +40,79 @@ def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path:
     saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 4 + 3
     assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0] == {"epoch": 1, "batch": 3, "batches": 4}
+
+
+class Late(LastCheckpoint):
+    """A signal comes as the processes agree on the state before it, for the n-th time."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.left = at
+
+    def agree(self, trainer: Any) -> tuple[int, bool]:
+        agreed = super().agree(trainer)
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return agreed
+
+
+@pytest.mark.parametrize(("batch_size", "step"), [(48, 2), (12, 2)])
+def test_a_signal_that_comes_while_processes_agree_is_not_lost(batch_size: int, step: int, tmp_path: Path) -> None:
+    """Where an epoch is one step they agree between the epochs, else after steps."""
+    save = ModelCheckpoint(tmp_path / "checkpoints", filename="last", enable_version_counter=False)
+    trainer = small_trainer(tmp_path, Late(1), save, max_epochs=9, **SAVING)
+    with pytest.raises(Stopped) as stopped:
+        trainer.fit(SmallNet(), datamodule=Points(batch_size=batch_size))
+    assert stopped.value.code == 143
+    assert torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["global_step"] == step
+
+
+def test_a_signal_of_another_process_does_not_make_the_first_own_one_a_second(tmp_path: Path) -> None:
+    class Other(LastCheckpoint):
+        """Another process got SIGINT; this one gets it after they agreed, as the terminal sends it to all."""
+
+        def agree(self, trainer: Any) -> tuple[int, bool]:
+            super().agree(trainer)
+            return signal.SIGINT, False
+
+        def stop(self, trainer: Any) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().stop(trainer)
+
+    with pytest.raises(Stopped) as stopped:
+        small_trainer(tmp_path, Other(), max_epochs=9, **SAVING).fit(SmallNet(), datamodule=Points())
+    assert stopped.value.code == 130
+
+
+def test_a_signal_in_the_last_step_ends_what_follows_the_run(tmp_path: Path) -> None:
+    class Send(Callback):
+        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    record = RunRecord()
+    with ending_on_signals(), pytest.raises(SystemExit) as ended:
+        small_trainer(tmp_path, LastCheckpoint(), record, Send(), **SAVING).fit(SmallNet(), datamodule=Points())
+    assert ended.value.code == 143
+    assert json.loads((tmp_path / "run.json").read_text())["status"] == "finished"
+
+
+def test_a_hangup_said_twice_is_one_and_an_ignored_one_stays_ignored(tmp_path: Path) -> None:
+    class Twice(Callback):
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+            for _ in range(2 if trainer.global_step == 5 else 0):
+                os.kill(os.getpid(), signal.SIGHUP)
+
+    with pytest.raises(Stopped) as stopped:
+        small_trainer(tmp_path, LastCheckpoint(), Twice(), **SAVING).fit(SmallNet(), datamodule=Points())
+    assert stopped.value.code == 129
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        trainer = small_trainer(tmp_path, LastCheckpoint(), Twice(), **SAVING)
+        trainer.fit(SmallNet(), datamodule=Points())
+        assert trainer.global_step == 8
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_epoch_that_is_no_best_is_saved_as_the_last_all_the_same(tmp_path: Path) -> None:

@@ -50,3 +50,12 @@ def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path) -> None:
     trainer.test(SmallNet(), datamodule=Points(), verbose=False)
     facts = record(tmp_path)
     assert {"val/acc", "test/acc"} <= set(facts["metrics"]) and facts["status"] == "finished"
+
+
+@pytest.mark.parametrize(("interval", "says"), [(3, True), (2, False)])
+def test_a_validation_of_earlier_weights_is_said_to_be_one(
+    interval: int, says: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_trainer(tmp_path, RunRecord(), val_check_interval=interval).fit(SmallNet(), datamodule=Points())
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "val/loss" in line)
+    assert line.endswith("(validated at step 7)") is says

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.runs import check_equal, launch, load, rows, run, same, until
-from tests.faults.training import STEPS
+from tests.faults.training import EPOCHS, STEPS
 from tests.warm import FORKS, wait
 
 #: Twenty in `make test-all`, three of them in `make test`.
@@ -54,6 +54,15 @@ def test_a_killed_run_ends_as_one_that_was_not(moment: int, world: int, whole: d
     assert saved > 0 and at - saved <= 3, "resumed from the beginning, or from too far back"
     run(tmp_path, world, resume=True)
     check_equal(whole[world], tmp_path)
+
+
+def test_the_best_of_a_validation_inside_of_an_epoch_survives_a_kill(tmp_path: Path) -> None:
+    whole, other = tmp_path / "whole", tmp_path / "killed"
+    run(whole, interval=0.25)
+    killed(other, 2, interval=0.25)
+    run(other, resume=True, interval=0.25)
+    check_equal(whole, other)
+    assert load(whole, "best")["global_step"] % (STEPS // EPOCHS), "the best is that of an epoch's end"
 
 
 @pytest.mark.parametrize("count", [4, 9])

@@ -1,16 +1,20 @@
 """Ctrl-C and SIGTERM: the step ends, everything is saved, no process stays; a second one does not wait."""
 
+import json
 import os
+import pty
 import re
 import signal
+import sys
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.runs import check_equal, launch, load, logs, run, until
-from tests.faults.training import STEPS
+from tests.faults.training import STEPS, train
 from tests.warm import FORKS, SECONDS, dive, lines, start, wait
 
 
@@ -24,6 +28,7 @@ def send(process: BaseProcess, signum: int) -> None:
     [
         (signal.SIGINT, 130, 1, 0),
         (signal.SIGTERM, 143, 1, 0),
+        (signal.SIGHUP, 129, 1, 0),
         (signal.SIGUSR1, 138, 1, 0),
         (signal.SIGTERM, 143, 2, 0),  # to the first process alone, as a scheduler may
         (signal.SIGINT, 130, 2, 1),
@@ -89,17 +94,70 @@ def endless_test() -> None:
     dive("test", "cnn/lenet")
 
 
-def test_a_signal_before_the_first_step_says_that_nothing_was_saved(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_before_the_first_step_says_that_nothing_was_saved(signum: int, code: int, tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
     process = start(slow_start, log=tmp_path / "log", env=env)
     wait_for("loading", tmp_path / "log")
-    send(process, signal.SIGINT)
-    assert wait(process, seconds=60) == [130], logs(tmp_path)
+    send(process, signum)
+    assert wait(process, seconds=60) == [code], logs(tmp_path)
     assert "Traceback" not in logs(tmp_path)
+    assert lines(tmp_path / "log") == [f"stopped by {signal.Signals(signum).name}"]
+    (record,) = (tmp_path / "runs").rglob("run.json")
+    assert json.loads(record.read_text())["status"] == "stopped"
     resumed = start(dive, "fit", "cnn/lenet", "--resume", log=tmp_path / "2.log", env=env)
     assert wait(resumed) == [2]
     (line,) = lines(tmp_path / "2.log")
     assert re.search(r"no run of cnn/lenet|has no last.ckpt .*start again", line)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_modules_are_imported_is_one_line(signum: int, code: int, tmp_path: Path) -> None:
+    process = start(slow_import, log=tmp_path / "log")
+    wait_for("importing", tmp_path / "log")
+    send(process, signum)
+    assert wait(process, seconds=60) == [code], logs(tmp_path)
+    assert (tmp_path / "log").read_text() == f"importing\ndive: stopped by {signal.Signals(signum).name}\n"
+
+
+def slow_import() -> None:
+    """``dive`` whose modules take their time, and take every exception for a missing package."""
+    from scripts import cli
+
+    def slow(argv: list[str]) -> int:
+        print("importing", flush=True)
+        try:
+            time.sleep(600)
+        except BaseException:
+            time.sleep(600)
+        return 0
+
+    cli.dispatch = slow
+    sys.exit(cli.main(["fit", "cnn/lenet"]))
+
+
+def test_a_closed_terminal_saves_and_the_record_says_stopped(whole: dict[int, Path], tmp_path: Path) -> None:
+    terminal, line = pty.openpty()
+    here, there = FORKS.Pipe(duplex=False)
+    folder = tmp_path / "run"
+    process = start(train_in_terminal, os.ttyname(line), folder, there)
+    os.close(line)
+    there.close()
+    until(here, 5, tmp_path)
+    os.close(terminal)
+    assert wait(process, seconds=90) == [129]
+    assert json.loads((folder / "run.json").read_text())["status"] == "stopped"
+    run(folder, resume=True)
+    check_equal(whole[1], folder)
+
+
+def train_in_terminal(name: str, folder: Path, pipe: Any) -> None:
+    """The training as the only program of a terminal."""
+    os.setsid()
+    terminal = os.open(name, os.O_RDWR)  # the first that a session opens is its own
+    for stream in (0, 1, 2):
+        os.dup2(terminal, stream)
+    train(folder, pipe=pipe, seconds=60.0)
 
 
 def slow_start() -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging
 from torch import Tensor, nn
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
+from callbacks.best_checkpoint import BestCheckpoint
 from callbacks.finite_loss import FiniteLoss
 from callbacks.last_checkpoint import LastCheckpoint
 from callbacks.metrics_csv import MetricsCSV
@@ -95,6 +96,7 @@ def train(
     seconds: float = 0.0,
     hang_at: int = -1,
     nan: tuple[int, int] = (-1, -1),
+    interval: float = 1.0,
 ) -> None:
     """One process of a training run in ``folder``.
 
@@ -108,6 +110,7 @@ def train(
         seconds: See ``LastCheckpoint``.
         hang_at: A step that does not end.
         nan: Step and rank whose loss is no number.
+        interval: The part of an epoch between two validations.
     """
     from tests.preloaded import DIGITS
 
@@ -124,9 +127,7 @@ def train(
         RunRecord(),
         EMAWeightAveraging(decay=0.9),
         EarlyStopping("val/loss", min_delta=10.0, patience=10),  # nothing is so much better: it counts the epochs
-        ModelCheckpoint(
-            folder / "checkpoints", "best", "val/acc", mode="max", save_last=True, enable_version_counter=False
-        ),
+        BestCheckpoint(monitor="val/acc", mode="max", dirpath=folder / "checkpoints"),
         LastCheckpoint(seconds, patience=0.0),
         Progress(pipe),
         Hangs(hang_at),
@@ -139,6 +140,7 @@ def train(
         max_epochs=EPOCHS,
         limit_train_batches=BATCHES,
         limit_val_batches=2,
+        val_check_interval=interval,
         accumulate_grad_batches=ACCUMULATE,
         log_every_n_steps=5,
         num_sanity_val_steps=0,

@@ -19,7 +19,7 @@ from scripts.evidence.benches.workloads import IMAGES, Clock, Workload, random_i
 from scripts.front.arguments import DEFAULT, load_yaml
 from scripts.front.build import build
 
-CHECKPOINT = "lightning.pytorch.callbacks.ModelCheckpoint"
+CHECKPOINT = "callbacks.best_checkpoint.BestCheckpoint"
 
 
 class RandomImages(ImageTensors):

@@ -1,11 +1,11 @@
 """`dive results`: rendering, picking and checking, on a made-up project; one real measurement is slow."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.messages import UserError
 from scripts.cli import main
 from scripts.evidence import results
 from scripts.evidence.fingerprint import fingerprint
@@ -24,6 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(results, "RESULTS", root / "results")
     monkeypatch.setattr(results, "PAGE", root / "RESULTS.md")
     monkeypatch.setattr(results, "simple_answers", lambda argv: SIMPLE)
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(STEPS))
     return root
 
 
@@ -33,6 +34,7 @@ def test_the_readme_shows_the_measured_numbers(project: Path, runs: dict[int, fl
     assert text == "One: <!--toy/one test/acc-->0.9500<!---->, two: <!--toy/two test/acc-->not run<!---->.\n"
 
 
+STEPS = {"losses": "2.3 2.2"}  # the digest of every recipe, until a test changes it
 SIMPLE = {
     "chance": {"what": "the shares", "metrics": {"test/acc": 0.25}},
     "baseline": {"what": "logistic regression", "metrics": {"test/acc": 0.75}},
@@ -53,6 +55,12 @@ def record(acc: float, seconds: float = 10.0) -> dict[str, Any]:
     }
 
 
+def stored_row(name: str) -> dict[str, Any]:
+    result = results.load(find_recipe(name))
+    assert result is not None
+    return result
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
     """What each seed's run answers; an ablation answers 0.5. Filled and changed by the tests."""
@@ -70,10 +78,11 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
 def test_measuring_stores_every_seed_and_renders_mean_and_deviation(project: Path, runs: dict[int, float]) -> None:
     assert main(["results", "toy/one"]) == 0
-    stored = json.loads((project / "results/toy/one.json").read_text())
+    stored = stored_row("toy/one")
     assert [run["metrics"] for run in stored["runs"]] == [{"test/loss": 0.1, "test/acc": a} for a in runs.values()]
     assert stored["metrics"]["test/acc"] == {"mean": pytest.approx(0.95), "std": pytest.approx(0.01)}
-    assert stored["ablation"]["metrics"]["test/acc"] == 0.5 and stored["threads"] == 1 and stored["commit"] == "abc"
+    assert stored["ablation"]["metrics"]["test/acc"] == 0.5 and stored["commit"] == "abc"
+    assert stored["digest"] == STEPS and stored["chance"] == SIMPLE["chance"]
     line = next(line for line in (project / "RESULTS.md").read_text().splitlines() if "toy/one" in line)
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
         "`toy/one`", "`dive fit toy/one`", "test/acc", "0.9500 ± 0.0100 (3 seeds)", ">= 0.9000", "0.2500", "0.7500",
@@ -87,13 +96,50 @@ def test_a_recipe_without_result_is_shown_as_not_run(project: Path) -> None:
     assert "| not run |" in line and "stale" not in line and "0.88 (figure 1)" in line
 
 
-def test_a_stale_result_is_marked(project: Path, runs: dict[int, float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_is_unchecked_then_fresh_or_stale(
+    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["results", "toy/one"])
     edit(project / "datamodules/toy.py", "5", "6")
     main(["results", "--render"])
+    assert "| `toy/one` **unchecked** |" in (project / "RESULTS.md").read_text()
+    main(["results", "--refresh"])  # the same steps
+    assert "| `toy/one` |" in (project / "RESULTS.md").read_text()
+    edit(project / "datamodules/toy.py", "6", "7")
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: {"losses": "2.3 2.1"})
+    main(["results", "--refresh"])
     assert "| `toy/one` **stale** |" in (project / "RESULTS.md").read_text()
+    capsys.readouterr()
     main(["results", "--list"])
-    assert "stale    toy/one" in capsys.readouterr().out
+    assert capsys.readouterr().out == "stale     toy/one: losses, word 2: 2.2 was measured, now 2.1\n"
+
+
+def test_refresh_takes_the_arguments_of_the_row(
+    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["results", "toy/one", "--extra", "--model.width", "7 8"])
+    edit(project / "datamodules/toy.py", "5", "6")
+    given = []
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: given.append(extra) or dict(STEPS))
+    main(["results", "--refresh"])
+    main(["results", "--refresh"])  # nothing is left to look at
+    assert given == [["--model.width", "7 8"]]
+
+
+def test_measuring_without_a_digest_keeps_the_numbers(
+    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(recipe: Any, extra: list[str]) -> dict[str, str]:
+        raise UserError("no file")
+
+    monkeypatch.setattr(results, "digest", refuse)
+    assert main(["results", "toy/one"]) == 0
+    assert "note: toy/one: no file; the row has no digest" in capsys.readouterr().err
+    assert stored_row("toy/one")["digest"] == {} and results.status(find_recipe("toy/one")) == "fresh"
+    edit(project / "datamodules/toy.py", "5", "6")
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(STEPS))
+    main(["results", "--refresh"])
+    assert stored_row("toy/one")["differs"] == "nothing was kept to compare with"
 
 
 def test_extra_arguments_are_shown_and_reach_every_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +186,7 @@ def test_a_failed_run_ends_with_1_and_its_last_line(project: Path, capsys: pytes
         results.dive("nonsense", runs=str(project))
 
 
-@pytest.mark.parametrize("argv", [[], ["toy/one", "--stale"], ["--list", "--render"]])
+@pytest.mark.parametrize("argv", [[], ["toy/one", "--stale"], ["--list", "--render"], ["toy/one", "--refresh"]])
 def test_one_job_at_a_time(argv: list[str], project: Path) -> None:
     assert main(["results", *argv]) == 2
 
@@ -159,7 +205,7 @@ def test_a_recipe_with_folds_runs_each_and_keeps_their_mean(project: Path, monke
     add_recipe(project, "folded", HEAD.replace("# threshold", "# folds: 2\n# threshold"))
     monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.9 + 0.04 * int(words[3])))
     assert main(["results", "toy/folded", "--seeds", "0", "1"]) == 1  # the ablation is as good
-    stored = json.loads((project / "results/toy/folded.json").read_text())
+    stored = stored_row("toy/folded")
     assert stored["metrics"]["test/acc"] == {"mean": pytest.approx(0.92), "std": pytest.approx(0.0)}
     assert [fold["test/acc"] for fold in stored["runs"][0]["folds"]] == pytest.approx([0.9, 0.94])
     assert stored["ablation"]["metrics"]["test/acc"] == pytest.approx(0.92)
@@ -181,6 +227,8 @@ def test_stale_reruns_stale_rows_only_with_their_own_seeds(
     add_recipe(project, "never")
     main(["results", "toy/one", "toy/two", "--seeds", "0", "2"])
     edit(project / "configs/toy/two.yaml", "data: {", "trainer: {max_epochs: 2}\ndata: {")
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: {"losses": "2.3 2.1"})
+    main(["results", "--refresh"])
     ran = []
     monkeypatch.setattr(
         results, "run_once", lambda recipe, seed, words: ran.append((recipe.name, seed)) or record(0.95)
@@ -213,11 +261,10 @@ def test_stale_slow_online_single_and_altered_rows_are_not_checked(project: Path
     edit(project / "configs/toy/one.yaml", "offline", "downloaded")
     edit(project / "configs/toy/two.yaml", "data: {", "trainer: {max_epochs: 2}\ndata: {")
     for name, change in (("three", {"cpu_seconds": 1000.0}), ("four", {})):
-        path = project / f"results/toy/{name}.json"
-        stored = json.loads(path.read_text())
+        stored = stored_row(f"toy/{name}")
         stored["runs"][0] |= change
         stored["extra"] = [] if change else ["--trainer.max_epochs", "1"]
-        path.write_text(json.dumps(stored))
+        results.store(find_recipe(f"toy/{name}"), stored)
     assert [r.name for r in results.pick(9, "abc")] == ["toy/five"]
     main(["results", "toy/five", "--seeds", "0"])
     assert results.pick(9, "abc") == []
@@ -247,7 +294,8 @@ def test_a_real_recipe_is_measured_rendered_and_checked(tmp_path: Path, monkeypa
     monkeypatch.setattr(results, "PAGE", tmp_path / "RESULTS.md")
     (tmp_path / "README.md").touch()
     assert main(["results", "linear/linear_regression", "--seeds", "0", "1"]) == 0
-    stored = json.loads((tmp_path / "results/linear/linear_regression.json").read_text())
+    stored = stored_row("linear/linear_regression")
+    assert len(stored["digest"]["losses"].split()) == 5
     assert stored["baseline"]["metrics"]["test/rmse"] < stored["chance"]["metrics"]["test/rmse"] / 100
     assert "| `linear/linear_regression` | " in (tmp_path / "RESULTS.md").read_text()
     assert results.check(find_recipe("linear/linear_regression"))

@@ -1,0 +1,45 @@
+"""The pages for readers, README.md and docs/*.md, and the measured numbers that stand in them.
+
+<!--cnn/lenet test/acc-->0.9813<!---->             a recipe's mean over its seeds
+<!--cnn/lenet test/acc ablation-->0.9630<!---->    its ablation, ``chance`` or ``baseline``
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from scripts.evidence.results_page import fill_numbers, reference
+from scripts.front.recipes import CONFIGS
+
+ROOT = CONFIGS.parent
+DOCS = ROOT / "docs"
+
+
+def all_pages(root: Path = ROOT) -> list[Path]:
+    """README.md and the pages of docs/."""
+    return [root / "README.md", *sorted(root.glob("docs/*.md"))]
+
+
+def fill_pages(results: dict[str, dict[str, Any] | None], root: Path = ROOT) -> None:
+    """Writes the measured numbers between the markers of every page."""
+    for page in all_pages(root):
+        text = page.read_text()
+        filled = filled_in(text, results)
+        if filled != text:
+            page.write_text(filled)
+
+
+def filled_in(text: str, results: dict[str, dict[str, Any] | None]) -> str:
+    """A page with the numbers of the stored results, by recipe."""
+    return fill_references(fill_numbers(text, results), results)
+
+
+def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str:
+    """Writes what a recipe's number is read against between ``<!--recipe metric ablation-->`` and ``<!---->``."""
+
+    def fill(found: re.Match[str]) -> str:
+        result = results.get(found[1])
+        value = reference(result, found[3], found[2]) if result else "not run"
+        return f"<!--{found[1]} {found[2]} {found[3]}-->{value}<!---->"
+
+    return re.sub(r"<!--(\S+) (\S+) (ablation|chance|baseline)-->.*?<!---->", fill, text)

@@ -1,0 +1,145 @@
+"""``dive pictures``: trains what the pages of docs/ show and renews their pictures.
+
+    dive pictures             every picture of every page
+    dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
+
+A page says in the line above a picture where it comes from: a recipe, arguments if it needs some, and a file of the run
+folder; or ``results/TOPIC``, which is drawn from the measured results::
+
+    <!--picture cnn/lenet confusion.png-->
+    ![what one sees](pictures/cnn_confusion.png)
+
+Each recipe is fitted and tested once, on the CPU with one thread, in a temporary runs folder.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+from common.messages import RunError, UserError, did_you_mean
+from scripts.evidence.pages import DOCS
+from scripts.front.recipes import all_recipes, find_recipe
+
+MOST_BYTES = 150_000  # of a picture in the repository
+MARKER = re.compile(r"^<!--picture (\S+) (?:(.+) )?(\S+\.png)-->\n!\[[^\]]*\]\((\S+\.png)\)", re.MULTILINE)
+
+
+class Picture(NamedTuple):
+    """One picture of a page: what is run for it, the file of the run folder, and where it is kept."""
+
+    recipe: str
+    arguments: str
+    file: str
+    path: Path
+
+    @property
+    def run(self) -> tuple[str, str]:
+        """Pictures with the same recipe and arguments come from one run."""
+        return self.recipe, self.arguments
+
+
+def main(argv: list[str]) -> int:
+    """Renews the pictures of the named topics, or of all; returns 0."""
+    parser = argparse.ArgumentParser(prog="dive pictures", allow_abbrev=False, description=(__doc__ or "").strip())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help="pages of docs/, by name")
+    topics = parser.parse_args(argv).topics
+    known = {page.stem: found for page in sorted(DOCS.glob("*.md")) if (found := pictures_of(page))}
+    for topic in topics:
+        if topic not in known:
+            raise UserError(f"no page with pictures {topic!r}{did_you_mean(topic, known) or ': ' + ', '.join(known)}")
+    renew([picture for topic in topics or known for picture in known[topic]])
+    return 0
+
+
+def pictures_of(page: Path) -> list[Picture]:
+    """The pictures that a page says how to make.
+
+    Raises:
+        UserError: A marker that cannot be read, or that no picture follows.
+    """
+    text = page.read_text()
+    found = [
+        Picture(recipe, arguments or "", file, page.parent / path)
+        for recipe, arguments, file, path in MARKER.findall(text)
+    ]
+    if len(found) != text.count("<!--picture "):
+        raise UserError(f"{page}: a picture is <!--picture RECIPE FILE.png--> and ![...](FILE.png) on the next line")
+    return found
+
+
+def renew(pictures: Iterable[Picture]) -> None:
+    """Runs each recipe once and writes its pictures."""
+    runs: dict[tuple[str, str], list[Picture]] = {}
+    for picture in pictures:
+        runs.setdefault(picture.run, []).append(picture)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums, in the same order, on every machine
+    for (recipe, arguments), wanted in runs.items():
+        with tempfile.TemporaryDirectory(prefix="dive-pictures-") as folder:
+            made = (
+                draw_results(recipe, Path(folder))
+                if recipe.startswith("results/")
+                else train(recipe, arguments, folder)
+            )
+            for picture in wanted:
+                if not (made / picture.file).is_file():
+                    there = ", ".join(sorted(path.name for path in made.glob("*.png")))
+                    raise UserError(f"a run of {recipe} draws no {picture.file}; it draws {there}")
+                picture.path.parent.mkdir(exist_ok=True)
+                picture.path.write_bytes(small_png(made / picture.file))
+                print(
+                    f"{picture.path.relative_to(DOCS.parent)}  {picture.path.stat().st_size / 1000:.0f} kB", flush=True
+                )
+
+
+def train(recipe: str, arguments: str, folder: str) -> Path:
+    """Fits and tests a recipe; returns its run folder.
+
+    Raises:
+        RunError: One of the two ended with another exit code than 0.
+    """
+    from scripts.front import forked
+
+    name = find_recipe(recipe).name
+    for words in (["fit", name, "--trainer.accelerator", "cpu", *shlex.split(arguments)], ["test", name]):
+        code, output = forked.run(words, {"DIVE_RUNS": folder, "DIVE_RUN_DIR": None, "OMP_NUM_THREADS": "1"})
+        if code:
+            last = (output.strip() or "no output").splitlines()[-1]
+            raise RunError(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
+    (run,) = (path.parent for path in Path(folder).glob(f"{name}/*/config.yaml"))
+    return run
+
+
+def draw_results(name: str, folder: Path) -> Path:
+    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size."""
+    from scripts.evidence.results import load
+    from scripts.evidence.results_picture import draw_topic
+
+    topic = name.removeprefix("results/")
+    rows = [(recipe.name, load(recipe)) for recipe in all_recipes() if recipe.name.startswith(f"{topic}/")]
+    draw_topic(rows, topic, folder / "networks.png")
+    return folder
+
+
+def small_png(path: Path, most: int = MOST_BYTES) -> bytes:
+    """A picture as a PNG of at most ``most`` bytes: as it is, else with fewer colors, else with fewer pixels."""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    colors = 0  # all
+    while True:
+        buffer = BytesIO()
+        reduced = image.quantize(colors, dither=Image.Dither.NONE) if colors else image
+        reduced.save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= most:
+            return buffer.getvalue()
+        if colors == 64:
+            image = image.resize((image.width * 4 // 5, image.height * 4 // 5), Image.Resampling.LANCZOS)
+        colors = {0: 256, 256: 128}.get(colors, 64)

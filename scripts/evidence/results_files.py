@@ -1,0 +1,124 @@
+"""What was measured, as two CSV files a topic.
+
+``results/<topic>.csv`` has a row for each seed of a recipe, with what it took and its metrics on the test split, and
+one for its ablation, its chance, its baseline and its trees, where it has them (``kind``). ``what`` says how: the
+ablation's arguments, the name of the baseline. ``folds`` are the metrics of the single folds.
+
+``results/<topic>.digests.csv`` has a row for each recipe: what its numbers were measured with (commit, device,
+versions, further arguments), the fingerprint of its sources, and its digest (``digest.py``). ``checked`` is the
+fingerprint for which another digest was found, and ``differs`` says what was different.
+"""
+
+import csv
+import json
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from scripts.evidence.digest import COLUMNS
+
+TAKEN = {"seconds": float, "cpu_seconds": float, "epochs": int, "samples_per_second": float, "parameters": int}
+FIRST = ("recipe", "kind", "seed", *TAKEN, "what")
+ANSWERS = ("chance", "baseline", "trees")
+VERSIONS = ("python", "torch", "lightning")
+ORIGIN = ("recipe", "extra", "commit", "device", *VERSIONS, "fingerprint", "checked", "differs", *COLUMNS)
+
+
+def read_topic(folder: Path, topic: str) -> dict[str, dict[str, Any]]:
+    """The results of a topic, by recipe; empty where nothing was measured."""
+    rows = read_csv(folder / f"{topic}.csv")
+    results = {}
+    for origin in read_csv(folder / f"{topic}.digests.csv"):
+        own = [row for row in rows if row["recipe"] == origin["recipe"]]
+        runs = [run_of(row) for row in own if row["kind"] == "seed"]
+        result: dict[str, Any] = {
+            **{name: origin[name] for name in ("recipe", "commit", "device", "fingerprint", "checked", "differs")},
+            "extra": shlex.split(origin["extra"]),
+            "versions": {name: origin[name] for name in VERSIONS},
+            "digest": {name: origin[name] for name in COLUMNS if origin.get(name)},
+            "seeds": [run["seed"] for run in runs],
+            "runs": runs,
+            "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
+        }
+        for row in own:
+            if row["kind"] == "ablation":
+                result["ablation"] = {"arguments": row["what"], **run_of(row)}
+            elif row["kind"] in ANSWERS:
+                result[row["kind"]] = {"what": row["what"], "metrics": metrics_of(row)}
+        results[origin["recipe"]] = result
+    return results
+
+
+def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) -> None:
+    """Writes both files of a topic, recipes by name; each appears whole or not at all."""
+    rows, origins = [], []
+    for recipe, result in sorted(results.items()):
+        rows += [row_of(recipe, "seed", run) for run in result["runs"]]
+        if "ablation" in result:
+            rows.append(row_of(recipe, "ablation", result["ablation"]) | {"what": result["ablation"]["arguments"]})
+        for kind in (kind for kind in ANSWERS if kind in result):
+            rows.append(row_of(recipe, kind, result[kind]) | {"what": result[kind]["what"]})
+        own = {name: result.get(name, "") for name in ("commit", "device", "fingerprint", "checked", "differs")}
+        extra = {"recipe": recipe, "extra": shlex.join(result["extra"])}
+        origins.append({**extra, **own, **result["versions"], **result["digest"]})
+    metrics = dict.fromkeys(name for row in rows for name in row if name not in (*FIRST, "folds"))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(folder / f"{topic}.csv", [*FIRST, *metrics, "folds"], rows)
+    write_csv(folder / f"{topic}.digests.csv", ORIGIN, origins)
+
+
+def summary(values: list[float]) -> dict[str, float | None]:
+    """Mean and sample standard deviation; the latter needs two values."""
+    return {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+def row_of(recipe: str, kind: str, run: dict[str, Any]) -> dict[str, Any]:
+    """The row of a run, or of an answer that has nothing but ``metrics``."""
+    folds = run.get("folds")
+    names = list(run["metrics"])
+    return {
+        **{"recipe": recipe, "kind": kind, "seed": run.get("seed")},
+        **{name: run.get(name) for name in TAKEN},
+        **run["metrics"],
+        "folds": json.dumps({name: [fold[name] for fold in folds] for name in names}) if folds else None,
+    }
+
+
+def run_of(row: dict[str, str]) -> dict[str, Any]:
+    """What ``row_of`` took apart."""
+    run: dict[str, Any] = {"seed": int(row["seed"])}
+    run |= {name: kind(row[name]) if row[name] else None for name, kind in TAKEN.items()}
+    run["metrics"] = metrics_of(row)
+    if row["folds"]:
+        folds = json.loads(row["folds"])
+        run["folds"] = [dict(zip(folds, values, strict=True)) for values in zip(*folds.values(), strict=True)]
+    return run
+
+
+def metrics_of(row: dict[str, str]) -> dict[str, float]:
+    return {name: float(text) for name, text in row.items() if text and name not in (*FIRST, "folds")}
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)

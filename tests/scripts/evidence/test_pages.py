@@ -1,0 +1,26 @@
+"""Numbers of the pages come from the results, the measured ones and what they are read against."""
+
+from scripts.evidence.pages import all_pages, fill_references, filled_in
+from scripts.evidence.results import load
+from scripts.front.recipes import all_recipes
+
+RESULT = {"ablation": {"metrics": {"test/acc": 0.5}}, "chance": {"metrics": {"test/acc": 0.1}}}
+
+
+def test_an_ablation_and_chance_are_filled_in() -> None:
+    text = "<!--cnn/lenet test/acc ablation-->?<!----> and <!--cnn/lenet test/acc chance-->0.2<!---->"
+    filled = "<!--cnn/lenet test/acc ablation-->0.5000<!----> and <!--cnn/lenet test/acc chance-->0.1000<!---->"
+    assert fill_references(text, {"cnn/lenet": RESULT}) == filled
+
+
+def test_what_was_not_run_says_so() -> None:
+    text = "<!--cnn/lenet test/acc baseline-->0.9<!---->"
+    assert "not run" in fill_references(text, {})
+    assert "-->-<!--" in fill_references(text, {"cnn/lenet": RESULT})
+
+
+def test_the_pages_show_the_stored_results() -> None:
+    results = {recipe.name: load(recipe) for recipe in all_recipes()}
+    for page in all_pages():
+        text = page.read_text()
+        assert filled_in(text, results) == text, f"{page.name}: `dive results --render` fills it in"
