@@ -20,9 +20,9 @@ from typing import Any
 
 from common.messages import RunError, UserError
 from scripts.evidence.folds import fold_arguments
-from scripts.front.arguments import add_working_directory
 from scripts.front.forked import FORKS
 from scripts.front.recipes import Recipe
+from scripts.front.working_directory import add_working_directory
 
 STEPS = 5  # of the optimizer: enough for momentum, clipping and augmentation to show
 RATES = 8  # places of the whole run where the learning rate is written down
