@@ -62,16 +62,26 @@ def new_model(path: str) -> int:
     stem = f"{topic}_{name}" if (ROOT / f"scripts/evidence/parity/{topic}.py").is_file() else topic
     files = plan_files(TEMPLATES / "topic", ROOT, {"TOPIC": topic, "NAME": name, "PARITY": stem})
     page = ROOT / "docs" / f"{topic}.md"
-    if page.is_file():  # a topic's second model adds a line to its page
+    if page.is_file():  # a topic's second model is a line on its page
         files.pop(page)
     plan = next(str(item.number) for item in items() if topic in item.topics)
     write(files, names_of(name) | {"topic": topic, "Topic": topic.capitalize(), "plan": plan})
     for folder in (ROOT / "lit_models" / topic, ROOT / "tests/lit_models" / topic):
         (folder / "__init__.py").touch()
-    with open(page, "a", encoding="utf-8") as file:
-        file.write(f"- `lit_models/{topic}/{name}.py`: TODO: what it shows; `dive fit {topic}/{name}`\n")
+    page.write_text(
+        add_row(page.read_text(encoding="utf-8"), f"| `lit_models/{topic}/{name}.py` | TODO: what it has |")
+    )
     print(f"\nnext: write what says TODO, then pytest tests/lit_models/{topic}/test_{name}.py and dive verify {topic}")
     return 0
+
+
+def add_row(page: str, row: str) -> str:
+    """A page with a row more in its table of files; at its end where it has no such table."""
+    lines = page.splitlines()
+    files = [k for k, line in enumerate(lines) if line.startswith("| `lit_models/")]
+    heads = [k + 1 for k, line in enumerate(lines) if line == "| file | what it has |"]
+    at = (files or heads or [len(lines) - 1])[-1] + 1
+    return "\n".join([*lines[:at], row, *lines[at:]]) + "\n"
 
 
 def check_name(name: str) -> None:

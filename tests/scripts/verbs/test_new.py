@@ -88,7 +88,9 @@ def test_a_new_model_runs_and_nothing_unwritten_passes(checkout: Path) -> None:
 def test_a_topics_second_model_adds_a_line_to_its_page_and_a_parity_file(checkout: Path) -> None:
     assert main(["new", "--topic", "gp/exact"]) == 0 and main(["new", "--topic", "gp/sparse"]) == 0
     page = (checkout / "docs/gp.md").read_text()
-    assert page.count("# Gp") == 1 and "gp/exact.py" in page and "gp/sparse.py" in page
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert page.startswith("# Gp") and rows == ["lit_models/gp/exact.py", "lit_models/gp/sparse.py"]
+    assert page.index("gp/sparse.py") < page.index("## Commands")
     assert (checkout / "scripts/evidence/parity/gp_sparse.py").is_file()
 
 
