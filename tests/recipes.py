@@ -1,13 +1,17 @@
-"""What the tests must know of each recipe, out of its own header: small sizes, the files it needs, its exemptions."""
+"""What the tests must know of each recipe, out of its own header, and how a test builds and runs one."""
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from scripts.arguments import resolve
+from scripts.lightning_cli import DiveCLI
 from scripts.recipes import Recipe, all_recipes
 
 #: What makes a batch of any recipe small; the header's ``small`` comes after it and wins.
@@ -39,3 +43,24 @@ def params(recipes: Iterable[Recipe] | None = None) -> list[Any]:
             marks.append(pytest.mark.skip(reason=f"DIVE_DATA has no {', '.join(lacks)}"))
         found.append(pytest.param(recipe, id=recipe.name, marks=marks))
     return found
+
+
+def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
+    """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
+    monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes
+    command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
+    command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
+    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
+    return DiveCLI(command, run=False)
+
+
+def run_all_verbs(cli: DiveCLI) -> None:
+    """A batch of fit, which changes weights, and of validate, test and predict, whose numbers are finite."""
+    trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer.fit(model, datamodule=data)
+    assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
+    metrics: dict[str, Any] = {**trainer.validate(model, datamodule=data, verbose=False)[0]}
+    metrics |= trainer.test(model, datamodule=data, verbose=False)[0]
+    assert metrics and all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
+    assert trainer.predict(model, datamodule=data)

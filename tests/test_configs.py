@@ -15,7 +15,7 @@ import yaml
 from scripts.arguments import resolve
 from scripts.lightning_cli import LINKS, DiveCLI
 from scripts.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
-from tests.recipes import params, small
+from tests.recipes import build, params, run_all_verbs, small
 
 RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
 OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
@@ -24,15 +24,6 @@ KEYS = {
     *("plan", "section", "data", "folds", "expect", "ablation", "book"),
     *("small", "needs", "deterministic", "two processes"),
 }
-
-
-def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
-    """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
-    monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes
-    command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
-    command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
-    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
-    return DiveCLI(command, run=False)
 
 
 # -- headers --------------------------------------------------------------------------------------------------------
@@ -112,15 +103,7 @@ def test_config_survives_a_dump(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("recipe", params())
 def test_recipe_runs_one_batch_of_each_verb(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cli = build(recipe.name, monkeypatch, tmp_path, *small(recipe))
-    trainer, model, data = cli.trainer, cli.model, cli.datamodule
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer.fit(model, datamodule=data)
-    assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
-    metrics: dict[str, Any] = {**trainer.validate(model, datamodule=data, verbose=False)[0]}
-    metrics |= trainer.test(model, datamodule=data, verbose=False)[0]
-    assert metrics and all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
-    assert trainer.predict(model, datamodule=data)
+    run_all_verbs(build(recipe.name, monkeypatch, tmp_path, *small(recipe)))
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.relative_to(CONFIGS).as_posix())
