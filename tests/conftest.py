@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def topic_of(test: str) -> str | None:
-    """``cnn`` of tests/lit_models/cnn/..., and of a recipe's or a check's test, whose parameter begins with ``cnn/``."""
+    """``cnn`` of tests/lit_models/cnn/... and of a test whose parameter, a recipe or a check, begins with ``cnn/``."""
     found = re.match(r"tests/lit_models/(\w+)/", test) or re.search(r"\[(\w+)/", test)
     return found[1] if found and found[1] not in PRESETS and (CONFIGS / found[1]).is_dir() else None
 
@@ -111,8 +111,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for topic, seconds in spent.items():
         if seconds > TOPIC_SECONDS:
             terminalreporter.write_line(
-                f"FAILED the budget of {topic}: {seconds:.1f} CPU-seconds. --durations=20 shows the longest tests: make "
-                "them smaller, give a recipe `small:` in its header, or mark what is rarely needed slow",
+                f"FAILED the budget of {topic}: {seconds:.1f} CPU-seconds. --durations=20 shows the longest tests: "
+                "make them smaller, give a recipe `small:` in its header, or mark what is rarely needed slow",
                 red=True,
             )
 
