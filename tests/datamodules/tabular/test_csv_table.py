@@ -197,7 +197,9 @@ def test_folds_share_every_class(tmp_path: Path) -> None:
 def test_logarithms_are_learnt_and_predictions_written_in_units(tmp_path: Path) -> None:
     data = ready(write(tmp_path, houses()), "price", log_target=True)
     y = data.splits["train"][1]
-    assert 5 < float(y.min()) < float(y.max()) < 7 and data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert 5 < float(y.min()) < float(y.max()) < 7
+    assert data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert data.target_std == pytest.approx(float(y.std()), abs=1e-5)
     torch.testing.assert_close(
         data.in_units("prediction", torch.tensor([0.0, 1.0])).float(), torch.tensor([1, np.e]).float()
     )

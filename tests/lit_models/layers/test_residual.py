@@ -56,3 +56,14 @@ def test_the_input_is_left_as_it_was() -> None:
     for pre_activation in (False, True):
         BasicBlock(4, 4, pre_activation=pre_activation)(x)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize(("block", "out"), [(BasicBlock, 8), (Bottleneck, 32)])
+def test_a_pre_activation_shortcut_convolves_what_the_first_convolution_reads(block: type[nn.Module], out: int) -> None:
+    """He et al. 2016b: where the shape changes, the shortcut begins after the first normalization and ReLU."""
+    layer = block(4, 8, stride=2, pre_activation=True).eval()
+    nn.init.zeros_([m for name, m in layer.named_modules() if name.startswith("conv")][-1].weight)
+    x = torch.randn(2, 4, 6, 6)
+    (weight,) = layer.downsample.parameters()  # (out, 4, 1, 1)
+    read = torch.clamp(x / (1 + layer.bn1.eps) ** 0.5, min=0)[:, :, ::2, ::2]
+    torch.testing.assert_close(layer(x), torch.einsum("oi,bihw->bohw", weight[:, :, 0, 0], read))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from sklearn.metrics import r2_score, root_mean_squared_error
+from sklearn.metrics import mean_squared_error, r2_score, root_mean_squared_error
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -33,12 +33,15 @@ class TestLine(RegressorBattery):
         return x, x @ torch.tensor([1.0, -2.0, 0.5])
 
 
-def test_test_metrics_agree_with_scikit_learn(tmp_path: Path) -> None:
+def test_metrics_agree_with_scikit_learn(tmp_path: Path) -> None:
     model, x, y = Line(), torch.randn(10, 3), torch.randn(10)
     batches = [(x[:4], y[:4]), (x[4:8], y[4:8]), (x[8:], y[8:])]
-    metrics = small_trainer(tmp_path).test(model, DataLoader(batches, batch_size=None), verbose=False)[0]
+    trainer, loader = small_trainer(tmp_path), DataLoader(batches, batch_size=None)
+    metrics = trainer.validate(model, loader, verbose=False)[0] | trainer.test(model, loader, verbose=False)[0]
     guess = model.eval()(x).flatten().detach()
-    assert metrics["test/rmse"] == pytest.approx(root_mean_squared_error(y, guess), rel=1e-5)
+    for split in ("val", "test"):
+        assert metrics[f"{split}/rmse"] == pytest.approx(root_mean_squared_error(y, guess), rel=1e-5)
+        assert metrics[f"{split}/loss"] == pytest.approx(mean_squared_error(y, guess) / 2, rel=1e-5)
     assert metrics["test/r2"] == pytest.approx(r2_score(y, guess), rel=1e-4, abs=1e-4)
 
 
