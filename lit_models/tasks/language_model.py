@@ -17,6 +17,7 @@ from common.generation import Output
 from common.messages import UserError
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.text_generation import continue_texts, sampling
@@ -65,7 +66,7 @@ class LanguageModel(Task):
         """The cross-entropy of each token (B, T), 0 where the target is padding."""
         tokens, targets = batch
         logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
-        losses = F.cross_entropy(logits.float(), targets.flatten(), ignore_index=self.pad_id, reduction="none")
+        losses = F.cross_entropy(at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none")
         return losses.reshape(targets.shape)
 
     def mean_loss(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor]:
@@ -78,7 +79,7 @@ class LanguageModel(Task):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, "train")
         self.record_train_loss(loss, count)
-        return loss * (count / self.mean_count(count))
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
