@@ -63,6 +63,8 @@ class DataProtocol(Protocol):
     vocabulary: list[str] | None
     #: Between texts and ids, of language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
+    #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams that go on.
+    partition: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, of pairs of texts.

@@ -226,7 +226,10 @@ class TensorDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         batch = self.transform(batch)
-        return self.augment(batch) if self.trainer is not None and self.trainer.training else batch
+        if self.trainer is None:
+            return batch
+        batch = self.augment(batch) if self.trainer.training else batch
+        return self.trainer.precision_plugin.convert_input(batch)  # 64-true, bf16-true: in the type of the model
 
 
 def global_seed() -> int:

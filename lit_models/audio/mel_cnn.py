@@ -68,7 +68,8 @@ class MelCNN(nn.Module):
         self.head = nn.Linear(channels[-1] * (1 if pool_pitch else bands), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.features(self.augment(self.front(x)))
+        sound = self.front(x).to(self.head.weight.dtype)  # decibels need single precision, the network may have less
+        maps = self.features(self.augment(sound))
         pooled = maps.mean((2, 3) if self.pool_pitch else 3).flatten(1)
         return self.head(self.dropout(pooled))
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from lit_models.layers.precision import at_least_float32
 from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.trains import trains
@@ -49,16 +50,17 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean, var = self.running_mean, self.running_var
+        given, x = x.dtype, at_least_float32(x)  # as torch: half precision is not enough for a mean over a batch
         if self.training:
             mean, var, count = self.statistics(x)
             if count < 2:
                 raise ValueError("batch normalisation in training needs more than one value for each channel")
             with torch.no_grad():
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(var * count / (count - 1), self.momentum)
+                self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+                self.running_var.lerp_((var * count / (count - 1)).to(self.running_var), self.momentum)
         shape = (1, -1, *[1] * (x.ndim - 2))
         scale = self.weight / torch.sqrt(var + self.eps)  # (C,)
-        return x * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(given)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """Mean and biased variance (C,), and the number of values that each was taken over."""

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.precision import full_precision
 from lit_models.linear.linear_regression import LinearRegression
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
@@ -93,6 +94,7 @@ class LitCovariateShift(Regressor):
         self.weighted, self.clip, self.l2 = weighted, clip, l2
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
         if stage == "fit" and self.weighted and splits:
             source = splits["train"][0]
@@ -101,7 +103,8 @@ class LitCovariateShift(Regressor):
 
     def row_weights(self, x: Tensor) -> Tensor:
         """How many times likelier the target is to have x than the source, clipped: (B, F) -> (B,)."""
-        return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
+        with full_precision(x):
+            return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
 
     def weighted_loss(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean of weight * error^2 / 2."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric, MetricCollection, R2Score
 
+from common.messages import UserError
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.task import Task
 
 
@@ -15,6 +17,9 @@ class Regressor(Task):
     The half makes the gradient the plain residual: a rate from the book's from-scratch chapters can be used as it is,
     whereas ``nn.MSELoss`` doubles it (D2L 3.5 switches silently).
 
+    All of it is computed in single precision (or double), under mixed precision too: half precision has two to three
+    digits, and a year or a price would be rounded away.
+
     Logs ``train/loss``, ``val/loss`` (halves), ``val/rmse``, ``test/rmse`` (in the target's units) and ``test/r2``.
     """
 
@@ -22,6 +27,19 @@ class Regressor(Task):
         super().__init__(**task)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.test_r2 = MetricCollection({"test/r2": R2Score()})
+
+    def setup(self, stage: str) -> None:
+        """Refuses a precision in which Lightning rounds the targets before the model sees them."""
+        precision = getattr(self._trainer, "precision", "32-true")
+        if precision in ("bf16-true", "16-true"):
+            raise UserError(
+                f"trainer.precision {precision} rounds the targets of a regression to three digits: "
+                "use 32-true, bf16-mixed or 64-true"
+            )
+
+    def forward(self, *inputs: Tensor) -> Any:
+        with full_precision(inputs[0]):
+            return super().forward(*inputs)
 
     @staticmethod
     def loss(prediction: Tensor, y: Tensor) -> Tensor:

@@ -40,6 +40,18 @@ def test_training_and_evaluation_are_torchs(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions_are_torchs_too(dtype: torch.dtype) -> None:
+    """As under autocast: parameters and statistics stay in single precision, the output has the input's type."""
+    ours, theirs = BatchNorm(6), nn.BatchNorm2d(6)
+    if dtype == torch.float64:
+        ours, theirs = ours.double(), theirs.double()
+    x = (torch.randn(64, 6, 5, 5) * 3 + 100).to(dtype)
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
 def test_running_statistics_are_saved_and_gradients_do_not_decide_the_mode() -> None:
     norm = BatchNorm(2)
     with torch.no_grad():

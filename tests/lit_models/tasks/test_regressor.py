@@ -10,6 +10,8 @@ from sklearn.metrics import mean_squared_error, r2_score, root_mean_squared_erro
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from common.messages import UserError
+from lit_models.mlp.mlp import LitMLPRegressor
 from lit_models.tasks.regressor import Regressor
 from tests.battery import RegressorBattery
 from tests.small import small_trainer
@@ -53,3 +55,37 @@ def test_the_gradient_is_the_plain_residual() -> None:
 
 def test_a_flat_target_is_not_broadcast_against_a_column() -> None:
     assert float(Regressor.loss(torch.tensor([[1.0], [2.0]]), torch.tensor([1.0, 2.0]))) == 0.0
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_targets_far_from_zero_are_predicted_to_the_last_digit_in_each_precision(
+    precision: Any, tmp_path: Path
+) -> None:
+    """bfloat16 knows no number between 2000 and 2008; a product with a 0-dimensional tensor stays in bfloat16."""
+    model, x = LitMLPRegressor(num_features=3), torch.randn(64, 3)
+    model.target_mean.fill_(2005.0)
+    model.target_std.fill_(0.5)
+    with torch.no_grad():
+        y = model.eval()(x)[:, 0]
+    data = DataLoader([(x, y)], batch_size=None)
+    trainer = small_trainer(tmp_path, precision=precision)
+    assert trainer.test(model, data, verbose=False)[0]["test/rmse"] < 1e-3
+    (predicted,) = trainer.predict(model, data)  # type: ignore[misc]
+    torch.testing.assert_close(predicted["prediction"][:, 0], y, atol=1e-3, rtol=0)  # type: ignore[call-overload]
+
+
+def test_training_in_mixed_precision_is_training_in_single_precision(tmp_path: Path) -> None:
+    losses = []
+    for precision in ("32-true", "bf16-mixed"):
+        torch.manual_seed(0)
+        x = torch.randn(32, 3)
+        trainer = small_trainer(tmp_path, precision=precision, max_epochs=5, limit_train_batches=1)
+        trainer.fit(Line(), DataLoader([(x, x @ torch.tensor([1.0, -2.0, 0.5]))], batch_size=None))
+        losses.append(float(trainer.callback_metrics["train/loss"]))
+    assert losses[0] == losses[1]
+
+
+def test_a_precision_that_rounds_the_targets_is_refused(tmp_path: Path) -> None:
+    data = DataLoader([(torch.randn(4, 3), torch.randn(4))], batch_size=None)
+    with pytest.raises(UserError, match=r"trainer.precision bf16-true rounds the targets"):
+        small_trainer(tmp_path, precision="bf16-true").test(Line(), data, verbose=False)
