@@ -14,6 +14,7 @@ from common.horizons import STEPS
 from common.messages import UserError
 from datamodules.base import TensorDataModule
 
+
 class Series(TensorDataModule):
     """Windows x (B, num_features) with the next values y: (B, 1) in training, (B, num_outputs) in evaluation.
 
@@ -71,7 +72,9 @@ class Series(TensorDataModule):
         self.mean, self.scale = self.standard or (float(train.mean()), float(train.std()))
         self.series = torch.from_numpy((values - self.mean) / self.scale).float()
         parts = {"train": (self.num_features, ends[0]), "val": ends, "test": (ends[1], len(values))}
-        splits = {name: self._windows(*part, 1 if name == "train" else self.num_outputs) for name, part in parts.items()}
+        splits = {
+            name: self._windows(*part, 1 if name == "train" else self.num_outputs) for name, part in parts.items()
+        }
         return splits | {"predict": (splits["test"][0],)}
 
     def _windows(self, start: int, end: int, steps: int) -> tuple[Tensor, Tensor]:

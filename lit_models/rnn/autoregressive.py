@@ -22,6 +22,7 @@ from lit_models.layers.precision import full_precision
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
 
+
 class Autoregressive(nn.Module):
     """The next value out of the last ones. (B, num_features) -> (B, 1).
 

@@ -76,7 +76,9 @@ class LanguageModel(Task):
         """The cross-entropy of each token (B, T), 0 where the target is padding."""
         tokens, targets = batch
         logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
-        losses = F.cross_entropy(at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none")
+        losses = F.cross_entropy(
+            at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none"
+        )
         return losses.reshape(targets.shape)
 
     def mean_loss(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor]:

@@ -80,7 +80,9 @@ def test_a_used_model_keeps_the_mean_and_scale_that_it_was_trained_with() -> Non
     now.load_processor(then.processor())
     now.setup("predict")
     assert (now.mean, now.scale) == (then.mean, then.scale)
-    torch.testing.assert_close(now.in_units("forecast", now.splits["predict"][0])[-1, -1].item(), 194.0, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        now.in_units("forecast", now.splits["predict"][0])[-1, -1].item(), 194.0, atol=1e-3, rtol=0
+    )
 
 
 def test_too_short_a_series_is_refused() -> None:
