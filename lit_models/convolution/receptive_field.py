@@ -54,7 +54,7 @@ def receptive_fields(net: nn.Module) -> list[Field]:
             sizes = (module.kernel_size, module.stride, module.padding, 1)
         elif isinstance(module, nn.LPPool1d | nn.LPPool2d):
             sizes = (module.kernel_size, module.stride or module.kernel_size, 0, 1)
-        elif isinstance(module, UnsharedConv2d) or isinstance(module, TiledConv2d):
+        elif isinstance(module, UnsharedConv2d | TiledConv2d):
             sizes = (module.kernel_size, module.stride, module.padding, 1)
         elif isinstance(module, MaxBlurPool2d):
             sizes = (2, 1, 0, 1)  # its maximum; its blurring is a layer inside of it

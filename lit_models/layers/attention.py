@@ -108,7 +108,7 @@ class AdditiveAttention(nn.Module):
         return self.attend(query, self.key(key), value, mask)
 
     def attend(self, query: Tensor, keys: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As ``forward``, with keys (B, K, hidden_size) that went through ``self.key`` already: once for many queries."""
+        """As ``forward``, with keys (B, K, hidden_size) that went through ``self.key`` once, for many queries."""
         compared = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, Q, K, hidden_size)
         weights = masked_softmax(self.score(compared).squeeze(-1), mask)
         return self.dropout(weights) @ value, weights

@@ -54,7 +54,7 @@ class LanguageModel(Task):
             refuse_no_state(self.net)
             if stage == "fit" and self.data_attribute("partition") == "random":
                 raise UserError(
-                    "model.carry_state carries the state from batch to batch, but these are random windows of the text: "
+                    "model.carry_state goes on from batch to batch, but these are random windows of the text: "
                     "give --data.partition sequential, or --model.carry_state false"
                 )
 
