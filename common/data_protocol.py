@@ -49,6 +49,10 @@ class DataProtocol(Protocol):
     #: Mean and standard deviation of the training targets.
     target_mean: float
     target_std: float
+    #: How many of the target's units one is, where the datamodule standardizes the target.
+    scale: float
+    #: The target's unit, such as ppm.
+    unit: str
     #: The columns of a table, and how each becomes numbers.
     columns: list[Any] | None
     #: Samples a second (Hz) of a sound.

@@ -54,7 +54,7 @@ class LanguageModel(Task):
             refuse_no_state(self.net)
             if stage == "fit" and self.data_attribute("partition") == "random":
                 raise UserError(
-                    "model.carry_state carries the state from batch to batch, but these are random windows of the text: "
+                    "model.carry_state goes on from batch to batch, but these are random windows of the text: "
                     "give --data.partition sequential, or --model.carry_state false"
                 )
 
@@ -76,7 +76,9 @@ class LanguageModel(Task):
         """The cross-entropy of each token (B, T), 0 where the target is padding."""
         tokens, targets = batch
         logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
-        losses = F.cross_entropy(at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none")
+        losses = F.cross_entropy(
+            at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none"
+        )
         return losses.reshape(targets.shape)
 
     def mean_loss(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,7 @@ def their_writing(variant: str, beams: int) -> Tensors:
     return found | ({"scores": out.sequences_scores.double()} if beams > 1 else {"logits": out.logits[0].double()})
 
 
-# -- beams at the limit of their length ---------------------------------------------------------------------------------
+# -- beams at the limit of their length -------------------------------------------------------------------------------
 
 LIMIT, BEAMS, PROMPTS, EOS_LEAD = 3, 4, 64, 0.2  # the end is made likely enough to come at any length
 
@@ -259,7 +259,7 @@ CHECKS = [
     Check(
         name="attention/gpt2_beam_limit",
         without="gradients: tokens have none",
-        claim="All four hypotheses of 64 prompts that end before, at or beyond the limit, against transformers' generate",
+        claim="All four hypotheses to 64 prompts, ended or cut off at the limit, against transformers' generate",
         package="transformers",
         ours=our_beams,
         reference=their_beams,

@@ -52,6 +52,21 @@ def test_real_numbers_are_shares_of_white(tmp_path: Path) -> None:
     assert (decode(save(tmp_path, half, "f.tif"), 1, 8) == 128).all()
 
 
+@pytest.mark.parametrize("largest", [255, 4095, 65535, 2**24 - 1, 2**31 - 1])
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_a_tiff_of_any_range_is_neither_black_nor_white(tmp_path: Path, kind: Any, largest: int) -> None:
+    """PIL gives 32-bit integers and real numbers as they are, and nothing says which of them is white."""
+    levels = np.linspace(0, 1, 64).reshape(8, 8)
+    file = save(tmp_path, Image.fromarray((levels * largest).astype(kind)), "a.tif")
+    assert np.abs(decode(file, 1, 8)[0] - levels * 255).max() <= 1
+
+
+def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path: Path) -> None:
+    pixels = np.full((8, 8), 200, dtype=np.uint16)
+    for name in ("a.png", "a.tif", "a.pgm"):  # the file says that it has 16 bits
+        assert decode(save(tmp_path, Image.fromarray(pixels), name), 1, 8).max() == 1
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
 def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> None:
     kind = "tif" if mode in ("CMYK", "YCbCr", "I", "F") else "png"

@@ -100,7 +100,9 @@ def test_frozen_features_are_the_same_function_after_training(tmp_path: Path, fr
     model = ImageClassifier(num_classes=3, net=Normalized(), freeze_features=frozen, optimizer=ADAM)
     before = {name: value.clone() for name, value in model.net.state_dict().items()}
     small_trainer(tmp_path, max_epochs=2).fit(model, batches(), batches())  # validation in between
-    changed = {name.partition(".")[0] for name, value in model.net.state_dict().items() if not value.equal(before[name])}
+    changed = {
+        name.partition(".")[0] for name, value in model.net.state_dict().items() if not value.equal(before[name])
+    }
     assert changed == ({"fc"} if frozen else {"conv", "norm", "fc"})
     model.train()
     net: Any = model.net

@@ -89,3 +89,31 @@ def test_a_precision_that_rounds_the_targets_is_refused(tmp_path: Path) -> None:
     data = DataLoader([(torch.randn(4, 3), torch.randn(4))], batch_size=None)
     with pytest.raises(UserError, match=r"trainer.precision bf16-true rounds the targets"):
         small_trainer(tmp_path, precision="bf16-true").test(Line(), data, verbose=False)
+
+
+class Plane(Regressor):
+    def __init__(self, shift: float = 0.0) -> None:
+        super().__init__()
+        self.net, self.shift = nn.Linear(3, 2), shift
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return super().forward(*inputs) + self.shift
+
+
+@pytest.mark.parametrize("shift", [0.0, 2005.0, 1e5])
+def test_r2_is_scikit_learns_for_each_output_and_far_from_zero(shift: float, tmp_path: Path) -> None:
+    """Its outputs have different variances, so that R2 of all numbers in one row is another number."""
+    model, x = Plane(shift).eval(), torch.randn(200, 3)
+    with torch.no_grad():
+        y = model(x) + torch.tensor([0.3, 2.0]) * torch.randn(200, 2) + torch.tensor([0.0, 50.0])
+    data = DataLoader([(x[:90], y[:90]), (x[90:], y[90:])], batch_size=None)
+    for _ in range(2):  # each test begins anew
+        found = small_trainer(tmp_path).test(model, data, verbose=False)[0]["test/r2"]
+        assert found == pytest.approx(r2_score(y.double(), model(x).detach().double()), rel=1e-3)
+
+
+def test_one_row_has_no_r2_and_a_test_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = DataLoader([(torch.randn(1, 3), torch.randn(1))], batch_size=None)
+    (found,) = small_trainer(tmp_path).test(Line(), data, verbose=False)
+    assert "test/rmse" in found and "test/r2" not in found
+    assert "test/r2 needs two rows" in capsys.readouterr().err
