@@ -16,6 +16,7 @@ from callbacks.epoch_lines import step_of
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.throughput import Throughput
 from common.data_protocol import data_attribute
+from common.messages import note
 
 
 class RunRecord(Callback):
@@ -40,7 +41,7 @@ class RunRecord(Callback):
         self.logged: dict[str, Any] = {}  # before the end of the epoch
         self.row: dict[str, float] = {}
         self.validated: int | None = None  # the step of the last validation of this fit
-        self.finished = False
+        self.began = self.finished = False  # training, in this fit
 
     def state_dict(self) -> dict[str, Any]:
         wall = time.monotonic() - self.started if self.started else 0.0
@@ -50,16 +51,20 @@ class RunRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.cpu_seconds = state_dict["seconds"], state_dict.get("cpu_seconds", 0.0)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.began = self.began and stage != "fit"
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started, self.cpu_started = time.monotonic(), time.process_time()
-        self.validated, self.finished = None, False
+        self.validated, self.began, self.finished = None, True, False
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
         processor: dict[str, Any] = data_attribute(trainer, "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            if processor:
-                write_json(Path(trainer.default_root_dir) / "processor.json", processor)
+            path = Path(trainer.default_root_dir) / "processor.json"
+            if processor and not (trainer.ckpt_path and path.is_file()):  # a run's weights are of its own vocabulary
+                write_json(path, processor)
             self.write(trainer, pl_module, status="running")
 
     def on_train_batch_end(
@@ -84,12 +89,18 @@ class RunRecord(Callback):
         self.started = 0.0
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.began and trainer.ckpt_path:
+            note(
+                f"{trainer.default_root_dir} is done: epoch {trainer.current_epoch} of {trainer.max_epochs}, step "
+                f"{trainer.global_step}. A larger --trainer.max_epochs (or --trainer.max_steps) goes on"
+            )
+            return
         self.write(trainer, pl_module, status="finished", report=True)
         self.finished = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if self.finished and trainer.state.fn == "fit":
-            return  # what came after the fit does not undo it
+        if trainer.state.fn != "fit" or self.finished or not self.began:
+            return  # what came after the fit does not undo it, and a refused command leaves the run as it was
         stopped = isinstance(exception, SystemExit | KeyboardInterrupt)
         self.write(trainer, pl_module, status="stopped" if stopped else "failed")
 

@@ -29,6 +29,7 @@ class Command:
     configs: list[Path] = field(default_factory=list)
     run: Path | None = None  # the run folder to go on in; None means: a new one
     checkpoint: Path | None = None
+    made: bool = False  # the run folder is this command's own: removed where nothing comes of it
 
 
 def resolve(verb: str, argv: list[str]) -> Command:

@@ -15,8 +15,6 @@ from scripts.front.lightning_cli import DiveCLI
 class Builder(DiveCLI):
     """Parses, links, infers and instantiates; makes no run folder and asks for no device."""
 
-    made = False
-
     def before_instantiate_classes(self) -> None:
         pass
 

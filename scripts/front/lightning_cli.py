@@ -24,6 +24,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
+from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
@@ -34,7 +35,7 @@ from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.links import declared_links
 from scripts.front.own_network import sizes_for
-from scripts.front.runs import RUN_DIR, new_run, wandb_id
+from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
 from scripts.front.signals import ending_on_signals
 
 SAVED = ("seed_everything", "trainer", "model", "data")
@@ -169,7 +170,7 @@ class DiveCLI(LightningCLI):
             return
         if self.command.verb == "fit":  # before this run's folder is written into it
             self.config_text = self.parser.dump(self.config, skip_unset=True)
-        self.made = self.command.run is None
+        self.command.made = self.command.run is None
         self.command.run = self.command.run or new_run(self.command.recipe)
         os.environ[RUN_DIR] = str(self.command.run)  # the child processes of DDP use this folder
         section.trainer.default_root_dir = str(self.command.run)
@@ -190,21 +191,13 @@ class DiveCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except RuntimeError as error:
-            self._remove_empty_run()
             raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
-            self._remove_empty_run()
             raise UserError(first_error(str(error))) from error
         except TypeError as error:
             if "should be" not in str(error):  # how the Trainer refuses a number of devices
                 raise
-            self._remove_empty_run()
             raise UserError(str(error)) from error
-
-    def _remove_empty_run(self) -> None:
-        if self.command.run is not None and self.made:
-            with suppress(OSError):  # it holds something, or another process of the run removed it
-                self.command.run.rmdir()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
@@ -219,27 +212,27 @@ class DiveCLI(LightningCLI):
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
+        if self.command.verb == "fit":  # first of all: others may read the file
+            trainer.callbacks.insert(0, RunConfig(self._config_file()))  # type: ignore[attr-defined]
         skip_empty_hooks(trainer)
         clip_unscaled(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        if self.command.run is None:
+        """The datamodule takes what the run keeps of its data: vocabulary, classes, scaler."""
+        checkpoint, load = self.command.checkpoint, getattr(self.datamodule, "load_processor", None)
+        run = (run_of(checkpoint) if checkpoint else None) or self.command.run
+        if load is None or run is None or (self.command.verb == "fit" and checkpoint is None):
             return
-        if self.command.verb == "fit" and self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self._save_config(self.command.run / "config.yaml")
-        processor = self.command.run / "processor.json"
-        load = getattr(self.datamodule, "load_processor", None)
-        if self.command.verb != "fit" and load and processor.is_file():
-            load(json.loads(processor.read_text()))
+        if (run / "processor.json").is_file():
+            load(json.loads((run / "processor.json").read_text()))
 
-    def _save_config(self, path: Path) -> None:
+    def _config_file(self) -> str:
+        """What ``config.yaml`` of the run says."""
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
-        os.replace(temporary, path)
+        return head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False)
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
@@ -276,6 +269,9 @@ def launch(command: Command) -> int:
             raise failure from error
         raise
     finally:
+        if command.made and command.run is not None:
+            with suppress(OSError):  # it holds something, or another process of the run removed it
+                command.run.rmdir()
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)
