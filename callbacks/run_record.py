@@ -140,7 +140,12 @@ class RunRecord(Callback):
         old["metrics"] = old.get("metrics", {}) | metrics
         write_json(path, old | facts)
         if report:
-            tell(trainer, metrics, old, step_of(self.validated, trainer) if trainer.state.fn == "fit" else "")
+            tell(
+                trainer,
+                metrics,
+                old,
+                step_of(self.validated, trainer) if trainer.state.fn == "fit" else rows_of(trainer),
+            )
 
 
 def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
@@ -158,6 +163,13 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], wh
     for name in ("curves.png", "confusion.png", "checkpoints/best.ckpt"):
         if (folder / name).is_file():
             print(f"  {folder / name}")
+
+
+def rows_of(trainer: Trainer) -> str:
+    """How many rows were validated or tested, where that was the whole split and the split is in memory."""
+    split, limit = ("test", trainer.limit_test_batches) if trainer.testing else ("val", trainer.limit_val_batches)
+    tensors = data_attribute(trainer, "splits", {}).get(split)
+    return f"  ({len(tensors[0]):,} rows)" if tensors and limit == 1.0 and isinstance(limit, float) else ""
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ the device (``transform`` and ``augment``). ``make bench`` measures what that is
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
 
 
 class TensorLoader:
@@ -84,18 +85,24 @@ class TensorLoader:
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self)}
+        rows = len(self.tensors[0])
+        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": rows}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
 
         Raises:
-            UserError: The epoch has another number of batches than the run's had.
+            UserError: The epoch has another number of batches, or of rows, than the run's had.
         """
         if state.get("batches", len(self)) != len(self):
             raise UserError(
                 f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
                 f"{len(self)}: go on with the batch size and the number of processes of then"
+            )
+        if state.get("rows", rows := len(self.tensors[0])) != rows:
+            raise UserError(
+                f"the checkpoint is from the middle of an epoch of {state['rows']} rows, now it has {rows}: go on with "
+                "the data of then until the epoch ends"
             )
         self.epoch, self.batch = state["epoch"], state["batch"]
 
@@ -128,6 +135,8 @@ class TensorDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 4 * batch_size
         self.splits: dict[str, tuple[Tensor, ...]] = {}
+        self.remembered: dict[str, Any] = {}  # of the splits, for a later resume
+        self.of_run = False  # whether the class names are those of the run that trained the model
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
@@ -151,27 +160,29 @@ class TensorDataModule(LightningDataModule):
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         """Takes back what ``processor`` returned in the run that trained the model."""
-        self.class_names = processor.get("class_names", self.class_names)
+        names, own = processor.get("class_names"), self.class_names
+        if names and own and names != own:
+            say_other_classes(type(self).__name__, names, own)
+        self.of_run, self.class_names = bool(names), names or own
+
+    def content(self) -> Mapping[str, Split]:
+        """What a run remembers of the splits (``datamodules/data_digest.py``); names of files that are not read yet."""
+        return self.splits
 
     def state_dict(self) -> dict[str, Any]:
-        """Saved with a checkpoint: how many rows each split has."""
-        return {"rows": {name: len(tensors[0]) for name, tensors in self.splits.items()}}
+        """Saved with a checkpoint: what is remembered of the data."""
+        if not self.remembered and self.splits:
+            self.remembered = remember(self.content(), self.processor())
+        return self.remembered
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuses to go on training on other data: neither order nor place in the epoch would mean the same rows.
-
-        Raises:
-            UserError: A split has another number of rows than when the checkpoint was saved.
-        """
-        if self.trainer is None or self.trainer.state.fn != "fit":
-            return
-        for name, rows in state_dict.get("rows", {}).items():
-            now = len(self.splits[name][0]) if name in self.splits and name in ("train", "val") else rows
-            if now != rows:
-                raise UserError(
-                    f"the {name} split of {type(self).__name__} has {now} rows, the run began with {rows}: "
-                    "the data changed. Bring back the data of then, or start a new run"
-                )
+        """Refuses to go on training on other data (``UserError``): order and place would not mean the same rows."""
+        if self.trainer is not None and "splits" in state_dict:
+            name, now = type(self).__name__, self.content()
+            if self.trainer.state.fn == "fit":
+                refuse_other_data(name, state_dict, now, self.processor())
+            elif self.trainer.state.fn == "test":
+                say_other_data(name, state_dict, now, "test")
 
     # -- Lightning ------------------------------------------------------------------------------------------------
 
@@ -179,7 +190,12 @@ class TensorDataModule(LightningDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[stage]
         if all(name in self.splits for name in needed):
             return
+        names = self.class_names
         self.splits.update(self.load(stage))
+        self.remembered = {}
+        if self.of_run and names != self.class_names:
+            say_other_classes(type(self).__name__, names, self.class_names)
+            self.class_names = names
         world = self._rank_and_world()[1]
         for name in needed:
             rows = len(self.splits[name][0])

@@ -4,6 +4,7 @@ A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) in
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
+from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, load_tokenizer
 from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
@@ -102,6 +104,10 @@ class LanguageModelData(TensorDataModule):
                 splits[name] = evaluation_windows(ids, self.seq_len, streams, PAD)
         splits["predict"] = splits["test"]
         return splits
+
+    def content(self) -> Mapping[str, Split]:
+        """The tokens: how evaluation cuts them depends on batch size and number of processes."""
+        return {name: (ids,) for name, ids in self.corpus.items()}
 
     def _check_length(self, name: str, ids: Tensor) -> None:
         least = self.seq_len + 1 if name == "train" else 2

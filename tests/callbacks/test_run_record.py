@@ -44,12 +44,13 @@ def test_a_run_that_ends_early_says_how(error: type[BaseException], status: str,
     assert record(tmp_path)["status"] == status
 
 
-def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path) -> None:
+def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trainer = small_trainer(tmp_path, RunRecord())
     trainer.fit(SmallNet(), datamodule=Points())
     trainer.test(SmallNet(), datamodule=Points(), verbose=False)
     facts = record(tmp_path)
     assert {"val/acc", "test/acc"} <= set(facts["metrics"]) and facts["status"] == "finished"
+    assert "(11 rows)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("interval", "says"), [(3, True), (2, False)])

@@ -75,7 +75,7 @@ class Numbers(TensorDataModule):
         self.num_classes = num_classes
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        return {name: (torch.rand(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
+        return {name: (torch.ones(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
 
 
 def test_evaluation_batches_are_four_times_as_large() -> None:
@@ -115,7 +115,7 @@ def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
-    before, after = Numbers(), Numbers(train=9)
+    before, after = Numbers(), Numbers(train=7)
     for data in (before, after):
         data.setup("fit")
         data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb))  # type: ignore[assignment]
@@ -123,7 +123,7 @@ def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
     if verb == "test":
         after.load_state_dict(before.state_dict())
         return
-    with pytest.raises(UserError, match="the train split of Numbers has 9 rows, the run began with 8"):
+    with pytest.raises(UserError, match="the train split of Numbers has 7 rows, the run began with 8"):
         after.load_state_dict(before.state_dict())
 
 
@@ -134,3 +134,22 @@ def test_splits_are_disjoint_stratified_and_fixed() -> None:
     assert len(set(torch.cat(parts).tolist())) == 1000
     assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
     assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))
+
+
+def test_the_runs_class_names_win_and_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    data = Numbers()
+    data.class_names = ["b", "a", "c"]
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    assert data.class_names == ["a", "b", "c"] and "and not as Numbers calls them" in capsys.readouterr().err
+
+
+def test_names_that_are_found_in_the_data_do_not_replace_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    class Named(Numbers):
+        def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+            self.class_names = ["b", "a", "c"]
+            return super().load(stage)
+
+    data = Named()
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    data.setup("test")
+    assert data.class_names == ["a", "b", "c"] and "and not as Named calls them" in capsys.readouterr().err

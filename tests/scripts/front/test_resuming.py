@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from torch import Tensor
 
 from scripts.cli import main
 from scripts.front.runs import newest_run
+from tests.small import Points
 
 SMALL = """
 model: {class_path: tests.small.SmallNet}
@@ -35,7 +38,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("--data.rows", "50", "the data changed"),
+        ("--data.rows", "40", "the data changed"),
         ("--model.optimizer", "torch.optim.Adam", "model.optimizer is Adam"),
         ("--model.dropout", "2.0", "dropout probability"),
         ("--trainer.max_epochs", "1", "is done: epoch 1 of 1"),
@@ -83,3 +86,77 @@ def test_a_test_that_fails_leaves_the_runs_record(recipe: str, run: Path, monkey
     with pytest.raises(ZeroDivisionError):
         main(["test", recipe])
     assert files(run) == before
+
+
+class Growing(Points):
+    """Points whose first rows stay the same when there are more of them."""
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        y = torch.arange(self.rows) % 3
+        x = torch.stack([y.float(), 1.0 - y], dim=1)
+        return {"train": (x, y), "val": (x[:10], y[:10]), "test": (x[:11], y[:11])}
+
+
+def test_more_training_rows_are_said_and_used(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", "tests.scripts.front.test_resuming.Growing"]
+    assert main(["fit", recipe, *data]) == 0
+    capsys.readouterr()
+    assert main(["fit", recipe, "--resume", "--trainer.max_epochs", "2", "--data.rows", "60"]) == 0
+    assert "12 rows more than the 48 of then" in capsys.readouterr().err
+    assert json.loads((newest_run("own/small") / "run.json").read_text())["step"] == 4 + 5
+
+
+QUICK = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs"]
+WORDS = ["the", "cat", "sat", "on", "a", "red", "mat", "and", "the", "dog", "looked", "pleased", "who", "was", "it"]
+
+
+def text(words: list[str]) -> str:
+    return "".join(" ".join(words[(3 * i + 5 * j) % len(words)] for j in range(8)) + "\n" for i in range(300))
+
+
+def rows(names: list[str]) -> str:
+    return "text,label\n" + "".join(f"{WORDS[i % 7]} {WORDS[i % 5]} film,{names[i % 2]}\n" for i in range(60))
+
+
+def table(last: float) -> str:
+    return "a,b,y\n" + "".join(f"{i},{i * i % 7},{last if i == 40 else i / 3}\n" for i in range(60))
+
+
+@pytest.mark.parametrize(
+    ("fit", "before", "after", "says"),
+    [
+        (
+            ["rnn/gru", "--data", "TextFile", "--data.path"],
+            text(WORDS),
+            text([{"looked": "zzzzzz", "pleased": "wwwwwww"}.get(word, word) for word in WORDS]),
+            "the train split of TextFile has as many rows",
+        ),
+        (
+            ["text/text_cnn", "--data", "TextTable", "--data.path"],
+            rows(["negative", "positive"]),
+            rows(["negative", "good"]),
+            "class 'good' was not there",
+        ),
+        (
+            ["mlp/mlp_regression", "--data", "CSVTable", "--data.target", "y", "--data.path"],
+            table(3.0),
+            table(17.0),
+            "of CSVTable has as many rows",
+        ),
+    ],
+    ids=["text", "labels", "table"],
+)
+def test_a_resume_on_data_that_changed_is_refused(
+    fit: list[str], before: str, after: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text(before)
+    assert main(["fit", *fit, str(file), *QUICK, "1"]) == 0
+    run = newest_run(fit[0])
+    kept = files(run)
+    file.write_text(after)
+    assert main(["fit", fit[0], "--resume", "--trainer.max_epochs", "2"]) == 2
+    assert says in " ".join(capsys.readouterr().err.split()) and files(run) == kept
+    file.write_text(before)
+    assert main(["fit", fit[0], "--resume", "--trainer.max_epochs", "2"]) == 0
+    assert files(run)["processor.json"] == kept["processor.json"]
