@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -140,12 +141,10 @@ class RunRecord(Callback):
         old["metrics"] = old.get("metrics", {}) | metrics
         write_json(path, old | facts)
         if report:
-            tell(
-                trainer,
-                metrics,
-                old,
-                step_of(self.validated, trainer) if trainer.state.fn == "fit" else rows_of(trainer),
-            )
+            fitted = trainer.state.fn == "fit"
+            tell(trainer, metrics, old, step_of(self.validated, trainer) if fitted else rows_of(trainer))
+            if fitted and self.command:
+                print(f"  {how_to_test(self.recipe, trainer.default_root_dir)}")
 
 
 def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
@@ -163,6 +162,12 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], wh
     for name in ("curves.png", "confusion.png", "checkpoints/best.ckpt"):
         if (folder / name).is_file():
             print(f"  {folder / name}")
+
+
+def how_to_test(recipe: str, folder: str) -> str:
+    """The command that tests this run and no other one."""
+    name = "" if recipe.startswith("own/") else f"{recipe} "  # of a file of one's own, which may lie anywhere
+    return f"dive test {name}--run {shlex.quote(folder)}"
 
 
 def rows_of(trainer: Trainer) -> str:

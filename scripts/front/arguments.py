@@ -6,6 +6,7 @@ Everything here is text and standard library (and PyYAML): no torch, so that a m
 import re
 import sys
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 
 from common.messages import UserError, did_you_mean
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
-from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of
+from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
 
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
@@ -107,7 +108,10 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
             return
     which = checkpoint or ("last" if fitting else "best")
     if which in ("best", "last"):
-        command.run = command.run or newest_run(command.recipe, which)
+        if command.run is None:
+            command.run = newest_run(command.recipe, which)
+            if not fitting:
+                say_which(command.run, command.recipe, typed_value(command.args, "--data"))
         command.checkpoint = checkpoint_of(command.run, which)
     else:
         command.checkpoint = Path(which)
@@ -116,6 +120,11 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
         raise UserError(f"no checkpoint {command.checkpoint}")
     if command.checkpoint.stat().st_size == 0:
         raise UserError(f"checkpoint {command.checkpoint} is empty: use another one")
+
+
+def typed_value(args: list[str], option: str) -> str | None:
+    """The value of ``--option VALUE`` among expanded arguments."""
+    return next((value for key, value in pairwise(args) if key == option), None)
 
 
 def next_word(words: Any, option: str) -> str:
