@@ -49,6 +49,7 @@ class TensorLoader:
         self.rank, self.world = rank, world
         self.pin_memory = pin_memory
         self.epoch = 0
+        self.one_order = False  # each epoch as the first: to overfit some batches on purpose
         self.batch = 0  # batches of this epoch that were handed out
 
     @property
@@ -68,12 +69,15 @@ class TensorLoader:
         if epoch != self.epoch:
             self.epoch, self.batch = epoch, 0
 
+    def generator(self) -> torch.Generator:
+        """Draws the order of the epoch."""
+        return torch.Generator().manual_seed((self.seed << 20) + (0 if self.one_order else self.epoch))
+
     def _order(self) -> Tensor:
         n = len(self.tensors[0])
         if not self.shuffle:
             return torch.arange(self.rank, n, self.world)
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
-        return torch.randperm(n, generator=generator)[: n - n % self.world][self.rank :: self.world]
+        return torch.randperm(n, generator=self.generator())[: n - n % self.world][self.rank :: self.world]
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = self._order()
@@ -85,8 +89,7 @@ class TensorLoader:
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 
     def state_dict(self) -> dict[str, int]:
-        rows = len(self.tensors[0])
-        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": rows}
+        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": len(self.tensors[0])}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
@@ -209,15 +212,12 @@ class TensorDataModule(LightningDataModule):
         num_classes: int = getattr(self, "num_classes", 0)
         for name in ("train", "val", "test") if num_classes else ():
             y = self.splits[name][-1] if name in self.splits else None
-            if y is None or y.ndim != 1 or len(y) == 0:
+            if y is None or y.ndim != 1 or not len(y):
                 continue
             low, high = int(y.min()), int(y.max())
             if low < 0 or high >= num_classes:
-                bad = low if low < 0 else high
-                raise UserError(
-                    f"label {bad} in the {name} split, but data.num_classes is {num_classes}: "
-                    f"labels must be 0 to {num_classes - 1}"
-                )
+                found = f"label {low if low < 0 else high} in the {name} split, but data.num_classes is {num_classes}"
+                raise UserError(f"{found}: labels must be 0 to {num_classes - 1}")
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -229,7 +229,12 @@ class TensorDataModule(LightningDataModule):
         return TensorLoader(self.splits[split], size, shuffle, global_seed(), rank, world, pin_memory=cuda)
 
     def train_dataloader(self) -> TensorLoader:
-        return self._loader("train", shuffle=True)
+        return self.for_training(self._loader("train", shuffle=True))
+
+    def for_training(self, loader: TensorLoader) -> TensorLoader:
+        """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
+        loader.one_order = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        return loader
 
     def val_dataloader(self) -> TensorLoader:
         return self._loader("val")
@@ -293,8 +298,3 @@ def split_shares(y: Tensor, val_share: float, test_share: float, seed: int = 0) 
             part.append(piece)
     train, held, tested = (torch.cat(part).sort().values for part in parts)
     return train, held, tested
-
-
-def data_root() -> str:
-    """Where public data sets are kept: ``$DIVE_DATA``, by default ``~/.cache/dive``."""
-    return os.environ.get("DIVE_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "dive")

@@ -138,8 +138,8 @@ class LanguageModelData(TensorDataModule):
         corpus = self.splits["train"][0]
         loader = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
         if self.partition == "sequential":
-            return StreamLoader(corpus, self.seq_len, self.batch_size, **loader)
-        return WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader)
+            return self.for_training(StreamLoader(corpus, self.seq_len, self.batch_size, **loader))
+        return self.for_training(WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader))
 
     # -- what a number must be read against ---------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from common.messages import UserError, did_you_mean
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
 from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
 
+PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"  # not Lightning's of the same name, which wants its metric
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
 
@@ -170,7 +171,7 @@ def find_class(name: str, package: str) -> str:
 
 def expand_classes(args: list[str]) -> list[str]:
     """Bare class names of ``--data`` and ``--model`` to import paths, and each before its ``--data.*``."""
-    args = list(args)
+    args = [re.sub(r"(^|lr_scheduler=)ReduceLROnPlateau$", rf"\1{PLATEAU}", word) for word in args]
     for option, package in (("--model", "lit_models"), ("--data", "datamodules")):
         for i, word in enumerate(args):
             if word == option or word.startswith(option + "="):

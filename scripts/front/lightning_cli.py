@@ -30,12 +30,14 @@ from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
 from scripts.front.arguments import Command, load_yaml
 from scripts.front.checkpoints import check_checkpoint, is_sharded
+from scripts.front.class_swaps import words_for_swaps
 from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.links import declared_links
 from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
+from scripts.front.short_names import take_plateau_by_name
 from scripts.front.signals import ending_on_signals
 
 SAVED = ("seed_everything", "trainer", "model", "data")
@@ -54,6 +56,7 @@ class DiveCLI(LightningCLI):
     """LightningCLI in subclass mode on a resolved ``Command``; ``run=False`` builds the objects without running."""
 
     def __init__(self, command: Command, run: bool = True) -> None:
+        take_plateau_by_name()
         self.command = command
         self.link_names = sorted(declared_links().union(*(links_of(name) for name in self._class_names("data"))))
         super().__init__(
@@ -80,7 +83,7 @@ class DiveCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self._parse(parser)
-        for more in (self._infer, self._sizes_of_own_network):
+        for more in (self._swapped_classes, self._infer, self._sizes_of_own_network):
             if words := more():
                 sys.argv += words
                 self._parse(parser)
@@ -128,6 +131,10 @@ class DiveCLI(LightningCLI):
         """The arguments that this command's model takes from its datamodule, and others of the datamodule's links."""
         data = self._section().get("data")
         return set(arguments_of(data.class_path)) & set(self.link_names) if data else set()
+
+    def _swapped_classes(self) -> list[str]:
+        sources = [load_yaml(config) for config in self.command.configs]
+        return words_for_swaps(self._section(), sources, sys.argv[1:], self.linked())
 
     def _infer(self) -> list[str]:
         """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""

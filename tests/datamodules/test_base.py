@@ -1,6 +1,7 @@
 """The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
 
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, split_indices
+from tests.small import Points, SmallNet, small_trainer
 
 
 def epoch(loader: TensorLoader, number: int = 0) -> list[int]:
@@ -125,6 +127,26 @@ def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
         return
     with pytest.raises(UserError, match="the train split of Numbers has 7 rows, the run began with 8"):
         after.load_state_dict(before.state_dict())
+
+
+class Watched(SmallNet):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        self.batches.append(batch[0].clone())
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize(("overfit", "same"), [(1, True), (0, False)])
+def test_one_batch_that_is_overfitted_on_purpose_is_the_same_each_epoch(
+    overfit: int, same: bool, tmp_path: Path
+) -> None:
+    model, limits = Watched(), {"overfit_batches": overfit} if overfit else {"limit_train_batches": 1}
+    small_trainer(tmp_path, max_epochs=3, **limits).fit(model, datamodule=Points(noise=0.0))
+    assert len(model.batches) == 3
+    assert all(torch.equal(model.batches[0], batch) for batch in model.batches[1:]) is same
 
 
 def test_splits_are_disjoint_stratified_and_fixed() -> None:
