@@ -84,6 +84,9 @@ class RunRecord(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.row = checkpoint.get("epoch_row", {})
+        if trainer.state.fn != "fit":  # a test belongs to the step of its weights; Lightning would log it at step 0
+            loops: dict[str, Any] = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.state_dict", {})
+            trainer.fit_loop.epoch_loop._batches_that_stepped = loops.get("_batches_that_stepped", 0)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.load_state_dict(self.state_dict())

@@ -31,6 +31,7 @@ class Command:
     configs: list[Path] = field(default_factory=list)
     run: Path | None = None  # the run folder to go on in; None means: a new one
     checkpoint: Path | None = None
+    trainer: Any = None  # once it is built
     made: bool = False  # the run folder is this command's own: removed where nothing comes of it
 
 
@@ -165,8 +166,19 @@ def find_class(name: str, package: str) -> str:
     if len(found) > 1:
         raise UserError(f"several classes {name}: say which of {', '.join(found)}")
     if not found:
-        raise UserError(f"no class {name!r} in {package}{did_you_mean(name, every)}")
+        if own := class_of_ones_own(name):
+            raise UserError(f"no class {name!r} in {package}: say {own!r} for your own")
+        near = did_you_mean(name, every) or "."
+        raise UserError(f"no class {name!r} in {package}{near} One of your own is named with its file: mine.{name}")
     return next(iter(found))
+
+
+def class_of_ones_own(name: str) -> str:
+    """The import path of a class of this name in a file of the working directory; empty where there is none."""
+    for path in sorted(Path.cwd().glob("*.py")):
+        if re.search(rf"^class {re.escape(name)}\b", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
+            return f"{path.stem}.{name}"
+    return ""
 
 
 def expand_classes(args: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from contextlib import suppress
@@ -28,10 +29,11 @@ from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
-from scripts.front.arguments import Command, load_yaml
+from scripts.front.arguments import Command, load_yaml, typed_value
 from scripts.front.checkpoints import check_checkpoint, is_sharded
 from scripts.front.class_swaps import words_for_swaps
 from scripts.front.classes import arguments_of, import_class, links_of
+from scripts.front.data_options import explain_option
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.links import declared_links
@@ -39,6 +41,7 @@ from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
 from scripts.front.short_names import take_plateau_by_name
 from scripts.front.signals import ending_on_signals
+from scripts.front.wrong_data import explain_wrong_data, refuse_missing_sizes
 
 SAVED = ("seed_everything", "trainer", "model", "data")
 NOISE = (
@@ -50,6 +53,8 @@ NOISE = (
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
     r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
 )
+
+UNUSED_SRUN = r"The `srun` command is available on your system but is not used"  # outside of a job nobody misses it
 
 
 class DiveCLI(LightningCLI):
@@ -90,6 +95,8 @@ class DiveCLI(LightningCLI):
         self._refuse_linked_targets()
         section = self._section()
         model = section.get("model")
+        if model and section.get("data"):
+            refuse_missing_sizes(model, section.data, self.link_names)
         if self.command.checkpoint and model:
             check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
             strategy = getattr(section.trainer.strategy, "class_path", "")
@@ -110,7 +117,11 @@ class DiveCLI(LightningCLI):
             known = list(parser.get_defaults().keys()) if not self.command.verb else []
             chosen = getattr(self, "_subcommand_parsers", {}).get(self.command.verb)
             known += list(chosen.get_defaults().keys()) if chosen else []
-            raise UserError(explain(str(error), known + self._class_keys())) from None
+            says = explain(str(error), known + self._class_keys())
+            if found := re.match(r"unknown key data\.(\w+)", says):
+                data, run = self._class_names("data"), None if self.command.verb in ("", "fit") else self.command.run
+                says = explain_option(found[1], data[-1] if data else "", run, self.command.recipe) or says
+            raise UserError(says) from None
 
     def _section(self) -> Any:
         return self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
@@ -221,6 +232,7 @@ class DiveCLI(LightningCLI):
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
         if self.command.verb == "fit":  # first of all: others may read the file
             trainer.callbacks.insert(0, RunConfig(self._config_file()))  # type: ignore[attr-defined]
+        self.command.trainer = trainer
         skip_empty_hooks(trainer)
         clip_unscaled(trainer)
         return trainer
@@ -248,7 +260,7 @@ TYPED: list[str] = []  # what the user typed, for the run's record
 def launch(command: Command) -> int:
     """Runs a resolved command in this process; returns the exit code."""
     TYPED[:] = sys.argv[2:]
-    for pattern in NOISE:
+    for pattern in NOISE if "SLURM_JOB_ID" in os.environ else (*NOISE, UNUSED_SRUN):
         warnings.filterwarnings("ignore", pattern)
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "Tip:" not in record.getMessage()
@@ -267,11 +279,12 @@ def launch(command: Command) -> int:
         raise
     except MisconfigurationException as error:
         raise UserError(str(error)) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
-        failure = explain_failure(error)
+        swapped = typed_value(command.args, "--data") is not None
+        failure = explain_failure(error) or explain_wrong_data(error, command.trainer, swapped)
         if failure is not None:
             raise failure from error
         raise

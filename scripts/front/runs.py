@@ -134,7 +134,7 @@ def say_which(run: Path, recipe: str, data: str | None) -> None:
     Raises:
         UserError: The run was trained on data of another class.
     """
-    runs = runs_of(recipe)
+    runs = [other for other in runs_of(recipe) if any(path_of(other, name).exists() for name in ("best", "last"))]
     trained = data_of(run)
     if data and trained.class_path and data != trained.class_path:
         kind = data.rpartition(".")[2]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from callbacks.run_record import RunRecord
@@ -60,3 +61,29 @@ def test_a_validation_of_earlier_weights_is_said_to_be_one(
     small_trainer(tmp_path, RunRecord(), val_check_interval=interval).fit(SmallNet(), datamodule=Points())
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "val/loss" in line)
     assert line.endswith("(validated at step 7)") is says
+
+
+class Steps(Logger):
+    """Remembers at which step each metric came."""
+
+    name, version = "steps", ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[str, int | None] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.at |= dict.fromkeys(metrics, step)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+def test_the_metrics_of_a_test_belong_to_the_step_of_its_weights(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, RunRecord())
+    trainer.fit(SmallNet(), datamodule=Points())
+    trainer.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
+    logger = Steps()
+    tester = small_trainer(tmp_path, RunRecord(), logger=logger)
+    tester.test(SmallNet(), datamodule=Points(), ckpt_path=tmp_path / "last.ckpt", verbose=False)
+    assert logger.at["test/acc"] == 8
