@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from callbacks.epoch_lines import step_of
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.throughput import Throughput
 from common.data_protocol import data_attribute
+from common.messages import note
 
 
 class RunRecord(Callback):
@@ -40,7 +42,7 @@ class RunRecord(Callback):
         self.logged: dict[str, Any] = {}  # before the end of the epoch
         self.row: dict[str, float] = {}
         self.validated: int | None = None  # the step of the last validation of this fit
-        self.finished = False
+        self.began = self.finished = False  # training, in this fit
 
     def state_dict(self) -> dict[str, Any]:
         wall = time.monotonic() - self.started if self.started else 0.0
@@ -50,16 +52,20 @@ class RunRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.cpu_seconds = state_dict["seconds"], state_dict.get("cpu_seconds", 0.0)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.began = self.began and stage != "fit"
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started, self.cpu_started = time.monotonic(), time.process_time()
-        self.validated, self.finished = None, False
+        self.validated, self.began, self.finished = None, True, False
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
         processor: dict[str, Any] = data_attribute(trainer, "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            if processor:
-                write_json(Path(trainer.default_root_dir) / "processor.json", processor)
+            path = Path(trainer.default_root_dir) / "processor.json"
+            if processor and not (trainer.ckpt_path and path.is_file()):  # a run's weights are of its own vocabulary
+                write_json(path, processor)
             self.write(trainer, pl_module, status="running")
 
     def on_train_batch_end(
@@ -78,18 +84,27 @@ class RunRecord(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.row = checkpoint.get("epoch_row", {})
+        if trainer.state.fn != "fit":  # a test belongs to the step of its weights; Lightning would log it at step 0
+            loops: dict[str, Any] = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.state_dict", {})
+            trainer.fit_loop.epoch_loop._batches_that_stepped = loops.get("_batches_that_stepped", 0)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.load_state_dict(self.state_dict())
         self.started = 0.0
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.began and trainer.ckpt_path:
+            note(
+                f"{trainer.default_root_dir} is done: epoch {trainer.current_epoch} of {trainer.max_epochs}, step "
+                f"{trainer.global_step}. A larger --trainer.max_epochs (or --trainer.max_steps) goes on"
+            )
+            return
         self.write(trainer, pl_module, status="finished", report=True)
         self.finished = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if self.finished and trainer.state.fn == "fit":
-            return  # what came after the fit does not undo it
+        if trainer.state.fn != "fit" or self.finished or not self.began:
+            return  # what came after the fit does not undo it, and a refused command leaves the run as it was
         stopped = isinstance(exception, SystemExit | KeyboardInterrupt)
         self.write(trainer, pl_module, status="stopped" if stopped else "failed")
 
@@ -129,7 +144,10 @@ class RunRecord(Callback):
         old["metrics"] = old.get("metrics", {}) | metrics
         write_json(path, old | facts)
         if report:
-            tell(trainer, metrics, old, step_of(self.validated, trainer) if trainer.state.fn == "fit" else "")
+            fitted = trainer.state.fn == "fit"
+            tell(trainer, metrics, old, step_of(self.validated, trainer) if fitted else rows_of(trainer))
+            if fitted and self.command:
+                print(f"  {how_to_test(self.recipe, trainer.default_root_dir)}")
 
 
 def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
@@ -147,6 +165,19 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], wh
     for name in ("curves.png", "confusion.png", "checkpoints/best.ckpt"):
         if (folder / name).is_file():
             print(f"  {folder / name}")
+
+
+def how_to_test(recipe: str, folder: str) -> str:
+    """The command that tests this run and no other one."""
+    name = "" if recipe.startswith("own/") else f"{recipe} "  # of a file of one's own, which may lie anywhere
+    return f"dive test {name}--run {shlex.quote(folder)}"
+
+
+def rows_of(trainer: Trainer) -> str:
+    """How many rows were validated or tested, where that was the whole split and the split is in memory."""
+    split, limit = ("test", trainer.limit_test_batches) if trainer.testing else ("val", trainer.limit_val_batches)
+    tensors = data_attribute(trainer, "splits", {}).get(split)
+    return f"  ({len(tensors[0]):,} rows)" if tensors and limit == 1.0 and isinstance(limit, float) else ""
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ the device (``transform`` and ``augment``). ``make bench`` measures what that is
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
 
 
 class TensorLoader:
@@ -48,6 +49,7 @@ class TensorLoader:
         self.rank, self.world = rank, world
         self.pin_memory = pin_memory
         self.epoch = 0
+        self.one_order = False  # each epoch as the first: to overfit some batches on purpose
         self.batch = 0  # batches of this epoch that were handed out
 
     @property
@@ -67,12 +69,15 @@ class TensorLoader:
         if epoch != self.epoch:
             self.epoch, self.batch = epoch, 0
 
+    def generator(self) -> torch.Generator:
+        """Draws the order of the epoch."""
+        return torch.Generator().manual_seed((self.seed << 20) + (0 if self.one_order else self.epoch))
+
     def _order(self) -> Tensor:
         n = len(self.tensors[0])
         if not self.shuffle:
             return torch.arange(self.rank, n, self.world)
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
-        return torch.randperm(n, generator=generator)[: n - n % self.world][self.rank :: self.world]
+        return torch.randperm(n, generator=self.generator())[: n - n % self.world][self.rank :: self.world]
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = self._order()
@@ -84,18 +89,23 @@ class TensorLoader:
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self)}
+        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": len(self.tensors[0])}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
 
         Raises:
-            UserError: The epoch has another number of batches than the run's had.
+            UserError: The epoch has another number of batches, or of rows, than the run's had.
         """
         if state.get("batches", len(self)) != len(self):
             raise UserError(
                 f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
                 f"{len(self)}: go on with the batch size and the number of processes of then"
+            )
+        if state.get("rows", rows := len(self.tensors[0])) != rows:
+            raise UserError(
+                f"the checkpoint is from the middle of an epoch of {state['rows']} rows, now it has {rows}: go on with "
+                "the data of then until the epoch ends"
             )
         self.epoch, self.batch = state["epoch"], state["batch"]
 
@@ -128,6 +138,8 @@ class TensorDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 4 * batch_size
         self.splits: dict[str, tuple[Tensor, ...]] = {}
+        self.remembered: dict[str, Any] = {}  # of the splits, for a later resume
+        self.of_run = False  # whether the class names are those of the run that trained the model
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
@@ -151,27 +163,29 @@ class TensorDataModule(LightningDataModule):
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         """Takes back what ``processor`` returned in the run that trained the model."""
-        self.class_names = processor.get("class_names", self.class_names)
+        names, own = processor.get("class_names"), self.class_names
+        if names and own and names != own:
+            say_other_classes(type(self).__name__, names, own)
+        self.of_run, self.class_names = bool(names), names or own
+
+    def content(self) -> Mapping[str, Split]:
+        """What a run remembers of the splits (``datamodules/data_digest.py``); names of files that are not read yet."""
+        return self.splits
 
     def state_dict(self) -> dict[str, Any]:
-        """Saved with a checkpoint: how many rows each split has."""
-        return {"rows": {name: len(tensors[0]) for name, tensors in self.splits.items()}}
+        """Saved with a checkpoint: what is remembered of the data."""
+        if not self.remembered and self.splits:
+            self.remembered = remember(self.content(), self.processor())
+        return self.remembered
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuses to go on training on other data: neither order nor place in the epoch would mean the same rows.
-
-        Raises:
-            UserError: A split has another number of rows than when the checkpoint was saved.
-        """
-        if self.trainer is None or self.trainer.state.fn != "fit":
-            return
-        for name, rows in state_dict.get("rows", {}).items():
-            now = len(self.splits[name][0]) if name in self.splits and name in ("train", "val") else rows
-            if now != rows:
-                raise UserError(
-                    f"the {name} split of {type(self).__name__} has {now} rows, the run began with {rows}: "
-                    "the data changed. Bring back the data of then, or start a new run"
-                )
+        """Refuses to go on training on other data (``UserError``): order and place would not mean the same rows."""
+        if self.trainer is not None and "splits" in state_dict:
+            name, now = type(self).__name__, self.content()
+            if self.trainer.state.fn == "fit":
+                refuse_other_data(name, state_dict, now, self.processor())
+            elif self.trainer.state.fn == "test":
+                say_other_data(name, state_dict, now, "test")
 
     # -- Lightning ------------------------------------------------------------------------------------------------
 
@@ -179,7 +193,12 @@ class TensorDataModule(LightningDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[stage]
         if all(name in self.splits for name in needed):
             return
+        names = self.class_names
         self.splits.update(self.load(stage))
+        self.remembered = {}
+        if self.of_run and names != self.class_names:
+            say_other_classes(type(self).__name__, names, self.class_names)
+            self.class_names = names
         world = self._rank_and_world()[1]
         for name in needed:
             rows = len(self.splits[name][0])
@@ -193,15 +212,12 @@ class TensorDataModule(LightningDataModule):
         num_classes: int = getattr(self, "num_classes", 0)
         for name in ("train", "val", "test") if num_classes else ():
             y = self.splits[name][-1] if name in self.splits else None
-            if y is None or y.ndim != 1 or len(y) == 0:
+            if y is None or y.ndim != 1 or not len(y):
                 continue
             low, high = int(y.min()), int(y.max())
             if low < 0 or high >= num_classes:
-                bad = low if low < 0 else high
-                raise UserError(
-                    f"label {bad} in the {name} split, but data.num_classes is {num_classes}: "
-                    f"labels must be 0 to {num_classes - 1}"
-                )
+                found = f"label {low if low < 0 else high} in the {name} split, but data.num_classes is {num_classes}"
+                raise UserError(f"{found}: labels must be 0 to {num_classes - 1}")
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -213,7 +229,12 @@ class TensorDataModule(LightningDataModule):
         return TensorLoader(self.splits[split], size, shuffle, global_seed(), rank, world, pin_memory=cuda)
 
     def train_dataloader(self) -> TensorLoader:
-        return self._loader("train", shuffle=True)
+        return self.for_training(self._loader("train", shuffle=True))
+
+    def for_training(self, loader: TensorLoader) -> TensorLoader:
+        """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
+        loader.one_order = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        return loader
 
     def val_dataloader(self) -> TensorLoader:
         return self._loader("val")
@@ -280,8 +301,3 @@ def split_shares(y: Tensor, val_share: float, test_share: float, seed: int = 0) 
             part.append(piece)
     train, held, tested = (torch.cat(part).sort().values for part in parts)
     return train, held, tested
-
-
-def data_root() -> str:
-    """Where public data sets are kept: ``$DIVE_DATA``, by default ``~/.cache/dive``."""
-    return os.environ.get("DIVE_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "dive")

@@ -17,9 +17,13 @@ from pathlib import Path
 import pooch
 
 from common.messages import UserError
-from datamodules.base import data_root
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # faults that no other address would cure
+
+
+def data_root() -> str:
+    """Where public data sets are kept: ``$DIVE_DATA``, by default ``~/.cache/dive``."""
+    return os.environ.get("DIVE_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "dive")
 
 
 def fetch(urls: str | list[str], sha256: str, path: str) -> Path:

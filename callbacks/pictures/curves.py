@@ -31,7 +31,8 @@ class Curves(Picture):
         self.update(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self.update(trainer)
+        if trainer.training:  # not where the fit was refused, or another command failed
+            self.update(trainer)
 
     def update(self, trainer: Trainer) -> None:
         """Draws what is in the file by now."""

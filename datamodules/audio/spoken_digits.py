@@ -19,7 +19,7 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.audio.wav_files import fit_length, read_wav
 from datamodules.audio.waveforms import Waveforms
-from datamodules.base import data_root
+from datamodules.downloads import data_root
 
 HOME = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")

@@ -4,6 +4,7 @@ A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) in
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
+from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, load_tokenizer
 from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
@@ -103,6 +105,10 @@ class LanguageModelData(TensorDataModule):
         splits["predict"] = splits["test"]
         return splits
 
+    def content(self) -> Mapping[str, Split]:
+        """The tokens: how evaluation cuts them depends on batch size and number of processes."""
+        return {name: (ids,) for name, ids in self.corpus.items()}
+
     def _check_length(self, name: str, ids: Tensor) -> None:
         least = self.seq_len + 1 if name == "train" else 2
         if name == "train" and self.partition == "sequential":
@@ -132,8 +138,8 @@ class LanguageModelData(TensorDataModule):
         corpus = self.splits["train"][0]
         loader = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
         if self.partition == "sequential":
-            return StreamLoader(corpus, self.seq_len, self.batch_size, **loader)
-        return WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader)
+            return self.for_training(StreamLoader(corpus, self.seq_len, self.batch_size, **loader))
+        return self.for_training(WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader))
 
     # -- what a number must be read against ---------------------------------------------------------------------------
 

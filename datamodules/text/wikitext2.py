@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from common.messages import UserError
-from datamodules.base import data_root
-from datamodules.downloads import fetch
+from datamodules.downloads import data_root, fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
 

@@ -29,7 +29,7 @@ class WindowLoader(TensorLoader):
         return -(-(len(self.tensors[0]) // self.stride // self.world) // self.batch_size)
 
     def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        generator = self.generator()
         count = len(self.tensors[0]) // self.stride
         offset = torch.randint(self.stride, (1,), generator=generator)
         starts = offset + self.stride * torch.randperm(count, generator=generator)
@@ -49,7 +49,7 @@ class StreamLoader(TensorLoader):
         return len(self.tensors[0]) // (self.seq_len * self.batch_size * self.world)
 
     def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        generator = self.generator()
         offset = torch.randint(self.seq_len, (1,), generator=generator)
         steps, rows = len(self), self.batch_size * self.world
         starts = torch.arange(rows * steps).reshape(rows, steps) * self.seq_len + offset

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import data_root, split_indices
-from datamodules.downloads import fetch, unpack
+from datamodules.base import split_indices
+from datamodules.downloads import data_root, fetch, unpack
 from datamodules.vision.images import ImageTensors
 
 URLS = [

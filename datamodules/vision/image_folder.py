@@ -8,6 +8,7 @@ same way. ``flowers/{train,val,test}/tulip/*.jpg`` are used as they lie; a split
 """
 
 import os
+from collections.abc import Mapping
 from statistics import median_low
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader
+from datamodules.data_digest import Split
 from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
 from datamodules.vision.images import ImageTensors
@@ -108,6 +110,14 @@ class ImageFolder(ImageTensors):
         sizes = [len(paths) for paths in files.values()]
         parts = zip(files, images.split(sizes), y.split(sizes), good.split(sizes), strict=True)
         return {name: (x, t) if keep.all() else (x[keep], t[keep]) for name, x, t, keep in parts}
+
+    def content(self) -> Mapping[str, Split]:
+        """Of images that are decoded anew each epoch the files' names and sizes."""
+        names = [f"{os.path.relpath(path, self.root)} {os.path.getsize(path)}" for path in self.streamed]
+        return {
+            split: ([names[i] for i in tensors[0].tolist()], *tensors[1:]) if tensors[0].ndim == 1 else tensors
+            for split, tensors in self.splits.items()
+        }
 
     def _labelled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
         """The files and class numbers of the splits that ``stage`` needs."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from datamodules.base import data_root
-from datamodules.downloads import fetch, unpack
+from datamodules.downloads import data_root, fetch, unpack
 from datamodules.vision.class_folders import Splits
 from datamodules.vision.image_folder import ImageFolder
 

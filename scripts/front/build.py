@@ -16,8 +16,6 @@ from scripts.front.working_directory import add_working_directory
 class Builder(DiveCLI):
     """Parses, links, infers and instantiates; makes no run folder and asks for no device."""
 
-    made = False
-
     def before_instantiate_classes(self) -> None:
         pass
 

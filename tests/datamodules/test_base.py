@@ -1,6 +1,7 @@
 """The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
 
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, split_indices
+from tests.small import Points, SmallNet, small_trainer
 
 
 def epoch(loader: TensorLoader, number: int = 0) -> list[int]:
@@ -77,7 +79,7 @@ class Numbers(TensorDataModule):
         self.num_classes = num_classes
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        return {name: (torch.rand(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
+        return {name: (torch.ones(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
 
 
 def test_evaluation_batches_are_four_times_as_large() -> None:
@@ -117,7 +119,7 @@ def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
-    before, after = Numbers(), Numbers(train=9)
+    before, after = Numbers(), Numbers(train=7)
     for data in (before, after):
         data.setup("fit")
         data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb))  # type: ignore[assignment]
@@ -125,8 +127,28 @@ def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
     if verb == "test":
         after.load_state_dict(before.state_dict())
         return
-    with pytest.raises(UserError, match="the train split of Numbers has 9 rows, the run began with 8"):
+    with pytest.raises(UserError, match="the train split of Numbers has 7 rows, the run began with 8"):
         after.load_state_dict(before.state_dict())
+
+
+class Watched(SmallNet):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        self.batches.append(batch[0].clone())
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize(("overfit", "same"), [(1, True), (0, False)])
+def test_one_batch_that_is_overfitted_on_purpose_is_the_same_each_epoch(
+    overfit: int, same: bool, tmp_path: Path
+) -> None:
+    model, limits = Watched(), {"overfit_batches": overfit} if overfit else {"limit_train_batches": 1}
+    small_trainer(tmp_path, max_epochs=3, **limits).fit(model, datamodule=Points(noise=0.0))
+    assert len(model.batches) == 3
+    assert all(torch.equal(model.batches[0], batch) for batch in model.batches[1:]) is same
 
 
 def test_splits_are_disjoint_stratified_and_fixed() -> None:
@@ -159,3 +181,22 @@ def test_a_batch_has_the_type_of_the_model(precision: Any, dtype: torch.dtype) -
     data.setup("fit")
     x, y = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
     assert x.dtype == dtype and y.dtype == torch.long
+
+
+def test_the_runs_class_names_win_and_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    data = Numbers()
+    data.class_names = ["b", "a", "c"]
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    assert data.class_names == ["a", "b", "c"] and "and not as Numbers calls them" in capsys.readouterr().err
+
+
+def test_names_that_are_found_in_the_data_do_not_replace_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    class Named(Numbers):
+        def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+            self.class_names = ["b", "a", "c"]
+            return super().load(stage)
+
+    data = Named()
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    data.setup("test")
+    assert data.class_names == ["a", "b", "c"] and "and not as Named calls them" in capsys.readouterr().err
