@@ -1,14 +1,13 @@
-"""One batch of a recipe in two processes and in one: the gradients. ``test_recipes.py`` runs it in its own process.
+"""One batch of a recipe in two processes and in one: the gradients. ``pair.py`` runs it for ``test_recipes.py``.
 
-The recipe is built once, as ``dive fit`` builds it; the second process is a fork of the first. What draws numbers
-is switched off (dropout, augmentation), since each process draws its own; batch normalisation uses its running
-statistics, since each process has its own batch's (the difference is measured in ``test_batch_norm.py``).
+Both processes build the recipe as ``dive fit`` builds it. What draws numbers is switched off (dropout, augmentation),
+since each process draws its own; batch normalisation uses its running statistics, since each process has its own
+batch's (the difference is measured in ``test_batch_norm.py``).
 """
 
 import os
 import tempfile
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -86,37 +85,25 @@ def to_double(x: Tensor) -> Tensor:
     return x.double() if x.is_floating_point() else x
 
 
-def check(name: str, port: int, cpu: Path) -> None:
-    """Raises where the gradients of the two ways differ. Writes its CPU-seconds, its child's among them, to a file."""
-    try:
-        compare(name, port)
-    finally:
-        cpu.write_text(str(sum(os.times()[:4])))
-
-
-def compare(name: str, port: int) -> None:
-    torch.set_num_threads(1)
-    _, model, data = build([name, *deterministic(find_recipe(name))])
+def compare(name: str, words: list[str], rank: int, port: int) -> None:
+    """One process's part; the first of them raises where the gradients of the two ways differ."""
+    _, model, data = build([name, *deterministic(find_recipe(name)), *words])
     assert data is not None
     rows: int = data.batch_size  # type: ignore[attr-defined]  # of the global batch
     data.prepare_data()
     data.setup("fit")
     without_chance(model, data)
-    alone = deepcopy(model)
+    single = gradients(deepcopy(model), data, 1, rows) if rank == 0 else []
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "WORLD_SIZE": "2"}
-    child = os.fork()
-    os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
-    if child == 0:
-        try:
-            gradients(model, data, 2, rows)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    together = gradients(model, data, 2, rows)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the second process failed"
-    torch.distributed.destroy_process_group()
-    del os.environ["LOCAL_RANK"]
-    single = gradients(alone, data, 1, rows)
+    os.environ["LOCAL_RANK"] = str(rank)
+    try:
+        together = gradients(model, data, 2, rows)
+    finally:
+        del os.environ["LOCAL_RANK"]  # the next recipe begins with one process
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    if rank:
+        return
     assert single and together, "no optimiser made a step"
     tolerance = SINGLE_TOLERANCE if {base.__name__ for base in type(model).__mro__} & set(SINGLE) else TOLERANCE
     same_steps = len(single) == len(together)  # a line search (L-BFGS) may take another number of them

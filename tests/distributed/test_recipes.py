@@ -1,14 +1,12 @@
 """Every recipe: the gradients of two processes are those of one process on the same global batch."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from scripts.front.recipes import Recipe, all_recipes
-from tests.distributed.recipes import check
+from tests.distributed.pair import Pair
 from tests.recipes import params
-from tests.warm import free_port, start, wait
 
 #: Recipes whose header says why two processes cannot equal one.
 EXEMPT = [recipe for recipe in all_recipes() if "two processes" in recipe.header]
@@ -18,18 +16,31 @@ EQUAL = [recipe for recipe in all_recipes() if "two processes" not in recipe.hea
 Record = Callable[[str, object], None]
 
 
-def exit_code(recipe: Recipe, folder: Path, record_property: Record) -> int:
-    """Of the comparison, in a process of its own: one recipe leaves nothing behind for the next."""
-    (code,) = wait(start(check, recipe.name, free_port(), folder / "cpu", log=folder / "log"))
-    record_property("cpu_seconds", (folder / "cpu").read_text())
-    return code
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    made = Pair(tmp_path_factory.mktemp("pair"))
+    yield made
+    made.end()
 
 
 @pytest.mark.parametrize("recipe", params(EQUAL))
-def test_two_processes_have_the_gradients_of_one(recipe: Recipe, tmp_path: Path, record_property: Record) -> None:
-    assert exit_code(recipe, tmp_path, record_property) == 0, (tmp_path / "log").read_text()[-2000:]
+def test_two_processes_have_the_gradients_of_one(recipe: Recipe, pair: Pair, record_property: Record) -> None:
+    wrong, seconds = pair.compare(recipe.name)
+    record_property("cpu_seconds", seconds)
+    assert not wrong
 
 
 @pytest.mark.parametrize("recipe", params(EXEMPT))
-def test_an_exemption_is_of_a_recipe_that_differs(recipe: Recipe, tmp_path: Path, record_property: Record) -> None:
-    assert exit_code(recipe, tmp_path, record_property) != 0, f"{recipe.name} needs no exemption"
+def test_an_exemption_is_of_a_recipe_that_differs(recipe: Recipe, pair: Pair, record_property: Record) -> None:
+    wrong, seconds = pair.compare(recipe.name)
+    record_property("cpu_seconds", seconds)
+    assert wrong, f"{recipe.name} needs no exemption"
+
+
+def test_gradients_that_differ_and_a_process_that_dies_are_seen(pair: Pair) -> None:
+    assert "no recipe 'cnn/nowhere'" in pair.compare("cnn/nowhere")[0]
+    assert pair.compare("linear/weight_decay")[0] == ""  # by new processes
+    pair.processes[1].kill()
+    assert pair.compare("linear/weight_decay")[0]
+    masks = ["--model.num_masks", "2"]  # which each process draws by itself: what `deterministic:` is for
+    assert "gradients differ" in pair.compare("audio/mel_cnn", *masks)[0]
