@@ -17,6 +17,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torchmetrics import Metric
 
 from common.data_protocol import data_attribute
 from common.messages import UserError
@@ -89,12 +90,19 @@ class Task(LightningModule):
         return self.net(*inputs)
 
     def on_fit_start(self) -> None:
+        """Reads the weights to start from; metrics of a validation before it were made in inference mode."""
+        for module in self.modules():
+            if isinstance(module, Metric):
+                module.reset()
+        self.on_validation_start()
+
+    def on_validation_start(self) -> None:
         """Reads the weights to start from, once, unless a checkpoint was loaded."""
         if self.weights_wanted:
             self.weights_wanted = False
             load_weights(self.net, self.weights)
 
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
+    on_test_start = on_predict_start = on_validation_start
 
     def configure_model(self) -> None:
         """Under ``-c trainer/fsdp`` each process keeps its part of the parameters of each layer of ``net``."""

@@ -63,7 +63,7 @@ def test_writes_in_batches_what_it_writes_alone(width: int) -> None:
 @pytest.mark.parametrize(("layer", "read"), [(0, False), (1, True)])
 def test_the_decoder_reads_the_encoders_top_state_at_every_step(layer: int, read: bool) -> None:
     """And no other: from a state of its own on, the states below say nothing."""
-    net = Seq2SeqGRU(9, 9, embedding_size=8, hidden_size=12, num_layers=2, dropout=0.0).eval()
+    net = Seq2SeqGRU(9, 9, embed_size=8, hidden_size=12, num_layers=2, dropout=0.0).eval()
     source, length, target_in, _ = small_batch()
     memory = net.encode(source, length)
     state = net.decode(target_in[:, :1], memory)[1]
