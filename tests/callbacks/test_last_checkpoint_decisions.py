@@ -156,6 +156,16 @@ def test_a_second_signal_ends_the_processes_where_they_are(monkeypatch: pytest.M
     assert ended == [signal.SIGKILL, 128 + signal.SIGTERM]
 
 
+def test_it_gives_back_the_handlers_that_it_took() -> None:
+    """A Trainer gives back all of them besides."""
+    before = [signal.getsignal(signum) for signum in last_checkpoint.SIGNALS]
+    callback = LastCheckpoint()
+    callback.on_train_start(trainer(), SmallNet())
+    assert signal.getsignal(signal.SIGTERM) == callback.note
+    callback.teardown(trainer(), SmallNet(), "fit")
+    assert [signal.getsignal(signum) for signum in last_checkpoint.SIGNALS] == before
+
+
 def test_the_same_callback_can_watch_another_run_after_one_that_was_stopped(tmp_path: Path) -> None:
     callback = LastCheckpoint()
     with pytest.raises(Stopped):
