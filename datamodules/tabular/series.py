@@ -19,7 +19,7 @@ STEPS = (1, 4, 16, 64)  #: how many steps ahead the book looks
 class Series(TensorDataModule):
     """Windows x (B, num_features) with the next values y: (B, 1) in training, (B, num_outputs) in evaluation.
 
-    Values are standardised by the training part; errors are in units of its standard deviation (``scale``).
+    Values are standardized by the training part; errors are in units of its standard deviation (``scale``).
 
     Args:
         num_features: Past values that are given.
@@ -44,7 +44,7 @@ class Series(TensorDataModule):
         self.num_features, self.num_outputs = num_features, num_outputs
         self.val_share, self.test_share, self.period = val_share, test_share, period
         self.mean, self.scale = 0.0, 1.0
-        self.series = torch.zeros(0)  # all of it, standardised
+        self.series = torch.zeros(0)  # all of it, standardized
 
     def values(self) -> np.ndarray:
         """The whole series (N,), in its own units."""

@@ -18,14 +18,14 @@ from common.messages import UserError
 from datamodules.base import TensorLoader
 
 THREADS = min(16, os.cpu_count() or 1)
-GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
-    """The short side in pixels and whether the image is grey; None for a file that is no image. Pixels are not read."""
+    """The short side in pixels and whether the image is gray; None for a file that is no image. Pixels are not read."""
     try:
         with Image.open(path) as image:
-            return min(image.size), image.mode in GREY_MODES or image.mode.startswith("I;")
+            return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
     except Exception:  # PIL raises a dozen kinds for a damaged file
         return None
 
@@ -33,7 +33,7 @@ def read_header(path: str) -> tuple[int, bool] | None:
 def decode(path: str, channels: int, size: int) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
-    Turned as its EXIF says; transparent parts become white; 16 bits are scaled to 8; the largest centred square is cut
+    Turned as its EXIF says; transparent parts become white; 16 bits are scaled to 8; the largest centered square is cut
     out and resized (bilinear, antialiased). An animation gives its first picture.
     """
     with Image.open(path) as file:
@@ -49,7 +49,7 @@ def decode(path: str, channels: int, size: int) -> np.ndarray:
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
-    """Integers are taken as 16-bit grey, real numbers as [0, 1], or as [0, 255] where one is larger than 1."""
+    """Integers are taken as 16-bit gray, real numbers as [0, 1], or as [0, 255] where one is larger than 1."""
     pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
     scale = 1 / 257 if image.mode != "F" else 255 if pixels.max(initial=0) <= 1 else 1
     return Image.fromarray((pixels * scale + 0.5).clip(0, 255).astype(np.uint8))

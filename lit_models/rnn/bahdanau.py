@@ -13,7 +13,7 @@ The numbers they reach are in RESULTS.md.
 import torch
 from torch import Tensor, nn
 
-from lit_models.rnn.seq2seq import Encoder, initialise
+from lit_models.rnn.seq2seq import Encoder, initialize
 from lit_models.tasks.seq2seq import Seq2Seq
 from lit_models.tasks.trains import trains
 
@@ -72,7 +72,7 @@ class BahdanauGRU(nn.Module):
             batch_first=True,
         )
         self.head = nn.Linear(hidden_size, target_vocab_size)
-        initialise(self)
+        initialize(self)
 
     def encode(self, source: Tensor, source_length: Tensor) -> Memory:
         """Outputs (B, S, H), the same after ``w_k``, the mask (B, S) of real tokens, and states (B, layers, H)."""

@@ -1,6 +1,6 @@
 """Pre-activation residual networks and the networks of a design space against torch's layers, called one by one.
 
-He et al. 2016, "Identity mappings in deep residual networks", figure 4e and its code: normalisation and ReLU before
+He et al. 2016, "Identity mappings in deep residual networks", figure 4e and its code: normalization and ReLU before
 each convolution; where the shape changes, a 1 x 1 convolution of the pre-activated input is the shortcut, and
 everywhere else the input as it came. Radosavovic et al. 2020, figure 4: 1 x 1, grouped 3 x 3 with the stride, 1 x 1.
 """

@@ -30,7 +30,7 @@ def our_antialiased(blur: int) -> Tensors:
 
 
 def dense_maximum(x: Tensor) -> Tensor:
-    """Of each pixel, its right and lower neighbours and the one between them; what is outside repeats the edge."""
+    """Of each pixel, its right and lower neighbors and the one between them; what is outside repeats the edge."""
     right = torch.cat([x[..., 1:], x[..., -1:]], 3)
     both = torch.maximum(x, right)
     return torch.maximum(both, torch.cat([both[:, :, 1:], both[:, :, -1:]], 2))

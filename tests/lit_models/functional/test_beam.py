@@ -133,7 +133,7 @@ def test_there_are_no_more_outputs_than_the_model_can_give() -> None:
     assert [h.tokens for h in found] == [[0], [1]]
 
 
-def test_length_penalty_favours_longer_outputs() -> None:
+def test_length_penalty_favors_longer_outputs() -> None:
     lengths = [
         len(search(history_model(4, 4, seed), 4, 6, alpha)[0][0].tokens) for alpha in (0.0, 2.0) for seed in range(12)
     ]
