@@ -1,6 +1,6 @@
 """GPT in both forms against transformers: logits, gradients, and what is written, greedily and by beams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -119,6 +119,14 @@ def as_numbers(rows: list[list[int]]) -> Tensor:
     return table
 
 
+def greedy(rows: list[list[int]], seen: Sequence[Tensor]) -> Tensors:
+    """The tokens written, and the logits (B, NEW, V) that chose them; zeros after the end."""
+    logits = torch.zeros(len(rows), NEW, V, dtype=torch.float64)
+    for i, row in enumerate(rows):
+        logits[i, : len(row)] = torch.stack([scores[i] for scores in seen[: len(row)]]).double()
+    return {"tokens": as_numbers(rows), "logits": logits}
+
+
 def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: bool = False) -> Tensors:
     """``lost`` is the book's mistake: each new token stands at position 0."""
     net, prompt, seen = ours(variant), tokens(), []
@@ -134,7 +142,7 @@ def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: boo
 
     if beams == 1:
         rows = generate(step, prompt[:, -1], state, NEW, stop=[EOS]).tolist()
-        return {"tokens": as_numbers([upto_end(row) for row in rows]), "logits": seen[0]}
+        return greedy([upto_end(row) for row in rows], seen)
     found = beam_search(step, prompt[:, -1], state, beams, NEW, EOS, length_penalty)
     scores = torch.tensor([best[0].score for best in found], dtype=torch.float64)
     return {"tokens": as_numbers([best[0].tokens for best in found]), "scores": scores}
@@ -147,8 +155,22 @@ def their_writing(variant: str, beams: int) -> Tensors:
         settings |= {"early_stopping": True, "length_penalty": 1.0}
     wanted: dict[str, Any] = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
     out = net.generate(prompt, attention_mask=torch.ones_like(prompt), **wanted, **settings)
-    found = {"tokens": as_numbers([upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()])}
-    return found | ({"scores": out.sequences_scores.double()} if beams > 1 else {"logits": out.logits[0].double()})
+    rows = [upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()]
+    if beams == 1:
+        return greedy(rows, out.logits)
+    return {"tokens": as_numbers(rows), "scores": out.sequences_scores.double()}
+
+
+def their_shifted_writing(variant: str) -> Tensors:
+    """Greedy, each time with all of the text, but what follows the prompt stands one position too far."""
+    text, net, seen = tokens(), hugging_face(variant), []
+    for _ in range(NEW):
+        place = torch.arange(text.shape[1])
+        with torch.no_grad():
+            logits = net(text, position_ids=(place + (place >= tokens().shape[1])).expand(len(text), -1)).logits
+        seen.append(logits[:, -1])
+        text = torch.cat([text, seen[-1].argmax(1, keepdim=True)], 1)
+    return greedy([upto_end(row) for row in text[:, tokens().shape[1] :].tolist()], seen)
 
 
 # -- beams at the limit of their length -------------------------------------------------------------------------------
@@ -241,7 +263,7 @@ CHECKS = [
         )
         for variant, control, mistake in (
             ("gpt2", partial(our_writing, "gpt2", 1, lost=True), "position 0 for each new token, as in the book"),
-            ("llama", partial(their_writing, "gpt2", 1), "another network"),
+            ("llama", partial(their_shifted_writing, "llama"), "positions off by one after the prompt"),
         )
     ),
     Check(

@@ -164,6 +164,29 @@ def test_rows_of_a_batch_are_searched_independently() -> None:
     assert together == alone
 
 
+def chain(first: list[float], second: dict[int, list[float]]) -> Any:
+    """A model of two steps: probabilities of the first token, and of the second by the first."""
+
+    def step(tokens: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        rows = [first if t == 9 else second[t] for t in tokens.tolist()]
+        return torch.tensor(rows, dtype=torch.float64).log(), state
+
+    return step
+
+
+def test_an_end_among_the_best_takes_no_place_of_those_that_go_on() -> None:
+    """End 0.5, a 0.3, b 0.2: both a and b go on in a beam of two, and b ends surely."""
+    a, b = 1, 2
+    step = chain([0.5, 0.3, 0.2], {a: [0.4, 0.3, 0.3], b: [1.0, 0.0, 0.0]})
+    (best,) = beam_search(step, torch.tensor([9]), torch.zeros(1), 2, 2, EOS, length_penalty=2.0)[0]
+    assert best.tokens == [b, EOS]
+
+
+def test_there_are_no_more_outputs_than_the_model_can_give() -> None:
+    found = beam_search(chain([0.6, 0.4], {}), torch.tensor([9]), torch.zeros(1), 3, 1, EOS, num_best=3)[0]
+    assert [h.tokens for h in found] == [[0], [1]]
+
+
 def test_length_penalty_favors_longer_outputs() -> None:
     lengths = [
         len(search(history_model(4, 4, seed), 4, 6, alpha)[0][0].tokens) for alpha in (0.0, 2.0) for seed in range(12)

@@ -98,6 +98,15 @@ def test_dropped_weights_leave_the_mean_right_on_average() -> None:
     assert not torch.equal(many[0], many[1])
 
 
+def test_the_kernel_drops_weights_too_and_additive_attention_in_training() -> None:
+    inputs = triple()
+    assert not torch.equal(fused_attention(*inputs, dropout=0.3), fused_attention(*inputs, dropout=0.3))
+    assert torch.equal(fused_attention(*inputs), fused_attention(*inputs))
+    attend, x = AdditiveAttention(6, 6, 8, dropout=0.3).double(), inputs[0][:, 0]
+    assert not torch.equal(attend(x, x, x)[0], attend(x, x, x)[0])
+    assert torch.equal(attend.eval()(x, x, x)[0], attend(x, x, x)[0])
+
+
 def test_additive_attention_is_its_formula() -> None:
     torch.manual_seed(0)
     attend = AdditiveAttention(3, 5, 8).double().eval()

@@ -63,6 +63,32 @@ def test_gray_images_are_normalized_by_the_mean_of_the_colors() -> None:
     assert normalize(torch.full((1, 1, 1, 1), sum(MEAN) / 3)).abs().item() < 1e-6
 
 
+def test_mean_and_deviation_are_those_that_torchvision_trains_with() -> None:
+    published = tv.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    assert [list(MEAN), list(STD)] == [published.mean, published.std]
+    gray = torch.full((1, 1, 1, 1), sum(MEAN) / 3 + sum(STD) / 3)
+    torch.testing.assert_close(normalize(gray), torch.ones(1, 1, 1, 1))
+
+
+def test_a_file_older_than_the_count_of_batches_is_read(tmp_path: Path) -> None:
+    net, again = small(), small()
+    old = {name: value for name, value in net.state_dict().items() if "num_batches_tracked" not in name}
+    torch.save(old, tmp_path / "old.pth")
+    load_weights(again, str(tmp_path / "old.pth"))
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+def test_a_file_that_would_run_code_is_not_read(tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"fc.weight": Runs()}, tmp_path / "a.pth")
+    with pytest.raises(UserError):
+        read_weights(str(tmp_path / "a.pth"))
+    assert not (tmp_path / "ran").exists()
+
+
 def test_googlenets_heads_on_the_way_are_left_out(tmp_path: Path) -> None:
     net = GoogLeNet(width=0.05, auxiliary=True, num_classes=4)
     again = GoogLeNet(width=0.05, num_classes=4)

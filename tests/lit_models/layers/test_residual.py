@@ -1,5 +1,7 @@
 """Residual blocks: shapes, shortcuts, the straight line of the pre-activation form."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -38,6 +40,35 @@ def test_after_activation_negative_numbers_do_not_pass() -> None:
     nn.init.zeros_(block.bn2.weight)
     x = torch.randn(2, 4, 5, 5)
     torch.testing.assert_close(block(x), x.relu())
+
+
+@pytest.mark.parametrize("pre_activation", [False, True])
+@pytest.mark.parametrize("kind", [BasicBlock, Bottleneck])
+def test_a_block_is_its_formula(kind: Any, pre_activation: bool) -> None:
+    block, x = kind(4, 8, 2, pre_activation), torch.randn(3, 4, 7, 7)
+    numbers = (1, 2) if kind is BasicBlock else (1, 2, 3)
+    parts = [(getattr(block, f"conv{k}"), getattr(block, f"bn{k}")) for k in numbers]
+    h, first = x, None
+    for conv, norm in parts:
+        if pre_activation:
+            h = norm(h).relu()
+            first = h if first is None else first
+            h = conv(h)
+        else:
+            h = norm(conv(h if conv is block.conv1 else h.relu()))
+    if pre_activation:
+        expected = h + block.downsample(first)
+    else:
+        expected = (h + block.downsample(x)).relu()
+    torch.testing.assert_close(block(x), expected)
+    strides = [conv.stride[0] for conv, _ in parts]
+    assert strides == ([2, 1] if kind is BasicBlock else [1, 2, 1])
+    assert [type(m) for m in block.downsample] == [nn.Conv2d] + [nn.BatchNorm2d] * (not pre_activation)
+
+
+def test_the_width_of_groups_is_counted_as_resnext_does() -> None:
+    """ResNeXt-50 32 x 4d: 128 channels in 32 groups of four where a ResNet has 64."""
+    assert Bottleneck(64, 64, groups=32, group_width=4).conv2.weight.shape == (128, 4, 3, 3)
 
 
 def test_groups_do_not_see_each_other() -> None:
