@@ -76,7 +76,7 @@ class DataProtocol(Protocol):
     #: The tokens that a text may have.
     max_length: int
     #: What a text goes through before it is cut into tokens.
-    normalise: Callable[[str], str]
+    normalize: Callable[[str], str]
     #: Texts as ids (N, S), padded, and their lengths (N,).
     encode_source: "Callable[[Sequence[str]], tuple[Tensor, Tensor]]"
     #: Ids (B, L) as texts, each up to its end.

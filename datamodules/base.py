@@ -138,7 +138,7 @@ class TensorDataModule(LightningDataModule):
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What every batch goes through, on the device: conversion to float, normalisation."""
+        """What every batch goes through, on the device: conversion to float, normalization."""
         return batch
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

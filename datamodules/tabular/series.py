@@ -18,7 +18,7 @@ from datamodules.base import TensorDataModule
 class Series(TensorDataModule):
     """Windows x (B, num_features) with the next values y: (B, 1) in training, (B, num_outputs) in evaluation.
 
-    Values are standardised by the training part: (value - ``mean``) / ``scale``. Forecasts and errors are told in the
+    Values are standardized by the training part: (value - ``mean``) / ``scale``. Forecasts and errors are told in the
     series' own ``unit``.
 
     Args:
@@ -47,7 +47,7 @@ class Series(TensorDataModule):
         self.val_share, self.test_share, self.period = val_share, test_share, period
         self.mean, self.scale = 0.0, 1.0
         self.standard: tuple[float, float] | None = None  # mean and scale of the run whose model is used
-        self.series = torch.zeros(0)  # all of it, standardised
+        self.series = torch.zeros(0)  # all of it, standardized
 
     def values(self) -> np.ndarray:
         """The whole series (N,), in its own units."""

@@ -19,14 +19,14 @@ from datamodules.base import TensorLoader
 
 THREADS = min(16, os.cpu_count() or 1)
 DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
-GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
-    """The short side in pixels and whether the image is grey; None for a file that is no image. Pixels are not read."""
+    """The short side in pixels and whether the image is gray; None for a file that is no image. Pixels are not read."""
     try:
         with Image.open(path) as image:
-            return min(image.size), image.mode in GREY_MODES or image.mode.startswith("I;")
+            return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
     except Exception:  # PIL raises a dozen kinds for a damaged file
         return None
 
@@ -34,7 +34,7 @@ def read_header(path: str) -> tuple[int, bool] | None:
 def decode(path: str, channels: int, size: int) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
-    Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centred square
+    Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
     is cut out and resized (bilinear, antialiased). An animation gives its first picture.
     """
     with Image.open(path) as file:

@@ -91,11 +91,11 @@ class GPT(nn.Module):
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
         self.norm = norm()
         self.head = nn.Linear(hidden_size, vocab_size, bias=False)
-        self.initialise()
+        self.initialize()
         if tied:
             self.head.weight = self.embedding.weight
 
-    def initialise(self) -> None:
+    def initialize(self) -> None:
         """GPT-2's start: normal with 0.02; what writes into the residual stream is smaller by the root of its parts."""
         for name, p in self.named_parameters():
             if name.endswith("bias"):
@@ -126,7 +126,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.features(tokens, None)))
 
     def features(self, tokens: Tensor, state: DecoderState | None) -> Tensor:
-        """(B, T) after the past in ``state`` -> (B, T, D), before the last normalisation."""
+        """(B, T) after the past in ``state`` -> (B, T, D), before the last normalization."""
         offset = state.length if state is not None else 0
         x = self.embedding(tokens)  # (B, T, D)
         if self.positions is not None:

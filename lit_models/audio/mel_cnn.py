@@ -33,7 +33,7 @@ class MelCNN(nn.Module):
         num_classes: Number of logits.
         front: Makes (B, 1, M, frames) of (B, T).
         augment: What a spectrogram goes through in training.
-        channels: Maps of each block: a 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max pooling.
+        channels: Maps of each block: a 3 x 3 convolution, batch normalization, ReLU and 2 x 2 max pooling.
         dropout: Share of the averaged features that is dropped.
         pool_pitch: Takes the mean over pitch too, as networks for images do over both directions.
 

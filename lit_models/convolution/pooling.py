@@ -23,7 +23,7 @@ def windows(x: Tensor, kernel_size: int, stride: int) -> Tensor:
 
 
 def pool2d(x: Tensor, kind: Literal["max", "avg", "l2"], kernel_size: int, stride: int | None = None) -> Tensor:
-    """Summarises each window: its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
+    """Summarizes each window: its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
 
     Args:
         x: Feature maps.

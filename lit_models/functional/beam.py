@@ -46,7 +46,7 @@ def beam_search(
         width: Number k of beams.
         max_tokens: Largest number T of tokens.
         eos_id: The token that ends a hypothesis.
-        length_penalty: alpha; 0 compares plain log-probabilities, which favours short outputs.
+        length_penalty: alpha; 0 compares plain log-probabilities, which favors short outputs.
         num_best: At most ``width``.
     """
     if not 1 <= num_best <= width:

@@ -29,7 +29,7 @@ def squares(x: Tensor) -> Tensor:
 
 
 def logistic_regression(x: Tensor, z: Tensor, l2: float = 1e-3, steps: int = 100) -> tuple[Tensor, Tensor]:
-    """Weights (F,) and bias () that minimise mean log(1 + exp(-z h(x))) + l2 / 2 ||w||^2 with h(x) = w.x + b.
+    """Weights (F,) and bias () that minimize mean log(1 + exp(-z h(x))) + l2 / 2 ||w||^2 with h(x) = w.x + b.
 
     Newton's method in double precision: each step solves a weighted least-squares problem. The penalty, which leaves
     the bias free, keeps the weights finite where a plane parts the two samples.
@@ -130,8 +130,8 @@ class LitCovariateShift(Regressor):
         line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]
         with torch.no_grad():
             fitted, weights = self(line.to(self.device)), self.row_weights(line.to(self.device))
-        unlabelled = (target, torch.full_like(target, float(y.min()) - 0.2))
-        samples = {"source": (x, y), "target, without labels": unlabelled}
+        unlabeled = (target, torch.full_like(target, float(y.min()) - 0.2))
+        samples = {"source": (x, y), "target, without labels": unlabeled}
         return [
             {"title": "fit", "xlabel": "x", "points": samples, "lines": {"model": (line, fitted)}},
             {"title": "weight", "xlabel": "x", "lines": {f"at most {self.clip:g}": (line, weights)}},

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.layers.attention import AdditiveAttention
-from lit_models.rnn.seq2seq import Encoder, initialise
+from lit_models.rnn.seq2seq import Encoder, initialize
 from lit_models.tasks.seq2seq import Seq2Seq
 from lit_models.tasks.trains import trains
 
@@ -52,7 +52,7 @@ class BahdanauGRU(nn.Module):
             batch_first=True,
         )
         self.head = nn.Linear(hidden_size, target_vocab_size)
-        initialise(self)
+        initialize(self)
 
     def encode(self, source: Tensor, source_length: Tensor) -> Memory:
         """Outputs (B, S, H), the same as keys, the mask (B, S) of real tokens, and states (B, layers, H)."""

@@ -1,4 +1,4 @@
-"""Language modelling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
+"""Language modeling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
 
 A target of ``pad_id`` counts nowhere. Perplexity is exp of the mean over all tokens of the split: D2L 9.5 plots the
 mean of the batches' perplexities, which is larger.

@@ -216,7 +216,7 @@ class Seq2Seq(Task):
 
 def check_source(data: Any, text: str) -> None:
     """Notes what a source text has that the vocabulary lacks; refuses one that is longer than in training."""
-    prepared = data.normalise(text)
+    prepared = data.normalize(text)
     if unknown := data.source_tokenizer.unknown_pieces(prepared):
         note(f"{unknown[0]!r} is unknown to the model")
     if len(data.source_tokenizer.encode(prepared)) + 1 > data.max_length:

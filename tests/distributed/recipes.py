@@ -1,7 +1,7 @@
 """One batch of a recipe in two processes and in one: the gradients. ``test_recipes.py`` runs it in its own process.
 
 The recipe is built once, as ``dive fit`` builds it; the second process is a fork of the first. What draws numbers
-is switched off (dropout, augmentation), since each process draws its own; batch normalisation uses its running
+is switched off (dropout, augmentation), since each process draws its own; batch normalization uses its running
 statistics, since each process has its own batch's (the difference is measured in ``test_batch_norm.py``).
 """
 
@@ -34,7 +34,7 @@ SINGLE_TOLERANCE = 1e-6
 
 
 class Gradients(Callback):
-    """Keeps a copy of the gradients before each step of an optimiser."""
+    """Keeps a copy of the gradients before each step of an optimizer."""
 
     def __init__(self) -> None:
         self.steps: list[Tensor] = []
@@ -45,7 +45,7 @@ class Gradients(Callback):
 
 
 def gradients(model: LightningModule, data: LightningDataModule, world: int, rows: int) -> list[Tensor]:
-    """The gradients (P,) of each optimiser's first step on the first batch, averaged over the processes."""
+    """The gradients (P,) of each optimizer's first step on the first batch, averaged over the processes."""
     keep = Gradients()
     data.batch_size = rows // world  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +123,7 @@ def check(name: str, port: int) -> None:
     torch.distributed.destroy_process_group()
     del os.environ["LOCAL_RANK"]
     single = gradients(alone, data, 1, rows)
-    assert single and together, "no optimiser made a step"
+    assert single and together, "no optimizer made a step"
     tolerance = SINGLE_TOLERANCE if {base.__name__ for base in type(model).__mro__} & set(SINGLE) else TOLERANCE
     same_steps = len(single) == len(together)  # a line search (L-BFGS) may take another number of them
     for one, two in zip(single[: None if same_steps else 1], together, strict=same_steps):

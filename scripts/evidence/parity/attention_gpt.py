@@ -95,7 +95,7 @@ def exact_gelu(net: Any) -> None:
 
 
 def heads_tiled(net: Any) -> None:
-    """Query head i shares keys with i modulo the groups, instead of with its neighbours."""
+    """Query head i shares keys with i modulo the groups, instead of with its neighbors."""
     order = torch.tensor([0, 2, 1, 3])  # of the four query heads
     for layer in net.model.layers:
         attention = layer.self_attn

@@ -29,7 +29,7 @@ def test_windows_are_followed_by_their_targets() -> None:
     x, y = data.splits["test"]
     step = 1 / data.scale
     torch.testing.assert_close(torch.cat([x, y], 1).diff(dim=1), torch.full((16, 7), step), atol=1e-5, rtol=0)
-    assert abs(data.splits["train"][1].mean()) < 0.2 and y.min() > 1, "standardised by the training part"
+    assert abs(data.splits["train"][1].mean()) < 0.2 and y.min() > 1, "standardized by the training part"
 
 
 def test_least_squares_follows_a_ramp_and_persistence_falls_behind() -> None:

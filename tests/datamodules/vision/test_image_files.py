@@ -19,7 +19,7 @@ def save(tmp_path: Path, image: Image.Image, name: str = "a.png", **options: Any
     return str(tmp_path / name)
 
 
-def test_the_largest_centred_square_is_kept(tmp_path: Path) -> None:
+def test_the_largest_centered_square_is_kept(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60), dtype=np.uint8)
     pixels[:, 20:40] = 255
     assert (decode(save(tmp_path, Image.fromarray(pixels)), 1, 10)[..., 1:-1] == 255).all()
@@ -68,7 +68,7 @@ def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
-def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> None:
+def test_every_mode_is_read_as_gray_and_as_color(tmp_path: Path, mode: str) -> None:
     kind = "tif" if mode in ("CMYK", "YCbCr", "I", "F") else "png"
     path = save(tmp_path, Image.new(mode, (9, 7)), f"a.{kind}")
     for channels in (1, 3):
@@ -76,7 +76,7 @@ def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> 
         assert pixels.shape == (channels, 5, 5) and pixels.dtype == np.uint8
 
 
-def test_a_header_tells_the_short_side_and_whether_it_is_grey(tmp_path: Path) -> None:
+def test_a_header_tells_the_short_side_and_whether_it_is_gray(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", 9, 30, 20)
     draw(tmp_path / "b.jpg", 9, 30, 40, "RGB")
     (tmp_path / "c.png").write_text("no picture")

@@ -1,4 +1,4 @@
-"""Batch normalisation by hand: the battery, torch's numbers, statistics over two processes."""
+"""Batch normalization by hand: the battery, torch's numbers, statistics over two processes."""
 
 from pathlib import Path
 
@@ -68,8 +68,8 @@ def test_one_value_for_each_channel_is_refused_in_training() -> None:
     assert BatchNorm(3).eval()(torch.rand(1, 3)).shape == (1, 3)
 
 
-def test_without_normalisation_it_is_lenet() -> None:
-    assert not any(isinstance(m, BatchNorm) for m in BatchNormLeNet(normalise=False).modules())
+def test_without_normalization_it_is_lenet() -> None:
+    assert not any(isinstance(m, BatchNorm) for m in BatchNormLeNet(normalize=False).modules())
 
 
 def test_too_small_an_image_is_refused() -> None:
@@ -95,7 +95,7 @@ def gradients_and_statistics(rank: int, world: int, folder: Path) -> None:
         torch.save([*gradients, norm.running_mean, norm.running_var], folder / f"world{world}.pt")
 
 
-def test_two_processes_with_synchronised_statistics_equal_one(tmp_path: Path) -> None:
+def test_two_processes_with_synchronized_statistics_equal_one(tmp_path: Path) -> None:
     two_processes = [start(gradients_and_statistics, rank, 2, tmp_path, log=tmp_path / "log") for rank in range(2)]
     one_process = start(gradients_and_statistics, 0, 1, tmp_path, log=tmp_path / "log")
     assert wait(*two_processes, one_process) == [0, 0, 0], (tmp_path / "log").read_text()

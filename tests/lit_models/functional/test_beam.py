@@ -164,7 +164,7 @@ def test_rows_of_a_batch_are_searched_independently() -> None:
     assert together == alone
 
 
-def test_length_penalty_favours_longer_outputs() -> None:
+def test_length_penalty_favors_longer_outputs() -> None:
     lengths = [
         len(search(history_model(4, 4, seed), 4, 6, alpha)[0][0].tokens) for alpha in (0.0, 2.0) for seed in range(12)
     ]

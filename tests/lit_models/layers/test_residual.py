@@ -17,11 +17,11 @@ def test_a_stride_halves_the_map_and_the_shortcut_follows(
 
 
 def test_no_shortcut_convolution_where_the_shape_stays() -> None:
-    assert shortcut(8, 8, 1, normalised=True) is None
-    assert shortcut(8, 8, 2, normalised=True) is not None and shortcut(8, 16, 1, normalised=True) is not None
+    assert shortcut(8, 8, 1, normalized=True) is None
+    assert shortcut(8, 8, 2, normalized=True) is not None and shortcut(8, 16, 1, normalized=True) is not None
 
 
-def test_the_shortcut_is_normalised_unlike_the_books() -> None:
+def test_the_shortcut_is_normalized_unlike_the_books() -> None:
     kinds = [type(m) for m in BasicBlock(4, 8, 2).downsample or []]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d]
 

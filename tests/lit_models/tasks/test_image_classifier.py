@@ -1,4 +1,4 @@
-"""Weights are read once, when a run begins that loads no checkpoint; images are then normalised as theirs were."""
+"""Weights are read once, when a run begins that loads no checkpoint; images are then normalized as theirs were."""
 
 from functools import partial
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_a_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
         small_trainer(tmp_path, max_epochs=1).fit(LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM), batches())
 
 
-def test_images_are_normalised_for_weights_alone() -> None:
+def test_images_are_normalized_for_weights_alone() -> None:
     plain, published = LitNet(), LitNet(weights="file.pth")
     published.net.load_state_dict(plain.net.state_dict())
     x = torch.rand(2, 3, 8, 8)

@@ -26,7 +26,7 @@ SMALL = replace(WORKLOADS[0], batch_size=256)
 
 
 class Witness:
-    """Counts, outside of all benchmark code, optimiser steps and the samples that reach the last layer."""
+    """Counts, outside of all benchmark code, optimizer steps and the samples that reach the last layer."""
 
     def __init__(self) -> None:
         self.steps, self.samples, self.optimizers = 0, 0, list[torch.optim.Optimizer]()
