@@ -100,22 +100,24 @@ def test_batches_of_padding_alone_change_nothing(tmp_path: Path) -> None:
     assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
 
 
-def train_rank(folder: Path, world: int, accumulate: int) -> None:
-    """Each process takes every second row, one at a time; one process takes the same rows two at a time."""
+def train_rank(folder: Path, world: int, accumulate: int, size: int) -> None:
+    """Two epochs of a process, which takes every ``world``-th row in batches of ``size``."""
     torch.set_num_threads(1)
     model, data = language_model(), rows("language model")
     rank = int(os.environ.get("LOCAL_RANK", 0))
-    batches = list(zip(*(t[rank::world].split(2 // world) for t in data), strict=True))
+    batches = list(zip(*(t[rank::world].split(size) for t in data), strict=True))
     settings = {"devices": world, "strategy": "ddp" if world > 1 else "auto", "use_distributed_sampler": False}
     trainer = small_trainer(folder, max_epochs=2, accumulate_grad_batches=accumulate, **settings)
     trainer.fit(model, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
-    torch.save([p.detach() for p in model.parameters()], folder / f"{accumulate} of {world}, {rank}.pt")
+    torch.save([p.detach() for p in model.parameters()], folder / f"{world} {rank}.pt")
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_two_processes_with_and_without_accumulation_make_the_steps_of_one(accumulate: int, tmp_path: Path) -> None:
-    assert wait(*start_ranks(train_rank, tmp_path, 2, accumulate, folder=tmp_path)) == [0, 0]
-    train_rank(tmp_path, 1, accumulate)
-    one, first, second = (torch.load(tmp_path / f"{accumulate} of {which}.pt") for which in ("1, 0", "2, 0", "2, 1"))
+def test_two_processes_with_and_without_accumulation_make_the_large_batchs_steps(
+    accumulate: int, tmp_path: Path
+) -> None:
+    assert wait(*start_ranks(train_rank, tmp_path, 2, accumulate, 1, folder=tmp_path)) == [0, 0]
+    train_rank(tmp_path, 1, 1, 2 * accumulate)
+    one, first, second = (torch.load(tmp_path / f"{which}.pt") for which in ("1 0", "2 0", "2 1"))
     torch.testing.assert_close(first, one)
     torch.testing.assert_close(second, one)
