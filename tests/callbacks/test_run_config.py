@@ -18,7 +18,7 @@ def test_it_is_there_before_any_other_callback_begins(tmp_path: Path) -> None:
 
 def test_a_fit_that_does_not_begin_leaves_it(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("before")
-    with pytest.raises(ValueError, match="data.num_classes is 2"):
+    with pytest.raises(ValueError, match=r"data\.num_classes is 2"):
         small_trainer(tmp_path, RunConfig("now")).fit(SmallNet(), datamodule=Points(num_classes=2))
     small_trainer(tmp_path, RunConfig("now"), fast_dev_run=True).fit(SmallNet(), datamodule=Points())
     assert (tmp_path / "config.yaml").read_text() == "before"
