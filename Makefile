@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format results parity bench clean
+.PHONY: help run test test-public test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,10 +19,13 @@ run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint
 	$(BIN)/dive test cnn/lenet
 
 test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 -m "not public"
 
-test-all: $(STAMP)  ## the slow tests: every offline recipe trained to its number, and its ablation
-	$(BIN)/pytest -q -m slow
+test-public: $(STAMP)  ## one batch of the recipes on public data, of which DIVE_DATA has files
+	$(BIN)/pytest -q -n 2 -m public
+
+test-all: $(STAMP)  ## the slow tests: every offline recipe trained to its number, and its ablation; public data too
+	$(BIN)/pytest -q -m "slow or public"
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .

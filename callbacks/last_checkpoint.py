@@ -31,7 +31,7 @@ class Stopped(SystemExit):
 
 
 class LastCheckpoint(Checkpoint):
-    """Saves at the end of an optimiser step after which nothing else of that step is still to come.
+    """Saves at the end of an optimizer step after which nothing else of that step is still to come.
 
     That is what makes a resumed run equal to one that was never interrupted, to the bit and to the row of metrics.csv:
     weights, loader and random states agree, no gradient waits to be used, and no validation, end of an epoch or line of

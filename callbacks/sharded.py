@@ -1,4 +1,4 @@
-"""FSDP2: each process keeps its share of the weights, of their gradients and of the optimiser's state.
+"""FSDP2: each process keeps its share of the weights, of their gradients and of the optimizer's state.
 
 Lightning's ``ModelParallelStrategy`` with two things settled: all processes share the data (no tensor parallelism), and
 a checkpoint, which is a folder with a file of each process, is written beside the last one and put in its place by

@@ -1,6 +1,6 @@
-"""Clips gradients of fused optimisers in bfloat16.
+"""Clips gradients of fused optimizers in bfloat16.
 
-Lightning 2.6 refuses it, since a fused optimiser divides the gradients by the loss's scale in its step, after the
+Lightning 2.6 refuses it, since a fused optimizer divides the gradients by the loss's scale in its step, after the
 clipping. That is right in half precision (``16-mixed``); bfloat16 has the range of single precision and scales nothing.
 """
 

@@ -49,6 +49,10 @@ class DataProtocol(Protocol):
     #: Mean and standard deviation of the training targets.
     target_mean: float
     target_std: float
+    #: How many of the target's units one is, where the datamodule standardizes the target.
+    scale: float
+    #: The target's unit, such as ppm.
+    unit: str
     #: The columns of a table, and how each becomes numbers.
     columns: list[Any] | None
     #: Samples a second (Hz) of a sound.
@@ -63,6 +67,8 @@ class DataProtocol(Protocol):
     vocabulary: list[str] | None
     #: Between texts and ids, of language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
+    #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams that go on.
+    partition: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, of pairs of texts.
@@ -70,7 +76,7 @@ class DataProtocol(Protocol):
     #: The tokens that a text may have.
     max_length: int
     #: What a text goes through before it is cut into tokens.
-    normalise: Callable[[str], str]
+    normalize: Callable[[str], str]
     #: Texts as ids (N, S), padded, and their lengths (N,).
     encode_source: "Callable[[Sequence[str]], tuple[Tensor, Tensor]]"
     #: Ids (B, L) as texts, each up to its end.

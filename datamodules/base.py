@@ -150,7 +150,7 @@ class TensorDataModule(LightningDataModule):
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What every batch goes through, on the device: conversion to float, normalisation."""
+        """What every batch goes through, on the device: conversion to float, normalization."""
         return batch
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -247,7 +247,10 @@ class TensorDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         batch = self.transform(batch)
-        return self.augment(batch) if self.trainer is not None and self.trainer.training else batch
+        if self.trainer is None:
+            return batch
+        batch = self.augment(batch) if self.trainer.training else batch
+        return self.trainer.precision_plugin.convert_input(batch)  # 64-true, bf16-true: in the type of the model
 
 
 def global_seed() -> int:

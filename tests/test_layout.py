@@ -116,6 +116,13 @@ def test_every_folder_of_code_is_a_package() -> None:
         assert [p for p in folder.rglob("*.py") if p.name != "__init__.py"], f"{name_of(folder)} is empty"
 
 
+def test_nothing_waits_to_be_written() -> None:
+    """What `dive new --topic` leaves to be written says TODO."""
+    written = [*sources(*CODE, "tests"), *(ROOT / "configs").rglob("*.yaml"), *(ROOT / "docs").glob("*.md")]
+    mark = "TODO" + ":"
+    assert not [name_of(path) for path in written if mark in path.read_text() and path.stem not in ("new", "test_new")]
+
+
 def test_the_other_lightning_is_never_imported() -> None:
     for path in sources(*CODE, "tests"):
         assert "pytorch" + "_lightning" not in path.read_text(), name_of(path)

@@ -69,7 +69,7 @@ def draw_heads(weights: dict[str, Tensor], words: dict[str, list[str]]) -> Figur
     """Draws weights (H, Q, K) of each attention: a query's row of keys, darker where it looks.
 
     ``words`` names the positions of ``source`` and ``target``: the queries of a module in a ``decoder`` are the
-    target's, and so are its keys, unless it looks at the ``memory``.
+    target's, and so are its keys, unless it is a ``cross_attention``.
     """
     columns = max(len(w) for w in weights.values())
     figure = new_figure(2.6 * columns + 1, 2.6 * len(weights) + 0.5)
@@ -82,7 +82,11 @@ def draw_heads(weights: dict[str, Tensor], words: dict[str, list[str]]) -> Figur
             ax.imshow(heads[head].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
             decoder = "decoder" in name
             label(ax.set_yticks, words.get("target" if decoder else "source", []))
-            label(ax.set_xticks, words.get("target" if decoder and "memory" not in name else "source", []), rotation=90)
+            label(
+                ax.set_xticks,
+                words.get("target" if decoder and "cross_attention" not in name else "source", []),
+                rotation=90,
+            )
             if head == 0:
                 ax.set_ylabel(name.removeprefix("net."), fontsize="x-small")
     return figure

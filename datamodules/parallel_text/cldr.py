@@ -79,7 +79,7 @@ class CLDR(ParallelText):
                 break
         if self.holdout == "patterns":
             splits = random_splits(list(found.items()), val, 1, train)
-            return splits | {"test": list(unseen.items())[:test]}
+            return self.without_leaks(splits | {"test": list(unseen.items())[:test]})
         if set(self.kinds) == {"territory"} or len(found) < wanted:
             return self.by_text(found, val, test)
         return self.without_leaks(random_splits(list(found.items()), val, test, train))

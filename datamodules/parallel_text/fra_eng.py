@@ -44,7 +44,7 @@ class FraEng(ParallelText):
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, min_count=min_count, **parallel)
         self.subset, self.sizes = subset, (train_size, val_size, test_size)
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """Lower case, plain spaces, and a space before each of ``, . ! ?``."""
         text = text.replace("\u202f", " ").replace("\xa0", " ").lower()
         return " ".join(re.sub(r"([,.!?])", r" \1", text).split())

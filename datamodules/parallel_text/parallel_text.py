@@ -78,7 +78,7 @@ class ParallelText(TensorDataModule):
         """(source, target) texts of each split: train, val and test."""
         raise NotImplementedError
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """What a text goes through before it is cut, references too."""
         return text
 
@@ -87,12 +87,12 @@ class ParallelText(TensorDataModule):
     def encode_source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Sources (N, S) padded to the longest, and their lengths (N,), int64."""
         assert self.source_tokenizer is not None
-        rows = [self._ids(self.source_tokenizer, self.normalise(text)) for text in texts]
+        rows = [self._ids(self.source_tokenizer, self.normalize(text)) for text in texts]
         source, length = padded(rows, max(map(len, rows)))
         return source.long(), length.long()
 
     def decode_target(self, ids: Tensor) -> list[str]:
-        """The texts of ids (B, L), each up to its first ``<eos>``, detokenised."""
+        """The texts of ids (B, L), each up to its first ``<eos>``, detokenized."""
         assert self.target_tokenizer is not None
         rows = ids.tolist()
         return [self.target_tokenizer.decode(row[: row.index(EOS)] if EOS in row else row).strip() for row in rows]
@@ -124,7 +124,7 @@ class ParallelText(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         pairs = {
-            name: [(self.normalise(source), self.normalise(target)) for source, target in rows]
+            name: [(self.normalize(source), self.normalize(target)) for source, target in rows]
             for name, rows in self.pairs().items()
         }
         if self.source_tokenizer is None or self.target_tokenizer is None:

@@ -25,7 +25,7 @@ STRIPS = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}  # of th
 
 
 class FilteredPhotos(TensorDataModule):
-    """x (B, 1, image_size, image_size) grey in [0, 1], y (B, (image_size - 2)^2): the filter's answers with noise.
+    """x (B, 1, image_size, image_size) gray in [0, 1], y (B, (image_size - 2)^2): the filter's answers with noise.
 
     The ceiling: no ``test/rmse`` below ``noise``, and a kernel as near to ``kernel`` as the noise lets one find it.
 
@@ -53,7 +53,7 @@ class FilteredPhotos(TensorDataModule):
     ) -> None:
         super().__init__(**loader)
         if in_channels != 1:
-            raise UserError(f"data.in_channels is {in_channels}: the photographs are made grey, with 1")
+            raise UserError(f"data.in_channels is {in_channels}: the photographs are made gray, with 1")
         if not 3 <= image_size <= 90:
             raise UserError(f"data.image_size is {image_size}: the pieces may have 3 to 90 pixels")
         self.kernel = torch.tensor(FILTERS[filter])[None, None]  # (1, 1, 3, 3), what is to be found
@@ -89,8 +89,8 @@ class FilteredPhotos(TensorDataModule):
 
 
 def load_photos() -> Tensor:
-    """Both photographs as grey values in [0, 1], (2, 427, 640): the weights of ITU-R BT.601."""
+    """Both photographs as gray values in [0, 1], (2, 427, 640): the weights of ITU-R BT.601."""
     from sklearn.datasets import load_sample_images
 
-    colour = torch.stack([torch.from_numpy(image.copy()) for image in load_sample_images().images]).float() / 255
-    return colour @ torch.tensor([0.299, 0.587, 0.114])
+    color = torch.stack([torch.from_numpy(image.copy()) for image in load_sample_images().images]).float() / 255
+    return color @ torch.tensor([0.299, 0.587, 0.114])

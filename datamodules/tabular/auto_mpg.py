@@ -15,7 +15,7 @@ ORIGINS = ["America", "Europe", "Japan"]
 class AutoMPG(TensorDataModule):
     """Nine features of a car and its miles per gallon. A batch is x (B, 9), y (B,).
 
-    Split with seed 0: 232 train, 60 validation, 100 test. Numbers are standardised by the training rows' mean and
+    Split with seed 0: 232 train, 60 validation, 100 test. Numbers are standardized by the training rows' mean and
     standard deviation, the origin is three columns of zeros and ones, the target stays in miles per gallon (mean 23,
     standard deviation 8).
 

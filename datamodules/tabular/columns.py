@@ -1,6 +1,6 @@
 """A table's columns as numbers: what each column is, its statistics over the training rows, its encoding.
 
-Numbers and dates are standardised by the training rows' mean and standard deviation; a text becomes one column of 0 and
+Numbers and dates are standardized by the training rows' mean and standard deviation; a text becomes one column of 0 and
 1 for each category that the training rows have (an unseen one is all zeros). A missing number becomes the mean, with a
 column of 0 and 1 that says so; a missing text is a category of its own.
 """

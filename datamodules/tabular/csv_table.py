@@ -24,7 +24,7 @@ from datamodules.tabular.tables import class_numbers, drop_columns, logarithms, 
 
 
 class CSVTable(TensorDataModule):
-    """Rows x (B, num_features) float32, standardised, with y (B,): classes, or float32 numbers in their own units.
+    """Rows x (B, num_features) float32, standardized, with y (B,): classes, or float32 numbers in their own units.
 
     Rows without a target are left out of training and evaluation. The split is fixed (seed 0), every class alike.
     Messages and ``predictions.csv`` number the rows from 1, the first below the heading. ``target_mean`` and

@@ -19,7 +19,7 @@ QUALITIES = ["poor", "fair", "good", "excellent"]
 def generate(rows: int, seed: int, new: bool = False) -> pd.DataFrame:
     """A table with every cell as text, as ``read_table`` returns it; new rows have no price and one unseen district."""
     random = np.random.default_rng(seed)
-    area = np.exp(random.normal(4.7, 0.35, rows))  # square metres
+    area = np.exp(random.normal(4.7, 0.35, rows))  # square meters
     lot = area * np.exp(random.normal(1.2, 0.5, rows))
     share = 1 / np.arange(1, len(DISTRICTS) + 1) ** 1.5  # the last districts have a house in a hundred
     district = random.choice(len(DISTRICTS), rows, p=share / share.sum())

@@ -1,7 +1,7 @@
 """House prices: 1,460 sales in Ames, Iowa, with 79 columns each, and 1,459 houses whose price is asked for.
 
 De Cock 2011; the files are those of Kaggle's competition as D2L 5.7 publishes them.
-Departs from the book: statistics and categories come from the training rows alone, where the book standardises training
+Departs from the book: statistics and categories come from the training rows alone, where the book standardizes training
 and test tables together; rows are shuffled before they are cut into folds; each fold is tested once and chooses
 nothing, part of the others validates.
 """

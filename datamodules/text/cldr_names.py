@@ -2,7 +2,7 @@
 
 The names ship inside Babel. Seven of the languages are African. What several languages write alike (Angola) is dropped,
 and so are names in another script. The split is by what is named: if Kenya is in the test, it is there in every
-language, so that no test name was seen in training in a neighbouring language's spelling.
+language, so that no test name was seen in training in a neighboring language's spelling.
 """
 
 import unicodedata
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.text.labelled_text import LabelledText
+from datamodules.text.labeled_text import LabeledText
 
 LANGUAGES = {
     "af": "Afrikaans",
@@ -32,14 +32,14 @@ LANGUAGES = {
 }
 
 
-class CLDRNames(LabelledText):
+class CLDRNames(LabeledText):
     """Names as characters x (B, seq_len), y (B,) the language's number in the order of ``LANGUAGES``.
 
     Split by what is named, seed 0: 70 % train, 10 % validation, 20 % test.
 
     Args:
         num_classes, vocab_size, seq_len: Fourteen languages; more characters than there are; longer names are cut off.
-        **loader: See ``LabelledText``.
+        **loader: See ``LabeledText``.
     """
 
     def __init__(self, num_classes: int = 14, vocab_size: int = 160, seq_len: int = 32, **loader: int) -> None:

@@ -1,7 +1,7 @@
 """Python's own documentation, which ships with every Python: the language reference, about 450,000 characters.
 
 The text of ``help("topics")`` (``pydoc_data.topics``); ``docstrings`` adds those of the standard library. It differs a
-little from one Python version to the next. Licence: PSF.
+little from one Python version to the next. License: PSF.
 """
 
 import ast

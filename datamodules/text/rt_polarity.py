@@ -12,7 +12,7 @@ from torch import Tensor
 
 from datamodules.base import split_indices
 from datamodules.downloads import fetch
-from datamodules.text.labelled_text import LabelledText
+from datamodules.text.labeled_text import LabeledText
 
 COMMIT = "18762b459e21d9c70e5c242f8d43fc4e6db37a0d"
 ADDRESS = f"https://raw.githubusercontent.com/dennybritz/cnn-text-classification-tf/{COMMIT}/data/rt-polaritydata/"
@@ -22,14 +22,14 @@ SHA256 = {
 }
 
 
-class RTPolarity(LabelledText):
+class RTPolarity(LabeledText):
     """Snippets as words x (B, seq_len), y (B,): 0 unfavourable, 1 favourable.
 
     Args:
         num_classes, vocab_size, seq_len: Two; the 10,000 most frequent words of the training snippets; all but one in
             two hundred snippets fit in 50 words.
         test_size, val_size: Snippets held out; a tenth each, as in one of Kim's folds.
-        **text: See ``LabelledText``.
+        **text: See ``LabeledText``.
     """
 
     def __init__(

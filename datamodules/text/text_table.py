@@ -15,13 +15,13 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import split_shares
-from datamodules.text.labelled_text import LabelledText, Unit, split_text
+from datamodules.text.labeled_text import LabeledText, Unit, split_text
 
 LARGEST_FOUND = 20_000  # tokens; give vocab_size for more
 LONGEST_FOUND = 256
 
 
-class TextTable(LabelledText):
+class TextTable(LabeledText):
     """Texts x (B, seq_len), y (B,) their class in sorted order. Split with seed 0, every class alike.
 
     Args:

@@ -171,6 +171,7 @@ class BPETokenizer(Tokenizer):
         self.model = tokenizers.Tokenizer.from_str(model)
         vocabulary = self.model.get_vocab()
         super().__init__(sorted(vocabulary, key=vocabulary.__getitem__), specials, lower)
+        self.unused = {i for i, token in enumerate(self.tokens) if token.startswith("<unused")}
 
     @classmethod
     def train(
@@ -211,7 +212,7 @@ class BPETokenizer(Tokenizer):
         return self.model.encode(self.prepare(text), add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
-        return self.model.decode(list(ids), skip_special_tokens=True)
+        return self.model.decode([i for i in ids if i not in self.unused], skip_special_tokens=True)
 
     def saved(self) -> dict[str, Any]:
         return {"kind": self.kind, "model": self.model.to_str(), "specials": self.specials, "lower": self.lower}

@@ -64,7 +64,7 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
 
 
 class CIFAR10(ImageTensors):
-    """50,000 training images, of which ``val_size`` are held out, and 10,000 test images, 32 x 32, in colour.
+    """50,000 training images, of which ``val_size`` are held out, and 10,000 test images, 32 x 32, in color.
 
     Args:
         val_size: Training images (stratified, seed 0) kept for validation. The field selects on the test set.

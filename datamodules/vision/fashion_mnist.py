@@ -6,7 +6,7 @@ from datamodules.vision.mnist import MNIST
 
 
 class FashionMNIST(MNIST):
-    """60,000 training images, of which ``val_size`` are held out, and 10,000 test images, 28 x 28, grey."""
+    """60,000 training images, of which ``val_size`` are held out, and 10,000 test images, 28 x 28, gray."""
 
     # The authors' own repository: the address that the book and torchvision use answers http alone.
     urls = (

@@ -18,14 +18,15 @@ from common.messages import UserError
 from datamodules.base import TensorLoader
 
 THREADS = min(16, os.cpu_count() or 1)
-GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
-    """The short side in pixels and whether the image is grey; None for a file that is no image. Pixels are not read."""
+    """The short side in pixels and whether the image is gray; None for a file that is no image. Pixels are not read."""
     try:
         with Image.open(path) as image:
-            return min(image.size), image.mode in GREY_MODES or image.mode.startswith("I;")
+            return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
     except Exception:  # PIL raises a dozen kinds for a damaged file
         return None
 
@@ -33,26 +34,36 @@ def read_header(path: str) -> tuple[int, bool] | None:
 def decode(path: str, channels: int, size: int) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
-    Turned as its EXIF says; transparent parts become white; 16 bits are scaled to 8; the largest centred square is cut
-    out and resized (bilinear, antialiased). An animation gives its first picture.
+    Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
+    is cut out and resized (bilinear, antialiased). An animation gives its first picture.
     """
     with Image.open(path) as file:
+        sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
         file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
         image = ImageOps.exif_transpose(file)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif image.mode.startswith("I") or image.mode == "F":
-        image = eight_bits(image)
+        image = eight_bits(image, 65535 if sixteen else 0)
     image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Integers are taken as 16-bit grey, real numbers as [0, 1], or as [0, 255] where one is larger than 1."""
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    scale = 1 / 257 if image.mode != "F" else 255 if pixels.max(initial=0) <= 1 else 1
-    return Image.fromarray((pixels * scale + 0.5).clip(0, 255).astype(np.uint8))
+def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:
+    """Gray numbers of more than 8 bits as 8 bits.
+
+    Args:
+        image: Integers or real numbers. Real numbers are taken as [0, 1] where none is larger than 1.
+        white: The number that is white. 0: nothing says it, and it is the largest number of the least depth in
+            ``DEPTHS`` that holds all of the image.
+    """
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    largest = float(pixels.max(initial=0))
+    if not white:
+        bits = next((bits for bits in DEPTHS if largest < 2**bits), DEPTHS[-1])
+        white = 1 if image.mode == "F" and largest <= 1 else 2**bits - 1
+    return Image.fromarray((pixels * (255 / white) + 0.5).clip(0, 255).astype(np.uint8))
 
 
 def readable(paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Your own pictures: a folder with one sub-folder a class, of any sizes, grey or colour, in any format that PIL reads.
+"""Your own pictures: a folder with one sub-folder a class, of any sizes, gray or color, in any format that PIL reads.
 
     dive fit cnn/lenet --data ImageFolder --data.root flowers
     dive predict cnn/lenet --data.root new_pictures        any folder, no classes needed; flowers may be gone by then
@@ -29,7 +29,7 @@ MOST_HEADERS = 10_000  # larger folders are sampled evenly
 class ImageFolder(ImageTensors):
     """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
 
-    Each image is turned upright, the largest centred square cut out and resized. Files that cannot be read are left out
+    Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left out
     with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
     processes, after one pass that finds the unreadable files. Both resume in the middle of an epoch.
 
@@ -62,7 +62,7 @@ class ImageFolder(ImageTensors):
             num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
         super().__init__(num_classes, in_channels, image_size, **images)
         if in_channels not in (1, 3):
-            raise UserError(f"data.in_channels is {in_channels}: images are read with 1 (grey) or 3 (colour)")
+            raise UserError(f"data.in_channels is {in_channels}: images are read with 1 (gray) or 3 (color)")
         if min(val_share, test_share) < 0 or val_share + test_share >= 1:
             raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
         self.root = root
@@ -75,8 +75,8 @@ class ImageFolder(ImageTensors):
     def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
         """What the folder's names and the images' headers say; what is given is kept.
 
-        ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are grey, else 3 (a palette
-        counts as colour); ``image_size`` the median of the short sides, at most 64.
+        ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are gray, else 3 (a palette
+        counts as color); ``image_size`` the median of the short sides, at most 64.
         """
         splits = find_splits(root)
         classes = class_names_of(splits)
@@ -88,7 +88,7 @@ class ImageFolder(ImageTensors):
         side = median_low([side for side, _ in headers])
         return {
             "num_classes": num_classes or len(classes),
-            "in_channels": in_channels or (1 if all(grey for _, grey in headers) else 3),
+            "in_channels": in_channels or (1 if all(gray for _, gray in headers) else 3),
             "image_size": image_size or min(LARGEST_FOUND, side),
         }
 
@@ -103,7 +103,7 @@ class ImageFolder(ImageTensors):
             images, good = self._open(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
             return {"predict": (images[good],)}
-        files, labels = self._labelled_files(stage)
+        files, labels = self._labeled_files(stage)
         images, good = self._open([path for paths in files.values() for path in paths])
         y = torch.cat(list(labels.values()))
         self._refuse_unreadable(y, good)
@@ -119,7 +119,7 @@ class ImageFolder(ImageTensors):
             for split, tensors in self.splits.items()
         }
 
-    def _labelled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
+    def _labeled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
         """The files and class numbers of the splits that ``stage`` needs."""
         splits = self.find_splits()
         if self.class_names is None:  # else the run that trained the model said which class has which number

@@ -31,12 +31,12 @@ NAMES = {  # the folders are numbers of WordNet
 
 
 class Imagenette(ImageFolder):
-    """Photographs (B, 3, image_size, image_size) in [0, 1], the largest centred square, y (B,) the class.
+    """Photographs (B, 3, image_size, image_size) in [0, 1], the largest centered square, y (B,) the class.
 
     The published ``val`` folder is the test, on which the field reports; validation is a share of ``train``.
 
     Args:
-        num_classes, in_channels, image_size: Ten classes in colour; 128 pixels, one of the sizes of the field's table.
+        num_classes, in_channels, image_size: Ten classes in color; 128 pixels, one of the sizes of the field's table.
         val_share: Share of the training photographs of every class kept for validation.
         **folder: See ``ImageFolder``.
 

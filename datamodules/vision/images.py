@@ -15,7 +15,7 @@ class ImageTensors(TensorDataModule):
 
     Args:
         num_classes, in_channels, image_size: What the model must know; linked to its arguments of the same name.
-            Images of another size are resized (bilinear, antialiased) and grey or coloured once, when they are loaded.
+            Images of another size are resized (bilinear, antialiased) and gray or colored once, when they are loaded.
         shift: Training images are moved by up to this many pixels in each direction, filled with zeros.
         flip: Training images are mirrored left to right with probability 1/2.
         **loader: See ``TensorDataModule``.
@@ -36,7 +36,7 @@ class ImageTensors(TensorDataModule):
     def fit_images(self, images: Tensor) -> Tensor:
         """Brings uint8 images (N, C, H, W) to ``image_size`` and ``in_channels``, in slices that keep memory small.
 
-        Grey becomes colour by three equal channels, colour becomes grey by its luminance (ITU-R BT.601).
+        Gray becomes color by three equal channels, color becomes gray by its luminance (ITU-R BT.601).
 
         Raises:
             UserError: ``in_channels`` is another number than 1, 3 and the images' own.

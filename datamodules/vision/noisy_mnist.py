@@ -1,4 +1,4 @@
-"""Digits of which a part is labelled wrongly: what a network learns last and should not. D2L 5.5.2.
+"""Digits of which a part is labeled wrongly: what a network learns last and should not. D2L 5.5.2.
 
 Zhang et al. 2017, "Understanding deep learning requires rethinking generalization": networks can learn any labels.
 Rolnick et al. 2017, "Deep Learning is Robust to Massive Label Noise": they learn the true ones first.

@@ -1,6 +1,6 @@
 """Shapes with a texture, laid over photographs: ten classes for which a network must see form and texture both.
 
-A class is one of five shapes (disc, square, triangle, cross, ring) with stripes or with checks. Colours, place, size,
+A class is one of five shapes (disc, square, triangle, cross, ring) with stripes or with checks. Colors, place, size,
 angles and the period of the texture are random, so that none of them says anything. Who sees the shape alone is right
 in half of the images, the texture alone in a fifth, neither in a tenth; a perfect observer in nearly all.
 
@@ -61,7 +61,7 @@ def draw_images(count: int, columns: tuple[int, int], random: torch.Generator) -
     labels = torch.arange(count) % 10
     labels = labels[torch.randperm(count, generator=random)]
     x, y = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="xy")  # (32, 32) pixels
-    x, y = x - SIDE / 2 - uniform(-5, 5, 1, 1), y - SIDE / 2 - uniform(-5, 5, 1, 1)  # (N, 32, 32) from the centre
+    x, y = x - SIDE / 2 - uniform(-5, 5, 1, 1), y - SIDE / 2 - uniform(-5, 5, 1, 1)  # (N, 32, 32) from the center
     size = uniform(9, 12, 1, 1)
     u, v = turned(x, y, uniform(0, 6.2832, 1, 1))
     inside = shape_mask(u / size, v / size, labels // 2)
@@ -96,7 +96,7 @@ def shape_mask(u: Tensor, v: Tensor, shape: Tensor) -> Tensor:
 
 
 def inked(x: Tensor, y: Tensor, checked: Tensor, angle: Tensor, period: Tensor, phase: Tensor) -> Tensor:
-    """Where the first of two colours lies: stripes, or checks where ``checked``. (N, 32, 32) of bool."""
+    """Where the first of two colors lies: stripes, or checks where ``checked``. (N, 32, 32) of bool."""
     along, across = (c * 6.2832 / period for c in turned(x, y, angle))
     stripes = (along + phase[:, 0]).sin() > 0
     other = (across + phase[:, 1]).sin() > 0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class SpecAugment(nn.Module):
-    """Sets random bands to 0, the mean of a normalised spectrogram; in training alone. (B, C, M, T) -> the same.
+    """Sets random bands to 0, the mean of a normalized spectrogram; in training alone. (B, C, M, T) -> the same.
 
     Args:
         num_masks: Bands in each of the two directions.

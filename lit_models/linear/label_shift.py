@@ -2,7 +2,7 @@
 
 Lipton, Wang and Smola 2018, "Detecting and Correcting for Label Shift with Black Box Predictors". D2L 4.7.3.4, which
 has no code. Any classifier f with an invertible confusion matrix C (column i: what f answers to class i) gives the new
-shares q from its mean answers mu to unlabelled target inputs, since C q = mu. Training then weights each row by
+shares q from its mean answers mu to unlabeled target inputs, since C q = mu. Training then weights each row by
 q(y) / p(y).
 Departs from the book: noise can make parts of the solution negative; these are set to nil.
 

@@ -71,7 +71,7 @@ class Seq2SeqGRU(nn.Module):
             batch_first=True,
         )
         self.head = nn.Linear(hidden_size, target_vocab_size)
-        initialise(self)
+        initialize(self)
 
     def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
         """The states (B, layers, H) that the decoder begins with; the top one is its context at every step."""
@@ -92,7 +92,7 @@ class Seq2SeqGRU(nn.Module):
         return self.decode(target_in, self.encode(source, source_length))[0]
 
 
-def initialise(net: nn.Module) -> None:
+def initialize(net: nn.Module) -> None:
     """Xavier for the weights of GRUs and linear layers, as the book."""
     for module in net.modules():
         if isinstance(module, nn.GRU | nn.Linear):

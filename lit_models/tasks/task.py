@@ -21,7 +21,8 @@ from torch.distributed.fsdp import FSDPModule
 from common.data_protocol import data_attribute
 from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
-from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
+from lit_models.tasks.item_weights import ItemWeights
+from lit_models.tasks.processes import EpochMean, shard
 from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
 from lit_models.tasks.schedules import run_length
 
@@ -71,6 +72,7 @@ class Task(LightningModule):
         self.lr_monitor = lr_monitor
         self.decay_biases = decay_biases
         self.epoch_loss = EpochMean()
+        self.items = ItemWeights()
         self.optimizer_setup: Setup | None = None  # what the optimizer began with: saved in the checkpoint
         self.restored_setup: Setup | None = None  # the same of the checkpoint that was loaded
 
@@ -103,15 +105,6 @@ class Task(LightningModule):
         """An attribute of the datamodule in use (``common/data_protocol.py``), or the default."""
         return data_attribute(self._trainer, name, default)
 
-    def mean_count(self, count: Tensor) -> Tensor:
-        """The mean over all processes of the number of items in a loss, a tensor (): ``count`` itself in one process.
-
-        For losses over a number of items that differs from process to process (tokens that are not padding): DDP takes
-        the mean of the processes' gradients, so the sum of a process's losses divided by this gives the gradient of the
-        mean over all items, where the mean of means would give short batches' items more weight.
-        """
-        return mean_over_processes(self, count)
-
     # -- optimization ---------------------------------------------------------------------------------------------
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -127,13 +120,13 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameter_groups())
         self.optimizer_setup = setup_of(optimizer)
-        if self.restored_setup and self.trainer.state.fn == "fit":
+        if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
             refuse_another(self.restored_setup, self.optimizer_setup)
         if self.lr_scheduler is None:
             return optimizer
         scheduler: Any = self.lr_scheduler(optimizer)
         interval = getattr(scheduler, "interval", self.lr_interval)
-        if hasattr(scheduler, "set_length"):
+        if hasattr(scheduler, "set_length") and self._trainer is not None:
             scheduler.set_length(run_length(self.trainer, interval))
         schedule = {"scheduler": scheduler, "interval": interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -145,10 +138,22 @@ class Task(LightningModule):
             apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
             self.restored_setup = None
 
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        weight = self.items.weight(self, self.trainer.accumulate_grad_batches)
+        super().backward(loss if isinstance(weight, float) and weight == 1 else loss * weight, *args, **kwargs)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.items.divide(self.parameters(), self.trainer.accumulate_grad_batches)
+
     # -- training loss --------------------------------------------------------------------------------------------
 
     def record_train_loss(self, loss: Tensor, count: int | Tensor) -> None:
-        """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps."""
+        """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps.
+
+        ``count`` is also the batch's weight in the gradient, where a step has several batches or, a tensor (), where
+        processes have different numbers of items: see ``ItemWeights``.
+        """
+        self.items.count = count
         self.epoch_loss.update(self.current_epoch, loss.detach(), count)
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:

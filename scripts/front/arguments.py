@@ -4,7 +4,6 @@ Everything here is text and standard library (and PyYAML): no torch, so that a m
 """
 
 import re
-import sys
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -230,10 +229,3 @@ def check_config(path: Path) -> None:
             raise UserError(f"{path}: trainer is a mapping of settings, not {value!r}")
         if key in ("model", "data") and not isinstance(value, dict | str | None):
             raise UserError(f"{path}: {key} is a class_path with init_args, not {value!r}")
-
-
-def add_working_directory() -> None:
-    """Lets a config name classes of modules in the working directory, after everything installed."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)

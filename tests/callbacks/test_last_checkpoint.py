@@ -149,7 +149,7 @@ def test_the_handlers_are_put_back(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_with_accumulation_it_waits_for_the_optimiser_step(tmp_path: Path) -> None:
+def test_with_accumulation_it_waits_for_the_optimizer_step(tmp_path: Path) -> None:
     settings = SAVING | {"accumulate_grad_batches": 4}
     trainer = small_trainer(tmp_path, LastCheckpoint(), Send(signal.SIGTERM), max_epochs=9, **settings)
     with pytest.raises(Stopped):

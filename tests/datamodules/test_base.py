@@ -3,9 +3,11 @@
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from common.messages import UserError
@@ -156,6 +158,29 @@ def test_splits_are_disjoint_stratified_and_fixed() -> None:
     assert len(set(torch.cat(parts).tolist())) == 1000
     assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
     assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))
+
+
+class Images(Numbers):
+    """Bytes, which ``transform`` makes numbers in single precision, and ``augment`` too."""
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        rows = (torch.arange(256, dtype=torch.uint8)[:, None], torch.zeros(256, dtype=torch.long))
+        return dict.fromkeys(("train", "val", "test", "predict"), rows)
+
+    def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (batch[0].to(torch.float32) / 255, *batch[1:])
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("64-true", torch.float64), ("bf16-true", torch.bfloat16), ("16-true", torch.float16), ("32", torch.float32)],
+)
+def test_a_batch_has_the_type_of_the_model(precision: Any, dtype: torch.dtype) -> None:
+    data = Images()
+    data.trainer = Trainer(accelerator="cpu", precision=precision, logger=False, enable_checkpointing=False)
+    data.setup("fit")
+    x, y = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    assert x.dtype == dtype and y.dtype == torch.long
 
 
 def test_the_runs_class_names_win_and_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:

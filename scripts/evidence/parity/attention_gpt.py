@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lit_models.attention.gpt import GPT
 from lit_models.attention.gpt_weights import convert
-from lit_models.functional.beam import beam_search
+from lit_models.functional.beam import Hypothesis, beam_search
 from lit_models.functional.decoding import generate
 from scripts.evidence.verify import Check, Tensors
 
@@ -95,7 +95,7 @@ def exact_gelu(net: Any) -> None:
 
 
 def heads_tiled(net: Any) -> None:
-    """Query head i shares keys with i modulo the groups, instead of with its neighbours."""
+    """Query head i shares keys with i modulo the groups, instead of with its neighbors."""
     order = torch.tensor([0, 2, 1, 3])  # of the four query heads
     for layer in net.model.layers:
         attention = layer.self_attn
@@ -151,6 +151,60 @@ def their_writing(variant: str, beams: int) -> Tensors:
     return found | ({"scores": out.sequences_scores.double()} if beams > 1 else {"logits": out.logits[0].double()})
 
 
+# -- beams at the limit of their length -------------------------------------------------------------------------------
+
+LIMIT, BEAMS, PROMPTS, EOS_LEAD = 3, 4, 64, 0.2  # the end is made likely enough to come at any length
+
+
+def likely_end(scores: Tensor) -> Tensor:
+    """Scores (B, V) with those of the end of sequence raised."""
+    scores = scores.clone()
+    scores[:, EOS] += EOS_LEAD
+    return scores
+
+
+def short_prompts() -> Tensor:
+    torch.manual_seed(3)
+    return torch.randint(4, V, (PROMPTS, 4))
+
+
+def our_beams(keep: Callable[[list[Hypothesis]], list[Hypothesis]] = list) -> Tensors:
+    """All hypotheses of each prompt, and their scores. ``keep`` is told those of a row."""
+    net, prompt = ours("gpt2"), short_prompts()
+    with torch.no_grad():
+        _, state = net.decode(prompt[:, :-1], None)
+
+    def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        logits, state = net.decode(last[:, None], state)
+        return likely_end(logits[:, -1].log_softmax(-1)), state
+
+    rows = beam_search(step, prompt[:, -1], state, BEAMS, LIMIT, EOS, 1.0, BEAMS)
+    found = [keep(row) for row in rows]
+    scores = torch.full((PROMPTS, BEAMS), -1.0, dtype=torch.float64)
+    for i, row in enumerate(found):
+        scores[i, : len(row)] = torch.tensor([h.score for h in row], dtype=torch.float64)
+    tokens = [row[i].tokens if i < len(row) else [] for row in found for i in range(BEAMS)]
+    return {"tokens": as_numbers(tokens), "scores": scores}
+
+
+def their_beams() -> Tensors:
+    from transformers import LogitsProcessorList
+
+    prompt, net = short_prompts(), hugging_face("gpt2")
+    settings: dict[str, Any] = {"max_new_tokens": LIMIT, "num_beams": BEAMS, "num_return_sequences": BEAMS}
+    settings |= {"do_sample": False, "early_stopping": True, "length_penalty": 1.0}
+    lead = LogitsProcessorList([lambda _, scores: likely_end(scores)])
+    wanted = {"return_dict_in_generate": True, "output_scores": True, "logits_processor": lead}
+    out = net.generate(prompt, attention_mask=torch.ones_like(prompt), **wanted, **settings)
+    found = as_numbers([upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()])
+    return {"tokens": found, "scores": out.sequences_scores.double().reshape(PROMPTS, BEAMS)}
+
+
+def ended_alone(row: list[Hypothesis]) -> list[Hypothesis]:
+    """What does not end is dropped where anything ended."""
+    return [h for h in row if h.tokens[-1] == EOS] or row
+
+
 CHECKS = [
     Check(
         name="attention/gpt2",
@@ -199,6 +253,18 @@ CHECKS = [
         reference=partial(their_writing, "gpt2", 4),
         control=partial(our_writing, "gpt2", 4, length_penalty=0.0),
         mistake="scores not divided by the length",
+        tolerance=1e-6,
+        why="transformers adds up the scores of beams in single precision",
+    ),
+    Check(
+        name="attention/gpt2_beam_limit",
+        without="gradients: tokens have none",
+        claim="All four hypotheses to 64 prompts, ended or cut off at the limit, against transformers' generate",
+        package="transformers",
+        ours=our_beams,
+        reference=their_beams,
+        control=partial(our_beams, ended_alone),
+        mistake="unfinished outputs are dropped at the limit beside finished ones",
         tolerance=1e-6,
         why="transformers adds up the scores of beams in single precision",
     ),

@@ -65,14 +65,14 @@ class Pair:
 
 
 def empty(make: Callable[[], nn.Module], device: str) -> nn.Module:
-    """A network in float64 whose weights hold anything: initialising them takes longer than the comparison."""
+    """A network in float64 whose weights hold anything: initializing them takes longer than the comparison."""
     with torch.device(device):
         return make().double().to_empty(device="cpu")
 
 
 @lru_cache(maxsize=1)
 def weights(pair: Pair) -> dict[str, Tensor]:
-    """Random weights under our names: convolutions that keep the scale, normalisations that are not the identity."""
+    """Random weights under our names: convolutions that keep the scale, normalizations that are not the identity."""
     generator = torch.Generator().manual_seed(1)
     found = empty(pair.our_network, pair.device).state_dict()
     for name, value in found.items():
@@ -156,7 +156,7 @@ def no_relu_after_sum(net: Any) -> None:
     net.trunk_output.block1[0].activation = nn.Identity()
 
 
-NO_NORM = "no normalisation on a shortcut, as in the book"
+NO_NORM = "no normalization on a shortcut, as in the book"
 STRIDE = "the stride on the bottleneck's first 1 x 1, as in the first paper"
 POOLED = "mean instead of maximum in the last pooling"
 OURS: dict[str, Any] = {"auxiliary": True, "transform_input": True}

@@ -54,7 +54,7 @@ def numpy_polynomial(factorial: bool = True) -> Tensors:
 
 
 def linear_fit(everything: Tensor | None, x: Tensor, y: Tensor) -> Predictor:
-    """Standardise, cut below nought, then least squares; with ``everything``, its mean and deviation are taken."""
+    """Standardize, cut below nought, then least squares; with ``everything``, its mean and deviation are taken."""
     seen = x if everything is None else everything
     mean, std = seen.mean(0), seen.std(0, correction=0)
     weights, bias = closed_form(((x - mean) / std).relu(), y)
@@ -174,7 +174,7 @@ CHECKS = [
         ours=our_cross_validation,
         reference=sklearn_cross_validation,
         control=partial(our_cross_validation, leak=True),
-        mistake="standardised by all rows before the cut, held-out ones too (D2L 5.7)",
+        mistake="standardized by all rows before the cut, held-out ones too (D2L 5.7)",
     ),
     Check(
         name="linear/covariate_shift",

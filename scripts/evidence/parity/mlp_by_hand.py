@@ -1,4 +1,4 @@
-"""Activations, back-propagation, initialisation and a table's columns, against torch and scikit-learn."""
+"""Activations, back-propagation, initialization and a table's columns, against torch and scikit-learn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -81,7 +81,7 @@ def autograd_backprop(half: float = 0.5) -> Tensors:
     return slopes(net, x, loss + half * DECAY * (net.w1.square().sum() + net.w2.square().sum()), loss)
 
 
-# -- initialisation ---------------------------------------------------------------------------------------------------
+# -- initialization ---------------------------------------------------------------------------------------------------
 
 
 def quantities(layers: nn.Sequential) -> Tensors:

@@ -27,7 +27,7 @@ def test_before_and_after_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3, 3), (6, 3, 5, 5), (40, 2, 3, 3)])
-def test_single_colour_and_many_kernels(shape: tuple[int, ...]) -> None:
+def test_single_color_and_many_kernels(shape: tuple[int, ...]) -> None:
     figure = draw_kernels({"before": torch.randn(shape), "after": torch.randn(shape), "true": torch.randn(shape)})
     assert {"before", "after", "true"} <= {ax.get_title() for ax in figure.axes}
 

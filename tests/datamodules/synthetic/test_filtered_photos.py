@@ -40,6 +40,6 @@ def test_bars_are_the_same_in_every_row() -> None:
     assert torch.equal(x, x[:, :, :1].expand_as(x)) and set(x.unique().tolist()) == {0.0, 1.0}
 
 
-def test_colour_is_refused() -> None:
+def test_color_is_refused() -> None:
     with pytest.raises(UserError, match=r"data\.in_channels is 3"):
         FilteredPhotos(in_channels=3)

@@ -51,7 +51,7 @@ def column(data: CSVTable, name: str) -> Any:
 # -- features -----------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_standardised_float32_by_the_training_rows_alone(tmp_path: Path) -> None:
+def test_rows_are_standardized_float32_by_the_training_rows_alone(tmp_path: Path) -> None:
     table = houses(100)[["size", "kind"]]
     data = ready(write(tmp_path, table), "kind")
     x = data.splits["train"][0]
@@ -197,7 +197,9 @@ def test_folds_share_every_class(tmp_path: Path) -> None:
 def test_logarithms_are_learnt_and_predictions_written_in_units(tmp_path: Path) -> None:
     data = ready(write(tmp_path, houses()), "price", log_target=True)
     y = data.splits["train"][1]
-    assert 5 < float(y.min()) < float(y.max()) < 7 and data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert 5 < float(y.min()) < float(y.max()) < 7
+    assert data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert data.target_std == pytest.approx(float(y.std()), abs=1e-5)
     torch.testing.assert_close(
         data.in_units("prediction", torch.tensor([0.0, 1.0])).float(), torch.tensor([1, np.e]).float()
     )
@@ -243,7 +245,7 @@ def changed(name: str, value: Any, row: int = 4) -> pd.DataFrame:
         (changed("kind", "rare"), "kind", {}, "class 'rare' has 1 rows"),
         (houses(9), "price", {}, "9 rows with a target: give it at least 10"),
         (houses()[["kind"]].assign(same=1), "kind", {}, "no column besides 'kind'"),
-        (houses(), "kind", {"ignore": ["colour"]}, "no column 'colour' to ignore"),
+        (houses(), "kind", {"ignore": ["color"]}, "no column 'color' to ignore"),
         (houses(), "kind", {"num_features": 3, "num_classes": 2}, "gives 8 features, but data.num_features is 3"),
         (houses(), "kind", {"num_features": 9, "num_classes": 4}, "2 classes, but data.num_classes is 4"),
         (houses(), "kind", {"val_share": 0.6, "test_share": 0.4}, "leave nothing to train on"),

@@ -28,7 +28,7 @@ def test_new_rows_have_no_price_and_a_district_that_never_was() -> None:
     assert "district new" not in set(generate(1200, seed=1)["District"])
 
 
-def test_kinds_of_columns_are_recognised_and_an_unseen_district_is_all_zeros() -> None:
+def test_kinds_of_columns_are_recognized_and_an_unseen_district_is_all_zeros() -> None:
     data = GeneratedHouses()
     data.setup("fit")
     kinds = {column.name: column.kind for column in data.columns or []}

@@ -38,9 +38,9 @@ def test_kaggles_files_have_their_rows_and_the_fold_gives_no_statistics() -> Non
     data.setup("fit")
     assert sum(len(y) for _, y in data.splits.values()) == 1460 and len(data.splits["test"][1]) == 292
     means = data.splits["train"][0].mean(0)
-    standardised = [i for i in range(len(means)) if data.splits["train"][0][:, i].min() < 0]
-    assert float(means[standardised].abs().max()) < 1e-5
-    assert float(data.splits["test"][0].mean(0)[standardised].abs().max()) > 0.02
+    standardized = [i for i in range(len(means)) if data.splits["train"][0][:, i].min() < 0]
+    assert float(means[standardized].abs().max()) < 1e-5
+    assert float(data.splits["test"][0].mean(0)[standardized].abs().max()) > 0.02
     data.setup("predict")
     assert data.splits["predict"][0].shape == (1459, data.num_features)
     assert data.predict_names is not None and (data.predict_names[0], data.predict_names[-1]) == ("1461", "2919")

@@ -54,6 +54,15 @@ def test_byte_pairs_know_every_text() -> None:
     assert tokenizer.decode(tokenizer.encode("ሰኞ 🙂 Ọjọ́")) == tokenizer.prepare("ሰኞ 🙂 Ọjọ́")
 
 
+@pytest.mark.parametrize("kind", list(SIZES))
+def test_unused_entries_are_not_decoded(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind].train(["b a b c"], 300)
+    unused = [i for i, token in enumerate(tokenizer.tokens) if token.startswith("<unused")]
+    assert unused and tokenizer.decode(unused) == ""
+    for again in (tokenizer, load_tokenizer(tokenizer.saved())):
+        assert again.decode([*again.encode("b a"), *unused]) == "b a"
+
+
 def test_the_most_frequent_come_first_and_ties_do_not_depend_on_the_order_of_texts() -> None:
     word = TOKENIZERS["space"]
     assert word.train(["b a b c"], 7).tokens[4:] == ["b", "a", "c"]

@@ -30,6 +30,16 @@ def test_windows_of_a_window_take_each_target_once_and_move_with_the_epoch() -> 
     assert len(offsets) > 1
 
 
+def test_streams_begin_elsewhere_in_each_epoch() -> None:
+    loader = StreamLoader(CORPUS, 9, 4)
+    offsets = set()
+    for epoch in range(8):
+        loader.set_epoch(epoch)
+        first = next(iter(loader))[0]
+        offsets.add(int(first[0, 0]))
+    assert len(offsets) > 1 and offsets <= set(range(9))
+
+
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_a_stream_goes_on_where_its_last_batch_stopped(world: int) -> None:
     seen = []

@@ -37,7 +37,7 @@ def test_published_batches_are_split_in_three(tmp_path: Path, monkeypatch: pytes
     assert images[0, :, 0, 0].tolist() == [200, 5, 5] and int(images[0, 0, 0, 1]) == 5
 
 
-def test_grey_and_other_sizes_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gray_and_other_sizes_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
     write_batches(tmp_path)
     data = CIFAR10(in_channels=1, image_size=16, val_size=30)

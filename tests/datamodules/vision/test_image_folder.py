@@ -33,7 +33,7 @@ def test_sizes_are_found_from_names_and_headers(tmp_path: Path) -> None:
     assert ImageFolder.infer(str(tmp_path), image_size=12)["image_size"] == 12
 
 
-def test_one_colour_image_makes_the_set_colour(tmp_path: Path) -> None:
+def test_one_color_image_makes_the_set_color(tmp_path: Path) -> None:
     fill(tmp_path, 4)
     draw(tmp_path / "dark" / "x.jpg", 30, mode="RGB")
     assert ImageFolder.infer(str(tmp_path))["in_channels"] == 3
@@ -72,7 +72,7 @@ def test_split_is_disjoint_stratified_and_independent_of_the_seed(
         assert first.splits[split][1].bincount().tolist() == [count, count]
     assert torch.equal(first.splits["train"][0], again.splits["train"][0])
     known = {
-        s: set(first._labelled_files(stage)[0][s]) for s, stage in (("train", "fit"), ("val", "fit"), ("test", "test"))
+        s: set(first._labeled_files(stage)[0][s]) for s, stage in (("train", "fit"), ("val", "fit"), ("test", "test"))
     }
     assert len(set.union(*known.values())) == 40
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.functional.decoding import Sampling, generate, nucleus, penalise, stream
+from lit_models.functional.decoding import Sampling, generate, nucleus, penalize, stream
 
 P = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
 
@@ -53,7 +53,7 @@ def test_temperature_sharpens() -> None:
 
 def test_repetition_penalty_divides_positive_and_multiplies_negative_scores() -> None:
     scores = torch.tensor([[2.0, -2.0, 1.0]])
-    assert penalise(scores, torch.tensor([[0, 1, 1]]), 2.0).tolist() == [[1.0, -4.0, 1.0]]
+    assert penalize(scores, torch.tensor([[0, 1, 1]]), 2.0).tolist() == [[1.0, -4.0, 1.0]]
 
 
 def test_repetition_penalty_sees_the_prompt_and_what_was_written() -> None:

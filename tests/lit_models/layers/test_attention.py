@@ -110,3 +110,13 @@ def test_additive_attention_is_its_formula() -> None:
         torch.testing.assert_close(weights[b, q, : len(scores)], scores.softmax(0))
         torch.testing.assert_close(mean[b, q], scores.softmax(0) @ value[b, : len(scores)])
     assert float(weights[1, :, 2:].abs().max()) == 0
+    again = attend.attend(query, attend.key(key), value, mask)
+    assert all(torch.equal(a, b) for a, b in zip(again, (mean, weights), strict=True))
+
+
+def test_additive_attention_over_nothing_is_zero_and_its_gradient_too() -> None:
+    attend, query, key = AdditiveAttention(3, 5, 8), torch.randn(2, 4, 3), torch.randn(2, 6, 5)
+    mean, weights = attend(query, key, key, length_mask(torch.tensor([6, 0]), 6)[:, 0])
+    assert not mean[1].any() and not weights[1].any() and mean[0].any()
+    mean.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in attend.parameters())

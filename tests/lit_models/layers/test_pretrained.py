@@ -50,14 +50,14 @@ def test_a_head_of_another_size_stays_as_it_was_drawn(tmp_path: Path, capsys: py
     assert note.count("\n") == 1 and "fc.bias, fc.weight are for another number of classes" in note
 
 
-def test_a_grey_network_sums_the_colours_of_the_first_convolution(tmp_path: Path) -> None:
-    net, grey = small(), small(in_channels=1)
-    load_weights(grey, saved(net, tmp_path / "a.pth"))
+def test_a_gray_network_sums_the_colors_of_the_first_convolution(tmp_path: Path) -> None:
+    net, gray = small(), small(in_channels=1)
+    load_weights(gray, saved(net, tmp_path / "a.pth"))
     x = torch.rand(2, 1, 20, 20)
-    torch.testing.assert_close(grey.eval()(x), net.eval()(x.expand(-1, 3, -1, -1)))
+    torch.testing.assert_close(gray.eval()(x), net.eval()(x.expand(-1, 3, -1, -1)))
 
 
-def test_grey_images_are_normalised_by_the_mean_of_the_colours() -> None:
+def test_gray_images_are_normalized_by_the_mean_of_the_colors() -> None:
     x = torch.tensor(MEAN).view(1, 3, 1, 1) + torch.tensor(STD).view(1, 3, 1, 1)
     torch.testing.assert_close(normalize(x), torch.ones(1, 3, 1, 1))
     assert normalize(torch.full((1, 1, 1, 1), sum(MEAN) / 3)).abs().item() < 1e-6

@@ -17,11 +17,11 @@ def test_a_stride_halves_the_map_and_the_shortcut_follows(
 
 
 def test_no_shortcut_convolution_where_the_shape_stays() -> None:
-    assert shortcut(8, 8, 1, normalised=True) is None
-    assert shortcut(8, 8, 2, normalised=True) is not None and shortcut(8, 16, 1, normalised=True) is not None
+    assert shortcut(8, 8, 1, normalized=True) is None
+    assert shortcut(8, 8, 2, normalized=True) is not None and shortcut(8, 16, 1, normalized=True) is not None
 
 
-def test_the_shortcut_is_normalised_unlike_the_books() -> None:
+def test_the_shortcut_is_normalized_unlike_the_books() -> None:
     kinds = [type(m) for m in BasicBlock(4, 8, 2).downsample or []]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d]
 
@@ -56,3 +56,14 @@ def test_the_input_is_left_as_it_was() -> None:
     for pre_activation in (False, True):
         BasicBlock(4, 4, pre_activation=pre_activation)(x)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize(("block", "out"), [(BasicBlock, 8), (Bottleneck, 32)])
+def test_a_pre_activation_shortcut_convolves_what_the_first_convolution_reads(block: type[nn.Module], out: int) -> None:
+    """He et al. 2016b: where the shape changes, the shortcut begins after the first normalization and ReLU."""
+    layer = block(4, 8, stride=2, pre_activation=True).eval()
+    nn.init.zeros_([m for name, m in layer.named_modules() if name.startswith("conv")][-1].weight)
+    x = torch.randn(2, 4, 6, 6)
+    (weight,) = layer.downsample.parameters()  # (out, 4, 1, 1)
+    read = torch.clamp(x / (1 + layer.bn1.eps) ** 0.5, min=0)[:, :, ::2, ::2]
+    torch.testing.assert_close(layer(x), torch.einsum("oi,bihw->bohw", weight[:, :, 0, 0], read))

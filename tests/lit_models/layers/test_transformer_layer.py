@@ -1,4 +1,4 @@
-"""One layer: where the normalisation is, what is added to what."""
+"""One layer: where the normalization is, what is added to what."""
 
 from functools import partial
 

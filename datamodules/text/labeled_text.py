@@ -42,7 +42,7 @@ def encode(texts: Sequence[str], vocabulary: Sequence[str], seq_len: int, unit: 
     return rows
 
 
-class LabelledText(TensorDataModule):
+class LabeledText(TensorDataModule):
     """Rows x (B, seq_len) int64, padded at the end with 0, and classes y (B,). A subclass supplies ``read``.
 
     Args:
