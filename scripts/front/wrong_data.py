@@ -28,7 +28,7 @@ def refuse_missing_sizes(model: Any, data: Any, links: list[str]) -> None:
     """
     given = dict(model.get("init_args") or {})
     for name, parameter in parameters_of(import_class(model.class_path)).items():
-        if name in links and parameter.default is parameter.empty and given.get(name) is None:
+        if name in links and parameter.default is parameter.empty and given.get(name, 0) is None:
             kind = data.class_path.rpartition(".")[2]
             raise UserError(
                 f"{model.class_path.rpartition('.')[2]} needs {name}, which {kind} does not say: it is data of another "

@@ -39,7 +39,8 @@ def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path:
     assert stopped.value.code == code
     saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 4 + 3
-    assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0] == {"epoch": 1, "batch": 3, "batches": 4}
+    place = saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    assert place == {"epoch": 1, "batch": 3, "batches": 4, "rows": 48}
 
 
 class Late(LastCheckpoint):
