@@ -29,8 +29,8 @@ MOST_HEADERS = 10_000  # larger folders are sampled evenly
 class ImageFolder(ImageTensors):
     """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
 
-    Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left out
-    with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
+    Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left
+    out with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
     processes, after one pass that finds the unreadable files. Both resume in the middle of an epoch.
 
     Args:
