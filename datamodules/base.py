@@ -144,7 +144,7 @@ class TensorDataModule(LightningDataModule):
     # -- for the subclass -----------------------------------------------------------------------------------------
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        """The splits that ``stage`` needs, by name: train, val, test, predict, possibly more. The target is the last."""
+        """The splits that ``stage`` needs, by name: train, val, test, predict, perhaps more. The target stands last."""
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
