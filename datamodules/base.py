@@ -144,9 +144,7 @@ class TensorDataModule(LightningDataModule):
     # -- for the subclass -----------------------------------------------------------------------------------------
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        """Returns the splits that ``stage`` (fit, validate, test, predict) needs, each under its own name: ``train``,
-        ``val``, ``test`` or ``predict``; more are welcome and kept. The last tensor of each but predict is the target.
-        """
+        """The splits that ``stage`` needs, by name: train, val, test, predict, perhaps more. The target stands last."""
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -180,12 +178,11 @@ class TensorDataModule(LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Refuses to go on training on other data (``UserError``): order and place would not mean the same rows."""
-        if self.trainer is not None and "splits" in state_dict:
-            name, now = type(self).__name__, self.content()
-            if self.trainer.state.fn == "fit":
-                refuse_other_data(name, state_dict, now, self.processor())
-            elif self.trainer.state.fn == "test":
-                say_other_data(name, state_dict, now, "test")
+        verb = self.trainer.state.fn if self.trainer is not None and "splits" in state_dict else None
+        if verb == "fit":
+            refuse_other_data(type(self).__name__, state_dict, self.content(), self.processor())
+        elif verb == "test":
+            say_other_data(type(self).__name__, state_dict, self.content(), "test")
 
     # -- Lightning ------------------------------------------------------------------------------------------------
 
@@ -233,7 +230,7 @@ class TensorDataModule(LightningDataModule):
 
     def for_training(self, loader: TensorLoader) -> TensorLoader:
         """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
-        loader.one_order = self.trainer is not None and self.trainer.overfit_batches > 0  # type: ignore[attr-defined]
+        loader.one_order = bool(getattr(self.trainer, "overfit_batches", 0))
         return loader
 
     def val_dataloader(self) -> TensorLoader:
