@@ -30,10 +30,16 @@ class DataProtocol(Protocol):
     baselines: Callable[[], dict[str, dict[str, Any]]]
     #: Sizes that only the files know, from the constructor's arguments; static, called before the model is built.
     infer: Callable[..., dict[str, Any]]
+    #: Sizes that a file given by the user decides, whatever a recipe says; static, called before a run begins.
+    decided_by_files: Callable[..., dict[str, Any]]
 
     # -- using a trained model --------------------------------------------------------------------------------------
     #: Plain values that using the model needs besides its weights: ``processor.json``.
     processor: Callable[[], dict[str, Any]]
+    #: What a sample of x is made of and how, in words, for programs that read an exported model.
+    input_means: str
+    #: What is still to be done to a prediction to have it in the units of the target, in words.
+    output_means: str
     #: Takes back what ``processor`` returned in the run that trained the model.
     load_processor: Callable[[dict[str, Any]], None]
     #: One name for each row of the predict split.
@@ -69,6 +75,8 @@ class DataProtocol(Protocol):
     tokenizer: Any
     #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams that go on.
     partition: str
+    #: The file that ``tokenizer`` came from; empty where it was made from the training text.
+    tokenizer_file: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, of pairs of texts.

@@ -13,7 +13,8 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.nearest import copy_and_nearest
-from datamodules.text.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer
+from datamodules.text.tokenizer_files import load_tokenizer
+from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
 
 PAD, BOS, EOS = 0, 1, 2
 Pairs = list[tuple[str, str]]
@@ -109,6 +110,11 @@ class ParallelText(TensorDataModule):
 
     def _ids(self, tokenizer: Tokenizer, text: str) -> list[int]:
         return [*tokenizer.encode(text), EOS][: self.max_length]
+
+    input_means = (
+        "the ids of sources by source_tokenizer of processor.json, each ended by <eos> and filled up with <pad>; their "
+        "lengths; the ids of the targets so far by target_tokenizer, beginning with <bos>"
+    )
 
     def processor(self) -> dict[str, Any]:
         assert self.source_tokenizer is not None and self.target_tokenizer is not None

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.generation import Output
-from common.messages import UserError
+from common.messages import UserError, note
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
 from lit_models.layers.precision import at_least_float32
@@ -43,6 +43,8 @@ class LanguageModel(Task):
         **task: See ``Task``.
     """
 
+    output_means = "Logits of the next token at each place: softmax over dimension 2 gives its probabilities."
+
     def __init__(self, vocab_size: int, pad_id: int = -1, carry_state: bool = False, **task: Any) -> None:
         super().__init__(**task)
         self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state
@@ -57,6 +59,15 @@ class LanguageModel(Task):
                     "model.carry_state goes on from batch to batch, but these are random windows of the text: "
                     "give --data.partition sequential, or --model.carry_state false"
                 )
+
+    def take_weights(self) -> None:
+        """As ``Task``; weights are for the tokens of one vocabulary, and none that is made anew is the same."""
+        super().take_weights()
+        if self.data_attribute("tokenizer") is not None and not self.data_attribute("tokenizer_file", ""):
+            note(
+                "the vocabulary is made from the training text, the weights knew another one: give their own by "
+                "--data.tokenizer FILE (a tokenizer.json, or the processor.json of a run)"
+            )
 
     # -- the network, with or without what came before --------------------------------------------------------------
 

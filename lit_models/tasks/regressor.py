@@ -25,6 +25,8 @@ class Regressor(Task):
     datamodule has standardized it and says its ``scale``) and ``test/r2`` (of each output, then their mean).
     """
 
+    output_means = "The prediction, in the measure of the target that was trained on."
+
     def __init__(self, **task: Any) -> None:
         super().__init__(**task)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -225,3 +226,15 @@ def test_a_state_is_not_carried_between_random_windows(tmp_path: Path, refused: 
     with pytest.raises(UserError, match=r"model.carry_state .* random windows .* --data.partition sequential"):
         trainer.fit(model, datamodule=data)
     trainer.test(model, datamodule=data, verbose=False)  # its windows follow one another
+
+
+def test_weights_of_another_vocabulary_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lit_models.tasks.task.load_weights", lambda *_: None)
+    for file, notes in (("", 1), ("tokenizer.json", 0)):
+        model = SmallLM(weights="a.bin")
+        data = SimpleNamespace(tokenizer=object(), tokenizer_file=file)
+        model._trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+        model.take_weights()
+        assert capsys.readouterr().err.count("give their own by --data.tokenizer FILE") == notes
