@@ -5,11 +5,9 @@ files, it keeps everything of a run in the run's folder, and it turns the librar
 """
 
 import json
-import logging
 import os
 import re
 import sys
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,7 @@ from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.inference import decided_by_files, inferred
 from scripts.front.links import declared_links
+from scripts.front.noise import silence_noise
 from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
 from scripts.front.short_names import take_plateau_by_name
@@ -45,18 +44,6 @@ from scripts.front.signals import ending_on_signals
 from scripts.front.wrong_data import explain_wrong_data, refuse_missing_sizes
 
 SAVED = ("seed_everything", "trainer", "model", "data")
-NOISE = (
-    r".*isinstance\(treespec, LeafSpec\). is deprecated.*",
-    r".*does not have many workers which may be a bottleneck.*",  # our loader has no workers on purpose
-    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
-    r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
-    r".*all_gather is deprecated.*",  # inside Lightning
-    r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
-    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
-    r"Found \d+ module\(s\) in eval mode at the start of training.*",  # frozen features: model.freeze_features
-)
-
-UNUSED_SRUN = r"The `srun` command is available on your system but is not used"  # outside of a job nobody misses it
 
 
 class DiveCLI(LightningCLI):
@@ -266,11 +253,7 @@ TYPED: list[str] = []  # what the user typed, for the run's record
 def launch(command: Command) -> int:
     """Runs a resolved command in this process; returns the exit code."""
     TYPED[:] = sys.argv[2:]
-    for pattern in NOISE if "SLURM_JOB_ID" in os.environ else (*NOISE, UNUSED_SRUN):
-        warnings.filterwarnings("ignore", pattern)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
-    )
+    silence_noise()
     before, argv = os.environ.get(RUN_DIR), sys.argv[:]
     try:
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
