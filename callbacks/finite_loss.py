@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 class NotFinite(RuntimeError):
@@ -38,8 +39,9 @@ class FiniteLoss(Callback):
         if not trainer.training and not trainer.validating:
             return
         self.look(trainer)
-        norms = torch._foreach_norm([p.detach().float() for p in pl_module.parameters()], float("inf"))
-        ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(norms).isfinite().all())))
+        own = [part.float() for p in pl_module.parameters() if (part := own_part(p)).numel()]
+        norms = torch._foreach_norm(own, float("inf")) if own else []
+        ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(list(norms)).isfinite().all())))
         if self._any_rank(trainer, ruined):
             raise NotFinite(f"weights are not finite at step {trainer.global_step}: the checkpoint before is kept")
 
@@ -61,3 +63,11 @@ class FiniteLoss(Callback):
         if trainer.world_size == 1:
             return bool(flag)
         return bool(trainer.strategy.reduce(flag.to(trainer.strategy.root_device), reduce_op="max"))
+
+
+def own_part(weight: Tensor) -> Tensor:
+    """What this process has of a weight: all of it, or its share, which is empty where a weight has fewer rows than
+    there are processes (``callbacks/sharded.py``).
+    """
+    weight = weight.detach()
+    return weight.to_local() if isinstance(weight, DTensor) else weight

@@ -16,6 +16,7 @@ from scripts.front.arguments import resolve
 from scripts.front.lightning_cli import DiveCLI
 from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
+from tests.presets import EACH_RECIPE
 from tests.recipes import build, params, run_all_verbs, small
 
 RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
@@ -23,7 +24,7 @@ OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
 #: What a header may say (CONTRIBUTING describes each).
 KEYS = {
     *("plan", "section", "data", "folds", "threshold", "ablation", "book"),
-    *("small", "needs", "deterministic", "two processes"),
+    *("small", "needs", "deterministic", "two processes", "presets"),
 }
 
 
@@ -51,6 +52,8 @@ def test_header_says_nothing_that_nobody_reads(recipe: Recipe) -> None:
         words = shlex.split(recipe.header.get(key, ""))
         assert all(word.startswith("--") for word in words[::2]), f"{key} is options and their values"
         assert len(words) % 2 == 0
+    for preset, reason in recipe.exempt_presets.items():
+        assert preset in EACH_RECIPE and reason, "presets: NAME: why the recipe does not run with it; NAME: ..."
 
 
 def test_a_line_that_is_set_in_goes_on_with_the_value_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
