@@ -16,14 +16,14 @@ class NotFinite(RuntimeError):
 
 
 class FiniteLoss(Callback):
-    """Looks at the losses on the steps that are logged and before every save, on all ranks together.
+    """Checks the losses on the steps that are logged and before every save, on all ranks together.
 
-    Between two looks the losses stay on the device: a look at each step would make a GPU wait for it. A save also
-    looks at the weights, which a finite loss with an infinite gradient ruins one step before the loss shows it.
+    Between two checks the losses stay on the device: a check at each step would make the GPU wait. A save also checks
+    the weights: a finite loss with an infinite gradient makes them infinite one step before the loss is.
     """
 
     def __init__(self) -> None:
-        self.pending: list[tuple[int, Tensor]] = []  # (step, loss) since the last look
+        self.pending: list[tuple[int, Tensor]] = []  # (step, loss) since the last check
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -43,10 +43,10 @@ class FiniteLoss(Callback):
         norms = torch._foreach_norm(own, float("inf")) if own else []
         ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(list(norms)).isfinite().all())))
         if self._any_rank(trainer, ruined):
-            raise NotFinite(f"weights are not finite at step {trainer.global_step}: the checkpoint before is kept")
+            raise NotFinite(f"weights are not finite at step {trainer.global_step}: the previous checkpoint is kept")
 
     def look(self, trainer: Trainer) -> None:
-        """Raises NotFinite when a loss since the last look is NaN or infinite on any rank."""
+        """Raises NotFinite when a loss since the last check is NaN or infinite on any rank."""
         pending, self.pending = self.pending, []
         if not pending:
             return

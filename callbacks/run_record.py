@@ -1,4 +1,4 @@
-"""``run.json`` and ``processor.json``: what a run was, what came out, and what using its model needs."""
+"""``run.json`` and ``processor.json``: a run's settings and results, and what its model needs in use."""
 
 import json
 import os
@@ -23,9 +23,9 @@ from common.messages import note
 class RunRecord(Callback):
     """Keeps ``run.json`` of the run folder (``trainer.default_root_dir``) up to date.
 
-    It says: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
-    failed), seconds of training over all resumes (by the clock, and of the processor), samples a second and the latest
-    metrics. The time and the ending of a metrics.csv that is used again are looked after here too.
+    It holds: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
+    failed), seconds of training over all resumes (wall-clock and CPU), samples per second and the
+    latest metrics. For a resumed run this callback also tells metrics.csv which rows to drop.
 
     Args:
         recipe: Name of the recipe; the command line fills it in.
@@ -36,7 +36,7 @@ class RunRecord(Callback):
         self.recipe = recipe
         self.command = command
         self.seconds = 0.0
-        self.cpu_seconds = 0.0  # of all threads of the first process: what a busy machine does not change
+        self.cpu_seconds = 0.0  # of all threads of the first process: independent of other load on the machine
         self.started = 0.0
         self.cpu_started = 0.0
         self.logged: dict[str, Any] = {}  # before the end of the epoch
@@ -75,7 +75,7 @@ class RunRecord(Callback):
             self.logged = dict(trainer.logged_metrics)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Lightning writes an epoch's row after its checkpoint: a kill in between must not lose the row."""
+        """Saves the epoch's row: Lightning writes it after the checkpoint, and a kill in between must not lose it."""
         epochs: Any = trainer.fit_loop.epoch_progress.current
         if trainer.training and epochs.processed > epochs.completed:
             new = {k: v for k, v in trainer.logged_metrics.items() if self.logged.get(k) is not v}
@@ -151,7 +151,7 @@ class RunRecord(Callback):
 
 
 def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
-    """The last lines of a command: the numbers, the speed, and where to look."""
+    """Prints the last lines of a command: the metrics, the speed, and the files of the run."""
     folder = Path(trainer.default_root_dir)
     numbers = "  ".join(
         f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if not name.startswith("time/")
@@ -181,7 +181,7 @@ def rows_of(trainer: Trainer) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes by rename, so that a reader never sees half a file."""
+    """Writes to a temporary file and renames it, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

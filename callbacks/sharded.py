@@ -1,12 +1,12 @@
-"""FSDP2: each process keeps its share of the weights, of their gradients and of the optimizer's state.
+"""FSDP2: each process keeps its shard of the weights, of their gradients and of the optimizer's state.
 
-Lightning's ``ModelParallelStrategy`` with two things settled: all processes share the data (no tensor parallelism), and
-a checkpoint, which is a folder with a file of each process, is written beside the last one and put in its place by
-renaming a link, so that a kill in the middle leaves the last one whole. It runs on the CPU (gloo) as well, where
+Lightning's ``ModelParallelStrategy`` with two changes: all processes are data parallel (no tensor parallelism), and a
+checkpoint, which is a folder with one file per process, is written beside the previous one and replaces it by renaming
+a link, so that a kill during the save leaves the previous one complete. It runs on the CPU (gloo) as well, where
 Lightning's ``strategy: fsdp`` refuses to. ``dive export`` makes one file of such a checkpoint.
 
-While a model is validated, tested or predicts, each process holds its weights whole. Processes have different numbers of
-evaluation batches and generate outputs of different lengths: a process that asks for the others' parts once more than
+While a model is validated, tested or predicts, each process holds its weights whole. Processes have different numbers
+of evaluation batches and generate outputs of different lengths: a process that asks for the others' parts once more than
 they do would get another answer in its place, or wait for ever. Whole weights without gradients and optimizer state
 take a quarter of what training with Adam takes in one process.
 """
@@ -29,7 +29,7 @@ class Sharded(ModelParallelStrategy):
     """Shards what ``LightningModule.configure_model`` gives to ``fully_shard`` (``lit_models/tasks/task.py``).
 
     Args:
-        timeout: Until the others are told that a process is missing.
+        timeout: Time after which the other processes fail when one is missing.
     """
 
     def __init__(self, timeout: timedelta = timedelta(minutes=10)) -> None:

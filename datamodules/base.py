@@ -1,8 +1,8 @@
-"""What every datamodule shares: the fast in-memory loader, its place in the epoch, its division among ranks.
+"""The base of all datamodules: a fast in-memory loader with its position in the epoch and its division among ranks.
 
 Data that fits in memory is loaded once as compact tensors (uint8 images, int32 tokens) and batched by index, a whole
 batch at a time: no Python per sample, no worker processes. Conversion to float and augmentation happen on the batch, on
-the device (``transform`` and ``augment``). ``make bench`` measures what that is worth.
+the device (``transform`` and ``augment``). ``make bench`` measures the gain.
 """
 
 import os
@@ -18,17 +18,17 @@ from datamodules.data_digest import Split, refuse_other_data, remember, say_othe
 
 
 class TensorLoader:
-    """Batches of tensors by index. Shuffling is seeded, divided among ranks and resumable in the middle of an epoch.
+    """Batches of tensors by index. Shuffling is seeded, divided among ranks and resumable within an epoch.
 
     Args:
         tensors: Tensors with the same first dimension; a batch is a tuple of their rows.
         batch_size: Rows in one rank's batch. The last batch may be smaller.
-        shuffle: A new order each epoch, the same on all ranks: the training form. An epoch then takes
+        shuffle: A new order each epoch, the same on all ranks, for training. An epoch then takes
             ``n - n % world`` rows, so that all ranks have equal batches at every step and the mean of the ranks'
             gradients is the gradient of the whole batch; at most ``world - 1`` rows wait for the next epoch. Without
             it every row is visited once, by exactly one rank.
         seed: Seed of the order.
-        rank, world: This process and the number of processes.
+        rank, world: Number of this process, and the number of processes.
         pin_memory: Copy each batch to page-locked memory, from which a GPU reads without waiting.
     """
 
@@ -54,7 +54,7 @@ class TensorLoader:
 
     @property
     def sampler(self) -> "TensorLoader":
-        """Lightning calls ``loader.sampler.set_epoch`` and looks for both names."""
+        """The loader itself: Lightning calls ``loader.sampler.set_epoch`` and looks for both names."""
         return self  # a property: an attribute would be a cycle, which keeps tensors and workers until collected
 
     batch_sampler = sampler
@@ -92,15 +92,15 @@ class TensorLoader:
         return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": len(self.tensors[0])}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
+        """Continues at the saved position: Lightning calls it for a checkpoint from within an epoch.
 
         Raises:
             UserError: The epoch has another number of batches, or of rows, than the run's had.
         """
         if state.get("batches", len(self)) != len(self):
             raise UserError(
-                f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
-                f"{len(self)}: go on with the batch size and the number of processes of then"
+                f"the checkpoint is from within an epoch of {state['batches']} batches, now an epoch has {len(self)}: "
+                "continue with the batch size and the number of processes of that run"
             )
         if state.get("rows", rows := len(self.tensors[0])) != rows:
             raise UserError(
@@ -115,17 +115,17 @@ class TensorDataModule(LightningDataModule):
     ``transform`` and ``augment``.
 
     Sizes that a model must know (``num_classes``, ``in_channels``, ``image_size``, ``num_features``) are constructor
-    arguments of the subclass and stand in its ``links``: the command line gives them to the model's arguments of the
-    same name.
+    arguments of the subclass and listed in its ``links``: the command line passes them to the model's arguments of
+    the same name.
 
     Args:
         batch_size: Rows in one process's training batch.
         eval_batch_size: Rows in one process's evaluation batch; 0 means four times ``batch_size``.
     """
 
-    #: Constructor arguments that a model takes over by name; a subclass states its own.
+    #: Constructor arguments that the command line passes to the model's arguments of the same name.
     links: tuple[str, ...] = ()
-    #: What a class index means, where the data says so; used in pictures and predictions.
+    #: The name of each class, where the data has names; used in pictures and predictions.
     class_names: list[str] | None = None
     #: One name for each row of the predict split (a file's name, a row's number); written beside its prediction.
     predict_names: list[str] | None = None
@@ -150,11 +150,11 @@ class TensorDataModule(LightningDataModule):
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What every batch goes through, on the device: conversion to float, normalization."""
+        """Transforms every batch on the device: conversion to float, normalization."""
         return batch
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What training batches alone go through, after ``transform``, on the device."""
+        """Augments training batches on the device, after ``transform``."""
         return batch
 
     def processor(self) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class TensorDataModule(LightningDataModule):
         if self.trainer is None:
             return batch
         batch = self.augment(batch) if self.trainer.training else batch
-        return self.trainer.precision_plugin.convert_input(batch)  # 64-true, bf16-true: in the type of the model
+        return self.trainer.precision_plugin.convert_input(batch)  # 64-true, bf16-true: to the type of the model
 
 
 def global_seed() -> int:
@@ -258,7 +258,7 @@ def global_seed() -> int:
 
 
 def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool = True) -> tuple[Tensor, ...]:
-    """Disjoint random row numbers for splits of the given sizes, with the same share of every class in each.
+    """Disjoint random row numbers for splits of the given sizes, with the classes in the same proportions in each.
 
     Args:
         y: Labels (N,), or anything of length N where ``stratify`` is False.
@@ -278,14 +278,16 @@ def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool
     return (first, *reversed(parts))
 
 
-def split_shares(y: Tensor, val_share: float, test_share: float, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Row numbers of train, val and test, sorted: the shares of every class, at least one row where a share is not 0.
+def split_fractions(
+    y: Tensor, val_fraction: float, test_fraction: float, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sorted row numbers of train, val and test: fractions of every class, at least one row if a fraction is not 0.
 
-    For a person's own data, where a class may have three rows. The caller refuses classes with fewer rows than splits.
+    For a user's own data, where a class may have three rows. The caller refuses classes with fewer rows than splits.
 
     Args:
         y: Labels (N,); all zeros where there are no classes.
-        val_share, test_share: Between 0 and 1.
+        val_fraction, test_fraction: Between 0 and 1.
         seed: The split is fixed by it and does not depend on the global seed.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -293,7 +295,7 @@ def split_shares(y: Tensor, val_share: float, test_share: float, seed: int = 0) 
     for label in y.unique():
         rows = (y == label).nonzero().flatten()
         rows = rows[torch.randperm(len(rows), generator=generator)]
-        val, test = (max(1, round(share * len(rows))) if share else 0 for share in (val_share, test_share))
+        val, test = (max(1, round(part * len(rows))) if part else 0 for part in (val_fraction, test_fraction))
         while val + test >= len(rows) and max(val, test) > 1:  # rounding may take all of a small class
             val, test = (val - 1, test) if val >= test else (val, test - 1)
         for part, piece in zip(parts, rows.split([len(rows) - val - test, val, test]), strict=True):

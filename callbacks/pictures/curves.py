@@ -35,7 +35,7 @@ class Curves(Picture):
             self.update(trainer)
 
     def update(self, trainer: Trainer) -> None:
-        """Draws what is in the file by now."""
+        """Draws the rows that the file has so far."""
         if trainer.is_global_zero and not is_trial(trainer):
             for logger in trainer.loggers:
                 logger.save()
@@ -47,7 +47,7 @@ class Curves(Picture):
 
 
 def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
-    """One panel for each quantity (the part of the name after the stage), one line for each stage."""
+    """One panel per quantity (the part of the name after the stage), one line per stage."""
     names = sorted({name for row in rows for name in row} - HIDDEN, key=place)
     names = [name for name in names if not name.startswith("test/")]
     panels: dict[str, list[str]] = {}

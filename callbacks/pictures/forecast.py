@@ -1,4 +1,4 @@
-"""``forecast.png``: a series and what was forecast for each time, one and many steps before."""
+"""``forecast.png``: a series and its forecasts, one and many steps ahead."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class Forecast(TestPicture):
     the series' units where the datamodule knows them (``in_units``, ``unit``).
 
     Args:
-        steps: How many steps ahead are drawn.
+        steps: Which forecasts are drawn, in steps ahead.
     """
 
     name = "forecast"

@@ -16,7 +16,7 @@ class AutoMPG(TensorDataModule):
     """Nine features of a car and its miles per gallon. A batch is x (B, 9), y (B,).
 
     Split with seed 0: 232 train, 60 validation, 100 test. Numbers are standardized by the training rows' mean and
-    standard deviation, the origin is three columns of zeros and ones, the target stays in miles per gallon (mean 23,
+    standard deviation, the origin is one-hot in three columns, the target stays in miles per gallon (mean 23,
     standard deviation 8).
 
     Args:

@@ -1,7 +1,7 @@
-"""A series of numbers in time: windows of the past and what follows. D2L 9.1.
+"""A time series: windows of past values and the values that follow. D2L 9.1.
 
-Training, validation and test are the series' beginning, middle and end; a window belongs where its targets are, so no
-value that is predicted in the test was a target in training (the book's split cuts windows, whose ends overlap).
+Training, validation and test are the series' beginning, middle and end. A window belongs to the split of its targets,
+so no test target is a training target (the book splits the list of windows, whose ends overlap).
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ class Series(TensorDataModule):
     series' own ``unit``.
 
     Args:
-        num_features: Past values that are given.
-        num_outputs: Largest number of steps that is forecast.
-        val_share, test_share: Shares of the series at its end.
-        period: Steps after which the series repeats itself, for the seasonal baseline; 0 for none.
+        num_features: Number of past values.
+        num_outputs: Largest number of steps ahead.
+        val_fraction, test_fraction: Fractions of the series, at its end.
+        period: Steps after which the series repeats, for the seasonal baseline; 0 for none.
         **loader: See ``TensorDataModule``.
     """
 
@@ -39,14 +39,14 @@ class Series(TensorDataModule):
         self,
         num_features: int = 4,
         num_outputs: int = 64,
-        val_share: float = 0.2,
-        test_share: float = 0.2,
+        val_fraction: float = 0.2,
+        test_fraction: float = 0.2,
         period: int = 0,
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
         self.num_features, self.num_outputs = num_features, num_outputs
-        self.val_share, self.test_share, self.period = val_share, test_share, period
+        self.val_fraction, self.test_fraction, self.period = val_fraction, test_fraction, period
         self.mean, self.scale = 0.0, 1.0
         self.standard: tuple[float, float] | None = None  # mean and scale of the run whose model is used
         self.series = torch.zeros(0)  # all of it, standardized
@@ -68,8 +68,8 @@ class Series(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         values = np.asarray(self.values(), dtype=np.float64)
-        shares = (1 - self.val_share - self.test_share, 1 - self.test_share)
-        ends = (round(len(values) * shares[0]), round(len(values) * shares[1]))
+        ends_at = (1 - self.val_fraction - self.test_fraction, 1 - self.test_fraction)
+        ends = (round(len(values) * ends_at[0]), round(len(values) * ends_at[1]))
         train = values[: ends[0]]
         self.mean, self.scale = self.standard or (float(train.mean()), float(train.std()))
         self.series = torch.from_numpy((values - self.mean) / self.scale).float()
@@ -90,7 +90,7 @@ class Series(TensorDataModule):
         return windows[:, : self.num_features].contiguous(), windows[:, self.num_features :].contiguous()
 
     def baselines(self) -> dict[str, dict[str, Any]]:
-        """Persistence (with a period, the last one's value), and least squares on the same past values, rolled out."""
+        """Persistence (with a period, the value one period ago), and least squares on the past values, rolled out."""
         (x, y), (x_test, y_test) = self.splits["train"], self.splits["test"]
         ones = torch.ones(len(x), 1, dtype=torch.float64)
         weights = torch.linalg.lstsq(torch.cat([x.double(), ones], 1), y.double()).solution  # (F + 1, 1)

@@ -1,6 +1,6 @@
-"""Image files of any kind that PIL reads: reading their headers, decoding them to one size, batches of them.
+"""Image files in all formats that PIL reads: reads their headers, decodes them to one size, makes batches.
 
-Threads decode: PIL releases the interpreter's lock while it reads, decompresses and resizes.
+Threads decode them: PIL releases the interpreter's lock while it reads, decompresses and resizes.
 """
 
 import os
@@ -23,11 +23,11 @@ GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
-    """The short side in pixels and whether the image is gray; None for a file that is no image. Pixels are not read."""
+    """The short side in pixels and whether the image is gray; None if the file is not an image. Pixels are not read."""
     try:
         with Image.open(path) as image:
             return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
-    except Exception:  # PIL raises a dozen kinds for a damaged file
+    except Exception:  # PIL raises many kinds for a damaged file
         return None
 
 
@@ -105,19 +105,19 @@ class ImageFiles(Dataset):
 
 
 class FileLoader(TensorLoader):
-    """Batches of files that worker processes decode. Order, division among ranks and resume are ``TensorLoader``'s.
+    """Batches of files that worker processes decode. Order, division among ranks and resume are as in ``TensorLoader``.
 
-    The workers run ahead, so the place in the epoch counts batches that were handed out, not batches asked for.
+    The workers run ahead, so the position in the epoch counts batches that were yielded, not batches requested.
 
     Args:
         files: Decodes a batch; the first tensor of ``loader`` holds row numbers of its paths.
-        num_workers: Worker processes, kept over the epochs; 0 decodes in this process.
+        num_workers: Worker processes, which stay for all epochs; 0 decodes in this process.
         **loader: Arguments of ``TensorLoader``.
     """
 
     def __init__(self, files: ImageFiles, num_workers: int, **loader: Any) -> None:
         super().__init__(**loader)
-        self.keys: list[tuple[np.ndarray, ...]] = []  # one batch's rows each, what is left of the epoch
+        self.keys: list[tuple[np.ndarray, ...]] = []  # the rows of each remaining batch of the epoch
         self.decoder = DataLoader(
             files,
             batch_size=None,
@@ -125,7 +125,7 @@ class FileLoader(TensorLoader):
             num_workers=num_workers,
             pin_memory=self.pin_memory,
             persistent_workers=num_workers > 0,
-            generator=torch.Generator(),  # the global one would be moved by each epoch's beginning
+            generator=torch.Generator(),  # each epoch would otherwise draw from the global one
         )
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:

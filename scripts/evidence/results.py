@@ -28,7 +28,7 @@ from typing import Any
 from common.messages import RunError, UserError, note
 from scripts.evidence.digest import difference, digest
 from scripts.evidence.fingerprint import fingerprint
-from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import write_plan
 from scripts.evidence.results_files import read_topic, summary, write_topic
@@ -176,7 +176,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         ablated = run_folds(recipe, 0, [*extra, *words])[0]
         result["ablation"] = {"arguments": shlex.join(words), **ablated}
         print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
-    result |= mean_answers([simple_answers([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
+    result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
@@ -185,7 +185,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     return result
 
 
-def simple_answers(argv: list[str]) -> dict[str, Any]:
+def simple_baselines(argv: list[str]) -> dict[str, Any]:
     """``chance`` and ``baseline`` of a recipe's data, computed here, once no run needs the memory."""
     from scripts.front.baselines import baselines
     from scripts.front.build import build

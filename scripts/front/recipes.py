@@ -10,7 +10,7 @@ The header of a recipe is a title and ``key: value`` comments, read here without
     # ablation: --model.learn_features false
 
 One space stands before a key; a line that is set in further goes on with the value above it. What the tests must know
-of a recipe stands there too (``small``, ``needs``, ``deterministic``, ``two processes``, ``presets``: see CONTRIBUTING).
+of a recipe stands there too (``small``, ``needs``, ``deterministic``, ``two processes``, ``presets``: CONTRIBUTING).
 """
 
 import re
@@ -42,7 +42,7 @@ class Recipe:
 
     @property
     def exempt_presets(self) -> dict[str, str]:
-        """The presets of ``configs/trainer`` that the recipe does not run with, and why (``presets: fsdp: ...; ...``)."""
+        """The presets of ``configs/trainer`` that the recipe cannot run with, and why (``presets: fsdp: ...; ...``)."""
         parts = [part.partition(":") for part in self.header.get("presets", "").split(";") if part.strip()]
         return {name.strip(): reason.strip() for name, _, reason in parts}
 

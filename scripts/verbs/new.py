@@ -79,7 +79,7 @@ def add_row(page: str, row: str) -> str:
     """A page with a row more in its table of files; at its end where it has no such table."""
     lines = page.splitlines()
     files = [k for k, line in enumerate(lines) if line.startswith("| `lit_models/")]
-    heads = [k + 1 for k, line in enumerate(lines) if line == "| file | what it has |"]
+    heads = [k + 1 for k, line in enumerate(lines) if line == "| file | content |"]
     at = (files or heads or [len(lines) - 1])[-1] + 1
     return "\n".join([*lines[:at], row, *lines[at:]]) + "\n"
 

@@ -33,11 +33,11 @@ def test_a_second_save_takes_the_place_of_the_first(saved: Path) -> None:
     assert len(list(saved.parent.iterdir())) == 1
 
 
-def test_a_file_that_may_not_grow_keeps_the_save_before(saved: Path) -> None:
+def test_a_file_that_may_not_grow_keeps_the_previous_save(saved: Path) -> None:
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(CannotSave, match=r"last\.ckpt: .*; .*last\.ckpt of the save before is kept"):
+        with pytest.raises(CannotSave, match=r"last\.ckpt: .*; the previous last\.ckpt is kept"):
             AtomicCheckpoint().save_checkpoint(LARGE, saved)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -45,7 +45,7 @@ def test_a_file_that_may_not_grow_keeps_the_save_before(saved: Path) -> None:
     check(saved)
 
 
-def test_a_full_disk_keeps_the_save_before(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_the_previous_save(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -18,7 +18,7 @@ def draw() -> tuple[float, float, float]:
     return random.random(), float(np.random.rand()), float(torch.rand(()))
 
 
-def test_every_generator_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_every_generator_continues_where_it_was(tmp_path: Path) -> None:
     torch.save(get_random_state(), tmp_path / "state")
     first = draw()
     draw()

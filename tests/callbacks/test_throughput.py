@@ -36,7 +36,7 @@ class SlowValidation(Callback):
         self.clock[0] += 100
 
 
-def test_a_validation_within_the_epoch_is_no_training_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_validation_within_the_epoch_is_not_training_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
 
     def look() -> float:

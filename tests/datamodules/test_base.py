@@ -55,7 +55,7 @@ def test_evaluation_visits_every_row_exactly_once_over_all_ranks(world: int) -> 
     assert sorted(rows) == list(range(103))
 
 
-def test_state_goes_on_at_the_next_batch() -> None:
+def test_a_loaded_state_continues_at_the_next_batch() -> None:
     data = loader()
     data.set_epoch(3)
     batches = iter(data)
@@ -113,7 +113,7 @@ def test_a_split_smaller_than_the_world_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
-    with pytest.raises(UserError, match="from the middle of an epoch of 11 batches, now an epoch has 6"):
+    with pytest.raises(UserError, match="from within an epoch of 11 batches, now an epoch has 6"):
         loader(53).load_state_dict(loader(103).state_dict())
 
 

@@ -128,7 +128,7 @@ def test_a_full_disk_is_not_called_a_missing_network(
         fetch(URL, SHA, "set/file.bin")
 
 
-def test_a_download_that_is_killed_in_the_middle_is_fetched_anew(served: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_download_that_is_killed_is_fetched_again(served: dict[str, bytes], tmp_path: Path) -> None:
     half = tmp_path / "data/set/tmpab12"  # the name under which pooch writes until the checksum is right
     half.parent.mkdir(parents=True)
     half.write_bytes(CONTENT[:10])

@@ -1,5 +1,5 @@
-"""Every preset of configs/trainer is used by a test, or says that it needs a GPU; those of several processes run a batch
-of each verb of every recipe.
+"""Every preset of configs/trainer is used by a test, or says that it needs a GPU; those of several processes run a
+batch of each verb of every recipe.
 """
 
 from collections.abc import Callable

@@ -32,7 +32,7 @@ def test_single_color_and_many_kernels(shape: tuple[int, ...]) -> None:
     assert {"before", "after", "true"} <= {ax.get_title() for ax in figure.axes}
 
 
-def test_kernels_over_time_are_sorted_by_the_frequency_they_answer_to() -> None:
+def test_kernels_over_time_are_sorted_by_peak_frequency() -> None:
     time = torch.arange(80) / 8000
     kernels = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (1600, 700, 1200)])[:, None]
     figure = draw_spectra({"after": kernels}, 8000)

@@ -14,7 +14,7 @@ def test_the_table_is_fixed_and_every_cell_is_text_or_missing() -> None:
     assert all(isinstance(cell, str) or np.isnan(cell) for cell in cells) and "nan" not in cells
 
 
-def test_the_troubles_are_there() -> None:
+def test_it_has_the_difficulties_of_a_real_table() -> None:
     table = generate(1200, seed=1)
     assert 0.1 < table["Lot"].isna().mean() < 0.2 and 0.15 < table["Garage"].isna().mean() < 0.25
     counts = table["District"].value_counts()

@@ -24,7 +24,7 @@ def test_a_table_of_ones_own_needs_no_download(tmp_path: Path) -> None:
     assert float(data.splits["train"][1].exp().max()) <= prices.max() * 1.0001
 
 
-def test_the_identifier_is_no_feature_and_names_the_predictions(tmp_path: Path) -> None:
+def test_the_identifier_is_not_a_feature_and_names_the_predictions(tmp_path: Path) -> None:
     data = HousePrices(path=own(tmp_path))
     data.setup("fit")
     assert "Id" not in [column.name for column in data.columns or []]

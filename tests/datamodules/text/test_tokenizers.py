@@ -17,7 +17,7 @@ SIZES = {"char": 80, "word": 60, "space": 40, "bpe": 300}
 
 
 @pytest.mark.parametrize("kind", ["char", "word", "bpe"])
-def test_what_was_trained_on_comes_back_to_the_letter(kind: str) -> None:
+def test_training_texts_are_decoded_exactly(kind: str) -> None:
     tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind])
     for text in TEXTS:
         assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.prepare(text)
@@ -89,7 +89,7 @@ def test_a_vocabulary_without_room_is_refused(kind: str, size: int) -> None:
         TOKENIZERS[kind].train(TEXTS, size)
 
 
-def test_files_that_are_no_tokenizers_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_tokenizers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1]")
     (tmp_path / "b.json").write_text("no")
     for name in ("a.json", "b.json", "absent.json"):

@@ -41,7 +41,7 @@ def test_streams_begin_elsewhere_in_each_epoch() -> None:
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_a_stream_goes_on_where_its_last_batch_stopped(world: int) -> None:
+def test_a_stream_continues_where_its_last_batch_ended(world: int) -> None:
     seen = []
     for rank in range(world):
         loader = StreamLoader(CORPUS, 9, 4, rank=rank, world=world)
@@ -53,7 +53,7 @@ def test_a_stream_goes_on_where_its_last_batch_stopped(world: int) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_both_go_on_in_the_middle_of_an_epoch() -> None:
+def test_both_resume_within_an_epoch() -> None:
     for make in (lambda: WindowLoader(CORPUS, 9, 9, 16), lambda: StreamLoader(CORPUS, 9, 4)):
         whole = [batch[0] for batch in make()]
         first, second = make(), make()

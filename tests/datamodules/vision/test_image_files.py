@@ -47,7 +47,7 @@ def test_exif_turns_the_image_upright(tmp_path: Path) -> None:
     assert shown[0, 8:].mean() > 200 > 50 > shown[0, :8].mean()
 
 
-def test_real_numbers_are_shares_of_white(tmp_path: Path) -> None:
+def test_real_numbers_are_fractions_of_white(tmp_path: Path) -> None:
     half = Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32))
     assert (decode(save(tmp_path, half, "f.tif"), 1, 8) == 128).all()
 

@@ -61,5 +61,7 @@ def test_gray_becomes_color_and_color_gray() -> None:
 
 
 def test_other_channels_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match=r"data\.in_channels is 4, but the images of Made have 3 channels"):
+    with pytest.raises(
+        UserError, match=r"data\.in_channels is 4: the images of Made have 3 channels, give that number"
+    ):
         Made(4).fit_images(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

@@ -31,7 +31,7 @@ def test_backgrounds_of_the_splits_come_from_columns_apart() -> None:
     assert all(left[1] <= right[0] for left, right in pairwise(ends)) and ends[-1][1] == 320
 
 
-def test_mean_color_says_nothing_of_the_class(data: TexturedShapes) -> None:
+def test_mean_color_is_independent_of_the_class(data: TexturedShapes) -> None:
     images, labels = data.splits["train"]
     colors = images.float().mean((2, 3)) / 255
     means = torch.stack([colors[labels == k].mean(0) for k in range(10)])
@@ -43,8 +43,8 @@ def test_every_shape_has_another_mask_and_fits() -> None:
     axis = torch.linspace(-1.3, 1.3, 53)
     u, v = torch.meshgrid(axis, axis, indexing="xy")
     masks = shape_mask(u.expand(5, -1, -1), v.expand(5, -1, -1), torch.arange(5))
-    shares = masks.float().mean((1, 2))
-    assert bool((shares > 0.1).all()) and not masks[:, 0].any() and not masks[:, :, 0].any()
+    fractions = masks.float().mean((1, 2))
+    assert bool((fractions > 0.1).all()) and not masks[:, 0].any() and not masks[:, :, 0].any()
     overlap = [float((masks[i] ^ masks[j]).float().mean()) for i in range(5) for j in range(i)]
     assert min(overlap) > 0.05
     assert not masks[4, 26, 26] and bool(masks[:4, 26, 26].all())  # the ring is open
