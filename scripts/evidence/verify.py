@@ -47,6 +47,7 @@ class Check:
         tolerance: Largest absolute difference that counts as equal.
         why: The reason for a tolerance other than 1e-10.
         without: What is not compared, and why: "gradients: tokens have none".
+        slow: A larger form of a network that another check compares: `make test-all` runs it, `make test` does not.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Check:
     tolerance: float = 1e-10
     why: str = ""
     without: str = ""
+    slow: bool = False
 
     def run(self) -> "Outcome":
         results = []

@@ -10,8 +10,10 @@ import torch
 from scripts.evidence.verify import Check, Tensors, all_checks, largest_difference
 from tests.test_layout import ROOT, lit_files, name_of
 
+EVERY = [pytest.param(check, id=check.name, marks=[pytest.mark.slow] * check.slow) for check in all_checks()]
 
-@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+
+@pytest.mark.parametrize("check", EVERY)
 class TestCheck:
     def test_ours_agrees_and_the_control_is_rejected(self, check: Check) -> None:
         """And outputs and gradients are compared. One test: the networks are large."""

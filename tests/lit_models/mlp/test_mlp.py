@@ -100,12 +100,8 @@ class Prices(TensorDataModule):
 
 
 def test_a_regressor_answers_in_the_datas_units(tmp_path: Path) -> None:
-    model, data = (
-        LitMLPRegressor(num_features=4, hidden_sizes=[8], optimizer=partial(torch.optim.SGD, lr=0.0)),
-        Prices(),
-    )
-    (found,) = small_trainer(tmp_path).validate(model, datamodule=data, verbose=False)
-    assert found["val/rmse"] > 1900  # before a fit it knows no units
+    still = partial(torch.optim.SGD, lr=0.0)
+    model, data = LitMLPRegressor(num_features=4, hidden_sizes=[8], optimizer=still), Prices()
     trainer = small_trainer(tmp_path, max_epochs=1)
     trainer.fit(model, datamodule=data)
     x, y = data.splits["val"]
