@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import TensorDataModule, split_indices
+from datamodules.base import TensorDataModule
+from datamodules.splits import split_indices
 
 NUMBERS = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year"]
 ORIGINS = ["America", "Europe", "Japan"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import split_fractions
+from datamodules.splits import split_fractions
 from datamodules.tabular.columns import to_numbers
 
 MOST_CLASSES = 20  # a target of whole numbers with more values is a regression

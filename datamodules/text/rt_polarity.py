@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import split_indices
 from datamodules.downloads import fetch
+from datamodules.splits import split_indices
 from datamodules.text.labeled_text import LabeledText
 
 COMMIT = "18762b459e21d9c70e5c242f8d43fc4e6db37a0d"

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError, note
-from datamodules.base import split_fractions
+from datamodules.splits import split_fractions
 from datamodules.text.labeled_text import LabeledText, Unit, split_text
 
 LARGEST_FOUND = 20_000  # tokens that ``infer`` allows; give vocab_size for more

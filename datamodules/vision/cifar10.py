@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import split_indices
 from datamodules.downloads import data_root, fetch, unpack
+from datamodules.splits import split_indices
 from datamodules.vision.images import ImageTensors
 
 URLS = [

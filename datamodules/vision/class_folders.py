@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from common.messages import UserError, note
-from datamodules.base import split_fractions
+from datamodules.splits import split_fractions
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their extensions but needs other programs

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import split_indices
 from datamodules.downloads import fetch
+from datamodules.splits import split_indices
 
 
 def read_idx(path: Path) -> Tensor:

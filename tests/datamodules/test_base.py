@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import TensorDataModule, TensorLoader, split_indices
+from datamodules.base import TensorDataModule, TensorLoader
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -149,15 +149,6 @@ def test_one_batch_that_is_overfitted_on_purpose_is_the_same_each_epoch(
     small_trainer(tmp_path, max_epochs=3, **limits).fit(model, datamodule=Points(noise=0.0))
     assert len(model.batches) == 3
     assert all(torch.equal(model.batches[0], batch) for batch in model.batches[1:]) is same
-
-
-def test_splits_are_disjoint_stratified_and_fixed() -> None:
-    y = torch.arange(1000) % 10
-    parts = split_indices(y, (700, 100, 200))
-    assert [len(p) for p in parts] == [700, 100, 200]
-    assert len(set(torch.cat(parts).tolist())) == 1000
-    assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
-    assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))
 
 
 class Images(Numbers):
