@@ -6,8 +6,8 @@ a link, so that a kill during the save leaves the previous one complete. It runs
 Lightning's ``strategy: fsdp`` refuses to. ``dive export`` makes one file of such a checkpoint.
 
 While a model is validated, tested or predicts, each process holds its weights whole. Processes have different numbers
-of evaluation batches and generate outputs of different lengths: a process that asks for the others' parts once more than
-they do would get another answer in its place, or wait for ever. Whole weights without gradients and optimizer state
+of evaluation batches and generate outputs of different lengths: a process that asks for the others' parts once more
+than they do would get another answer in its place, or wait for ever. Whole weights without gradients and optimizer state
 take a quarter of what training with Adam takes in one process.
 """
 
