@@ -7,8 +7,8 @@ Lightning's ``strategy: fsdp`` refuses to. ``dive export`` makes one file of suc
 
 While a model is validated, tested or predicts, each process holds its weights whole. Processes have different numbers
 of evaluation batches and generate outputs of different lengths: a process that asks for the others' parts once more
-than they do would get another answer in its place, or wait for ever. Whole weights without gradients and optimizer state
-take a quarter of what training with Adam takes in one process.
+than they do would get another result in its place, or wait forever. Whole weights without gradients and optimizer
+state take a quarter of what training with Adam takes in one process.
 """
 
 import os
