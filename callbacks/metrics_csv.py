@@ -15,7 +15,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 class MetricsCSV(Logger):
-    """Writes ``save_dir/metrics.csv``. A new metric adds a column; empty cells mean: not recorded at that step."""
+    """Writes ``save_dir/metrics.csv``. A new metric adds a column; empty cells mean: not recorded at that step.
+
+    Args:
+        save_dir: The run's folder.
+    """
 
     def __init__(self, save_dir: str = ".") -> None:
         super().__init__()

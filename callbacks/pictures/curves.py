@@ -15,7 +15,11 @@ HIDDEN = {"step", "epoch"}
 
 
 class Curves(Picture):
-    """Draws at the end of a fit, and during it at most every ``seconds``."""
+    """Draws at the end of a fit, and during it at most every ``seconds``.
+
+    Args:
+        seconds: Least time between two drawings during the fit.
+    """
 
     name = "curves"
 

@@ -108,6 +108,10 @@ class CLDR(ParallelText):
 class Writer:
     """Generates the same text in English and in one other language.
 
+    Args:
+        language: CLDR's code of the other language.
+        kinds: Kinds of text, see ``CLDR``.
+
     Raises:
         UserError: CLDR has no such language.
     """

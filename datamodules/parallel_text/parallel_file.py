@@ -1,7 +1,9 @@
 """Your own pairs of texts: one file of ``source<TAB>target`` lines, or two files whose lines correspond.
 
-dive fit rnn/bahdanau --data ParallelFile --data.path pairs.tsv
-dive fit rnn/bahdanau --data ParallelFile --data.path text.en --data.target_path text.sw
+    dive fit rnn/bahdanau --data ParallelFile --data.path pairs.tsv
+    dive fit rnn/bahdanau --data ParallelFile --data.path text.en --data.target_path text.sw
+
+The vocabularies and the splits are described in ``datamodules/parallel_text/parallel_text.py``.
 """
 
 from typing import Any

@@ -1,7 +1,9 @@
 """Your own text: one UTF-8 file, the beginning for training, then validation, then test.
 
-dive fit rnn/gru --data TextFile --data.path book.txt
-dive fit rnn/gru --data TextFile --data.path book.txt --data.tokenizer bpe --data.vocab_size 2000
+    dive fit rnn/gru --data TextFile --data.path book.txt
+    dive fit rnn/gru --data TextFile --data.path book.txt --data.tokenizer bpe --data.vocab_size 2000
+
+The parts are divided at line ends where there are any.
 """
 
 from typing import Any

@@ -162,7 +162,12 @@ class SpaceTokenizer(Tokenizer):
 
 
 class BPETokenizer(Tokenizer):
-    """Byte pairs (Sennrich et al. 2016, Radford et al. 2019) by the library ``tokenizers``: no token is unknown."""
+    """Byte pairs (Sennrich et al. 2016, Radford et al. 2019) by the library ``tokenizers``: no token is unknown.
+
+    Args:
+        model: The tokenizer of the library, as JSON.
+        specials, lower: See ``Tokenizer``.
+    """
 
     kind = "bpe"
 

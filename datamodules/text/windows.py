@@ -18,7 +18,7 @@ class WindowLoader(TensorLoader):
         corpus: All tokens (N,).
         seq_len: T; a window has T + 1 tokens, the last one only as target.
         stride: Tokens from one window to the next: 1 gives every window (the book), T uses each token once.
-        batch_size, seed, rank, world, pin_memory: See ``TensorLoader``.
+        batch_size, **loader: See ``TensorLoader``.
     """
 
     def __init__(self, corpus: Tensor, seq_len: int, stride: int, batch_size: int, **loader: int | bool) -> None:
@@ -39,6 +39,12 @@ class WindowLoader(TensorLoader):
 class StreamLoader(TensorLoader):
     """The text as ``batch_size`` x ``world`` streams side by side: row i of a batch continues row i of the last
     batch. The streams begin at an offset that is drawn for each epoch; tokens after the last full step are left out.
+
+    Args:
+        corpus: All tokens (N,).
+        seq_len: T, tokens in a row of a batch.
+        batch_size: Streams of this process.
+        **loader: See ``TensorLoader``.
     """
 
     def __init__(self, corpus: Tensor, seq_len: int, batch_size: int, **loader: int | bool) -> None:

@@ -88,7 +88,13 @@ def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
 
 
 class ImageFiles(Dataset):
-    """Decodes a batch at a time: (row numbers of ``paths``, labels ...) -> (images (B, C, S, S) uint8, labels ...)."""
+    """Decodes a batch at a time: (row numbers of ``paths``, labels ...) -> (images (B, C, S, S) uint8, labels ...).
+
+    Args:
+        paths: The files.
+        channels: 1 for gray, 3 for color.
+        size: S, height and width of the decoded images in pixels.
+    """
 
     def __init__(self, paths: list[str], channels: int, size: int) -> None:
         self.paths, self.channels, self.size = paths, channels, size

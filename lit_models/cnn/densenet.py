@@ -57,7 +57,14 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Layers whose outputs all stay: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last."""
+    """Layers whose outputs all stay: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last.
+
+    Args:
+        in_channels: C, channels of the input.
+        layers: Number of layers.
+        growth: Channels that each layer adds.
+        bottleneck: See ``DenseLayer``.
+    """
 
     def __init__(self, in_channels: int, layers: int, growth: int, bottleneck: bool) -> None:
         super().__init__()

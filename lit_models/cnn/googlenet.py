@@ -41,7 +41,12 @@ INCEPTIONS = {  # table 1: 1 x 1; before 3 x 3, 3 x 3; before 5 x 5, 5 x 5; afte
 
 
 class ConvReLU(nn.Module):
-    """A convolution and a ReLU, with batch normalization between (eps 1e-3, as the weights were trained) or a bias."""
+    """A convolution and a ReLU, with batch normalization between (eps 1e-3, as the weights were trained) or a bias.
+
+    Args:
+        in_channels, channels, kernel_size, stride: Of the convolution, which keeps the size but for the stride.
+        variant: See ``GoogLeNet``; ``torchvision`` normalizes.
+    """
 
     def __init__(self, in_channels: int, channels: int, kernel_size: int, variant: Variant, stride: int = 1) -> None:
         super().__init__()
@@ -76,7 +81,12 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so."""
+    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so.
+
+    Args:
+        in_channels: Channels of the input.
+        num_classes, width, variant: See ``GoogLeNet``.
+    """
 
     def __init__(self, in_channels: int, num_classes: int, width: float, variant: Variant) -> None:
         super().__init__()

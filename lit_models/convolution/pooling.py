@@ -67,7 +67,11 @@ class BlurPool2d(nn.Module):
 
 
 class MaxBlurPool2d(nn.Module):
-    """A 2 x 2 maximum at every position, then ``BlurPool2d``: what stands in for ``nn.MaxPool2d(2)``."""
+    """A 2 x 2 maximum at every position, then ``BlurPool2d``: what stands in for ``nn.MaxPool2d(2)``.
+
+    Args:
+        blur_size, stride, circular: See ``BlurPool2d``.
+    """
 
     def __init__(self, blur_size: int = 3, stride: int = 2, circular: bool = False) -> None:
         super().__init__()

@@ -20,7 +20,13 @@ from lit_models.functional.state import reorder
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An output: its tokens, the last of which is the end of sequence where it ended, and its score."""
+    """An output: its tokens, the last of which is the end of sequence where it ended, and its score.
+
+    Args:
+        tokens: The generated token ids.
+        score: The log-probability divided by the length penalty.
+        log_probability: Sum over the tokens.
+    """
 
     tokens: list[int]
     score: float

@@ -93,7 +93,11 @@ class WithDerivative(torch.autograd.Function):
 
 
 class Activation(nn.Module):
-    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape."""
+    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape.
+
+    Args:
+        name: Which function.
+    """
 
     def __init__(self, name: Name = "relu") -> None:
         super().__init__()
@@ -112,7 +116,14 @@ def rectify(x: Tensor) -> Tensor:
 
 
 class ActivationMLP(nn.Module):
-    """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits."""
+    """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits.
+
+    Args:
+        num_features: Numbers of a flattened sample.
+        num_classes: Number of classes.
+        hidden_size: Units of the hidden layer.
+        activation: See ``Activation``.
+    """
 
     def __init__(
         self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256, activation: Name = "relu"

@@ -21,7 +21,15 @@ from lit_models.tasks.trains import trains
 
 
 class Encoder(nn.Module):
-    """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token."""
+    """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token.
+
+    Args:
+        vocab_size: Tokens of the source vocabulary.
+        embed_size: Width of the embedding.
+        hidden_size: H.
+        num_layers: Number of GRU layers.
+        dropout: Probability between the layers.
+    """
 
     def __init__(self, vocab_size: int, embed_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or is not there; a full disk costs the new one, never the old one."""
+"""A checkpoint is complete or absent; a full disk loses the new one, never the old one."""
 
 import errno
 import os

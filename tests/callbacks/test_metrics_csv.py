@@ -1,4 +1,4 @@
-"""metrics.csv: one row a step, kept over a resume, readable after a kill."""
+"""metrics.csv: one row per step, kept over a resume, readable after a kill."""
 
 from pathlib import Path
 from typing import Any

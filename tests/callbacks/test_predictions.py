@@ -1,4 +1,4 @@
-"""predictions.csv: names, labels as words, one column a class, ranks back in order."""
+"""predictions.csv: names, labels as words, one column per class, ranks back in order."""
 
 import csv
 from pathlib import Path

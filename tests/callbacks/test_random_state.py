@@ -1,4 +1,4 @@
-"""All generators come back as they were, and validation does not move the training's stream."""
+"""All generators come back as they were, and validation does not change the numbers that training draws."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""run.json: what the run was and how it ended."""
+"""run.json: settings, results and status of a run."""
 
 import json
 from pathlib import Path

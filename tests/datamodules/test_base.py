@@ -1,4 +1,4 @@
-"""The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
+"""The loader and its datamodule: order, position in the epoch, division among ranks, errors."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Downloads: checked after the transfer, put in place whole or not at all, unpacked inside their folder."""
+"""Downloads: checked after the transfer, put in place completely or not at all, unpacked inside their folder."""
 
 import errno
 import hashlib
@@ -21,7 +21,7 @@ URL = "https://example.org/data/file.bin"
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bytes]:
-    """A network of our own: address to content; every other address does not answer."""
+    """A fake network: address to content; all other addresses fail."""
     pages: dict[str, bytes] = {}
 
     def download(url: str, output_file: str, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The picture of a design space: one curve a family, drawn after tests and validations."""
+"""The picture of a design space: one curve per family, drawn after tests and validations."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Your own sounds: what is found, how it is split, which errors are reported; end to end."""
+"""Your own sounds: sizes that are found, splits, errors; end to end."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Telephone keys: the tones are where the standard says, and one who knows them hears nearly all."""
+"""Telephone keys: the tones have the standard frequencies, and a detector that knows them is nearly perfect."""
 
 import numpy as np
 import pytest

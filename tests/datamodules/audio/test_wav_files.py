@@ -1,4 +1,4 @@
-"""WAV files of every kind: the same sound comes out, damaged ones are refused."""
+"""WAV files of every kind: the same sound is read, damaged files are refused."""
 
 import struct
 import wave

@@ -1,4 +1,4 @@
-"""A person's own pairs, in one file or two, and what can be wrong with them."""
+"""A user's own pairs, in one file or two, and their errors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Photographs and a filter's outputs: the outputs are the filter's, and the splits lie apart."""
+"""Photographs and a filter's outputs: the outputs are the filter's, and the splits do not overlap."""
 
 import pytest
 import torch

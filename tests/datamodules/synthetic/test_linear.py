@@ -1,4 +1,4 @@
-"""The generated line: its rule can be found again, and nothing but its own seed changes it."""
+"""The generated line: its rule can be estimated, and only its own seed changes it."""
 
 import pytest
 import torch

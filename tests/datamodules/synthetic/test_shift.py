@@ -1,4 +1,4 @@
-"""Shifted data: source and target are as stated, the target's labels are hidden, the seed draws anew."""
+"""Shifted data: source and target are as stated, the target has no labels, and the seed changes the data."""
 
 import pytest
 import torch

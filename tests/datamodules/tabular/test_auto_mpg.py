@@ -1,4 +1,4 @@
-"""Auto MPG: sizes, scaling by the training rows alone, and a task that can be learned."""
+"""Auto MPG: sizes, scaling by the training rows only, and a task that can be learned."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Columns: what kind each is, its statistics, its encoding."""
+"""Columns: kind, statistics and encoding of each."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Generated houses: every trouble is there, the rule can be found, new rows have what training rows have not."""
+"""Generated houses: all difficulties occur, the rule can be estimated, new rows have unseen values."""
 
 import numpy as np
 import pandas as pd

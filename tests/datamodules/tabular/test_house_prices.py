@@ -1,4 +1,4 @@
-"""House prices: Kaggle's files, folds of which nothing leaks, and the submission's names."""
+"""House prices: Kaggle's files, folds without leaks, and the submission's names."""
 
 from pathlib import Path
 

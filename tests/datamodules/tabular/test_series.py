@@ -1,4 +1,4 @@
-"""Windows of a series: in time, in their part, beside honest baselines."""
+"""Windows of a series: their order, their split, and the baselines."""
 
 import numpy as np
 import pytest

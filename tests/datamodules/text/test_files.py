@@ -1,4 +1,4 @@
-"""Text files and what is wrong with them, in one line."""
+"""Text files and their errors, in one line."""
 
 from pathlib import Path
 

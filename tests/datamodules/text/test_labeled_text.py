@@ -1,4 +1,4 @@
-"""Texts as numbers: the vocabulary, padding, what comes back from a run."""
+"""Texts as numbers: the vocabulary, padding, the vocabulary of a run."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Your own texts: what is found, what is left out, which errors are reported; end to end."""
+"""Your own texts: sizes that are found, rows that are left out, errors; end to end."""
 
 import csv
 from pathlib import Path

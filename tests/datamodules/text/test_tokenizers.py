@@ -1,4 +1,4 @@
-"""One interface, three ways to cut: what is encoded comes back, sizes are what was declared, files are kept."""
+"""One interface, three tokenizers: encoding is reversible, sizes are as declared, saved ones can be loaded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""WikiText-2: the published test part, and what trains where the training part is absent."""
+"""WikiText-2: the published test part, and training without the training part."""
 
 from pathlib import Path
 

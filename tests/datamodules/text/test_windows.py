@@ -1,4 +1,4 @@
-"""Windows and streams: each token where it belongs, once, for any number of processes."""
+"""Windows and streams: each token exactly once, for any number of processes."""
 
 from itertools import pairwise
 

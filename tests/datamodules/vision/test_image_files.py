@@ -1,4 +1,4 @@
-"""Image files: what decoding makes of each kind, and batches of files that are those of the tensors."""
+"""Image files: decoding of each kind, and batches that equal those of tensors."""
 
 from pathlib import Path
 from typing import Any

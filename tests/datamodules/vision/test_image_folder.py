@@ -1,4 +1,4 @@
-"""Your own images: what is found, how it is split and divided, which errors are reported; end to end."""
+"""Your own images: sizes that are found, splits, ranks, errors; end to end."""
 
 import csv
 import json

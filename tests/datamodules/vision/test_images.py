@@ -1,4 +1,4 @@
-"""Batches of images: scaled, moved and mirrored, each image by its own draw."""
+"""Batches of images: scaled, moved and mirrored, each image at random by itself."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Wrong labels: how many, in which splits, and that a network can learn them by heart."""
+"""Wrong labels: how many, in which splits, and that a network can memorize them."""
 
 from functools import partial
 
@@ -35,7 +35,7 @@ def test_a_fraction_out_of_range_is_refused(noise: float) -> None:
         NoisyMNIST5k(noise=noise)
 
 
-def test_a_network_learns_labels_that_are_all_wrong_by_heart() -> None:
+def test_a_network_learns_labels_that_are_all_wrong() -> None:
     from lit_models.mlp.mlp import MLP
 
     data = NoisyMNIST5k(noise=1.0, image_size=14)

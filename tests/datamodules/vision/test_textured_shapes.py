@@ -1,4 +1,4 @@
-"""Textured shapes: what says something about the class, and what says nothing."""
+"""Textured shapes: what depends on the class, and what does not."""
 
 from itertools import pairwise
 
