@@ -118,7 +118,7 @@ class GoogLeNet(nn.Module):
     """
 
     HEADS = ("fc", "aux1", "aux2")
-    forward_methods = ("all_logits",)  # what training calls: see lit_models/tasks/processes.py
+    forward_methods = ("all_logits",)  # what training calls: see lit_models/tasks/processes.py: shard
     #: The sizes of torchvision's weights.
     PUBLISHED = {"variant": "torchvision", "stem": "imagenet", "width": 1.0}
 

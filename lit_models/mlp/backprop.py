@@ -78,7 +78,7 @@ class TwoLayers(nn.Module):
         hidden_size: H.
     """
 
-    forward_methods = ("objective",)  # what training calls: see lit_models/tasks/processes.py
+    forward_methods = ("objective",)  # what training calls: see lit_models/tasks/processes.py: shard
 
     def __init__(self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256) -> None:
         super().__init__()

@@ -29,6 +29,8 @@ class BahdanauGRU(nn.Module):
         attention: False gives every real source token the same weight.
     """
 
+    gathered_at_once = True  # see lit_models/tasks/processes.py: shard
+
     def __init__(
         self,
         source_vocab_size: int,

@@ -105,8 +105,10 @@ class EpochMean:
 def shard(model: LightningModule, mesh: Any) -> None:
     """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
 
-    A parameter that two layers share (tied embeddings) stays with the whole. What a training step calls of ``net`` in
-    the place of ``net(x)`` is named in its class's ``forward_methods``: the weights are brought together before each.
+    A parameter that two layers share (tied embeddings) stays with the whole. Two things a class of networks
+    says of itself: ``gathered_at_once`` where a layer is called as often as the batch is long, or is used without being
+    called (processes that bring weights together a different number of times wait for ever), and ``forward_methods``,
+    the methods that a training step calls in the place of ``net(x)``.
 
     Args:
         model: Its ``net`` holds all its parameters.
@@ -121,7 +123,7 @@ def shard(model: LightningModule, mesh: Any) -> None:
         raise UserError(f"{name} has parameters outside of `net`: train it with -c trainer/ddp")
     if numbers := [key for key, parameter in net.named_parameters() if not parameter.ndim]:
         raise UserError(f"FSDP2 cannot divide {numbers[0]} of {name}, a single number: train it with -c trainer/ddp")
-    layers = list(net.children())
+    layers = [] if getattr(net, "gathered_at_once", False) else list(net.children())
     while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
         layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]
     uses = Counter(p for layer in layers for p in set(layer.parameters()))

@@ -1,7 +1,9 @@
-"""Every preset of configs/trainer is used by a test, or says that it needs a GPU; those of several processes run a
-batch of each verb of every recipe.
+"""Every preset of configs/trainer is used by a test, or says that it needs a GPU.
+
+Those of several processes run a batch of each verb of every recipe.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.recipes import params, small
 from tests.warm import dive, lines, start, start_ranks, wait
 
 LENET = "cnn/lenet"
+TRANSFORMER = "attention/transformer"
 QUICK = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
 SAME_STEP = 1e-2  # of the step's length; Adam's first step has the length of the rate however small a gradient is
 USED = {
@@ -38,10 +41,51 @@ def test_each_preset_is_used() -> None:
         assert f"trainer/{name}" in file.read_text() or "scripts/slurm" in where
 
 
+def one_run(folder: Path, name: str) -> dict[str, str | None]:
+    """The environment in which all processes use one run folder, which exists."""
+    run = folder / "runs" / name / "1"
+    run.mkdir(parents=True)
+    return {"DIVE_RUNS": str(folder / "runs"), "DIVE_RUN_DIR": str(run)}
+
+
+def log_of(folder: Path) -> str:
+    return "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
+
+
 @pytest.mark.parametrize("preset", ["trainer/debug", "trainer/bf16"])
-def test_it_trains(preset: str) -> None:
-    assert main(["fit", LENET, "--trainer.accelerator", "cpu", *QUICK, "-c", preset]) == 0
-    assert (newest_run(LENET) / "checkpoints/last.ckpt").is_file()
+def test_a_run_goes_on_is_tested_and_exported(preset: str) -> None:
+    words = ["--trainer.accelerator", "cpu", *QUICK, "-c", preset]
+    assert main(["fit", LENET, *words]) == 0
+    assert main(["fit", LENET, "--resume", "--trainer.max_epochs", "2"]) == 0
+    run = newest_run(LENET)
+    assert json.loads((run / "run.json").read_text())["epochs"] == 2
+    assert main(["test", LENET, "--trainer.limit_test_batches", "1"]) == main(["export", LENET]) == 0
+    assert (run / "export/model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_goes_on_is_tested_in_one_and_exported(tmp_path: Path) -> None:
+    """FSDP's are in ``tests/callbacks/test_sharded.py``."""
+    env = one_run(tmp_path, LENET)
+    words = ["fit", LENET, "--trainer.accelerator", "cpu", *QUICK, "-c", "trainer/ddp_find_unused"]
+    assert wait(*start_ranks(dive, *words, folder=tmp_path, env=env)) == [0, 0], log_of(tmp_path)
+    more = ["--resume", "--trainer.max_epochs", "2"]
+    assert wait(*start_ranks(dive, *words, *more, folder=tmp_path, env=env)) == [0, 0], log_of(tmp_path)
+    record = json.loads((tmp_path / "runs" / LENET / "1/run.json").read_text())
+    assert (record["epochs"], record["processes"]) == (2, 2)
+    for verb in (["test", LENET, "-c", "trainer/cpu"], ["export", LENET]):
+        assert wait(start(dive, *verb, log=tmp_path / "one.log", env=env)) == [0], (tmp_path / "one.log").read_text()
+
+
+@pytest.mark.slow
+def test_divided_weights_generate_outputs_of_different_lengths(tmp_path: Path) -> None:
+    """Of the whole test split, with the picture that looks at the network afterwards."""
+    env = one_run(tmp_path, TRANSFORMER)
+    small = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "40"]
+    for words in (["fit", TRANSFORMER, *small], ["test", TRANSFORMER]):
+        ranks = start_ranks(dive, *words, "-c", "trainer/fsdp", folder=tmp_path, env=env)
+        assert wait(*ranks) == [0, 0], log_of(tmp_path)
+    assert (tmp_path / "runs" / TRANSFORMER / "1/heads.png").is_file()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -70,10 +114,6 @@ def codes_of(recipe: Recipe, preset: str, folder: Path, record_property: Record)
     return codes
 
 
-def log_of(folder: Path) -> str:
-    return "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
-
-
 @pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp"))
 def test_recipe_runs_one_batch_of_each_verb_in_two_processes_and_takes_one_step(
     recipe: Recipe, tmp_path: Path, record_property: Record
@@ -89,9 +129,7 @@ def test_recipe_runs_one_batch_of_each_verb_in_two_processes_and_takes_one_step(
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", params(recipe for recipe in all_recipes() if "fsdp" in recipe.exempt_presets))
 def test_an_exemption_is_of_a_recipe_that_ends_with_one_line(recipe: Recipe, tmp_path: Path) -> None:
-    run = tmp_path / "runs" / recipe.name / "1"
-    run.mkdir(parents=True)
-    env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs"), "DIVE_RUN_DIR": str(run)}
+    env = one_run(tmp_path, recipe.name)
     words = ["fit", recipe.name, "-c", "trainer/fsdp", *ONE_BATCH, *small(recipe)]
     codes = wait(*start_ranks(dive, *words, folder=tmp_path, env=env))
     assert 0 not in codes, f"{recipe.name} needs no exemption"
