@@ -56,3 +56,15 @@ def test_without_attention_every_source_token_weighs_the_same() -> None:
     source, length, *_ = small_batch()
     weights = model.alignment(source, length)[1]
     torch.testing.assert_close(weights[0, 0, :3], torch.full((3,), 1 / 3))
+
+
+@pytest.mark.parametrize(("layer", "asks"), [(0, False), (1, True)])
+def test_the_query_is_the_decoders_top_state_before_the_step(layer: int, asks: bool) -> None:
+    net = LitBahdanau(**SMALL).eval().net
+    source, length, target_in, _ = small_batch()
+    memory = net.encode(source, length)  # type: ignore[operator]
+    _, state, _ = net.attend(target_in[:, :1], memory)  # type: ignore[operator]
+    other = state.clone()
+    other[:, layer] += 1
+    weights = [net.attend(target_in[:, 1:2], memory, s)[2] for s in (state, other)]  # type: ignore[operator]
+    assert torch.allclose(*weights) != asks
