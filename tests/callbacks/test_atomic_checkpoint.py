@@ -72,6 +72,15 @@ def test_a_first_save_that_fails_says_that_nothing_was_saved(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_runtime_error_of_another_kind_keeps_its_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*args: Any) -> None:
+        raise RuntimeError("storage has wrong size")
+
+    monkeypatch.setattr(torch, "save", wrong)
+    with pytest.raises(RuntimeError, match="wrong size"):
+        AtomicCheckpoint().save_checkpoint(SMALL, tmp_path / "last.ckpt")
+
+
 def test_an_address_is_left_to_lightning() -> None:
     io = AtomicCheckpoint()
     io.save_checkpoint(SMALL, "memory://folder/last.ckpt")

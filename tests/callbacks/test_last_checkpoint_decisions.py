@@ -70,7 +70,9 @@ def test_a_save_is_due_so_many_seconds_after_the_last_one(monkeypatch: pytest.Mo
             callback.on_save_checkpoint(trainer(), SmallNet(), {})
             due.append(now[0])
     assert due == [60.0, 120.0, 180.0]
+    now[0] = 300.0
     assert not callback.agree(trainer(is_global_zero=False))[1], "the first process decides"
+    assert callback.agree(trainer())[1]
 
 
 def test_a_save_of_the_best_in_a_validation_is_no_save_of_the_last() -> None:
