@@ -122,7 +122,7 @@ def bahdanau(query_layer: int = -1, late: bool = False, padding: bool = False) -
 
         def look(query: Tensor, keys: Tensor = keys) -> tuple[Tensor, Tensor]:
             scores = [
-                attention.w_v.weight[0] @ torch.tanh(attention.w_q.weight @ query + attention.w_k.weight @ key)
+                attention.score.weight[0] @ torch.tanh(attention.query.weight @ query + attention.key.weight @ key)
                 for key in keys
             ]
             exponents = torch.stack(scores).exp()
