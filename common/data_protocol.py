@@ -30,6 +30,8 @@ class DataProtocol(Protocol):
     baselines: Callable[[], dict[str, dict[str, Any]]]
     #: Sizes that only the files know, from the constructor's arguments; static, called before the model is built.
     infer: Callable[..., dict[str, Any]]
+    #: Sizes that a file given by the user decides, whatever a recipe says; static, called before a run begins.
+    decided_by_files: Callable[..., dict[str, Any]]
 
     # -- using a trained model --------------------------------------------------------------------------------------
     #: Plain values that using the model needs besides its weights: ``processor.json``.
@@ -63,6 +65,8 @@ class DataProtocol(Protocol):
     vocabulary: list[str] | None
     #: Between texts and ids, of language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
+    #: The file that ``tokenizer`` came from; empty where it was made from the training text.
+    tokenizer_file: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, of pairs of texts.

@@ -13,7 +13,8 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.nearest import copy_and_nearest
-from datamodules.text.tokenizers import TOKENIZERS, Tokenizer, load_tokenizer
+from datamodules.text.tokenizer_files import load_tokenizer
+from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
 
 PAD, BOS, EOS = 0, 1, 2
 Pairs = list[tuple[str, str]]

@@ -4,15 +4,17 @@ A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) in
 """
 
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from common.messages import UserError
+from common.messages import UserError, did_you_mean
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.text.ngram import ngram_loss
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, load_tokenizer
+from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
 
 PAD = -1  # of targets; no token has it
@@ -22,9 +24,10 @@ class LanguageModelData(TensorDataModule):
     """Text as tokens for a language model.
 
     Args:
-        vocab_size: Entries of the vocabulary, which is made of the training part alone.
+        vocab_size: Entries of the vocabulary, which is made of the training part alone. A tokenizer's file decides it.
         seq_len: T, tokens in a window.
-        tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``.
+        tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``; or a file that has one already, which is what
+            published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
         lower: Put the text in lower case.
         min_count: Rarer tokens are unknown.
         partition: ``random`` windows, or ``sequential`` streams for models that carry their state.
@@ -41,7 +44,7 @@ class LanguageModelData(TensorDataModule):
         self,
         vocab_size: int = 128,
         seq_len: int = 64,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "char",
+        tokenizer: Literal["char", "word", "space", "bpe"] | str = "char",
         lower: bool = False,
         min_count: int = 1,
         partition: Literal["random", "sequential"] = "random",
@@ -53,12 +56,25 @@ class LanguageModelData(TensorDataModule):
         if seq_len < 1:
             raise UserError(f"data.seq_len is {seq_len}: give at least 1")
         self.vocab_size, self.seq_len = vocab_size, seq_len
+        self.tokenizer_file = "" if tokenizer in TOKENIZERS else tokenizer
         self.kind, self.lower, self.min_count = tokenizer, lower, min_count
         self.partition, self.stride, self.train_tokens = partition, stride or seq_len, train_tokens
         self.tokenizer: Tokenizer | None = None
         self.corpus: dict[str, Tensor] = {}  # each split as one row of tokens, int32
         #: Characters that a token of a split has on average: makes perplexities of different tokenizers comparable.
         self.characters_per_token: dict[str, float] = {}
+
+    @staticmethod
+    def decided_by_files(tokenizer: str = "char", vocab_size: int = 0) -> dict[str, int]:
+        """The size of the vocabulary where a file brings it."""
+        if tokenizer in TOKENIZERS:
+            return {}
+        if not Path(tokenizer).exists():
+            raise UserError(
+                f"data.tokenizer is {tokenizer!r}: give {', '.join(TOKENIZERS)}, or a file that exists"
+                + did_you_mean(tokenizer, TOKENIZERS)
+            )
+        return {"vocab_size": len(read_tokenizer(tokenizer))}
 
     # -- for the subclass ---------------------------------------------------------------------------------------------
 
@@ -78,6 +94,8 @@ class LanguageModelData(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         texts = self.texts()
+        if self.tokenizer is None and self.tokenizer_file:
+            self.tokenizer = read_tokenizer(self.tokenizer_file, self.vocab_size, self.lower)
         if self.tokenizer is None:
             kind = TOKENIZERS[self.kind]
             train = texts["train"].splitlines(keepends=True)
@@ -92,7 +110,7 @@ class LanguageModelData(TensorDataModule):
             if name == "train" and self.train_tokens:
                 ids = ids[: self.train_tokens]
             self._check_length(name, ids)
-            if self.kind in ("char", "bpe"):  # words lose the spaces between them
+            if self._keeps_all(text):
                 self.characters_per_token[name] = len(text) / len(ids)
             self.corpus[name] = ids
             if name == "train":
@@ -102,6 +120,14 @@ class LanguageModelData(TensorDataModule):
                 splits[name] = evaluation_windows(ids, self.seq_len, streams, PAD)
         splits["predict"] = splits["test"]
         return splits
+
+    def _keeps_all(self, text: str) -> bool:
+        """Whether the tokens are all of the text; words lose the spaces between them."""
+        if not self.tokenizer_file:
+            return self.kind in ("char", "bpe")
+        assert self.tokenizer is not None
+        part = self.tokenizer.prepare(text[:1000])
+        return self.tokenizer.decode(self.tokenizer.encode(part)) == part
 
     def _check_length(self, name: str, ids: Tensor) -> None:
         least = self.seq_len + 1 if name == "train" else 2

@@ -3,6 +3,7 @@
 A tokenizer is made from texts to a declared size, which is what the model is built with, and kept as plain values in
 the run's ``processor.json``. Special tokens come first; by convention ``<pad> <bos> <eos> <unk>`` are 0 to 3. Where the
 texts have fewer different tokens than declared, the rest of the vocabulary stands empty: its entries are never met.
+``datamodules/text/tokenizer_files.py`` reads one that was made before.
 """
 
 import json
@@ -16,11 +17,11 @@ from typing import Any, Literal
 from common.messages import UserError
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-Kind = Literal["char", "word", "space", "bpe"]
+Kind = Literal["char", "word", "space", "bpe", "file"]
 
 
 class Tokenizer:
-    """A vocabulary and how texts are cut. Subclasses: ``CharTokenizer``, ``WordTokenizer``, ``BPETokenizer``.
+    """A vocabulary and how texts are cut. Subclasses: ``CharTokenizer``, ``WordTokenizer``, ``BPETokenizer`` ...
 
     Args:
         tokens: All tokens in the order of their ids, specials first.
@@ -223,22 +224,3 @@ TOKENIZERS: dict[str, type[Tokenizer]] = {
     "space": SpaceTokenizer,
     "bpe": BPETokenizer,
 }
-
-
-def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
-    """A tokenizer out of what ``saved`` returned, or out of the file that ``save`` wrote.
-
-    Raises:
-        UserError: The file is missing or no tokenizer.
-    """
-    if not isinstance(saved, dict):
-        try:
-            saved = json.loads(Path(saved).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"no tokenizer {saved}") from None
-        except ValueError:
-            raise UserError(f"{saved} is no tokenizer file") from None
-    if not isinstance(saved, dict) or saved.get("kind") not in TOKENIZERS:
-        raise UserError("these are no values of a tokenizer: they name no kind out of " + ", ".join(TOKENIZERS))
-    values = dict(saved)
-    return TOKENIZERS[values.pop("kind")](**values)

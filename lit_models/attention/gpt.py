@@ -12,12 +12,13 @@ The numbers they reach are in RESULTS.md.
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.attention.gpt_config import sizes_of
 from lit_models.attention.gpt_decoder import GPTDecoder
 from lit_models.attention.gpt_weights import convert
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
@@ -44,6 +45,7 @@ class GPT(nn.Module):
         window: How many tokens a token looks back at, its own among them; 0 means all.
         tied: The embedding is the output matrix too (Press and Wolf 2017).
         norm_eps: 0 means 1e-5 for ``gpt2`` and 1e-6 for ``llama``.
+        rope_theta: Base of the rotary positions of ``llama``: 10,000 in the paper, 500,000 in Llama 3.
     """
 
     def __init__(
@@ -60,17 +62,19 @@ class GPT(nn.Module):
         window: int = 0,
         tied: bool = True,
         norm_eps: float = 0.0,
+        rope_theta: float = 10_000.0,
     ) -> None:
         super().__init__()
         modern = variant == "llama"
         self.variant, self.seq_len, self.window, self.num_layers = variant, seq_len, window, num_layers
+        self.norm_eps, self.rope_theta = norm_eps or (1e-6 if modern else 1e-5), rope_theta
         self.embedding = nn.Embedding(vocab_size, hidden_size)
         self.positions = None if modern else LearnedPositions(hidden_size, seq_len)
         self.dropout = nn.Dropout(0.0 if modern else dropout)
-        rotary = RotaryPositions(hidden_size // num_heads, seq_len) if modern else None
+        rotary = RotaryPositions(hidden_size // num_heads, seq_len, rope_theta) if modern else None
 
         def norm() -> nn.Module:
-            return nn.RMSNorm(hidden_size, norm_eps or 1e-6) if modern else nn.LayerNorm(hidden_size, norm_eps or 1e-5)
+            return (nn.RMSNorm if modern else nn.LayerNorm)(hidden_size, self.norm_eps)
 
         def layer() -> TransformerLayer:
             attention = MultiHeadAttention(
@@ -106,6 +110,27 @@ class GPT(nn.Module):
     @property
     def kind(self) -> str:
         return f"GPT of variant {self.variant} with {self.num_layers} layers"
+
+    def sizes(self) -> dict[str, Any]:
+        """The arguments that decide whether weights fit, with what 0 means put in."""
+        first: Any = self.layers[0]
+        sizes = {
+            "variant": self.variant,
+            "vocab_size": self.embedding.num_embeddings,
+            "hidden_size": self.embedding.embedding_dim,
+            "num_layers": self.num_layers,
+            "num_heads": first.attention.num_heads,
+            "num_kv_heads": first.attention.groups,
+            "ffn_size": first.feed_forward.outer.in_features,
+            "window": self.window,
+            "tied": self.head.weight is self.embedding.weight,
+            "norm_eps": self.norm_eps,
+        }
+        return sizes | ({"rope_theta": self.rope_theta} if self.positions is None else {"seq_len": self.seq_len})
+
+    def sizes_of(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
+        """The same of Hugging Face's weights, as far as they and their ``config.json`` tell them."""
+        return sizes_of(tensors, config, self.sizes())
 
     def from_published(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Hugging Face's tensors under the names of this network."""

@@ -1,11 +1,16 @@
 """Hugging Face's names for the weights of GPT-2 and Llama, and ours.
 
 GPT-2's matrices are (in, out), as TensorFlow's were, and are turned; its query, key and value lie in one matrix, as
-ours do, and Llama's three, and the two halves of its gate, are stacked.
+ours do, and Llama's three, and the two halves of its gate, are stacked. A tensor that nothing takes is refused: the
+network would be another one. Whether the sizes fit is looked at before (``lit_models/attention/gpt_config.py``).
 """
+
+import re
 
 import torch
 from torch import Tensor, nn
+
+from common.messages import UserError
 
 Weights = dict[str, Tensor]
 GPT2_PARTS = {
@@ -16,6 +21,8 @@ GPT2_PARTS = {
     "mlp.c_fc": "feed_forward.inner",
     "mlp.c_proj": "feed_forward.outer",
 }
+#: What old files hold besides weights: masks and frequencies, which are computed here.
+COMPUTED = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)|(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")
 LLAMA_PARTS = {
     "attention_norm": ["input_layernorm"],
     "attention.qkv": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
@@ -31,15 +38,17 @@ def from_gpt2(weights: Weights, num_layers: int) -> Weights:
 
     Raises:
         KeyError: One is missing.
+        UserError: There is one that GPT-2 has not.
     """
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
-    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs["wpe.weight"][None]}
+    ours = tables(theirs, "wte.weight") | {"positions.weight": theirs.pop("wpe.weight")[None]}
     for kind in ("weight", "bias"):
-        ours[f"norm.{kind}"] = theirs[f"ln_f.{kind}"]
+        ours[f"norm.{kind}"] = theirs.pop(f"ln_f.{kind}")
         for i in range(num_layers):
             for their, our in GPT2_PARTS.items():
-                tensor = theirs[f"h.{i}.{their}.{kind}"]
+                tensor = theirs.pop(f"h.{i}.{their}.{kind}")
                 ours[f"layers.{i}.{our}.{kind}"] = tensor.T if tensor.ndim == 2 else tensor
+    refuse_left_over(theirs, "gpt2")
     return ours
 
 
@@ -48,19 +57,31 @@ def from_llama(weights: Weights, num_layers: int) -> Weights:
 
     Raises:
         KeyError: One is missing.
+        UserError: There is one that Llama has not, such as a bias.
     """
     theirs = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
-    ours = tables(theirs, "embed_tokens.weight") | {"norm.weight": theirs["norm.weight"]}
+    ours = tables(theirs, "embed_tokens.weight") | {"norm.weight": theirs.pop("norm.weight")}
     for i in range(num_layers):
         for our, parts in LLAMA_PARTS.items():
-            ours[f"layers.{i}.{our}.weight"] = torch.cat([theirs[f"layers.{i}.{part}.weight"] for part in parts])
+            ours[f"layers.{i}.{our}.weight"] = torch.cat([theirs.pop(f"layers.{i}.{part}.weight") for part in parts])
+    refuse_left_over(theirs, "llama")
     return ours
 
 
 def tables(theirs: Weights, embedding: str) -> Weights:
-    """Our embedding and output matrix; where the two are one tensor, a file may have either."""
-    table = theirs[embedding] if embedding in theirs else theirs["lm_head.weight"]
-    return {"embedding.weight": table, "head.weight": theirs.get("lm_head.weight", table)}
+    """Takes our embedding and output matrix; where the two are one tensor, a file may have either."""
+    head = theirs.pop("lm_head.weight", None)
+    if embedding not in theirs and head is None:
+        raise KeyError(embedding)
+    table = theirs.pop(embedding, head)
+    return {"embedding.weight": table, "head.weight": table if head is None else head}  # type: ignore[dict-item]
+
+
+def refuse_left_over(theirs: Weights, variant: str) -> None:
+    """Refuses what no part of the network took."""
+    if left := [name for name in theirs if not COMPUTED.fullmatch(name)]:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        raise UserError(f"weights: a GPT of variant {variant} has no place for {', '.join(left[:3])}{more} of the file")
 
 
 def convert(net: nn.Module, weights: Weights) -> Weights:

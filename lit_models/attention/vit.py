@@ -12,8 +12,9 @@ dense part alone), and torchvision's head begins at zero, ours as a linear layer
 The numbers they reach are in RESULTS.md.
 """
 
+import math
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,10 @@ NAMES = {  # torchvision's and ours
     "ln_2": "feed_forward_norm",
     "mlp.0": "feed_forward.inner",
     "mlp.3": "feed_forward.outer",
+    "mlp.linear_1": "feed_forward.inner",  # the names in the published files
+    "mlp.linear_2": "feed_forward.outer",
 }
+PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 16}  # heads of B, L and H by hidden size: no tensor tells them
 
 
 class ViT(nn.Module):
@@ -101,9 +105,45 @@ class ViT(nn.Module):
             key = key.replace(theirs, ours)
         return key
 
+    def sizes(self) -> dict[str, Any]:
+        """The arguments that decide whether weights fit."""
+        first: Any = self.layers[0]
+        patch_size = int(self.patches.kernel_size[0])
+        sizes = {
+            "patch_size": patch_size,
+            "hidden_size": self.patches.out_channels,
+            "num_layers": len(self.layers),
+            "num_heads": first.attention.num_heads,
+            "ffn_size": first.feed_forward.inner.out_features,
+            "variant": "book" if first.attention.qkv.bias is None else "torchvision",
+            "positions": self.positions is not None,
+        }
+        if self.positions is not None:
+            sizes["image_size"] = patch_size * math.isqrt(self.positions.weight.shape[1] - 1)
+        return sizes
+
+    @staticmethod
+    def sizes_of(tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
+        """The same of torchvision's weights under our names; nothing where they are of another network."""
+        try:
+            hidden_size, _, patch_size, _ = tensors["patches.weight"].shape
+            found = {
+                "patch_size": patch_size,
+                "hidden_size": hidden_size,
+                "num_layers": 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("layers.")),
+                "ffn_size": len(tensors["layers.0.feed_forward.inner.weight"]),
+                "image_size": patch_size * math.isqrt(tensors["positions.weight"].shape[1] - 1),
+                "variant": "torchvision",
+                "positions": True,
+            }
+        except KeyError:
+            return {}
+        heads = PUBLISHED_HEADS.get(hidden_size)
+        return found | ({"num_heads": heads} if heads else {})
+
     def forward(self, x: Tensor) -> Tensor:
         patches = self.patches(x).flatten(2).transpose(1, 2)  # (B, (S / P)^2, D)
-        tokens = torch.cat([self.class_token.expand(len(x), -1, -1), patches], 1)  # (B, 1 + (S / P)^2, D)
+        tokens = torch.cat([self.class_token.expand(x.shape[0], -1, -1), patches], 1)  # (B, 1 + (S / P)^2, D)
         if self.positions is not None:
             tokens = self.positions(tokens)
         tokens = self.layers(self.dropout(tokens))

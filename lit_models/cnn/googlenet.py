@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lit_models.layers.pretrained import MEAN, STD, normalize
+from lit_models.layers.pretrained import MEAN, STD
 from lit_models.layers.sizes import refuse_small_image, scaled
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.trains import trains
@@ -181,9 +181,9 @@ class GoogLeNet(nn.Module):
         return logits
 
 
-def is_published(weights: str = "") -> bool:
+def is_published(weights_from: Literal["auto", "published", "run"] = "auto") -> bool:
     """Published weights expect the paper's normalization of the input."""
-    return bool(weights)
+    return weights_from == "published"
 
 
 @trains(GoogLeNet, transform_input=is_published)
@@ -196,7 +196,7 @@ class LitGoogLeNet(ImageClassifier):
         x, y = batch
         last, *on_the_way = (
             F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
-            for logits in self.net.all_logits(normalize(x) if self.weights else x)
+            for logits in self.net.all_logits(self.normalized(x))
         )
         self.record_train_loss(last, len(x))
         return last + 0.3 * sum(on_the_way)

@@ -1,27 +1,32 @@
 """Weights from a file, or published by torchvision, into a network of ours by the names of its parameters.
 
-Our networks name their parameters as torchvision's do, so its files load as they are. What a network says of itself:
+``lit_models/layers/weight_files.py`` says which files are read. Our networks name their parameters as torchvision's do,
+so its files load as they are. What a network says of itself:
 
 - ``HEADS``: the layers that depend on the number of classes. Where their shapes differ from the file's they stay as
   they were drawn, with a note; where one side lacks them (the auxiliary heads of GoogLeNet) they are left out.
 - ``rename(key)``: the present name of a parameter that published files know by an older one (DenseNet).
 - ``from_published(tensors)``: published tensors under its own names, where a new name alone does not do it (GPT).
+- ``sizes()`` and ``sizes_of(tensors, config)``: its own arguments, and those of the network that a file was made for,
+  as far as its tensors and the ``config.json`` beside it tell them. A number of heads changes no shape: without this
+  a file for four heads would load into eight.
 
 torchvision's classifiers were all trained on images normalised by ImageNet's mean and standard deviation
-(``normalize``).
+(``normalize``); weights of a run of this project go on with what that run saw.
 """
 
-import os
-from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from common.messages import UserError, note
+from lit_models.layers.weight_files import AROUND, WeightFile, read_weights, some
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue in [0, 1]
-SHOWN = 3  # keys named in a message
+#: Arguments that a model takes from its data.
+OF_DATA = ("vocab_size", "seq_len", "image_size", "in_channels", "num_classes", "num_features")
+#: Arguments that may differ from the file's: new classes, other images, another training.
+FREE = ("num_classes", "in_channels", "image_size")
 
 
 def normalize(x: Tensor) -> Tensor:
@@ -30,63 +35,82 @@ def normalize(x: Tensor) -> Tensor:
     return (x - mean) / std if x.shape[1] == 3 else (x - mean.mean()) / std.mean()
 
 
-def read_weights(source: str) -> dict[str, Tensor]:
-    """The tensors of a ``.pth`` or ``.safetensors`` file, or of a name such as ``ResNet18_Weights.IMAGENET1K_V1``.
-
-    Raises:
-        UserError: No such file or name, no network, or the file holds no state dict.
-    """
-    if os.path.isfile(source):
-        return _read_file(source)
-    from torchvision.models import get_weight
-
-    try:
-        published: Any = get_weight(source)
-    except (ValueError, TypeError):  # torchvision meets a name such as resnet18.pth with either
-        raise UserError(
-            f"weights: there is no file {source}, and torchvision has no weights of that name (names are like "
-            "ResNet18_Weights.IMAGENET1K_V1)"
-        ) from None
-    try:
-        return dict(published.get_state_dict(progress=False, check_hash=True))
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"weights: cannot download {published.url} ({error}): fetch it elsewhere and give the file's path"
-        ) from None
-
-
-def _read_file(path: str) -> dict[str, Tensor]:
-    try:
-        if path.endswith(".safetensors"):
-            from safetensors.torch import load_file
-
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, pickle, zipfile and safetensors raise a dozen kinds
-        raise UserError(f"weights: {path} is no file of weights ({str(error).splitlines()[0][:80]})") from None
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"weights: {path} holds no state dict: save one with torch.save(network.state_dict(), FILE)")
-    return content
-
-
-def load_weights(net: nn.Module, source: str) -> None:
+def load_weights(net: nn.Module, source: str, arguments: dict[str, Any] | None = None) -> None:
     """Loads the weights named by ``source`` (``read_weights``) into ``net``; a new head stays as it was drawn.
 
     A first convolution of one channel (grey images) takes the sum over a file's three.
 
+    Args:
+        net: The network.
+        source: A file, a folder or a published name.
+        arguments: Those that ``net`` was built with; compared with a run's, which its file has.
+
     Raises:
-        UserError: As ``read_weights``; or other keys or shapes than the network's outside of its head, listed.
+        UserError: As ``read_weights``; or the file is for a network with other arguments, keys or shapes, listed.
     """
-    found = read_weights(source)
+    file = read_weights(source)
+    found = with_own_prefix(net, file.tensors)
+    if file.arguments:
+        return put_run(net, file, arguments or {})
     if hasattr(net, "rename"):
         found = {net.rename(key): value for key, value in found.items()}  # type: ignore[operator]
-    if hasattr(net, "from_published"):
+    converts = hasattr(net, "from_published")
+    if converts and set(net.state_dict()) <= set(found):  # saved by hand from such a network
+        return put_weights(net, found, source)
+    if hasattr(net, "sizes_of"):
+        compare(net, net.sizes_of(found, file.config), source)  # type: ignore[operator]
+    if converts:
         try:
             found = net.from_published(found)  # type: ignore[operator]
         except KeyError as error:
             raise UserError(f"weights: {source} lacks {error.args[0]}: not a {net.kind}") from None
     put_weights(net, found, source)
+
+
+def with_own_prefix(net: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Puts back what ``read_weights`` took off as a wrapper's, where all of the network's own names begin with it."""
+    names = list(net.state_dict())
+    for prefix in AROUND:
+        if names and all(name.startswith(prefix) for name in names) and not any(n.startswith(prefix) for n in found):
+            return {prefix + name: value for name, value in found.items()}
+    return found
+
+
+def put_run(net: nn.Module, file: WeightFile, arguments: dict[str, Any]) -> None:
+    """Loads the weights of a run, and says which arguments of its network differ from ``arguments``."""
+    other = {k: v for k, v in arguments.items() if k in file.arguments and file.arguments[k] != v and k != "weights"}
+    try:
+        put_weights(net, with_own_prefix(net, file.tensors), file.source)
+    except UserError as error:
+        model = f" It is of {file.model}" if file.model else ""
+        remedy = f"; the run's network had {options({k: file.arguments[k] for k in other})}" if other else ""
+        raise UserError(f"{error}.{model}{remedy}") from None
+    for name, value in other.items():
+        if name not in FREE and "dropout" not in name:
+            note(f"{file.source} was trained with {name}={file.arguments[name]!r}, this network has {name}={value!r}")
+
+
+def compare(net: nn.Module, theirs: dict[str, Any], source: str) -> None:
+    """Refuses a file for a network with other arguments, and says which would fit."""
+    ours: dict[str, Any] = net.sizes()  # type: ignore[operator]
+    other = {name: value for name, value in theirs.items() if name not in ours or not same(value, ours[name])}
+    if other:
+        both = [name for name in other if name in ours]
+        differences = ", ".join(f"{name} is {other[name]} in the file, {ours[name]} here" for name in both)
+        raise UserError(f"weights: {source} does not fit {type(net).__name__}: {differences}; give {options(other)}")
+
+
+def same(a: Any, b: Any) -> bool:
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b)) if isinstance(a, float) else bool(a == b)
+
+
+def options(arguments: dict[str, Any]) -> str:
+    """Arguments as ``dive fit`` takes them."""
+
+    def text(value: Any) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+
+    return " ".join(f"--{'data' if n in OF_DATA else 'model'}.{n} {text(v)}" for n, v in arguments.items())
 
 
 def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
@@ -115,9 +139,3 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
         note(f"{source}: {some(sorted(new))} are for another number of classes: left as they were drawn")
     fitting = {key: found[key] for key in own.keys() & found.keys() if key not in new}
     net.load_state_dict(fitting, strict=False)
-
-
-def some(items: Iterable[str]) -> str:
-    """The first few of several names."""
-    items = list(items)
-    return ", ".join(items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")

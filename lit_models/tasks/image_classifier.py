@@ -13,7 +13,7 @@ from lit_models.tasks.classifier import Classifier
 
 
 class ImageClassifier(Classifier):
-    """A ``Classifier`` of images. With ``weights`` (torchvision's) x in [0, 1] is normalized as ImageNet is.
+    """A ``Classifier`` of images. With published ``weights`` x in [0, 1] is normalized as ImageNet is.
 
     Args:
         num_classes: Number of classes.
@@ -36,8 +36,12 @@ class ImageClassifier(Classifier):
             for layer in feature_layers(self.net):
                 layer.requires_grad_(False)
 
+    def normalized(self, x: Tensor) -> Tensor:
+        """Images as the network takes them: as its published weights saw theirs, where it began with some."""
+        return normalize(x) if self.weights_from == "published" else x
+
     def forward(self, *inputs: Tensor) -> Any:
-        return self.net(*(normalize(x) for x in inputs)) if self.weights else self.net(*inputs)
+        return self.net(*(self.normalized(x) for x in inputs))
 
 
 def feature_layers(net: nn.Module) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.generation import Output
-from common.messages import UserError
+from common.messages import UserError, note
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
 from lit_models.tasks.processes import rank_and_world
@@ -46,6 +46,15 @@ class LanguageModel(Task):
         self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.carried: dict[str, tuple[int, Any]] = {}  # stage: (epoch, the state after its last batch)
+
+    def take_weights(self) -> None:
+        """As ``Task``; weights are for the tokens of one vocabulary, and none that is made anew is the same."""
+        super().take_weights()
+        if self.data_attribute("tokenizer") is not None and not self.data_attribute("tokenizer_file", ""):
+            note(
+                "the vocabulary is made from the training text, the weights knew another one: give their own by "
+                "--data.tokenizer FILE (a tokenizer.json, or the processor.json of a run)"
+            )
 
     # -- the network, with or without what came before --------------------------------------------------------------
 

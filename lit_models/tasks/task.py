@@ -21,9 +21,11 @@ from torch.distributed.fsdp import FSDPModule
 from common.data_protocol import data_attribute
 from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
+from lit_models.layers.weight_files import origin_of
 from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
 from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
 from lit_models.tasks.schedules import run_length
+from lit_models.tasks.trains import parameters_of
 
 
 class Task(LightningModule):
@@ -31,9 +33,11 @@ class Task(LightningModule):
 
     Args:
         net: The network. A leaf (``@trains(LeNet)``) builds its own where none is given.
-        weights: A file of weights to start from, or the name of published ones, where the network can read them
-            (``lit_models/layers/pretrained.py``). They are read when a run begins that loads no checkpoint: afterwards
-            the file is not needed.
+        weights: A file or folder of weights to start from, or the name of published ones, where the network can read
+            them (``lit_models/layers/pretrained.py``). They are read when a run begins that loads no checkpoint:
+            afterwards the file is not needed.
+        weights_from: Whose they are: ``published`` ones bring a network's published sizes, and images are normalized as
+            theirs were; those of a ``run`` go on as that run was. ``auto`` looks into the file.
         optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
         lr_scheduler: Makes a schedule from an optimizer; None keeps the rate constant.
         lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``; some know it themselves
@@ -52,6 +56,7 @@ class Task(LightningModule):
         self,
         net: nn.Module | None = None,
         weights: str = "",
+        weights_from: Literal["auto", "published", "run"] = "auto",
         optimizer: OptimizerCallable = torch.optim.SGD,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["step", "epoch"] = "epoch",
@@ -65,6 +70,8 @@ class Task(LightningModule):
                 raise UserError(f"{type(self).__name__} builds its own network: model.net is for classes of @trains")
             self.net = net
         self.weights, self.weights_wanted = weights, bool(weights)
+        self.weights_from = origin_of(weights) if weights and weights_from == "auto" else weights_from
+        self.hparams["weights_from"] = self.weights_from  # known without the file, once the run has begun
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
@@ -90,7 +97,12 @@ class Task(LightningModule):
         """Reads the weights to start from, once, unless a checkpoint was loaded."""
         if self.weights_wanted:
             self.weights_wanted = False
-            load_weights(self.net, self.weights)
+            self.take_weights()
+
+    def take_weights(self) -> None:
+        """Loads ``weights`` into the network."""
+        network = parameters_of(type(self).network) if hasattr(type(self), "network") else {}
+        load_weights(self.net, self.weights, {name: self.hparams[name] for name in network if name in self.hparams})
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
 

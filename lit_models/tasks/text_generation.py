@@ -79,7 +79,7 @@ def continue_texts(
 
 def beginning(tokenizer: Any) -> str:
     """What a text begins from where no prompt is given: a new line, or the most frequent token."""
-    if tokenizer.kind == "bpe" or "\n" in tokenizer.ids:
+    if tokenizer.encode("\n") and not tokenizer.unknown_pieces("\n"):
         return "\n"
     ordinary = (token for token in tokenizer.tokens if token not in tokenizer.specials and token[:7] != "<unused")
     return next(ordinary, "")

@@ -17,7 +17,8 @@ Where the data does not say what a network asks for, a function computes it, and
 place: ``@trains(MLP, num_features=flat_size)`` has ``in_channels`` and ``image_size`` in place of MLP's own
 ``num_features``.
 
-With ``weights=``, a network's ``PUBLISHED`` sizes (a dictionary of its arguments) replace those that were given.
+With published ``weights=``, a network's ``PUBLISHED`` sizes (a dictionary of its arguments) replace those that were
+given.
 
 ``net=`` gives the task any other network: ``LitLeNet(net=MyNet())``, ``dive fit cnn/lenet --model.net mine.MyNet``.
 """
@@ -31,6 +32,7 @@ from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters a
 from torch import nn
 
 from common.messages import note
+from lit_models.layers.weight_files import origin_of
 
 Leaf = TypeVar("Leaf", bound=type)
 Parameters = dict[str, inspect.Parameter]
@@ -58,7 +60,9 @@ def trains(network: Callable[..., nn.Module], **computed: Callable[..., Any]) ->
             bound = signature.bind(self, **given)
             bound.apply_defaults()
             arguments = {name: value for name, value in bound.arguments.items() if name != "self"}
-            if arguments.get("weights"):
+            if arguments.get("weights") and arguments.get("weights_from") == "auto":
+                arguments["weights_from"] = origin_of(arguments["weights"])
+            if arguments.get("weights") and arguments["weights_from"] == "published":
                 arguments |= {n: v for n, v in getattr(network, "PUBLISHED", {}).items() if n in direct}
             net = arguments.pop("net")
             if net is None:

@@ -4,7 +4,6 @@ Besides parsing it does four things: it links sizes from the data to the model, 
 files, it keeps everything of a run in the run's folder, and it turns the library's messages into one line.
 """
 
-import inspect
 import json
 import logging
 import os
@@ -27,11 +26,13 @@ from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
+from lit_models.layers.weight_files import origin_of
 from scripts.front.arguments import Command, load_yaml
 from scripts.front.checkpoints import check_checkpoint, is_sharded
 from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
+from scripts.front.inference import decided_by_files, inferred
 from scripts.front.links import declared_links
 from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, wandb_id
@@ -79,7 +80,7 @@ class DiveCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self._parse(parser)
-        for more in (self._infer, self._sizes_of_own_network):
+        for more in (self._infer, self._sizes_of_own_network, self._origin_of_weights):
             if words := more():
                 sys.argv += words
                 self._parse(parser)
@@ -131,16 +132,12 @@ class DiveCLI(LightningCLI):
     def _infer(self) -> list[str]:
         """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""
         data = self._section().get("data")
-        infer = getattr(import_class(data.class_path), "infer", None) if data else None
-        if infer is None:
+        if not data:
             return []
-        given = dict(data.init_args)
-        # At predict time the run's config has the sizes already; a folder without labels could not give them again.
-        missing = {k for k in inspect.signature(infer).parameters if k in self.link_names and not given.get(k)}
-        if not missing:
-            return []
-        values = infer(**{k: given.get(k) for k in inspect.signature(infer).parameters})
-        return [f"--data.init_args.{key}={value}" for key, value in values.items() if not given.get(key)]
+        given, kind = dict(data.init_args), import_class(data.class_path)
+        begins = self.command.checkpoint is None  # else the run's config has them, and the files may be gone
+        decided = decided_by_files(kind, given, sys.argv) if begins else {}
+        return [f"--data.init_args.{k}={v}" for k, v in (inferred(kind, given, self.link_names) | decided).items()]
 
     def _sizes_of_own_network(self) -> list[str]:
         data, model = self._section().get("data"), self._section().get("model")
@@ -149,6 +146,14 @@ class DiveCLI(LightningCLI):
             return []
         given, sizes = dict(net.get("init_args") or {}), dict(data.init_args)
         return sizes_for(import_class(net.class_path), given, sizes, self.link_names)
+
+    def _origin_of_weights(self) -> list[str]:
+        """Whose ``model.weights`` are, for the run's config: once it has begun, their file may go."""
+        model = self._section().get("model")
+        given = dict(model.get("init_args") or {}) if model else {}
+        if not given.get("weights") or given.get("weights_from") != "auto" or self.command.checkpoint:
+            return []
+        return [f"--model.init_args.weights_from={origin_of(given['weights'])}"]
 
     def _refuse_linked_targets(self) -> None:
         for name in sorted(self.linked()):

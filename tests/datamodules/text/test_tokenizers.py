@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, load_tokenizer
+from datamodules.text.tokenizer_files import load_tokenizer
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
 
 TEXTS = [
     "The cat's tail, 12 cm long (or 13)!\n",

@@ -86,7 +86,32 @@ def test_a_head_of_other_classes_stays_new(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     torch.save(torchvision_vit().state_dict(), tmp_path / "vit.pth")
-    for change, message in (({"num_layers": 3}, "lacks layers"), ({"hidden_size": 32}, "other shapes")):
+    for change, message in (
+        ({"num_layers": 3}, "num_layers is 2 in the file, 3 here; give --model.num_layers 2"),
+        ({"hidden_size": 32}, "give --model.hidden_size 16"),
+        ({"image_size": 16}, "give --data.image_size 12"),
+        ({"variant": "book"}, "give --model.variant torchvision"),
+    ):
         with pytest.raises(UserError, match=message) as caught:
             load_weights(ViT(num_classes=5, ffn_size=24, **(SIZES | change)), str(tmp_path / "vit.pth"))
         assert "\n" not in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_the_names_in_published_files_are_known(tmp_path: Path) -> None:
+    theirs, x = torchvision_vit(), torch.rand(2, 3, 12, 12)
+    old = {
+        k.replace("mlp.0", "mlp.linear_1").replace("mlp.3", "mlp.linear_2"): v for k, v in theirs.state_dict().items()
+    }
+    assert "encoder.layers.encoder_layer_0.mlp.linear_1.weight" in old
+    torch.save(old, tmp_path / "vit.pth")
+    ours = ViT(num_classes=5, ffn_size=24, **SIZES).eval()
+    load_weights(ours, str(tmp_path / "vit.pth"))
+    torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=1e-4)
+
+
+def test_the_heads_of_published_sizes_are_compared() -> None:
+    tensors = {
+        k: torch.empty(v.shape, device="meta") for k, v in ViT(hidden_size=768, num_heads=12).state_dict().items()
+    }
+    assert ViT.sizes_of(tensors, {})["num_heads"] == 12
+    assert ViT.sizes_of({"fc.weight": torch.zeros(2, 2)}, {}) == {}

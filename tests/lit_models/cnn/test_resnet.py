@@ -93,7 +93,7 @@ def test_weights_bring_the_published_form() -> None:
 
 def test_weights_are_taken_when_a_run_begins_and_never_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    monkeypatch.setattr("lit_models.tasks.task.load_weights", lambda net, source: taken.append(source))
+    monkeypatch.setattr("lit_models.tasks.task.load_weights", lambda net, source, _: taken.append(source))
     monkeypatch.setattr("lit_models.cnn.resnet.DEPTHS", {18: (nn.Identity, ())})
     model = LitResNet(num_classes=3, weights="file.pth", optimizer=ADAM)
     model.net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from common.messages import UserError
 from lit_models.cnn.densenet import DenseNet
 from lit_models.cnn.googlenet import GoogLeNet
 from lit_models.cnn.resnet import ResNet
-from lit_models.layers.pretrained import MEAN, STD, load_weights, normalize, read_weights
+from lit_models.layers.pretrained import MEAN, STD, load_weights, normalize
 
 
 def small(**changes: Any) -> ResNet:
@@ -80,42 +80,6 @@ def test_the_old_names_of_densenets_published_file_are_understood(tmp_path: Path
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
 
 
-def test_a_published_name_is_fetched_by_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def download(url: str, **settings: Any) -> dict[str, torch.Tensor]:
-        asked.append((url, settings["check_hash"]))
-        return {"fc.weight": torch.ones(1)}
-
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
-    assert read_weights("ResNet18_Weights.IMAGENET1K_V1") == {"fc.weight": torch.ones(1)}
-    assert asked == [(tv.ResNet18_Weights.IMAGENET1K_V1.url, True)]
-
-
-def test_without_network_the_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(url: str, **settings: Any) -> None:
-        raise OSError("no route")
-
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", download)
-    with pytest.raises(UserError, match=r"cannot download https://download.pytorch.org/\S+ \(no route\): fetch it"):
-        read_weights("ResNet18_Weights.IMAGENET1K_V1")
-
-
-@pytest.mark.parametrize("name", ["resnet18.pth", "ResNet19_Weights.DEFAULT"])
-def test_neither_file_nor_name(name: str) -> None:
-    with pytest.raises(UserError, match=f"there is no file {name}, and torchvision has no weights of that name"):
-        read_weights(name)
-
-
-def test_a_damaged_file_and_a_file_of_other_things(tmp_path: Path) -> None:
-    (tmp_path / "a.pth").write_bytes(b"no weights")
-    with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
-        read_weights(str(tmp_path / "a.pth"))
-    torch.save({"epoch": 3}, tmp_path / "b.pth")
-    with pytest.raises(UserError, match=r"b\.pth holds no state dict"):
-        read_weights(str(tmp_path / "b.pth"))
-
-
 def test_keys_and_shapes_that_do_not_fit_are_listed_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError) as other_depth:
         load_weights(small(), saved(small(depth=18), tmp_path / "a.pth"))
@@ -125,3 +89,32 @@ def test_keys_and_shapes_that_do_not_fit_are_listed_in_one_line(tmp_path: Path) 
         load_weights(small(depth=18), saved(small(), tmp_path / "b.pth"))
     with pytest.raises(UserError, match=r"conv1.weight \(\[4, 3, 7, 7\] in the file, \[4, 3, 3, 3\] here\)"):
         load_weights(small(stem="small"), saved(small(), tmp_path / "c.pth"))
+
+
+def test_what_wrappers_put_around_names_is_taken_off(tmp_path: Path) -> None:
+    net = small()
+    inner = nn.DataParallel(net).state_dict()
+    assert all(name.startswith("module.") for name in inner)
+    for content in (
+        {"epoch": 3, "state_dict": inner},
+        inner,
+        {"model": {f"_orig_mod.{k}": v for k, v in inner.items()}},
+    ):
+        torch.save(content, tmp_path / "a.pth")
+        again = small()
+        load_weights(again, str(tmp_path / "a.pth"))
+        assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+class Wrapped(nn.Module):
+    """A network whose own names look like a wrapper's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Linear(2, 2)
+
+
+def test_names_of_the_network_itself_stay(tmp_path: Path) -> None:
+    net, again = Wrapped(), Wrapped()
+    load_weights(again, saved(net, tmp_path / "a.pth"))
+    assert torch.equal(net.model.weight, again.model.weight)

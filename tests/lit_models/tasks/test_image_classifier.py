@@ -78,3 +78,26 @@ def test_images_are_normalised_for_weights_alone() -> None:
     x = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(published(x), plain(normalize(x)))
     assert not torch.allclose(published(x), plain(x))
+
+
+def test_images_of_a_run_go_on_as_they_were(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(LitNet(optimizer=ADAM), batches())
+    trainer.save_checkpoint(tmp_path / "own.ckpt")
+    model = LitNet(num_classes=5, weights=str(tmp_path / "own.ckpt"))
+    x = torch.rand(2, 3, 8, 8)
+    assert model.weights_from == model.hparams["weights_from"] == "run"
+    assert torch.equal(model(x), model.net(x))
+    (tmp_path / "own.ckpt").unlink()
+    again = LitNet(weights=str(tmp_path / "own.ckpt"), weights_from="run")
+    assert torch.equal(again(x), again.net(x))
+
+
+def test_weights_of_a_run_keep_their_head_out(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    theirs = LitNet(optimizer=ADAM)
+    trainer.fit(theirs, batches())
+    trainer.save_checkpoint(tmp_path / "own.ckpt")
+    model = LitNet(num_classes=5, weights=str(tmp_path / "own.ckpt"), optimizer=partial(torch.optim.SGD, lr=0.0))
+    small_trainer(tmp_path, max_epochs=1).fit(model, batches())
+    assert torch.equal(model.net.conv.weight, theirs.net.conv.weight) and len(model.net.fc.weight) == 5

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -195,3 +196,15 @@ def test_banned_tokens_are_never_chosen() -> None:
     banned = int(free[0, 0])
     again = torch.stack(list(model.generate_tokens(prompt, 5, banned_tokens=[banned])), 1)
     assert banned not in again.tolist()[0]
+
+
+def test_weights_of_another_vocabulary_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lit_models.tasks.task.load_weights", lambda *_: None)
+    for file, notes in (("", 1), ("tokenizer.json", 0)):
+        model = SmallLM(weights="a.bin")
+        data = SimpleNamespace(tokenizer=object(), tokenizer_file=file)
+        model._trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
+        model.take_weights()
+        assert capsys.readouterr().err.count("give their own by --data.tokenizer FILE") == notes

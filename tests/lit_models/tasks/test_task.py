@@ -63,7 +63,7 @@ def test_plateau_schedule_watches_the_validation_loss(tmp_path: Path) -> None:
 def test_hyperparameters_are_plain_and_of_both_levels() -> None:
     assert dict(SmallNet(dropout=0.3).hparams) == {
         "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
-        "weights": "", "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
+        "weights": "", "weights_from": "auto", "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
     }  # fmt: skip
 
 

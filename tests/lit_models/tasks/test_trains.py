@@ -114,3 +114,16 @@ def test_a_class_that_builds_its_network_itself_refuses_another() -> None:
 def test_published_weights_bring_published_sizes() -> None:
     model = LitNet(scale=2.0, weights="file.pth")
     assert model.net.scale == 4.0 and model.hparams["scale"] == 4.0  # type: ignore[union-attr]
+
+
+def test_weights_of_a_run_leave_the_sizes_as_they_are_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = LitNet(scale=3.0, image_size=4)
+    content = {"pytorch-lightning_version": "2.6", "state_dict": theirs.state_dict()}
+    torch.save(content | {"hyper_parameters": dict(theirs.hparams)}, tmp_path / "own.ckpt")
+    model = LitNet(scale=2.0, image_size=4, weights=str(tmp_path / "own.ckpt"))
+    assert model.net.scale == 2.0 and model.weights_from == "run"  # type: ignore[union-attr]
+    model.take_weights()
+    assert torch.equal(model.net.linear.weight, theirs.net.linear.weight)  # type: ignore[union-attr]
+    assert "was trained with scale=3.0, this network has scale=2.0" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"other shapes: linear\.weight .*; the run's network had --model\.scale 3\.0"):
+        LitNet(image_size=3, weights=str(tmp_path / "own.ckpt")).take_weights()

@@ -1,0 +1,40 @@
+"""Sizes that files know and a command did not say: what a datamodule's ``infer`` and ``decided_by_files`` answer."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+
+def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The arguments that ``infer`` of a datamodule's class fills, those that are empty.
+
+    Args:
+        data: The class.
+        given: Its arguments so far. At predict time the run's config has the sizes already; a folder without labels
+            could not give them again.
+        names: Arguments that models take from the data.
+    """
+    infer = getattr(data, "infer", None)
+    if infer is None:
+        return {}
+    wanted = inspect.signature(infer).parameters
+    if not {name for name in wanted if name in names and not given.get(name)}:
+        return {}
+    values = infer(**{name: given.get(name) for name in wanted})
+    return {name: value for name, value in values.items() if not given.get(name)}
+
+
+def decided_by_files(data: Any, given: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:
+    """The arguments that a file decides (``decided_by_files`` of the class), whatever a recipe says of them.
+
+    Args:
+        data: The class.
+        given: Its arguments so far.
+        words: The command line: what was typed there is kept.
+    """
+    decide = getattr(data, "decided_by_files", None)
+    if decide is None:
+        return {}
+    typed = {word.split("=")[0].rpartition(".")[2] for word in words if word.startswith("--data.")}
+    values = decide(**{name: given.get(name) for name in inspect.signature(decide).parameters})
+    return {name: value for name, value in values.items() if name not in typed and given.get(name) != value}

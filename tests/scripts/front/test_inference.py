@@ -1,0 +1,59 @@
+"""Sizes that files know reach the model without being typed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.messages import UserError
+from scripts.front.build import parse
+from scripts.front.inference import decided_by_files, inferred
+from tests.datamodules.text.test_tokenizer_files import TEXT, published
+
+GPT = ["attention/gpt", "--data", "TextFile", "--data.path"]
+
+
+class Files:
+    @staticmethod
+    def infer(path: str = "", num_classes: int = 0) -> dict[str, int]:
+        return {"num_classes": num_classes or 7}
+
+    @staticmethod
+    def decided_by_files(path: str = "") -> dict[str, int]:
+        return {"vocab_size": 9} if path else {}
+
+
+def test_infer_fills_what_is_empty_alone() -> None:
+    assert inferred(Files, {"path": "a", "num_classes": 0}, ["num_classes"]) == {"num_classes": 7}
+    assert inferred(Files, {"path": "a", "num_classes": 3}, ["num_classes"]) == {}
+    assert inferred(object, {}, ["num_classes"]) == {}
+
+
+def test_a_file_decides_but_for_what_is_typed() -> None:
+    given = {"path": "a", "vocab_size": 4}
+    assert decided_by_files(Files, given, ["dive", "fit"]) == {"vocab_size": 9}
+    assert decided_by_files(Files, given, ["--data.vocab_size", "4"]) == {}
+    assert decided_by_files(Files, given, ["--data.init_args.vocab_size=4"]) == {}
+    assert decided_by_files(Files, {"path": "", "vocab_size": 4}, []) == {}
+
+
+def test_a_tokenizers_file_brings_the_size_of_the_vocabulary(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(TEXT)
+    words = [*GPT, str(tmp_path / "a.txt"), "--data.tokenizer", str(published(tmp_path))]
+    for more, size in (([], 301), (["--data.vocab_size", "320"], 320)):
+        config = parse([*words, *more]).config
+        assert config.data.init_args.vocab_size == config.model.init_args.vocab_size == size
+
+
+def test_a_tokenizer_that_is_neither_kind_nor_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.tokenizer is 'bpf': give char, word, space, bpe, or a file .* 'bpe'"):
+        parse([*GPT, str(tmp_path / "a.txt"), "--data.tokenizer", "bpf"])
+
+
+def test_whose_the_weights_are_stands_in_the_config(tmp_path: Path) -> None:
+    net = {"net.fc.weight": torch.ones(1)}
+    torch.save({"pytorch-lightning_version": "2.6", "state_dict": net}, tmp_path / "own.ckpt")
+    for name, origin in (("own.ckpt", "run"), ("resnet18.pth", "published")):
+        config = parse(["cnn/resnet", "--model.weights", str(tmp_path / name)]).config
+        assert config.model.init_args.weights_from == origin
+    assert parse(["cnn/resnet"]).config.model.init_args.weights_from == "auto"
