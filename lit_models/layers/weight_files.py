@@ -220,16 +220,21 @@ def unwrapped(content: Any, path: Path) -> WeightFile:
         raise UserError(
             f"weights: {path} holds no state dict ({has}): save one with torch.save(network.state_dict(), FILE)"
         )
-    if "pytorch-lightning_version" in content and any(name.startswith("net.") for name in tensors):
-        arguments = dict(content.get("hyper_parameters") or {})
-        return of_run(path, tensors, arguments, str(arguments.pop("_class_path", "")))
+    if "pytorch-lightning_version" in content and (net := network_part(tensors)):
+        tensors = net
+        if arguments := dict(content.get("hyper_parameters") or {}):  # every run of this project has some
+            return of_run(path, tensors, arguments, str(arguments.pop("_class_path", "")))
     return WeightFile(str(path), without_surroundings(tensors))
 
 
 def of_run(path: Path, tensors: dict[str, Tensor], arguments: dict[str, Any], model: str) -> WeightFile:
-    """A file of this project: of all that a LightningModule keeps, its network's part."""
-    net = {name.removeprefix("net."): value for name, value in tensors.items() if name.startswith("net.")}
-    return WeightFile(str(path), net or tensors, origin_of_run(arguments), arguments, model)
+    """A file of this project."""
+    return WeightFile(str(path), network_part(tensors) or tensors, origin_of_run(arguments), arguments, model)
+
+
+def network_part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of all that a LightningModule keeps what its ``net`` has, by the names in there; nothing where it has none."""
+    return {name.removeprefix("net."): value for name, value in tensors.items() if name.startswith("net.")}
 
 
 def without_surroundings(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

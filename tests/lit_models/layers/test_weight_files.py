@@ -132,10 +132,15 @@ def test_an_exported_file_is_a_runs(tmp_path: Path) -> None:
 
 
 def test_weights_of_a_run_that_began_with_published_ones_are_published(tmp_path: Path) -> None:
-    assert origin_of(checkpoint(tmp_path / "a.ckpt", weights="")) == "run"
+    assert origin_of(checkpoint(tmp_path / "a.ckpt", weights="", width=8)) == "run"
     assert origin_of(checkpoint(tmp_path / "b.ckpt", weights="resnet18.pth", weights_from="published")) == "published"
     assert origin_of(checkpoint(tmp_path / "c.ckpt", weights="resnet18.pth")) == "published"  # before it was recorded
     assert origin_of(checkpoint(tmp_path / "d.ckpt", weights="a.ckpt", weights_from="run")) == "run"
+
+
+def test_another_projects_checkpoint_is_no_runs(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "a.ckpt")
+    assert equal(read_weights(path).tensors) and origin_of(path) == "published"
 
 
 def test_anybodys_file_and_what_is_not_there_is_published(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def test_a_tokenizer_that_is_neither_kind_nor_file_is_refused(tmp_path: Path) ->
 
 def test_whose_the_weights_are_stands_in_the_config(tmp_path: Path) -> None:
     net = {"net.fc.weight": torch.ones(1)}
-    torch.save({"pytorch-lightning_version": "2.6", "state_dict": net}, tmp_path / "own.ckpt")
+    torch.save(
+        {"pytorch-lightning_version": "2.6", "state_dict": net, "hyper_parameters": {"width": 8}}, tmp_path / "own.ckpt"
+    )
     for name, origin in (("own.ckpt", "run"), ("resnet18.pth", "published")):
         config = parse(["cnn/resnet", "--model.weights", str(tmp_path / name)]).config
         assert config.model.init_args.weights_from == origin
