@@ -36,6 +36,10 @@ class DataProtocol(Protocol):
     # -- using a trained model --------------------------------------------------------------------------------------
     #: Plain values that using the model needs besides its weights: ``processor.json``.
     processor: Callable[[], dict[str, Any]]
+    #: What a sample of x is made of and how, in words, for programs that read an exported model.
+    input_means: str
+    #: What is still to be done to a prediction to have it in the units of the target, in words.
+    output_means: str
     #: Takes back what ``processor`` returned in the run that trained the model.
     load_processor: Callable[[dict[str, Any]], None]
     #: One name for each row of the predict split.

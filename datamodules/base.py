@@ -119,6 +119,8 @@ class TensorDataModule(LightningDataModule):
     class_names: list[str] | None = None
     #: One name for each row of the predict split (a file's name, a row's number); written beside its prediction.
     predict_names: list[str] | None = None
+    #: What a sample of x is made of and how, and what is still to be done to a prediction: for ``dive export``.
+    input_means = output_means = ""
 
     def __init__(self, batch_size: int = 64, eval_batch_size: int = 0) -> None:
         super().__init__()

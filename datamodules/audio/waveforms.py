@@ -42,6 +42,10 @@ class Waveforms(TensorDataModule):
         self.shift = shift
         self.noise = noise
 
+    @property
+    def input_means(self) -> str:  # type: ignore[override]
+        return f"sounds of {self.num_samples} samples at {self.sample_rate} Hz: numbers in [-1, 1]"
+
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         sounds, *rest = batch
         return (sounds.float() / 32767, *rest)

@@ -111,6 +111,11 @@ class ParallelText(TensorDataModule):
     def _ids(self, tokenizer: Tokenizer, text: str) -> list[int]:
         return [*tokenizer.encode(text), EOS][: self.max_length]
 
+    input_means = (
+        "the ids of sources by source_tokenizer of processor.json, each ended by <eos> and filled up with <pad>; their "
+        "lengths; the ids of the targets so far by target_tokenizer, beginning with <bos>"
+    )
+
     def processor(self) -> dict[str, Any]:
         assert self.source_tokenizer is not None and self.target_tokenizer is not None
         saved = {"source_tokenizer": self.source_tokenizer.saved(), "target_tokenizer": self.target_tokenizer.saved()}

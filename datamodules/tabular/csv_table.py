@@ -46,6 +46,11 @@ class CSVTable(TensorDataModule):
         UserError: The file or the target column is missing or unusable; says which and why in one line.
     """
 
+    input_means = (
+        "the columns in processor.json, in that order: a number or date (days since 1970) as (value - mean) / std, a "
+        "missing one as 0, where std is not 0; then, with indicator, 1 where it is missing and 0 elsewhere; a text as "
+        '0 and 1 for each of its categories, where a missing one is "missing"'
+    )
     #: Column whose cells name the rows in a submission; none numbers them.
     id_column = ""
     links = ("num_features", "num_classes", "num_outputs")
@@ -176,6 +181,10 @@ class CSVTable(TensorDataModule):
     def in_units(self, name: str, values: Tensor) -> Tensor:
         """What the model answers under ``name``, in the units of the target."""
         return values.double().exp() if name == "prediction" and self.log_target else values
+
+    @property
+    def output_means(self) -> str:  # type: ignore[override]
+        return f"It is the logarithm of {self.target}: exp gives its units." if self.log_target else ""
 
     def encode(self, table: pd.DataFrame) -> Tensor:
         """The rows as x (N, num_features)."""

@@ -30,6 +30,8 @@ class Series(TensorDataModule):
     """
 
     links = ("num_features", "num_outputs")
+    input_means = "the last values, oldest first, each as (value - mean) / scale of processor.json"
+    output_means = "It is in the same measure: * scale + mean gives the units of the series."
 
     def __init__(
         self,

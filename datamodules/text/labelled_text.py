@@ -69,6 +69,13 @@ class LabelledText(TensorDataModule):
         self.unit: Unit = unit
         self.vocabulary: list[str] | None = None
 
+    @property
+    def input_means(self) -> str:  # type: ignore[override]
+        return (
+            f"a text's {self.unit}s as their places in the vocabulary of processor.json, filled up with 0 to "
+            f"{self.seq_len}"
+        )
+
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
         """The texts and classes (N,) of train, val and test; at the stage predict those of predict, without classes."""
         raise NotImplementedError

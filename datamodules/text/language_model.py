@@ -39,6 +39,7 @@ class LanguageModelData(TensorDataModule):
     #: Special tokens of the vocabulary.
     specials: tuple[str, ...] = SPECIALS
     links = ("vocab_size", "seq_len")
+    input_means = "the ids of a text by the tokenizer in processor.json"
 
     def __init__(
         self,

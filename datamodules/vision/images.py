@@ -53,6 +53,12 @@ class ImageTensors(TensorDataModule):
             parts.append(part)
         return (torch.cat(parts) if len(parts) > 1 else parts[0]).expand(-1, k, -1, -1).contiguous()
 
+    @property
+    def input_means(self) -> str:  # type: ignore[override]
+        kind = {1: "gray (0.299 R + 0.587 G + 0.114 B)", 3: "red, green, blue"}.get(self.in_channels, "channels")
+        size = f"{self.image_size} x {self.image_size}"
+        return f"images, {kind}, resized to {size} pixels, bytes / 255: numbers in [0, 1]"
+
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         images, *rest = batch
         return (images * (1 / 255), *rest)  # one pass: uint8 times a float is float32

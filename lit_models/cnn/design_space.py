@@ -145,6 +145,8 @@ class LitDesignSpace(Task):
         )
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)
 
+    output_means = "Logits of each network: the mean of their softmax over dimension 2 gives the probabilities."
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits of all networks (B, spaces * population, num_classes)."""
         return torch.cat([family(*inputs) for family in self.net.children()], 1)

@@ -117,4 +117,4 @@ class MultiHeadAttention(nn.Module):
         if self.need_weights:
             mean, self.weights = dot_product_attention(query, key, value, mask, dropout)
             return mean
-        return fused_attention(query, key, value, mask, dropout, simple and num_queries > 1)
+        return fused_attention(query, key, value, mask, dropout, bool(simple and num_queries > 1))

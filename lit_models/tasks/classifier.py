@@ -24,6 +24,8 @@ class Classifier(Task):
         **task: See ``Task``.
     """
 
+    output_means = "Logits: softmax over dimension 1 gives the probabilities of the classes (class_names)."
+
     def __init__(self, num_classes: int, label_smoothing: float = 0.0, **task: Any) -> None:
         super().__init__(**task)
         self.label_smoothing = label_smoothing

@@ -41,6 +41,8 @@ class LanguageModel(Task):
         **task: See ``Task``.
     """
 
+    output_means = "Logits of the next token at each place: softmax over dimension 2 gives its probabilities."
+
     def __init__(self, vocab_size: int, pad_id: int = -1, carry_state: bool = False, **task: Any) -> None:
         super().__init__(**task)
         self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state

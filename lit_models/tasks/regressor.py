@@ -18,6 +18,8 @@ class Regressor(Task):
     Logs ``train/loss``, ``val/loss`` (halves), ``val/rmse``, ``test/rmse`` (in the target's units) and ``test/r2``.
     """
 
+    output_means = "The prediction, in the measure of the target that was trained on."
+
     def __init__(self, **task: Any) -> None:
         super().__init__(**task)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()

@@ -43,6 +43,8 @@ class Seq2Seq(Task):
         **task: See ``Task``.
     """
 
+    output_means = "Logits of each target's next token: softmax over dimension 2 gives its probabilities."
+
     def __init__(
         self,
         pad_id: int = 0,

@@ -51,6 +51,8 @@ class Task(LightningModule):
     #: A batch of one, as ``forward`` takes it: for ``dive describe`` and exports. Lightning's ``example_input_array``
     #: would go through the datamodule's transform as if it were raw data.
     example_input: Tensor | tuple[Tensor, ...]
+    #: What ``forward`` answers, in words: for ``dive export``.
+    output_means = ""
 
     def __init__(
         self,

@@ -1,96 +1,106 @@
-"""``dive export RECIPE``: the network of a run as files that other programs read.
+"""``dive export RECIPE``: the model of a run as files that other programs read.
 
     dive export RECIPE [--run DIR | --ckpt_path FILE] [--out DIR]     default: the best checkpoint of the newest run
 
 What lands in ``DIR`` (by default ``export/`` in the run's folder):
 
     model.safetensors   the weights; class and arguments stand in its metadata, reading it runs no code
-    model.pt2           the network as a graph (torch.export), which runs without this project's code
-    example.safetensors an input and the network's output for it
+    model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
+    export.json         what goes in, what comes out, and what `dive predict` does before and after
+    processor.json      of the run: labels, a table's columns, vocabulary
+    example.safetensors an input and the model's output for it
     model.ckpt          only of a sharded checkpoint (-c trainer/fsdp): one file for `dive test --ckpt_path`
 
-``load_network("model.safetensors")`` builds the network again; ``torch.export.load("model.pt2").module()`` needs torch
-alone.
+The model is the whole ``forward``: with the normalization that published weights want, and in the units of a table's
+target. ``load_network("model.safetensors")`` builds it again; ``torch.export.load("model.pt2").module()`` needs torch
+alone. Either can be started from: ``--model.weights DIR/model.safetensors``.
 """
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
+from lightning.pytorch import LightningModule
 from safetensors import safe_open
 from safetensors.torch import load_model, save_file, save_model
-from torch import Tensor, nn
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from common.messages import UserError
-from scripts.front.arguments import add_working_directory, resolve
-from scripts.front.build import build_command
+from scripts.front.arguments import Command, add_working_directory, resolve
+from scripts.front.build import Builder, typed
 from scripts.front.checkpoints import is_sharded, read_checkpoint
+from scripts.front.graphs import answer, description, example_of, save_graph
+from scripts.front.recipes import CONFIGS, read_recipe
+
+FILES = ("model.ckpt", "model.safetensors", "model.pt2", "export.json", "processor.json", "example.safetensors")
 
 
-def network_of(model: nn.Module) -> nn.Module:
-    """The part of a LightningModule that is the network: its ``net``, or all of it."""
-    net = getattr(model, "net", None)
-    return net if isinstance(net, nn.Module) else model
+def save_network(model: Any, path: Path, net: dict[str, Any] | None = None) -> None:
+    """Writes weights, class and arguments of a LightningModule.
 
-
-def save_network(model: Any, path: Path) -> None:
-    """Writes weights, class and arguments of a LightningModule's network.
+    Args:
+        model: It.
+        path: The file.
+        net: ``class_path`` and ``init_args`` of a network that was given to it (``--model.net``).
 
     Raises:
         UserError: An argument is no plain value.
     """
     arguments = {key: value for key, value in dict(model.hparams).items() if not key.startswith("_")}
     try:
-        text = json.dumps(arguments)
+        metadata = {"arguments": json.dumps(arguments)} | ({"net": json.dumps(net)} if net else {})
     except TypeError as error:
         raise UserError(f"{type(model).__name__} has an argument that is no plain value: {error}") from None
-    metadata = {"class": f"{type(model).__module__}.{type(model).__qualname__}", "arguments": text}
-    save_model(network_of(model), str(path), metadata=metadata)
+    save_model(model, str(path), metadata=metadata | {"class": f"{type(model).__module__}.{type(model).__qualname__}"})
 
 
-def load_network(path: str | Path) -> nn.Module:
-    """The network of a ``model.safetensors``, ready for evaluation."""
+def load_network(path: str | Path) -> LightningModule:
+    """The model of a ``model.safetensors``, ready for evaluation: called, it answers as in the run."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    module, _, name = metadata["class"].rpartition(".")
-    model = getattr(import_module(module), name)(**json.loads(metadata["arguments"]))
-    network = network_of(model)
-    load_model(network, str(path))
-    return network.eval()
+    arguments = json.loads(metadata["arguments"])
+    if "net" in metadata:
+        arguments["net"] = built(json.loads(metadata["net"]))
+    model = class_of(metadata["class"])(**arguments)
+    load_model(model, str(path))
+    model.weights_wanted = False  # they are in the file
+    return model.eval()
 
 
-def save_graph(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> str:
-    """Writes the network as a graph; returns an empty string, or why torch cannot."""
-    dynamic = tuple({0: torch.export.Dim.AUTO} for _ in inputs)  # the batch may have any size
-    try:
-        program = torch.export.export(network, inputs, dynamic_shapes=dynamic)
-    except Exception as error:  # torch's tracer has a dozen kinds for what it does not trace
-        return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    torch.export.save(program, str(path))
-    return ""
+def class_of(name: str) -> Any:
+    module, _, name = name.rpartition(".")
+    return getattr(import_module(module), name)
 
 
-def example_of(model: Any) -> tuple[Tensor, ...]:
-    """A batch of two in the shape of the model's ``example_input``."""
-    example = getattr(model, "example_input", None)
-    if example is None:
-        raise UserError(f"{type(model).__name__} has no example_input: it says what the network takes")
-    generator = torch.Generator().manual_seed(0)
-    parts = (example,) if isinstance(example, Tensor) else example
-
-    def two(x: Tensor) -> Tensor:
-        return torch.randn(2, *x.shape[1:], generator=generator) if x.is_floating_point() else torch.cat([x, x])
-
-    return tuple(two(part) for part in parts)
+def built(config: Any) -> Any:
+    """The object that a ``class_path`` with ``init_args`` describes, and those inside of it."""
+    if isinstance(config, dict):
+        values = {name: built(value) for name, value in config.items()}
+        return class_of(values["class_path"])(**values.get("init_args") or {}) if "class_path" in values else values
+    return [built(value) for value in config] if isinstance(config, list) else config
 
 
-def outputs(result: Any) -> dict[str, Tensor]:
-    """The tensors of a network's output by name, whatever it returns."""
-    parts = list(result.values()) if isinstance(result, dict) else [result] if isinstance(result, Tensor) else result
-    return {f"output{k}": part.contiguous() for k, part in enumerate(parts) if isinstance(part, Tensor)}
+class Restored(Builder):
+    """Builds what a command names, and loads its checkpoint into the model."""
+
+    def __init__(self, command: Command) -> None:
+        assert command.checkpoint is not None
+        self.content = read_checkpoint(command.checkpoint)
+        with typed(command):
+            super().__init__(command, run=False)
+        try:
+            self.model.load_state_dict(self.content["state_dict"])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:160]
+            raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {reason}") from None
+        self.model.eval()
+
+    def given_net(self) -> dict[str, Any] | None:
+        """The network in ``model.net``, as a config says it."""
+        net = (self.config.model.get("init_args") or {}).get("net")
+        return net.as_dict() if hasattr(net, "as_dict") else None
 
 
 def export(argv: list[str]) -> Path:
@@ -106,30 +116,44 @@ def export(argv: list[str]) -> Path:
     add_working_directory()
     command = resolve("test", words)
     assert command.checkpoint is not None
-    content = read_checkpoint(command.checkpoint)
-    _, model, _ = build_command(command)
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {reason}") from None
+    restored = Restored(command)
     folder = out or (command.run or command.checkpoint.parent) / "export"
     folder.mkdir(parents=True, exist_ok=True)
-    network = network_of(model).eval()
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)  # of an earlier export
     if is_sharded(command.checkpoint):
-        AtomicCheckpoint().save_checkpoint(content, folder / "model.ckpt")
-    save_network(model, folder / "model.safetensors")
-    inputs = example_of(model)
-    with torch.no_grad():
-        result = outputs(network(*inputs))
-    save_file({f"input{k}": x.contiguous() for k, x in enumerate(inputs)} | result, folder / "example.safetensors")
-    why_not = save_graph(network, inputs, folder / "model.pt2")
-    for name in ("model.ckpt", "model.safetensors", "model.pt2", "example.safetensors"):
+        AtomicCheckpoint().save_checkpoint(restored.content, folder / "model.ckpt")
+    processor = command.run / "processor.json" if command.run else None
+    if processor is not None and processor.is_file():
+        shutil.copy(processor, folder / "processor.json")
+    why_not = write(restored.model, restored.datamodule, folder, restored.given_net(), recipe=command.recipe)
+    for name in FILES:
         if (folder / name).is_file():
             print(f"{folder / name}  {(folder / name).stat().st_size:,} bytes")
     if why_not:
-        print(f"no model.pt2: torch.export cannot trace the network ({why_not})")
+        print(f"no model.pt2: {reason_of(command.recipe) or why_not}")
     return folder
+
+
+def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "") -> str:
+    """Writes a model that is ready for evaluation; returns an empty string, or why there is no graph of it."""
+    save_network(model, folder / "model.safetensors", net)
+    inputs = example_of(model)
+    outputs = answer(model, inputs)
+    named = {f"input{k}": x.contiguous() for k, x in enumerate(inputs)}
+    save_file(named | outputs, folder / "example.safetensors")
+    program, why_not = save_graph(model, inputs, folder / "model.pt2")
+    said = {"recipe": recipe, **description(model, data, inputs, outputs, program)}
+    if (folder / "processor.json").is_file():
+        said["processor"] = "processor.json"
+    (folder / "export.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return why_not
+
+
+def reason_of(recipe: str) -> str:
+    """What a recipe's header says of why there is no graph of it (``export:``)."""
+    path = CONFIGS / f"{recipe}.yaml"
+    return read_recipe(path).header.get("export", "") if path.is_file() else ""
 
 
 def main(argv: list[str]) -> int:

@@ -1,19 +1,66 @@
-"""What is exported is the same network, in a process that knows nothing of the run."""
+"""What is exported is the same model, in a process that knows nothing of the run."""
 
+import csv
+import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from scripts.cli import main
+from scripts.front.build import build
+from scripts.front.graphs import answer, example_of
+from scripts.front.recipes import Recipe, all_recipes
 from scripts.front.runs import newest_run
-from scripts.verbs.export import load_network, outputs
+from scripts.verbs.export import load_network, write
 from tests.warm import start, wait
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"]
+ONLINE = (pytest.mark.realdata, pytest.mark.slow)  # the offline recipes have the same networks, smaller
+RECIPES = [pytest.param(recipe, id=recipe.name, marks=() if recipe.offline else ONLINE) for recipe in all_recipes()]
+
+
+def batch_of(inputs: tuple[Tensor, ...], rows: int) -> tuple[Tensor, ...]:
+    """The same rows again, to another number of them, with other numbers where they are real."""
+    found = [torch.cat([x] * rows)[:rows] for x in inputs]
+    return tuple(torch.randn_like(x) if x.is_floating_point() else x for x in found)
+
+
+def same_answers(model: nn.Module, others: list[nn.Module], inputs: tuple[Tensor, ...]) -> None:
+    known = answer(model, inputs)
+    assert known and all(len(value) == len(inputs[0]) for value in known.values())
+    for other in others:
+        for name, value in answer(other, inputs).items():
+            torch.testing.assert_close(value, known[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_each_form_answers_as_the_model_at_any_batch_size(recipe: Recipe, tmp_path: Path) -> None:
+    _, model, data = build([recipe.name, *shlex.split(recipe.header.get("small", ""))])
+    for name, value in model.named_buffers():
+        if name.startswith("target_"):
+            value.fill_(3.0)  # a table's target is seldom around zero
+    why_not = write(model.eval(), data, tmp_path)
+    others: list[nn.Module] = [load_network(tmp_path / "model.safetensors")]
+    if "export" in recipe.header:
+        assert why_not, f"{recipe.name} has a graph: its header's export: is not true any longer"
+        assert not (tmp_path / "model.pt2").is_file()
+    else:
+        assert not why_not, "say why not in the recipe's header (export:)"
+        others.append(torch.export.load(tmp_path / "model.pt2").module())
+    for rows in (3, 1):  # exported with two
+        same_answers(model, others, batch_of(example_of(model), rows))
+    said = json.loads((tmp_path / "export.json").read_text())
+    assert said["after"] and [part["shape"][0] for part in said["inputs"]] == ["batch"] * len(said["inputs"])
+
+
+# -- a run ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +77,21 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reload(folder: Path) -> None:
     """Both forms, on the example."""
     known = load_file(folder / "example.safetensors")
-    inputs = [known[f"input{k}"] for k in range(sum("input" in name for name in known))]
+    inputs = tuple(known[f"input{k}"] for k in range(sum("input" in name for name in known)))
     for network in (load_network(folder / "model.safetensors"), torch.export.load(folder / "model.pt2").module()):
-        with torch.no_grad():
-            for name, value in outputs(network(*inputs)).items():
-                torch.testing.assert_close(value, known[name], rtol=1e-6, atol=1e-6)
+        for name, value in answer(network, inputs).items():
+            torch.testing.assert_close(value, known[name], rtol=1e-6, atol=1e-6)
 
 
-def test_both_forms_are_the_network_in_a_fresh_process(exported: Path, tmp_path: Path) -> None:
+def test_both_forms_are_the_model_in_a_fresh_process(exported: Path, tmp_path: Path) -> None:
     assert wait(start(reload, exported, log=tmp_path / "log")) == [0], (tmp_path / "log").read_text()
 
 
 def test_the_weights_are_the_best_checkpoints(exported: Path) -> None:
     best = torch.load(exported.parent / "checkpoints/best.ckpt", weights_only=True)["state_dict"]
     weights = load_file(exported / "model.safetensors")
-    assert {f"net.{name}" for name in weights} <= set(best)
-    assert all(torch.equal(value, best[f"net.{name}"]) for name, value in weights.items())
+    assert weights.keys() == best.keys()
+    assert all(torch.equal(value, best[name]) for name, value in weights.items())
 
 
 def test_the_arguments_stand_in_the_file(exported: Path) -> None:
@@ -54,11 +100,103 @@ def test_the_arguments_stand_in_the_file(exported: Path) -> None:
         assert file.metadata()["class"] == "lit_models.cnn.lenet.LitLeNet"
 
 
-def test_the_graph_takes_a_batch_of_any_size(exported: Path) -> None:
-    graph = torch.export.load(exported / "model.pt2").module()
-    assert graph(torch.zeros(5, 1, 28, 28)).shape == (5, 10)
-
-
 def test_without_a_run_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", LENET]) == 2
     assert f"no run of {LENET}" in capsys.readouterr().err
+
+
+def both_forms(recipe: str) -> tuple[Path, list[nn.Module]]:
+    """Exports the newest run; its folder, and the reloaded model and graph."""
+    assert main(["export", recipe]) == 0
+    folder = newest_run(recipe) / "export"
+    return folder, [load_network(folder / "model.safetensors"), torch.export.load(folder / "model.pt2").module()]
+
+
+@pytest.mark.parametrize("log_target", [False, True])
+def test_a_table_is_answered_in_the_units_of_its_target(tmp_path: Path, log_target: bool) -> None:
+    areas = [40 + 4 * i for i in range(40)]
+    (tmp_path / "houses.csv").write_text("area,price\n" + "".join(f"{a},{1000 * a + a % 7}\n" for a in areas))
+    data = ["--data", "CSVTable", "--data.path", str(tmp_path / "houses.csv"), "--data.target", "price"]
+    assert main(["fit", "mlp/mlp_regression", *data, "--data.log_target", str(log_target).lower(), *QUICK]) == 0
+    assert main(["predict", "mlp/mlp_regression"]) == 0
+    folder, forms = both_forms("mlp/mlp_regression")
+    column = json.loads((folder / "processor.json").read_text())["columns"][0]
+    rows = list(csv.DictReader((folder.parent / "predictions.csv").open()))
+    x = torch.tensor([[(float(row["area"]) - column["mean"]) / column["std"]] for row in rows])
+    predicted = torch.tensor([[float(row["prediction"])] for row in rows])
+    said = json.loads((folder / "export.json").read_text())
+    assert said["processor"] == "processor.json" and ("exp gives its units" in said["after"]) == log_target
+    for form in forms:
+        found = form(x).detach()
+        torch.testing.assert_close(found.exp() if log_target else found, predicted, rtol=1e-4, atol=1e-2)
+
+
+def photos(folder: Path) -> Path:
+    import numpy as np
+    from PIL import Image
+
+    chance = np.random.default_rng(0)
+    for name, light in (("dark", 70), ("light", 180)):
+        (folder / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = chance.normal(light, 40, (32, 32, 3)).clip(0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
+def test_published_weights_keep_their_normalization(tmp_path: Path) -> None:
+    from lit_models.cnn.resnet import ResNet
+
+    torch.save(ResNet(depth=18, in_channels=3).state_dict(), tmp_path / "resnet18.pth")
+    data = ["--data", "ImageFolder", "--data.root", str(photos(tmp_path / "photos")), "--data.image_size", "32"]
+    assert main(["fit", "cnn/resnet", *data, "--model.weights", str(tmp_path / "resnet18.pth"), *QUICK]) == 0
+    (tmp_path / "resnet18.pth").unlink()
+    assert main(["predict", "cnn/resnet"]) == 0
+    folder, forms = both_forms("cnn/resnet")
+    compare_with_predictions(folder, forms, tmp_path / "photos")
+
+
+def compare_with_predictions(folder: Path, forms: list[nn.Module], root: Path) -> None:
+    """What the forms answer to pictures in [0, 1] is in ``predictions.csv``."""
+    import numpy as np
+    from PIL import Image
+
+    names = json.loads((folder / "processor.json").read_text())["class_names"]
+    rows = list(csv.DictReader((folder.parent / "predictions.csv").open()))[:3]
+    pictures = [np.asarray(Image.open(root / row["name"]).convert("RGB")) for row in rows]
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    expected = torch.tensor([[float(row[f"p({name})"]) for name in names] for row in rows])
+    for form in forms:
+        torch.testing.assert_close(form(x).detach().softmax(1), expected, rtol=1e-3, atol=1e-4)
+
+
+NETWORK = """
+from torch import nn
+class MyNet(nn.Module):
+    def __init__(self, num_classes: int = 10, width: int = 3):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, width), nn.ReLU(), nn.Linear(width, num_classes))
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+def test_a_network_of_ones_own_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_exported.py").write_text(NETWORK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own: list[Any] = ["--model.net", "mine_exported.MyNet", "--model.net.width", "5"]
+    assert main(["fit", LENET, *QUICK, *own]) == 0
+    folder, forms = both_forms(LENET)
+    known = load_file(folder / "example.safetensors")
+    for form in forms:
+        torch.testing.assert_close(form(known["input0"]).detach(), known["output0"])
+    assert forms[0].net.layers[1].out_features == 5  # type: ignore[union-attr]
+
+
+def test_training_goes_on_from_an_exported_file(exported: Path) -> None:
+    weights = str(exported / "model.safetensors")
+    frozen = ["--model.optimizer.lr", "0", "--model.activation", "tanh"]
+    assert main(["fit", LENET, *QUICK, "--model.weights", weights, *frozen]) == 0
+    begun = torch.load(newest_run(LENET) / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, begun[name]) for name, value in load_file(weights).items())
