@@ -103,8 +103,9 @@ class Task(LightningModule):
 
     def take_weights(self) -> None:
         """Loads ``weights`` into the network."""
-        network = parameters_of(type(self).network) if hasattr(type(self), "network") else {}
-        load_weights(self.net, self.weights, {name: self.hparams[name] for name in network if name in self.hparams})
+        network = getattr(type(self), "network", None)  # of @trains
+        names = parameters_of(network) if network else {}
+        load_weights(self.net, self.weights, {name: self.hparams[name] for name in names if name in self.hparams})
 
     on_validation_start = on_test_start = on_predict_start = on_fit_start
 

@@ -99,7 +99,7 @@ class Restored(Builder):
 
     def given_net(self) -> dict[str, Any] | None:
         """The network in ``model.net``, as a config says it."""
-        net = (self.config.model.get("init_args") or {}).get("net")
+        net: Any = (self.config.model.get("init_args") or {}).get("net")
         return net.as_dict() if hasattr(net, "as_dict") else None
 
 
