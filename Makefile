@@ -1,10 +1,10 @@
-# Two commands matter: `make run` sees a network learn, `make test` sees the tests pass. Both need only python3 and make.
+# `make run` trains a network, `make test` runs the tests. Both need only python3 and make.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint format results parity bench clean
+.PHONY: help run test test-public test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,28 +19,31 @@ run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint
 	$(BIN)/dive test cnn/lenet
 
 test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 -m "not public"
 
-test-all: $(STAMP)  ## the slow tests: every offline recipe trained to its number, and its ablation
-	$(BIN)/pytest -q -m slow
+test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA
+	$(BIN)/pytest -q -n 2 -m public
+
+test-all: $(STAMP)  ## the slow tests: every offline recipe and its ablation trained to the end; public data too
+	$(BIN)/pytest -q -m "slow or public"
 
 lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(STAMP)  ## let ruff put the code into shape
+format: $(STAMP)  ## let ruff format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-results: $(STAMP)  ## look which rows of RESULTS.md do something else now, and measure those again
+results: $(STAMP)  ## find rows of RESULTS.md whose recipes changed, and measure them again
 	$(BIN)/dive results --refresh
 	$(BIN)/dive results --stale
 
-parity: $(STAMP)  ## every network against an independent implementation: PARITY.md
+parity: $(STAMP)  ## compare every network with an independent implementation: PARITY.md
 	$(BIN)/dive verify --write
 
-bench: $(STAMP)  ## measure the speed claims: BENCH.md; let nothing else run
+bench: $(STAMP)  ## measure the speed: BENCH.md; run nothing else meanwhile
 	$(BIN)/dive bench --write
 
 clean:  ## remove caches, not runs

@@ -1,8 +1,8 @@
-"""Checkpoints appear whole or not at all, whatever ends the process or fills the disk.
+"""Checkpoints are written completely or not at all, also when the process is killed or the disk is full.
 
 Lightning writes a checkpoint to the machine's temporary folder and moves it; where that is another file system, the
-move is a copy, and a kill in the middle leaves half a file under the checkpoint's name. Here the temporary file lies
-beside the checkpoint, and a rename, which is one step for the file system, puts it in place.
+move is a copy, and a kill during the copy leaves half a file under the checkpoint's name. Here the temporary file is in
+the checkpoint's folder, and an atomic rename puts it in place.
 """
 
 import errno
@@ -15,16 +15,16 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 
 class CannotSave(OSError):
-    """A checkpoint that the disk did not take: shown as one line, exit code 1 (``scripts/cli.py``)."""
+    """A checkpoint could not be written: shown as one line, exit code 1 (``scripts/cli.py``)."""
 
     exit_code = 1
 
 
 class AtomicCheckpoint(TorchCheckpointIO):
-    """Lightning's reader and writer of checkpoint files, with a writer that renames.
+    """Lightning's reader and writer of checkpoint files, with a writer that renames atomically.
 
     Raises:
-        CannotSave: The disk is full or the folder cannot be written; the checkpoint before is untouched.
+        CannotSave: The disk is full or the folder cannot be written; the previous checkpoint is unchanged.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -32,7 +32,7 @@ class AtomicCheckpoint(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         path = Path(path)
-        temporary = path.with_name(f".{path.name}.tmp")  # one name: what a kill leaves is overwritten
+        temporary = path.with_name(f".{path.name}.tmp")  # a fixed name: the next save overwrites what a kill leaves
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
@@ -40,18 +40,18 @@ class AtomicCheckpoint(TorchCheckpointIO):
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        except (OSError, RuntimeError) as error:  # torch's archive writer says RuntimeError for a write that failed
+        except (OSError, RuntimeError) as error:  # torch's archive writer raises RuntimeError for a failed write
             cause = reason(error)
             if cause is None:
                 raise
-            kept = f"{path} of the save before is kept" if path.is_file() else "nothing was saved"
-            raise CannotSave(f"cannot save {path}: {cause}; {kept}. Make room and go on with --resume") from error
+            kept = f"the previous {path.name} is kept" if path.is_file() else "nothing was saved"
+            raise CannotSave(f"cannot save {path}: {cause}; {kept}. Make room and continue with --resume") from error
         finally:
             temporary.unlink(missing_ok=True)
 
 
 def reason(error: BaseException) -> str | None:
-    """What the file system said, also where torch wrapped it; None when it was something else."""
+    """The reason that the file system gave, also where torch wrapped it; None for other errors."""
     if isinstance(error, OSError):
         return (os.strerror(error.errno) if error.errno else str(error)) or None
     seen = error.__context__ or error.__cause__
@@ -61,4 +61,4 @@ def reason(error: BaseException) -> str | None:
     for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES):
         if os.strerror(number) in text:
             return os.strerror(number)
-    return "the file could not be written whole" if "PytorchStreamWriter failed" in text else None
+    return "the file could not be written completely" if "PytorchStreamWriter failed" in text else None

@@ -11,13 +11,14 @@ from common.messages import note
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which saves at the end of a training epoch, with two things settled.
+    """Lightning's ModelCheckpoint, saving at the end of a training epoch, with two changes.
 
-    A score is judged once, with the weights that it belongs to: the score of a validation inside of an epoch is judged
-    there, and an epoch that measures none changes nothing. (Lightning would save the weights of the epoch's end under
-    the score of an earlier step.) A run that ``max_steps`` ends inside of an epoch is validated after its last step.
+    A score is compared once, with the weights that it was measured on: the score of a validation within an epoch is
+    compared at that step, and an epoch without a score saves no best checkpoint. (Lightning would save the weights of
+    an epoch's end under the score of an earlier step.) A run that ``max_steps`` ends within an epoch is validated after
+    its last step.
 
-    ``last.ckpt`` is saved at the ends of epochs alone, where a resumed run can go on; see ``LastCheckpoint``.
+    This callback saves ``last.ckpt`` only at ends of epochs, where a run can be resumed; see ``LastCheckpoint``.
 
     Args:
         filename: Name of the file, without ``.ckpt``.
@@ -39,7 +40,7 @@ class BestCheckpoint(ModelCheckpoint):
             enable_version_counter=False,  # a resumed run keeps the names
         )
         self.judged: Tensor | None = None  # the newest score that was compared
-        self.before: Tensor | None = None  # the score as a validation began
+        self.before: Tensor | None = None  # the score when the validation began
         self.validated = False
 
     def score(self, trainer: Trainer) -> Tensor | None:

@@ -1,9 +1,9 @@
-"""Spares each batch the work that does nothing: callbacks' empty hooks, and the contexts of a profiler that is off.
+"""Skips per-batch calls that do nothing: callbacks' empty hooks, and the contexts of a profiler that is off.
 
-Lightning calls six hooks of every callback for every batch, each under a profiler's context, whether it does anything
-or not: 80 calls a step with the default callbacks. It leaves out a hook that is not callable; so the hooks that a
-callback's class does not define are set to None. Without a profiler it opens some twenty contexts a step that start and
-stop nothing, each a generator of its own; here all of them are one context.
+Lightning calls six hooks of every callback for every batch, each under a profiler's context, also where the hook is
+empty: 80 calls a step with the default callbacks. It skips a hook that is not callable, so the hooks that a callback's
+class does not define are set to None. Without a profiler it opens about twenty contexts a step that measure nothing,
+each a new generator; here they are all the same context object.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +23,7 @@ PER_BATCH = (
 
 
 class NoProfiler(PassThroughProfiler):
-    """The profiler that measures nothing, in one context that all actions share."""
+    """A profiler that measures nothing, with one context for all actions."""
 
     context: AbstractContextManager[Any] = nullcontext()
 
@@ -32,8 +32,8 @@ class NoProfiler(PassThroughProfiler):
 
 
 def skip_empty_hooks(trainer: Trainer) -> None:
-    """Sets the per-batch hooks that a callback inherits unchanged from ``Callback`` to None, on the instance alone, and
-    puts ``NoProfiler`` in the place of the default profiler; a profiler that was asked for stays.
+    """Sets the per-batch hooks that a callback inherits unchanged from ``Callback`` to None, on the instance only, and
+    replaces the default profiler by ``NoProfiler``; a profiler that the user chose stays.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         for name in PER_BATCH:

@@ -1,4 +1,4 @@
-"""One line an epoch where there is no terminal: log files of cluster jobs and of CI."""
+"""One line per epoch where there is no terminal: log files of cluster jobs and of CI."""
 
 import sys
 
@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class EpochLines(Callback):
     """Prints ``epoch 3/30, step 165: train/loss 0.21  val/acc 0.95`` from rank 0, unless a progress bar can be shown.
 
-    An epoch without a validation shows no ``val/`` metrics, and those of a validation before its end say their step.
+    An epoch without a validation shows no ``val/`` metrics; metrics of a validation within the epoch show their step.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class EpochLines(Callback):
 
 
 def epoch_line(trainer: Trainer, epoch: int, validated: int | None) -> str:
-    """What is known at the end of an epoch; ``validated`` is the step of its last validation."""
+    """The line of an epoch that has ended; ``validated`` is the step of its last validation."""
     metrics = {k: float(v) for k, v in trainer.callback_metrics.items() if not k.endswith("_step")}
     if validated is None:
         metrics = {name: value for name, value in metrics.items() if not name.startswith("val/")}
@@ -34,5 +34,5 @@ def epoch_line(trainer: Trainer, epoch: int, validated: int | None) -> str:
 
 
 def step_of(validated: int | None, trainer: Trainer) -> str:
-    """Says at which step ``val/`` metrics were measured, where that is not now."""
+    """The step at which ``val/`` metrics were measured, as text; empty if that is the current step."""
     return f"  (validated at step {validated})" if validated not in (None, trainer.global_step) else ""

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 
 class NotFinite(RuntimeError):
@@ -15,14 +16,14 @@ class NotFinite(RuntimeError):
 
 
 class FiniteLoss(Callback):
-    """Looks at the losses on the steps that are logged and before every save, on all ranks together.
+    """Checks the losses on the steps that are logged and before every save, on all ranks together.
 
-    Between two looks the losses stay on the device: a look at each step would make a GPU wait for it. A save also
-    looks at the weights, which a finite loss with an infinite gradient ruins one step before the loss shows it.
+    Between two checks the losses stay on the device: a check at each step would make the GPU wait. A save also checks
+    the weights: a finite loss with an infinite gradient makes them infinite one step before the loss is.
     """
 
     def __init__(self) -> None:
-        self.pending: list[tuple[int, Tensor]] = []  # (step, loss) since the last look
+        self.pending: list[tuple[int, Tensor]] = []  # (step, loss) since the last check
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -38,13 +39,14 @@ class FiniteLoss(Callback):
         if not trainer.training and not trainer.validating:
             return
         self.look(trainer)
-        norms = torch._foreach_norm([p.detach().float() for p in pl_module.parameters()], float("inf"))
-        ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(norms).isfinite().all())))
+        own = [part.float() for p in pl_module.parameters() if (part := own_part(p)).numel()]
+        norms = torch._foreach_norm(own, float("inf")) if own else []
+        ruined = torch.tensor(float(len(norms) > 0 and not bool(torch.stack(list(norms)).isfinite().all())))
         if self._any_rank(trainer, ruined):
-            raise NotFinite(f"weights are not finite at step {trainer.global_step}: the checkpoint before is kept")
+            raise NotFinite(f"weights are not finite at step {trainer.global_step}: the previous checkpoint is kept")
 
     def look(self, trainer: Trainer) -> None:
-        """Raises NotFinite when a loss since the last look is NaN or infinite on any rank."""
+        """Raises NotFinite when a loss since the last check is NaN or infinite on any rank."""
         pending, self.pending = self.pending, []
         if not pending:
             return
@@ -61,3 +63,11 @@ class FiniteLoss(Callback):
         if trainer.world_size == 1:
             return bool(flag)
         return bool(trainer.strategy.reduce(flag.to(trainer.strategy.root_device), reduce_op="max"))
+
+
+def own_part(weight: Tensor) -> Tensor:
+    """What this process has of a weight: all of it, or its share, which is empty where a weight has fewer rows than
+    there are processes (``callbacks/sharded.py``).
+    """
+    weight = weight.detach()
+    return weight.to_local() if isinstance(weight, DTensor) else weight

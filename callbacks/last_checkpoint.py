@@ -1,8 +1,8 @@
 """``last.ckpt`` between the ends of epochs: every minute of training, and when a signal asks the run to stop.
 
-Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) end a run after the step, saved, with exit code 130, 143 or 129; a
-second one ends it at once. USR1 is how SLURM says that the time is nearly up: the same, and the job puts itself back
-into the queue.
+Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) end a run after the current step and a save, with exit code 130,
+143 or 129; a second signal ends it at once. SLURM sends USR1 when the time is nearly up: the run ends in the same way,
+and the job is requeued.
 """
 
 import os
@@ -25,41 +25,41 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """A run that a signal ended, after saving, in all its processes."""
+    """A signal ended the run, after saving, in all its processes."""
 
     on_all_ranks = True
 
 
 class LastCheckpoint(Checkpoint):
-    """Saves at the end of an optimiser step after which nothing else of that step is still to come.
+    """Saves at the end of an optimizer step, if no other work of that step remains to be done.
 
-    That is what makes a resumed run equal to one that was never interrupted, to the bit and to the row of metrics.csv:
-    weights, loader and random states agree, no gradient waits to be used, and no validation, end of an epoch or line of
-    the log belongs to the step. Lightning's own handlers save wherever they are called, with the loader one batch
-    ahead, and its ModelCheckpoint before the validation of the step. The end of an epoch is saved by ModelCheckpoint
-    where it is a new best, else here.
+    Therefore a resumed run equals one that was never interrupted, bit for bit, metrics.csv included: weights, loader
+    and random states agree, there is no accumulated gradient, and no validation, end of an epoch or log line of the
+    step is still to come. Lightning's own handlers save wherever they are called, with the loader one batch ahead, and
+    its ModelCheckpoint saves before the validation of the step. ModelCheckpoint saves the end of an epoch if it is
+    a new best, else here.
 
-    Several processes decide together: a reduction every so many steps as take ``patience`` seconds. It is a
-    ``Checkpoint`` because Lightning calls those after all other callbacks, whose state is saved too.
+    Several processes decide together, by a reduction about every ``patience`` seconds. The class is a ``Checkpoint``
+    because Lightning calls those after all other callbacks, whose state is saved too.
 
     Args:
-        seconds: Of training between two saves by time.
-        patience: Seconds of training until several processes notice a signal.
+        seconds: Seconds of training between two saves.
+        patience: Seconds of training between two reductions over the processes; a signal waits at most so long.
     """
 
     def __init__(self, seconds: float = 60.0, patience: float = 0.5) -> None:
         self.seconds = seconds
         self.patience = patience
-        self.signum = 0  # the signal that this process got: the handler alone writes it
-        self.agreed = 0  # the signal that any process got, by the last agreement
+        self.signum = 0  # the signal that this process received; only the handler sets it
+        self.agreed = 0  # the signal that any process had received at the last reduction
         self.previous: dict[int, Any] = {}
         self.trainer: Trainer | None = None
         self.saved_step = -1  # global_step of the newest checkpoint, whoever saved it
-        self.saved_at = 0.0  # when that was
+        self.saved_at = 0.0  # the time of that save
         self.looked_at = 0.0
-        self.steps = 0  # since the processes last agreed
-        self.every = 1  # steps until they agree again
-        self.ends = False  # the next step is not begun
+        self.steps = 0  # steps since the last reduction
+        self.every = 1  # steps between two reductions
+        self.ends = False  # True: do not begin the next step
 
     # -- signals --------------------------------------------------------------------------------------------------
 
@@ -72,9 +72,9 @@ class LastCheckpoint(Checkpoint):
                     self.previous[signum] = signal.signal(signum, self.note)
 
     def note(self, signum: int, frame: FrameType | None) -> None:
-        """Remembers a signal until the step ends; the second one ends the processes where they are.
+        """Remembers a signal until the step ends; a second one ends the processes at once.
 
-        A closed terminal says SIGHUP more than once, by the system and by the shell: that is no second wish.
+        A closed terminal sends SIGHUP more than once, from the system and from the shell: that is no second request.
         """
         if signum == signal.SIGHUP:
             leave_lost_terminal()
@@ -88,7 +88,7 @@ class LastCheckpoint(Checkpoint):
         self.signum = signum
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Gives the signals back. One that came too late to stop the run, which has ended, ends what follows it."""
+        """Restores the signal handlers. A signal that came too late to stop the run ends the code that follows it."""
         for signum, handler in self.previous.items():
             signal.signal(signum, handler)
         late = self.signum if self.signum != signal.SIGUSR1 and trainer.is_global_zero and not self.agreed else 0
@@ -108,7 +108,7 @@ class LastCheckpoint(Checkpoint):
         if signum or due:
             trainer.save_checkpoint(last_of(trainer), weights_only=False)
         if signum:
-            self.agreed, self.ends = signum, True  # at the next hook: the row of this step is written in between
+            self.agreed, self.ends = signum, True  # ends at the next hook: the row of this step is written before it
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.ends:
@@ -122,8 +122,8 @@ class LastCheckpoint(Checkpoint):
                 self.stop(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """ModelCheckpoint, called before, writes last.ckpt where the epoch was the best so far and nowhere else
-        (Lightning 2.6): the others are saved here.
+        """ModelCheckpoint, called before, writes last.ckpt only if the epoch was the best so far (Lightning 2.6): the
+        other epochs are saved here.
         """
         keeps = any(isinstance(c, ModelCheckpoint) and c.save_last for c in trainer.checkpoint_callbacks)
         if keeps and self.saved_step != trainer.global_step:
@@ -135,8 +135,8 @@ class LastCheckpoint(Checkpoint):
         self.saved_step, self.saved_at = trainer.global_step, time.monotonic()
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Tells each ModelCheckpoint that its folder is where it is now: after a move, or named another way, it would
-        forget the best score and overwrite best.ckpt with something worse.
+        """Tells each ModelCheckpoint its current folder: for a folder that was moved or has another path, it would
+        forget the best score and overwrite best.ckpt with a worse one.
         """
         for callback in trainer.checkpoint_callbacks:
             state = checkpoint.get("callbacks", {}).get(callback.state_key)
@@ -148,7 +148,7 @@ class LastCheckpoint(Checkpoint):
                 state["dirpath"] = callback.dirpath
 
     def agree(self, trainer: Trainer) -> tuple[int, bool]:
-        """The signal that any process got, 0 for none, and whether the first process finds a save due."""
+        """The signal that any process received, 0 for none, and whether a save is due on the first process."""
         now = time.monotonic()
         due = trainer.is_global_zero and now - self.saved_at >= self.seconds
         wish = [float(self.signum), float(due), 1.0]
@@ -164,14 +164,14 @@ class LastCheckpoint(Checkpoint):
         """Ends this process; the others do the same at the same step."""
         trainer.strategy.barrier()
         if trainer.is_global_zero:
-            print(f"stopped after step {self.saved_step}, saved {last_of(trainer)}: --resume goes on from there")
+            print(f"stopped after step {self.saved_step}, saved {last_of(trainer)}: --resume continues from there")
             if self.agreed == signal.SIGUSR1:
                 requeue()
         raise Stopped(128 + self.agreed)
 
 
 def is_free(trainer: Trainer, batch_idx: int) -> bool:
-    """Whether nothing of this step is still to come: no gradient to use, no validation, no log line, no end."""
+    """Whether the step is complete: no accumulated gradient, no validation, log line or end of the epoch to come."""
     ends = trainer.is_last_batch or trainer.should_stop or trainer.global_step == trainer.max_steps
     if ends or (batch_idx + 1) % trainer.accumulate_grad_batches:
         return False
@@ -182,7 +182,7 @@ def is_free(trainer: Trainer, batch_idx: int) -> bool:
             return False
     logged = trainer.log_every_n_steps  # type: ignore[attr-defined]
     steps = trainer.global_step // max(1, len(trainer.optimizers))
-    return logged < 2 or steps % logged != 0  # where each step is logged, nothing can wait for one that is not
+    return logged < 2 or steps % logged != 0  # if each step is logged, there is no other step to wait for
 
 
 def last_of(trainer: Trainer) -> Path:
@@ -190,7 +190,7 @@ def last_of(trainer: Trainer) -> Path:
 
 
 def requeue() -> None:
-    """Puts this SLURM job, or this task of a job array, back into the queue; says so when SLURM does not do it."""
+    """Requeues this SLURM job, or this task of a job array; prints it when SLURM refuses."""
     job = os.environ.get("SLURM_JOB_ID")
     if os.environ.get("SLURM_ARRAY_JOB_ID"):
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"

@@ -1,8 +1,8 @@
 """``metrics.csv``: one row for each recorded step, kept over a resume.
 
-Lightning's own CSVLogger deletes the file of a folder that is used again. This one reads the rows that are there, drops
-those that the resumed run will write again, and goes on. It is a logger and not a callback, but it is small, and it
-lives with the other things that watch a run.
+Lightning's own CSVLogger deletes the file when a run is resumed in its folder. This one reads the existing rows, drops
+those that the resumed run will write again, and appends to the rest. It is a logger, not a callback; it is here with
+the other parts that record a run.
 """
 
 import csv
@@ -15,7 +15,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 
 class MetricsCSV(Logger):
-    """Writes ``save_dir/metrics.csv``. A new metric adds a column; empty cells mean: not recorded at that step."""
+    """Writes ``save_dir/metrics.csv``. A new metric adds a column; empty cells mean: not recorded at that step.
+
+    Args:
+        save_dir: The run's folder.
+    """
 
     def __init__(self, save_dir: str = ".") -> None:
         super().__init__()
@@ -46,7 +50,7 @@ class MetricsCSV(Logger):
         rows = self._load()
         row = {"step": step, **metrics}
         if rows and rows[-1]["step"] == step and not (row.keys() & rows[-1].keys()) - {"step", "epoch"}:
-            rows[-1].update(row)  # what one step logs in several calls is one row
+            rows[-1].update(row)  # several calls for one step make one row
             self.written = min(self.written, len(rows) - 1)
         else:
             rows.append(row)
@@ -57,7 +61,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Writes the new rows at the end; after a new column the whole file, to a temporary name first."""
+        """Appends the new rows; after a new column, rewrites the whole file through a temporary file."""
         if not self.rows or self.written == len(self.rows):
             return
         self._save_dir.mkdir(parents=True, exist_ok=True)
@@ -79,8 +83,8 @@ class MetricsCSV(Logger):
 
         Args:
             step: The resumed step.
-            last: What the row before has when the checkpoint is of an epoch's end: added where it is missing, since a
-                kill may have come between the checkpoint and the row.
+            last: For a checkpoint of an epoch's end, the values of the row before: they are added where they are
+                missing, since a kill may have come between the checkpoint and the row.
         """
         rows = self._load()
         self.rows = [row for row in rows if row["step"] < step]
@@ -116,7 +120,7 @@ class MetricsCSV(Logger):
             self.columns = ["step", "epoch"]
             for row in self.rows:
                 self.columns += [name for name in row if name not in self.columns]
-            self.written = -1  # the order of columns may differ: the first save writes the file anew
+            self.written = -1  # the order of columns may differ: the first save rewrites the file
         return self.rows
 
 

@@ -14,11 +14,11 @@ from common.data_protocol import data_attribute
 class Predictions(Callback):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
-    ``label`` is written as its class name and ``probabilities`` as one column a class, where the datamodule says what
-    its classes are called (``class_names``); ``target``, the ids of generated texts, becomes one column of texts by
+    ``label`` is written as its class name and ``probabilities`` as one column per class, where the datamodule names its
+    classes (``class_names``); ``target``, the ids of generated texts, becomes one column of texts by
     ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
-    (``predict_cells``, heading to cells) are written back beside what is predicted for them, in the target's units
-    (``in_units``). A prediction whose heading the table has already is called ``predicted ...``.
+    (``predict_cells``, heading to cells) are repeated beside the prediction, which is in the target's units
+    (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``.
     """
 
     def __init__(self) -> None:

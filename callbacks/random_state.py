@@ -1,11 +1,12 @@
-"""Saves the random states of every rank with a checkpoint, so that a resumed run draws what it would have drawn.
+"""Saves the random states of every rank with a checkpoint, so that a resumed run draws the same numbers as without the
+interruption.
 
 Lightning saves none of them. Dropout, augmentation and sampling depend on them; the loader's order does not (it is a
-function of seed and epoch). Validation runs in between: its draws are undone, so that sampling pictures there does
-not move the training's stream.
+function of seed and epoch). The states are restored after each validation, so that sampling there does not change the
+numbers that training draws.
 
-All ranks build the model from one seed. From the start of training each draws numbers of its own: with the same ones,
-dropout would drop the same units and augmentation turn the same way on every rank's share of a batch.
+All ranks build the model from one seed. From the start of training each rank draws different numbers: with the same
+ones, dropout and augmentation would do the same to every rank's part of a batch.
 """
 
 import random
@@ -19,7 +20,7 @@ from callbacks.ranks import gather
 
 
 class RandomState(Callback):
-    """Python, NumPy, torch and CUDA generators: gathered on save, put back at the start of a resumed fit."""
+    """Python, NumPy, torch and CUDA generators: gathered on save, restored at the start of a resumed fit."""
 
     def __init__(self) -> None:
         self.loaded: list[dict[str, Any]] | None = None

@@ -1,4 +1,4 @@
-"""Values of all processes brought together: rows that were dealt out in turn come back in their order."""
+"""Gathers values of all processes; rows that were distributed in turn are put back into their order."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,13 +19,13 @@ def gather(trainer: Trainer, value: Any) -> list[Any]:
 
 
 def interleave(parts: Sequence[Tensor]) -> Tensor:
-    """Puts rows that were dealt out to ranks in turn (0, 1, 0, 1, ...) back into their order."""
+    """Puts rows that were distributed to the ranks in turn (0, 1, 0, 1, ...) back into their order."""
     places = [torch.arange(len(part)) * len(parts) + rank for rank, part in enumerate(parts)]
     return concatenate(parts)[torch.cat(places).argsort()]
 
 
 def concatenate(parts: Sequence[Tensor]) -> Tensor:
-    """Parts (N_i, ...) one below the other; where they have different sizes, the smaller get zeros at their ends."""
+    """Concatenates parts (N_i, ...) along the first dimension; smaller ones are padded with zeros in the others."""
     size = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
     filled = []
     for part in parts:

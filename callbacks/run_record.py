@@ -1,8 +1,9 @@
-"""``run.json`` and ``processor.json``: what a run was, what came out, and what using its model needs."""
+"""``run.json`` and ``processor.json``: a run's settings and results, and what its model needs in use."""
 
 import json
 import os
 import platform
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -16,14 +17,15 @@ from callbacks.epoch_lines import step_of
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.throughput import Throughput
 from common.data_protocol import data_attribute
+from common.messages import note
 
 
 class RunRecord(Callback):
     """Keeps ``run.json`` of the run folder (``trainer.default_root_dir``) up to date.
 
-    It says: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
-    failed), seconds of training over all resumes (by the clock, and of the processor), samples a second and the latest
-    metrics. The time and the ending of a metrics.csv that is used again are looked after here too.
+    It holds: recipe, command, commit, versions, seed, device, number of parameters, status (running, finished, stopped,
+    failed), seconds of training over all resumes (wall-clock and CPU), samples per second and the
+    latest metrics. For a resumed run this callback also tells metrics.csv which rows to drop.
 
     Args:
         recipe: Name of the recipe; the command line fills it in.
@@ -34,13 +36,13 @@ class RunRecord(Callback):
         self.recipe = recipe
         self.command = command
         self.seconds = 0.0
-        self.cpu_seconds = 0.0  # of all threads of the first process: what a busy machine does not change
+        self.cpu_seconds = 0.0  # of all threads of the first process: independent of other load on the machine
         self.started = 0.0
         self.cpu_started = 0.0
         self.logged: dict[str, Any] = {}  # before the end of the epoch
         self.row: dict[str, float] = {}
         self.validated: int | None = None  # the step of the last validation of this fit
-        self.finished = False
+        self.began = self.finished = False  # training, in this fit
 
     def state_dict(self) -> dict[str, Any]:
         wall = time.monotonic() - self.started if self.started else 0.0
@@ -50,16 +52,20 @@ class RunRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.cpu_seconds = state_dict["seconds"], state_dict.get("cpu_seconds", 0.0)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        self.began = self.began and stage != "fit"
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started, self.cpu_started = time.monotonic(), time.process_time()
-        self.validated, self.finished = None, False
+        self.validated, self.began, self.finished = None, True, False
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
                 logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
         processor: dict[str, Any] = data_attribute(trainer, "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            if processor:
-                write_json(Path(trainer.default_root_dir) / "processor.json", processor)
+            path = Path(trainer.default_root_dir) / "processor.json"
+            if processor and not (trainer.ckpt_path and path.is_file()):  # a run's weights are of its own vocabulary
+                write_json(path, processor)
             self.write(trainer, pl_module, status="running")
 
     def on_train_batch_end(
@@ -69,7 +75,7 @@ class RunRecord(Callback):
             self.logged = dict(trainer.logged_metrics)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Lightning writes an epoch's row after its checkpoint: a kill in between must not lose the row."""
+        """Saves the epoch's row: Lightning writes it after the checkpoint, and a kill in between must not lose it."""
         epochs: Any = trainer.fit_loop.epoch_progress.current
         if trainer.training and epochs.processed > epochs.completed:
             new = {k: v for k, v in trainer.logged_metrics.items() if self.logged.get(k) is not v}
@@ -78,18 +84,27 @@ class RunRecord(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self.row = checkpoint.get("epoch_row", {})
+        if trainer.state.fn != "fit":  # a test belongs to the step of its weights; Lightning would log it at step 0
+            loops: dict[str, Any] = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.state_dict", {})
+            trainer.fit_loop.epoch_loop._batches_that_stepped = loops.get("_batches_that_stepped", 0)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.load_state_dict(self.state_dict())
         self.started = 0.0
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.began and trainer.ckpt_path:
+            note(
+                f"{trainer.default_root_dir} is done: epoch {trainer.current_epoch} of {trainer.max_epochs}, step "
+                f"{trainer.global_step}. A larger --trainer.max_epochs (or --trainer.max_steps) goes on"
+            )
+            return
         self.write(trainer, pl_module, status="finished", report=True)
         self.finished = True
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        if self.finished and trainer.state.fn == "fit":
-            return  # what came after the fit does not undo it
+        if trainer.state.fn != "fit" or self.finished or not self.began:
+            return  # what came after the fit does not undo it, and a refused command leaves the run as it was
         stopped = isinstance(exception, SystemExit | KeyboardInterrupt)
         self.write(trainer, pl_module, status="stopped" if stopped else "failed")
 
@@ -129,11 +144,14 @@ class RunRecord(Callback):
         old["metrics"] = old.get("metrics", {}) | metrics
         write_json(path, old | facts)
         if report:
-            tell(trainer, metrics, old, step_of(self.validated, trainer) if trainer.state.fn == "fit" else "")
+            fitted = trainer.state.fn == "fit"
+            tell(trainer, metrics, old, step_of(self.validated, trainer) if fitted else rows_of(trainer))
+            if fitted and self.command:
+                print(f"  {how_to_test(self.recipe, trainer.default_root_dir)}")
 
 
 def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], when: str = "") -> None:
-    """The last lines of a command: the numbers, the speed, and where to look."""
+    """Prints the last lines of a command: the metrics, the speed, and the files of the run."""
     folder = Path(trainer.default_root_dir)
     numbers = "  ".join(
         f"{name} {value:.4f}" for name, value in sorted(metrics.items()) if not name.startswith("time/")
@@ -149,8 +167,21 @@ def tell(trainer: Trainer, metrics: dict[str, float], record: dict[str, Any], wh
             print(f"  {folder / name}")
 
 
+def how_to_test(recipe: str, folder: str) -> str:
+    """The command that tests this run and no other one."""
+    name = "" if recipe.startswith("own/") else f"{recipe} "  # of a file of one's own, which may lie anywhere
+    return f"dive test {name}--run {shlex.quote(folder)}"
+
+
+def rows_of(trainer: Trainer) -> str:
+    """How many rows were validated or tested, where that was the whole split and the split is in memory."""
+    split, limit = ("test", trainer.limit_test_batches) if trainer.testing else ("val", trainer.limit_val_batches)
+    tensors = data_attribute(trainer, "splits", {}).get(split)
+    return f"  ({len(tensors[0]):,} rows)" if tensors and limit == 1.0 and isinstance(limit, float) else ""
+
+
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes by rename, so that a reader never sees half a file."""
+    """Writes to a temporary file and renames it, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""How fast it trains: samples a second over all processes, loading included, validation and saving left out."""
+"""Training speed: samples per second over all processes, loading included, validation and saving excluded."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ class Throughput(Callback):
     """Logs ``time/samples_per_second`` of each epoch.
 
     The clock runs from the end of one batch to the end of the next, so that the first batch after a pause counts
-    neither as time nor as samples. On a GPU the steps are queued; over an epoch the queue's length does not matter.
+    neither as time nor as samples. On a GPU steps are queued; over a whole epoch the queue does not matter.
     """
 
     def __init__(self) -> None:

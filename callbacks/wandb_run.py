@@ -1,7 +1,7 @@
 """What Weights & Biases gets besides the metrics: the whole config, the version of the code, the best checkpoint.
 
 Pictures go there through ``callbacks/pictures/figures.py``. Everything works offline (``WANDB_MODE=offline``, later
-``wandb sync``). A resumed run keeps its id, which lies in ``wandb.json`` of the run's folder.
+``wandb sync``). A resumed run keeps its id, which is in ``wandb.json`` of the run's folder.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ class WandbRun(Callback):
     """Uploads config and versions when training starts, and ``best.ckpt`` as an artifact when it ends.
 
     Args:
-        checkpoint: False keeps the weights at home.
+        checkpoint: False uploads no weights.
     """
 
     def __init__(self, checkpoint: bool = True) -> None:
@@ -45,7 +45,7 @@ class WandbRun(Callback):
             run.log_artifact(artifact, aliases=["best", "latest"])
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Closes the run: the next one of this process is another."""
+        """Closes the run, so that the next fit in this process begins another one."""
         for run in runs(trainer):
             run.finish()
 

@@ -1,6 +1,6 @@
-"""What callbacks, tasks and scripts may know of a datamodule: the attributes of ``DataProtocol``, and no others.
+"""The attributes of a datamodule that callbacks, tasks and scripts may read: those of ``DataProtocol``, and no others.
 
-A datamodule has those that make sense for its data. Who reads one says what holds where it is absent:
+A datamodule has those that make sense for its data. Code that reads one passes a default for where it is absent:
 
     names = data_attribute(trainer, "class_names")
     length = data_attribute(trainer, "characters_per_token", {}).get("test")
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DataProtocol(Protocol):
-    """The attributes by which a datamodule is known. None of them must be there, but those that are mean this."""
+    """The attributes that a datamodule may have. None of them is required; one that is there has this meaning."""
 
     # -- data in memory ---------------------------------------------------------------------------------------------
     #: Tensors with the same first dimension by split (``train``, ``val``, ``test``, ``predict``), the target last.
@@ -26,7 +26,7 @@ class DataProtocol(Protocol):
     setup: Callable[[str], None]
     #: What a batch goes through before the network sees it.
     transform: "Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]"
-    #: Chance and a simple baseline for data of its own kind, each with ``what`` it is and its ``metrics``.
+    #: Chance and a simple baseline for this kind of data, each with ``what`` (its description) and its ``metrics``.
     baselines: Callable[[], dict[str, dict[str, Any]]]
     #: Sizes that only the files know, from the constructor's arguments; static, called before the model is built.
     infer: Callable[..., dict[str, Any]]
@@ -44,7 +44,7 @@ class DataProtocol(Protocol):
     load_processor: Callable[[dict[str, Any]], None]
     #: One name for each row of the predict split.
     predict_names: list[str] | None
-    #: The cells of the table to predict, by column: written back beside the predictions.
+    #: The cells of the table to predict, by column: ``predictions.csv`` repeats them beside the predictions.
     predict_cells: dict[str, list[Any]]
     #: ``in_units(name, values)``: what a model predicts under a name, in the units of the target.
     in_units: "Callable[[str, Tensor], Tensor]"
@@ -55,30 +55,36 @@ class DataProtocol(Protocol):
     #: Mean and standard deviation of the training targets.
     target_mean: float
     target_std: float
+    #: How many of the target's units one is, where the datamodule standardizes the target.
+    scale: float
+    #: The target's unit, such as ppm.
+    unit: str
     #: The columns of a table, and how each becomes numbers.
     columns: list[Any] | None
     #: Samples a second (Hz) of a sound.
     sample_rate: int
-    #: The kernel (1, 1, K, K) that made the data: what a learned one is compared with.
+    #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
     kernel: "Tensor"
-    #: Inputs (N, ...) of the distribution that is met in use, without labels.
+    #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 
     # -- texts ------------------------------------------------------------------------------------------------------
-    #: The token of each id, of texts with a class.
+    #: The token of each id, for texts with a class.
     vocabulary: list[str] | None
-    #: Between texts and ids, of language models: ``tokens``, ``encode``, ``decode``.
+    #: Between texts and ids, for language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
+    #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams.
+    partition: str
     #: The file that ``tokenizer`` came from; empty where it was made from the training text.
     tokenizer_file: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
-    #: Between source texts and ids, of pairs of texts.
+    #: Between source texts and ids, for pairs of texts.
     source_tokenizer: Any
-    #: The tokens that a text may have.
+    #: The largest number of tokens in a text.
     max_length: int
     #: What a text goes through before it is cut into tokens.
-    normalise: Callable[[str], str]
+    normalize: Callable[[str], str]
     #: Texts as ids (N, S), padded, and their lengths (N,).
     encode_source: "Callable[[Sequence[str]], tuple[Tensor, Tensor]]"
     #: Ids (B, L) as texts, each up to its end.

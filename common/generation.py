@@ -1,7 +1,7 @@
-"""The one door through which a model makes things: texts, translations, pictures, transcripts, actions.
+"""The interface of models that generate: texts, translations, pictures, transcripts, actions.
 
-A LightningModule that makes something has ``generate``, as ``Generates`` describes it. ``dive generate`` and the web
-pages call it and know no class. Its keyword-only parameters are the options of ``dive generate`` for a run of this
+A LightningModule that generates has the method ``generate`` of ``Generates``. ``dive generate`` and the web pages call
+it, whatever the class. Its keyword-only parameters are the options of ``dive generate`` for a run of this
 model: their names, types, defaults and what the docstring's ``Args:`` say.
 """
 
@@ -12,13 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True)
 class Output:
-    """A piece of what a model makes.
+    """A piece of generated output.
 
     Args:
         row: The number of the sample that it belongs to, from 0.
         text: What comes after the text of this row so far; a label or score of its own line ends in a newline.
-        image: A finished picture, as ``PIL.Image`` has it.
-        name: What a picture's file is called, without ending.
+        image: A finished picture, a ``PIL.Image``.
+        name: The file name of a picture, without extension.
     """
 
     row: int
@@ -29,10 +29,10 @@ class Output:
 
 @runtime_checkable
 class Generates(Protocol):
-    """A model that makes something out of prompts, with what its datamodule knows (vocabulary, sizes)."""
+    """A model that generates from prompts, using its datamodule (vocabulary, sizes)."""
 
     def generate(self, data: Any, prompts: Sequence[str], **options: Any) -> Iterator[Output]:
-        """Yields the pieces as they are made. Raises ``UserError`` for a prompt or an option that cannot be used.
+        """Yields the pieces as they are generated. Raises ``UserError`` for a prompt or an option that cannot be used.
 
         Args:
             data: The datamodule, with the run's ``processor.json`` loaded.

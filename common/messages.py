@@ -1,4 +1,4 @@
-"""What the program says to its user: errors in one line, notes, suggestions. Every package may import it.
+"""Messages to the user: errors in one line, notes, suggestions. Every package may import this file.
 
 Any exception with an integer ``exit_code`` is shown as one line, and ends ``dive`` with that code.
 """
@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 
 class UserError(ValueError):
-    """Something the user can put right, in the command, a config or the data. Its text names the file or key and the
+    """An error that the user can correct, in the command, a config or the data. Its text names the file or key and the
     remedy.
     """
 
@@ -30,13 +30,13 @@ def is_first_process() -> bool:
 
 
 def note(message: str) -> None:
-    """Tells the user something in one line on stderr, once for all processes."""
+    """Prints a message for the user in one line on stderr, once for all processes."""
     if is_first_process():
         print(f"note: {message}", file=sys.stderr, flush=True)
 
 
 def leave_lost_terminal() -> None:
-    """Points stdout and stderr to nowhere where they were a terminal that is closed: writing there is an error."""
+    """Redirects stdout and stderr to the null device if their terminal was closed: writing there would fail."""
     for stream in (1, 2):
         try:
             os.write(stream, b"")

@@ -1,12 +1,12 @@
-"""What every datamodule shares: the fast in-memory loader, its place in the epoch, its division among ranks.
+"""The base of all datamodules: a fast in-memory loader with its position in the epoch and its division among ranks.
 
 Data that fits in memory is loaded once as compact tensors (uint8 images, int32 tokens) and batched by index, a whole
 batch at a time: no Python per sample, no worker processes. Conversion to float and augmentation happen on the batch, on
-the device (``transform`` and ``augment``). ``make bench`` measures what that is worth.
+the device (``transform`` and ``augment``). ``make bench`` measures the gain.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,20 +14,21 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
 
 
 class TensorLoader:
-    """Batches of tensors by index. Shuffling is seeded, divided among ranks and resumable in the middle of an epoch.
+    """Batches of tensors by index. Shuffling is seeded, divided among ranks and resumable within an epoch.
 
     Args:
         tensors: Tensors with the same first dimension; a batch is a tuple of their rows.
         batch_size: Rows in one rank's batch. The last batch may be smaller.
-        shuffle: A new order each epoch, the same on all ranks: the training form. An epoch then takes
+        shuffle: A new order each epoch, the same on all ranks, for training. An epoch then takes
             ``n - n % world`` rows, so that all ranks have equal batches at every step and the mean of the ranks'
             gradients is the gradient of the whole batch; at most ``world - 1`` rows wait for the next epoch. Without
             it every row is visited once, by exactly one rank.
         seed: Seed of the order.
-        rank, world: This process and the number of processes.
+        rank, world: Number of this process, and the number of processes.
         pin_memory: Copy each batch to page-locked memory, from which a GPU reads without waiting.
     """
 
@@ -48,11 +49,12 @@ class TensorLoader:
         self.rank, self.world = rank, world
         self.pin_memory = pin_memory
         self.epoch = 0
+        self.one_order = False  # each epoch as the first: to overfit some batches on purpose
         self.batch = 0  # batches of this epoch that were handed out
 
     @property
     def sampler(self) -> "TensorLoader":
-        """Lightning calls ``loader.sampler.set_epoch`` and looks for both names."""
+        """The loader itself: Lightning calls ``loader.sampler.set_epoch`` and looks for both names."""
         return self  # a property: an attribute would be a cycle, which keeps tensors and workers until collected
 
     batch_sampler = sampler
@@ -67,12 +69,15 @@ class TensorLoader:
         if epoch != self.epoch:
             self.epoch, self.batch = epoch, 0
 
+    def generator(self) -> torch.Generator:
+        """Draws the order of the epoch."""
+        return torch.Generator().manual_seed((self.seed << 20) + (0 if self.one_order else self.epoch))
+
     def _order(self) -> Tensor:
         n = len(self.tensors[0])
         if not self.shuffle:
             return torch.arange(self.rank, n, self.world)
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
-        return torch.randperm(n, generator=generator)[: n - n % self.world][self.rank :: self.world]
+        return torch.randperm(n, generator=self.generator())[: n - n % self.world][self.rank :: self.world]
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = self._order()
@@ -84,18 +89,23 @@ class TensorLoader:
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 
     def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self)}
+        return {"epoch": self.epoch, "batch": self.batch, "batches": len(self), "rows": len(self.tensors[0])}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on at the saved place: Lightning calls it for a checkpoint out of the middle of an epoch.
+        """Continues at the saved position: Lightning calls it for a checkpoint from within an epoch.
 
         Raises:
-            UserError: The epoch has another number of batches than the run's had.
+            UserError: The epoch has another number of batches, or of rows, than the run's had.
         """
         if state.get("batches", len(self)) != len(self):
             raise UserError(
-                f"the checkpoint is from the middle of an epoch of {state['batches']} batches, now an epoch has "
-                f"{len(self)}: go on with the batch size and the number of processes of then"
+                f"the checkpoint is from within an epoch of {state['batches']} batches, now an epoch has {len(self)}: "
+                "continue with the batch size and the number of processes of that run"
+            )
+        if state.get("rows", rows := len(self.tensors[0])) != rows:
+            raise UserError(
+                f"the checkpoint is from the middle of an epoch of {state['rows']} rows, now it has {rows}: go on with "
+                "the data of then until the epoch ends"
             )
         self.epoch, self.batch = state["epoch"], state["batch"]
 
@@ -105,17 +115,17 @@ class TensorDataModule(LightningDataModule):
     ``transform`` and ``augment``.
 
     Sizes that a model must know (``num_classes``, ``in_channels``, ``image_size``, ``num_features``) are constructor
-    arguments of the subclass and stand in its ``links``: the command line gives them to the model's arguments of the
-    same name.
+    arguments of the subclass and listed in its ``links``: the command line passes them to the model's arguments of
+    the same name.
 
     Args:
         batch_size: Rows in one process's training batch.
         eval_batch_size: Rows in one process's evaluation batch; 0 means four times ``batch_size``.
     """
 
-    #: Constructor arguments that a model takes over by name; a subclass states its own.
+    #: Constructor arguments that the command line passes to the model's arguments of the same name.
     links: tuple[str, ...] = ()
-    #: What a class index means, where the data says so; used in pictures and predictions.
+    #: The name of each class, where the data has names; used in pictures and predictions.
     class_names: list[str] | None = None
     #: One name for each row of the predict split (a file's name, a row's number); written beside its prediction.
     predict_names: list[str] | None = None
@@ -130,21 +140,21 @@ class TensorDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or 4 * batch_size
         self.splits: dict[str, tuple[Tensor, ...]] = {}
+        self.remembered: dict[str, Any] = {}  # of the splits, for a later resume
+        self.of_run = False  # whether the class names are those of the run that trained the model
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        """Returns the splits that ``stage`` (fit, validate, test, predict) needs, each under its own name: ``train``,
-        ``val``, ``test`` or ``predict``; more are welcome and kept. The last tensor of each but predict is the target.
-        """
+        """The splits that ``stage`` needs, by name: train, val, test, predict, perhaps more. The target stands last."""
         raise NotImplementedError
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What every batch goes through, on the device: conversion to float, normalisation."""
+        """Transforms every batch on the device: conversion to float, normalization."""
         return batch
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """What training batches alone go through, after ``transform``, on the device."""
+        """Augments training batches on the device, after ``transform``."""
         return batch
 
     def processor(self) -> dict[str, Any]:
@@ -153,27 +163,28 @@ class TensorDataModule(LightningDataModule):
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         """Takes back what ``processor`` returned in the run that trained the model."""
-        self.class_names = processor.get("class_names", self.class_names)
+        names, own = processor.get("class_names"), self.class_names
+        if names and own and names != own:
+            say_other_classes(type(self).__name__, names, own)
+        self.of_run, self.class_names = bool(names), names or own
+
+    def content(self) -> Mapping[str, Split]:
+        """What a run remembers of the splits (``datamodules/data_digest.py``); names of files that are not read yet."""
+        return self.splits
 
     def state_dict(self) -> dict[str, Any]:
-        """Saved with a checkpoint: how many rows each split has."""
-        return {"rows": {name: len(tensors[0]) for name, tensors in self.splits.items()}}
+        """Saved with a checkpoint: what is remembered of the data."""
+        if not self.remembered and self.splits:
+            self.remembered = remember(self.content(), self.processor())
+        return self.remembered
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuses to go on training on other data: neither order nor place in the epoch would mean the same rows.
-
-        Raises:
-            UserError: A split has another number of rows than when the checkpoint was saved.
-        """
-        if self.trainer is None or self.trainer.state.fn != "fit":
-            return
-        for name, rows in state_dict.get("rows", {}).items():
-            now = len(self.splits[name][0]) if name in self.splits and name in ("train", "val") else rows
-            if now != rows:
-                raise UserError(
-                    f"the {name} split of {type(self).__name__} has {now} rows, the run began with {rows}: "
-                    "the data changed. Bring back the data of then, or start a new run"
-                )
+        """Refuses to go on training on other data (``UserError``): order and place would not mean the same rows."""
+        verb = self.trainer.state.fn if self.trainer is not None and "splits" in state_dict else None
+        if verb == "fit":
+            refuse_other_data(type(self).__name__, state_dict, self.content(), self.processor())
+        elif verb == "test":
+            say_other_data(type(self).__name__, state_dict, self.content(), "test")
 
     # -- Lightning ------------------------------------------------------------------------------------------------
 
@@ -181,7 +192,12 @@ class TensorDataModule(LightningDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[stage]
         if all(name in self.splits for name in needed):
             return
+        names = self.class_names
         self.splits.update(self.load(stage))
+        self.remembered = {}
+        if self.of_run and names != self.class_names:
+            say_other_classes(type(self).__name__, names, self.class_names)
+            self.class_names = names
         world = self._rank_and_world()[1]
         for name in needed:
             rows = len(self.splits[name][0])
@@ -195,15 +211,12 @@ class TensorDataModule(LightningDataModule):
         num_classes: int = getattr(self, "num_classes", 0)
         for name in ("train", "val", "test") if num_classes else ():
             y = self.splits[name][-1] if name in self.splits else None
-            if y is None or y.ndim != 1 or len(y) == 0:
+            if y is None or y.ndim != 1 or not len(y):
                 continue
             low, high = int(y.min()), int(y.max())
             if low < 0 or high >= num_classes:
-                bad = low if low < 0 else high
-                raise UserError(
-                    f"label {bad} in the {name} split, but data.num_classes is {num_classes}: "
-                    f"labels must be 0 to {num_classes - 1}"
-                )
+                found = f"label {low if low < 0 else high} in the {name} split, but data.num_classes is {num_classes}"
+                raise UserError(f"{found}: labels must be 0 to {num_classes - 1}")
 
     def _rank_and_world(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -215,7 +228,12 @@ class TensorDataModule(LightningDataModule):
         return TensorLoader(self.splits[split], size, shuffle, global_seed(), rank, world, pin_memory=cuda)
 
     def train_dataloader(self) -> TensorLoader:
-        return self._loader("train", shuffle=True)
+        return self.for_training(self._loader("train", shuffle=True))
+
+    def for_training(self, loader: TensorLoader) -> TensorLoader:
+        """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
+        loader.one_order = bool(getattr(self.trainer, "overfit_batches", 0))
+        return loader
 
     def val_dataloader(self) -> TensorLoader:
         return self._loader("val")
@@ -228,59 +246,12 @@ class TensorDataModule(LightningDataModule):
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         batch = self.transform(batch)
-        return self.augment(batch) if self.trainer is not None and self.trainer.training else batch
+        if self.trainer is None:
+            return batch
+        batch = self.augment(batch) if self.trainer.training else batch
+        return self.trainer.precision_plugin.convert_input(batch)  # 64-true, bf16-true: to the type of the model
 
 
 def global_seed() -> int:
     """The seed given to ``seed_everything``, 0 without one."""
     return int(os.environ.get("PL_GLOBAL_SEED", 0))
-
-
-def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool = True) -> tuple[Tensor, ...]:
-    """Disjoint random row numbers for splits of the given sizes, with the same share of every class in each.
-
-    Args:
-        y: Labels (N,), or anything of length N where ``stratify`` is False.
-        sizes: Rows of each split; the first split takes what is left when its size is 0.
-        seed: The split is fixed by it and does not depend on the global seed.
-    """
-    from sklearn.model_selection import train_test_split
-
-    rest, parts = torch.arange(len(y)), []
-    for size in reversed(list(sizes)[1:]):
-        keep, part = train_test_split(
-            rest.numpy(), test_size=size, random_state=seed, stratify=y[rest].numpy() if stratify else None
-        )
-        rest = torch.from_numpy(keep)
-        parts.append(torch.from_numpy(part))
-    first = rest[: sizes[0]] if sizes[0] else rest
-    return (first, *reversed(parts))
-
-
-def split_shares(y: Tensor, val_share: float, test_share: float, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Row numbers of train, val and test, sorted: the shares of every class, at least one row where a share is not 0.
-
-    For a person's own data, where a class may have three rows. The caller refuses classes with fewer rows than splits.
-
-    Args:
-        y: Labels (N,); all zeros where there are no classes.
-        val_share, test_share: Between 0 and 1.
-        seed: The split is fixed by it and does not depend on the global seed.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    parts: tuple[list[Tensor], ...] = ([], [], [])
-    for label in y.unique():
-        rows = (y == label).nonzero().flatten()
-        rows = rows[torch.randperm(len(rows), generator=generator)]
-        val, test = (max(1, round(share * len(rows))) if share else 0 for share in (val_share, test_share))
-        while val + test >= len(rows) and max(val, test) > 1:  # rounding may take all of a small class
-            val, test = (val - 1, test) if val >= test else (val, test - 1)
-        for part, piece in zip(parts, rows.split([len(rows) - val - test, val, test]), strict=True):
-            part.append(piece)
-    train, held, tested = (torch.cat(part).sort().values for part in parts)
-    return train, held, tested
-
-
-def data_root() -> str:
-    """Where public data sets are kept: ``$DIVE_DATA``, by default ``~/.cache/dive``."""
-    return os.environ.get("DIVE_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "dive")

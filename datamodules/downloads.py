@@ -1,8 +1,7 @@
-"""Public files: fetched once over https, checked by sha256 after the download, put in place by one rename, unpacked
-safely.
+"""Public files: downloaded once over https, checked by sha256, put in place by one rename, unpacked safely.
 
 ``pooch`` does the transfer, the checksum and the atomic rename (it downloads to a temporary file in the same folder). A
-file that is already in place is used as it is, so a cluster without network is served by copying files there.
+file that is already in place is used as it is, so on a cluster without network it is enough to copy the files there.
 """
 
 import errno
@@ -17,13 +16,17 @@ from pathlib import Path
 import pooch
 
 from common.messages import UserError
-from datamodules.base import data_root
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # faults that no other address would cure
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # errors for which another address would not help
+
+
+def data_root() -> str:
+    """Where public data sets are kept: ``$DIVE_DATA``, by default ``~/.cache/dive``."""
+    return os.environ.get("DIVE_DATA") or os.path.join(os.path.expanduser("~"), ".cache", "dive")
 
 
 def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
-    """Returns the local file ``$DIVE_DATA/path``, downloaded from the first address that answers if it is not there.
+    """Returns the local file ``$DIVE_DATA/path``, downloaded from the first address that works if it is not there.
 
     Args:
         urls: One address or several mirrors, https.
@@ -31,7 +34,7 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
         path: Where the file belongs, relative to ``$DIVE_DATA``.
 
     Raises:
-        UserError: No address answered, or the digest differs.
+        UserError: No address worked, or the digest differs.
     """
     target = Path(data_root()) / path
     if target.is_file():
@@ -45,11 +48,11 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
             pooch.get_logger().setLevel("WARNING")
             pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=target.name, path=target.parent)
             return target
-        except Exception as error:  # requests, urllib3 and pooch raise a dozen kinds; each means: try the next address
+        except Exception as error:  # requests, urllib3 and pooch raise many kinds; each means: try the next address
             if getattr(error, "errno", None) in DISK:
                 raise UserError(f"cannot write {target}: {os.strerror(error.errno)}") from None  # type: ignore[attr-defined]
             wrong = "hash" in str(error)
-            reasons.append("its checksum is wrong" if wrong else f"no answer ({type(error).__name__})")
+            reasons.append("its checksum is wrong" if wrong else f"no response ({type(error).__name__})")
     raise UserError(
         f"cannot download {urls[-1]}: {reasons[-1]}. Without network, put the file at {target} "
         "(DIVE_DATA sets the folder)"
@@ -58,7 +61,7 @@ def fetch(urls: str | list[str], sha256: str, path: str) -> Path:
 
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpacks a zip or tar into ``folder`` and returns it. Nothing is written outside of ``folder``, and each file
-    appears there whole: a kill in the middle leaves a folder ``.unpacking-*`` and no half a file.
+    appears there complete: a kill leaves a folder ``.unpacking-*``, never half a file.
 
     Raises:
         UserError: A member would leave the folder, the archive is damaged, or the disk is full.
@@ -92,4 +95,4 @@ def unpack_into(archive: Path, folder: Path) -> None:
             package.extractall(folder)
     else:
         with tarfile.open(archive) as package:
-            package.extractall(folder, filter="data")  # refuses absolute and climbing paths, links and devices
+            package.extractall(folder, filter="data")  # refuses absolute paths, paths with .., links and devices

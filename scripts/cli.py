@@ -40,9 +40,9 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and no trace
     try:
         with ending_on_signals(at_once=True):  # until a command begins its work, which ends as it must
-            code = dispatch(argv)
+            done = dispatch(argv)
         sys.stdout.flush()
-        return code
+        return done
     except BrokenPipeError:  # `dive list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -86,7 +86,8 @@ def dispatch(argv: list[str]) -> int:
     if verb in LIGHTNING and help.wanted(rest):
         return help.show(verb, rest)
     if verb in LIGHTNING:
-        from scripts.front.arguments import add_working_directory, resolve
+        from scripts.front.arguments import resolve
+        from scripts.front.working_directory import add_working_directory
 
         add_working_directory()
         command = resolve(verb, rest)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -48,9 +49,9 @@ class TaskBattery:
         quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
         return Trainer(default_root_dir=folder, enable_checkpointing=False, **(quiet | settings))
 
-    def fit_one_batch(self, folder: Path, model: LightningModule, steps: int) -> Trainer:
+    def fit_one_batch(self, folder: Path, model: LightningModule, steps: int, *callbacks: Callback) -> Trainer:
         batch = self.batch()
-        trainer = self.trainer(folder, max_steps=steps, max_epochs=-1)
+        trainer = self.trainer(folder, max_steps=steps, max_epochs=-1, callbacks=list(callbacks))
         trainer.fit(model, DataLoader([batch], batch_size=None))
         return trainer
 
@@ -64,7 +65,8 @@ class TaskBattery:
         assert not silent
 
     def test_overfits_one_batch(self, tmp_path: Path) -> None:
-        trainer = self.fit_one_batch(tmp_path, self.model(), self.overfit_steps)
+        learnt = EarlyStopping("train/loss", patience=self.overfit_steps, stopping_threshold=self.overfit_loss)
+        trainer = self.fit_one_batch(tmp_path, self.model(), self.overfit_steps, learnt)
         assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
 
     def test_evaluation_is_deterministic(self) -> None:
@@ -104,12 +106,18 @@ class ClassifierBattery(TaskBattery):
         predicted = self.model().eval().predict_step(self.batch(), 0)
         torch.testing.assert_close(predicted["probabilities"].sum(1), torch.ones(len(self.batch()[0])))
 
-    def test_soft_targets_of_certain_classes_give_the_same_loss(self) -> None:
-        model, (x, y) = self.model().eval(), self.batch()
-        logits = model(x)
-        soft = torch.nn.functional.one_hot(y, logits.shape[1]).float()
-        loss = torch.nn.functional.cross_entropy
-        torch.testing.assert_close(loss(logits, soft), loss(logits, y))
+    def test_loss_is_the_cross_entropy_of_classes_and_of_distributions(self, tmp_path: Path) -> None:
+        """Of a training step and of a test, each against the formula, which the task has no part in."""
+        model, (x, y) = self.model(), self.batch()
+        classes: int = model.hparams["num_classes"]
+        certain = torch.nn.functional.one_hot(y, classes).float()
+        model.eval()
+        log_p = self.outputs(model, (x, y)).detach().log_softmax(1)
+        for target, distribution in ((y, certain), (soft := 0.7 * certain + 0.3 / classes, soft)):
+            loss = DataLoader([(x, target)], batch_size=None)  # type: ignore[arg-type]
+            (found,) = self.trainer(tmp_path).test(model, loss, verbose=False)
+            expected = -(distribution * log_p).sum(1).mean()
+            torch.testing.assert_close(torch.tensor(found["test/loss"]), expected, rtol=1e-4, atol=1e-6)
 
 
 class RegressorBattery(TaskBattery):

@@ -1,7 +1,11 @@
-"""One thread, no network logger, runs in a temporary folder; a test over five CPU-seconds must be marked slow."""
+"""One thread, no network logger, runs in a temporary folder; a test over five CPU-seconds must be marked slow, and the
+tests of a topic together stay under forty.
+"""
 
 import os
+import re
 import time
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,11 +14,16 @@ import torch
 from threadpoolctl import threadpool_limits
 
 import scripts.front.lightning_cli  # noqa: F401  the five seconds of importing Lightning belong to no single test
+from scripts.front.recipes import CONFIGS, PRESETS
 
 os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)  # two workers with two threads each are up to 60 times slower
 threadpool_limits(1)  # the same for NumPy's and SciPy's linear algebra
-CPU_SECONDS = 5.0
+CPU_SECONDS = 5.0  # of a test
+TOPIC_SECONDS = 40.0  # of all quick tests of a topic, so that twenty topics stay under twelve minutes on two cores
+SECONDS_OF_A_SLOW_TEST = 7200  # others have pyproject.toml's: both only end what hangs
+BEGAN = pytest.StashKey[float]()
+spent: Counter[str] = Counter()  # CPU-seconds of each topic
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +33,11 @@ def own_runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DIVE_RUN_DIR", raising=False)
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     torch.manual_seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[BEGAN] = time.process_time()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,8 +59,13 @@ def fail_missing_extra(report: pytest.TestReport | pytest.CollectReport) -> None
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Notes a test's CPU-seconds with its last report: those of this process, and of others that the test recorded."""
     report = yield
     fail_missing_extra(report)
+    if report.when == "teardown":
+        own = time.process_time() - item.stash[BEGAN]
+        others = sum(float(value) for name, value in item.user_properties if name == "cpu_seconds")  # type: ignore[arg-type]
+        report.user_properties.append(("cpu_seconds_in_all", own + others))
     return report
 
 
@@ -65,3 +84,48 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="DIVE_DATA names no folder of public files"))
         if item.get_closest_marker("slow") and "slow" not in (config.option.markexpr or ""):
             item.add_marker(pytest.mark.skip(reason="slow: run by make test-all"))
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(SECONDS_OF_A_SLOW_TEST))
+
+
+# -- the budget of a topic ------------------------------------------------------------------------------------------
+
+
+def topic_of(test: str) -> str | None:
+    """``cnn`` of tests/lit_models/cnn/... and of a test whose parameter, a recipe or a check, begins with ``cnn/``."""
+    found = re.match(r"tests/lit_models/(\w+)/", test) or re.search(r"\[(\w+)/", test)
+    return found[1] if found and found[1] not in PRESETS and (CONFIGS / found[1]).is_dir() else None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In the process that prints, also for tests that ran in others: the report brings its seconds along."""
+    topic = topic_of(report.nodeid)
+    if topic and not {"slow", "public"} & set(report.keywords):
+        spent[topic] += sum(float(value) for name, value in report.user_properties if name == "cpu_seconds_in_all")  # type: ignore[arg-type,misc]
+
+
+def over_budget() -> dict[str, float]:
+    """The topics that took too long, with their CPU-seconds. None where the machine had twice as much to do as it has
+    cores: work then costs up to twice the CPU-seconds.
+    """
+    if os.getloadavg()[1] > 2 * (os.cpu_count() or 1):
+        return {}
+    return {topic: seconds for topic, seconds in spent.items() if seconds > TOPIC_SECONDS}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if spent:
+        text = ", ".join(f"{topic} {seconds:.0f}" for topic, seconds in spent.most_common())
+        terminalreporter.write_line(f"CPU-seconds of each topic's quick tests, at most {TOPIC_SECONDS:.0f}: {text}")
+    for topic, seconds in over_budget().items():
+        terminalreporter.write_line(
+            f"FAILED the budget of {topic}: {seconds:.1f} CPU-seconds. --durations=20 shows the longest tests: "
+            "make them smaller, give a recipe `small:` in its header, or mark what is rarely needed slow",
+            red=True,
+        )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput") and over_budget():
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

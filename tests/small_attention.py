@@ -11,7 +11,9 @@ class SmallAttention(LitGPT):
     """Two layers of two heads over six tokens."""
 
     def __init__(self) -> None:
-        super().__init__(11, seq_len=6, hidden_size=8, num_layers=2, num_heads=2, dropout=0.0, optimizer=ADAM)
+        super().__init__(
+            vocab_size=11, seq_len=6, hidden_size=8, num_layers=2, num_heads=2, dropout=0.0, optimizer=ADAM
+        )
 
 
 def tokens() -> Tensor:

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,89 +15,99 @@ import yaml
 from scripts.front.arguments import resolve
 from scripts.front.lightning_cli import DiveCLI
 from scripts.front.links import declared_links
-from scripts.front.recipes import CONFIGS, PRESETS, all_recipes, find_recipe
-from tests.not_at_hand import NOT_AT_HAND
+from scripts.front.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
+from tests.presets import EACH_RECIPE
+from tests.recipes import build, params, run_all_verbs, small
 
-RECIPES = all_recipes()
-NAMES = [r.name for r in RECIPES]
-OFFLINE = [r.name for r in RECIPES if r.offline]
-ONLINE = [r.name for r in RECIPES if not r.offline and r.name not in NOT_AT_HAND]
-#: The book's own recipes on small pieces of public data need a smaller validation split.
-PIECES = {
-    "FashionMNIST": ["--data.val_size", "100"],
-    "CIFAR10": ["--data.val_size", "500"],
-    "FraEng": ["--data.train_size", "400"],
-    "Multi30k": ["--data.max_length", "8", "--data.tokenizer", "space"],
+RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
+OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
+#: What a header may say (CONTRIBUTING describes each).
+KEYS = {
+    *("plan", "section", "data", "folds", "threshold", "ablation", "book"),
+    *("small", "needs", "deterministic", "two processes", "presets", "export"),
 }
-#: The columns of a file decide how wide these models are: they are built only where it lies.
-WITH_FILE = dict.fromkeys(("linear/linear_regression_house_prices", "mlp/house_prices_kaggle"), pytest.mark.realdata)
-#: A batch of a recipe takes a network of images most of a test's budget, one of 224 pixels all of it; an untrained
-#: translator writes to the last token, and a large batch of that takes a minute.
-EIGHT = ["--data.batch_size", "8", "--data.eval_batch_size", "8"]
-SMALL_BATCHES = {"cnn": EIGHT, "rnn": EIGHT, "attention": EIGHT}
 
 
-def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
-    """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
-    monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes
-    command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
-    monkeypatch.setattr(sys, "argv", ["dive", "fit", *command.args])
-    command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
-    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
-    return DiveCLI(command, run=False)
+# -- headers --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_header_says_what_it_is(name: str) -> None:
-    recipe = find_recipe(name)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_header_says_what_it_is(recipe: Recipe) -> None:
     assert recipe.title
     for key in ("plan", "section", "data"):
-        assert recipe.header.get(key), f"{name}: the header has no {key}"
+        assert recipe.header.get(key), f"the header has no {key}"
     if recipe.offline:
-        assert recipe.threshold, f"{name}: an offline recipe states a number (threshold: metric >= value)"
-        assert recipe.header.get("ablation"), f"{name}: an offline recipe names an ablation that misses it"
+        assert recipe.threshold, "an offline recipe states a number (threshold: metric >= value)"
+        assert recipe.header.get("ablation"), "an offline recipe names an ablation that misses it"
+        assert "needs" not in recipe.header, "an offline recipe needs no files"
     else:
-        assert recipe.header.get("book"), f"{name}: a recipe on public data names the book's number, or says not stated"
+        assert recipe.header.get("book"), "a recipe on public data names the book's number, or says not stated"
+        assert recipe.header.get("needs"), "a recipe on public data names the files under DIVE_DATA that it needs"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_config_never_writes_the_target_of_a_link(name: str) -> None:
-    model = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"]
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_header_says_nothing_that_nobody_reads(recipe: Recipe) -> None:
+    assert set(recipe.header) <= KEYS
+    for key in ("ablation", "small", "deterministic"):
+        words = shlex.split(recipe.header.get(key, ""))
+        assert all(word.startswith("--") for word in words[::2]), f"{key} is options and their values"
+        assert len(words) % 2 == 0
+    for preset, reason in recipe.exempt_presets.items():
+        assert preset in EACH_RECIPE and reason, "presets: NAME: why the recipe does not run with it; NAME: ..."
+
+
+def test_a_line_that_is_set_in_goes_on_with_the_value_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.front.recipes.CONFIGS", tmp_path)
+    (tmp_path / "a.yaml").write_text(
+        "# A title: its second half\n# data: here,\n#   there: offline\n# two processes: why not\nmodel:\n# plan: 3\n"
+    )
+    recipe = read_recipe(tmp_path / "a.yaml")
+    assert recipe.title == "A title: its second half"
+    assert recipe.header == {"data": "here, there: offline", "two processes": "why not"}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_config_never_writes_the_target_of_a_link(recipe: Recipe) -> None:
+    model = yaml.safe_load(recipe.path.read_text())["model"]
     assert not set(model.get("init_args", {})) & declared_links()
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=WITH_FILE.get(n, ())) for n in NAMES])
-def test_config_survives_a_dump(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    cli = build(name, monkeypatch, tmp_path)
-    text = cli.parser.dump(cli.config, skip_unset=True)
-    again = cli.parser.parse_string(text)
-    assert cli.parser.dump(again, skip_unset=True) == text
+# -- parsing --------------------------------------------------------------------------------------------------------
 
 
-def run_all_verbs(cli: DiveCLI) -> None:
-    trainer, model, data = cli.trainer, cli.model, cli.datamodule
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    trainer.fit(model, datamodule=data)
-    assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
-    metrics: dict[str, Any] = {**trainer.validate(model, datamodule=data, verbose=False)[0]}
-    metrics |= trainer.test(model, datamodule=data, verbose=False)[0]
-    assert metrics and all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
-    assert trainer.predict(model, datamodule=data)
+class ParserAlone(DiveCLI):
+    """The command's parser, without objects."""
+
+    def instantiate_classes(self) -> None:
+        pass
+
+    after_instantiate_classes = before_instantiate_classes = instantiate_classes
 
 
-@pytest.mark.parametrize("name", OFFLINE)
-def test_offline_recipe_runs_one_batch_of_each_verb(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    run_all_verbs(build(name, monkeypatch, tmp_path, *SMALL_BATCHES.get(name.split("/")[0], [])))
+@cache
+def parser() -> Any:
+    """The parser of all recipes: making it takes as long as parsing one."""
+    command = resolve("fit", ["cnn/lenet"])
+    command.verb, command.recipe = "", ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dive", *command.args])
+        return ParserAlone(command, run=False).parser
 
 
-@pytest.mark.realdata
-@pytest.mark.parametrize("name", ONLINE)
-def test_recipe_on_public_data_runs_one_batch_of_each_verb(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    data = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["data"]["class_path"].rsplit(".", 1)[1]
-    small = [*PIECES.get(data, []), *SMALL_BATCHES.get(name.split("/")[0], [])]
-    run_all_verbs(build(name, monkeypatch, tmp_path, *small))
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_config_survives_a_dump(recipe: Recipe) -> None:
+    config = parser().parse_args(resolve("fit", [recipe.name]).args)
+    text = parser().dump(config, skip_unset=True)
+    again = parser().parse_string(text)
+    assert parser().dump(again, skip_unset=True) == text
+
+
+# -- running --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", params())
+def test_recipe_runs_one_batch_of_each_verb(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run_all_verbs(build(recipe.name, monkeypatch, tmp_path, *small(recipe)))
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.relative_to(CONFIGS).as_posix())

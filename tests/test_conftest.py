@@ -1,12 +1,14 @@
 """The rules of the test run itself, shown on small test runs of their own."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["pytester"]
 CONFTEST = Path(__file__).with_name("conftest.py").read_text()
-MARKERS = "[pytest]\nmarkers =\n    slow\n    realdata\n"
+MARKERS = "[pytest]\nmarkers =\n    slow\n    realdata\n    public\n"
 
 
 def outcomes(pytester: pytest.Pytester, test: str, *options: str) -> dict[str, int]:
@@ -52,3 +54,50 @@ def test_real_data_is_used_where_it_lies(
     assert outcomes(pytester, test) == {"skipped": 1}
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
     assert outcomes(pytester, test) == {"passed": 1}
+
+
+# -- the budget of a topic ------------------------------------------------------------------------------------------
+
+#: Two tests of recipes, by their ids; each says that another process took 21 CPU-seconds for it.
+HEAVY = """
+    import pytest
+
+    @pytest.mark.parametrize("recipe", ["cnn/lenet", {second}])
+    def test_recipe(recipe, record_property):
+        record_property("cpu_seconds", 21)
+"""
+
+
+@pytest.fixture
+def heavy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """Runs the two tests on a machine with a load of so much."""
+
+    def run(second: str, *options: str, load: float = 1.0) -> pytest.RunResult:
+        monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+        pytester.makeini(MARKERS)
+        pytester.makeconftest(CONFTEST)
+        pytester.makepyfile(HEAVY.format(second=second))
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+
+    return run
+
+
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_a_topic_may_not_take_long(options: list[str], heavy: Callable[..., pytest.RunResult]) -> None:
+    """Its tests are added up over the processes that ran them."""
+    result = heavy('"cnn/resnet"', *options)
+    assert result.ret == 1 and result.parseoutcomes() == {"passed": 2}
+    result.stdout.fnmatch_lines(["FAILED the budget of cnn: 42.* CPU-seconds*"])
+
+
+def test_a_busy_machine_fails_no_topic(heavy: Callable[..., pytest.RunResult]) -> None:
+    result = heavy('"cnn/resnet"', load=1000.0)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["CPU-seconds of each topic's quick tests, at most 40: *cnn 42*"])
+
+
+@pytest.mark.parametrize("second", ['"mlp/mlp"', '"trainer/ddp"', 'pytest.param("cnn/vgg", marks=pytest.mark.public)'])
+def test_another_topics_and_public_recipes_do_not_count(second: str, heavy: Callable[..., pytest.RunResult]) -> None:
+    result = heavy(second)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["CPU-seconds of each topic's quick tests, at most 40: *cnn 21*"])

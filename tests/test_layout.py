@@ -1,9 +1,16 @@
 """The rules of the house that can be read off the files: mirrors, imports, lengths, packages."""
 
 import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from docstring_parser import ParseError
+from docstring_parser.google import parse
 
 from scripts.front.plan import topics
 
@@ -109,11 +116,112 @@ def test_a_file_opens_with_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
 
 
+def documented(thing: Any) -> set[str]:
+    """The names under ``Args:`` in a docstring, with the stars of ``**kwargs``."""
+    params = parse(inspect.cleandoc(getattr(thing, "__doc__", None) or "")).params
+    return {name for p in params if p.args[0] == "param" for name in p.arg_name.split(", ")}
+
+
+def arguments(thing: Any) -> set[str]:
+    """The names of a function's or class's arguments, with the stars of ``*args`` and ``**kwargs``."""
+    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    if inspect.isclass(thing) and issubclass(thing, BaseException):
+        return set()
+    return {stars.get(p.kind, "") + p.name for p in inspect.signature(thing).parameters.values()}
+
+
+def public_things(module: Any) -> Iterator[tuple[str, Any]]:
+    """The public functions and classes that a module defines, and the public methods of these classes."""
+    for name, thing in vars(module).items():
+        own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
+        if own and (inspect.isclass(thing) or inspect.isfunction(thing)):
+            yield name, thing
+            if inspect.isclass(thing):
+                methods = ((n, inspect.unwrap(getattr(m, "__func__", m))) for n, m in vars(thing).items())
+                yield from ((f"{name}.{n}", m) for n, m in methods if inspect.isfunction(m) and not n.startswith("_"))
+
+
+def docstring_faults(path: Path) -> list[str]:
+    """What is wrong in the docstrings of a file, a line each."""
+    module = importlib.import_module(name_of(path).removesuffix(".py").replace("/", "."))
+    text = re.sub(r"(`+)[^`]+\1", "", module.__doc__ or "")
+    faults = [f"a command is not on an indented line: {line}" for line in text.splitlines() if lost_command(line)]
+    for name, thing in public_things(module):
+        try:
+            unknown = documented(thing) - arguments(thing) - {"**task"}  # of a leaf, whose signature lists them all
+        except ParseError as error:
+            faults.append(f"{name}: {error}")
+            continue
+        faults += [f"{name} has no argument {argument!r}" for argument in sorted(unknown)]
+        if inspect.isclass(thing) and path.relative_to(ROOT).parts[0] != "scripts":
+            faults += [f"{name} does not document {argument}" for argument in undocumented(thing)]
+    return faults
+
+
+def lost_command(line: str) -> bool:
+    """Whether a line has a command that is not at its beginning, after spaces.
+
+    ``ruff format`` takes the spaces away where all lines after the first one have them: end such a docstring with a
+    sentence.
+    """
+    return bool(re.search(r"\bdive [a-z]+ [a-z]+/[a-z]+", line)) and not re.match(r" +dive ", line)
+
+
+def undocumented(thing: type) -> list[str]:
+    """Keyword arguments that neither a class, nor a base, nor its network documents."""
+    origin = next(klass for klass in thing.__mro__ if "__init__" in vars(klass))
+    if origin.__module__.split(".")[0] not in CODE:
+        return []
+    known = set().union(*(documented(klass) for klass in (*thing.__mro__, thing.__init__)))  # type: ignore[misc]
+    return sorted(name for name in arguments(thing) if not name.startswith("*") and name not in known)
+
+
+def test_a_broken_docstring_is_seen() -> None:
+    def split(path: str) -> None:
+        """Reads.
+
+        Args:
+            path: The file, or
+            several of them.
+        """
+
+    def renamed(path: str) -> None:
+        """Reads.
+
+        Args:
+            file, path: The file.
+        """
+
+    class Reader:
+        def __init__(self, path: str, size: int = 0) -> None:
+            """Args: none."""
+
+    Reader.__module__ = "common.x"
+    with pytest.raises(ParseError):
+        documented(split)
+    assert documented(renamed) - arguments(renamed) == {"file"}
+    assert undocumented(Reader) == ["path", "size"]
+    assert lost_command("looks where dive fit rnn/bahdanau") and lost_command("dive fit rnn/gru")
+    assert not lost_command("    dive fit rnn/gru")
+
+
+@pytest.mark.parametrize("path", [p for p in sources(*CODE) if p.name != "__init__.py"], ids=name_of)
+def test_docstrings_name_the_real_arguments(path: Path) -> None:
+    assert not docstring_faults(path)
+
+
 def test_every_folder_of_code_is_a_package() -> None:
     """Setuptools finds packages by their ``__init__.py``; an empty one alone holds nothing worth a folder."""
     for folder in {p.parent for p in sources(*CODE)}:
         assert (folder / "__init__.py").is_file(), name_of(folder)
         assert [p for p in folder.rglob("*.py") if p.name != "__init__.py"], f"{name_of(folder)} is empty"
+
+
+def test_nothing_waits_to_be_written() -> None:
+    """What `dive new --topic` leaves to be written says TODO."""
+    written = [*sources(*CODE, "tests"), *(ROOT / "configs").rglob("*.yaml"), *(ROOT / "docs").glob("*.md")]
+    mark = "TODO" + ":"
+    assert not [name_of(path) for path in written if mark in path.read_text() and path.stem not in ("new", "test_new")]
 
 
 def test_the_other_lightning_is_never_imported() -> None:

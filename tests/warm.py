@@ -17,7 +17,7 @@ from typing import Any
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.preloaded"])
-SECONDS = 180.0  # until a process is taken for hanging, on a machine that others use too
+SECONDS = 300.0  # until a process is taken for hanging, on a machine that others use too
 
 
 def start(

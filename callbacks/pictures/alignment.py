@@ -46,7 +46,7 @@ class Alignment(TestPicture):
 
 
 def draw_alignment(pictures: list[tuple[list[str], list[str], np.ndarray]]) -> Figure:
-    """One square of weights for each text: source words across, generated words down, dark is much."""
+    """One panel of weights per text: source words across, generated words down; darker is larger."""
     columns = min(3, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = new_figure(4.5 * columns, 4 * rows)
@@ -62,5 +62,5 @@ def draw_alignment(pictures: list[tuple[list[str], list[str], np.ndarray]]) -> F
 
 
 def plain(word: str) -> str:
-    """A token as a label: a space is shown, and signs that matplotlib reads as formulas are not."""
+    """A token as an axis label: a space becomes visible, and dollar signs are escaped (matplotlib's formulas)."""
     return word.replace("$", r"\$").replace("\n", "\\n") if word.strip() else repr(word)

@@ -21,7 +21,7 @@ class AttentionRollout(TestPicture):
     """Draws the first test images x (B, C, H, W) in [0, 1] with the rollout of the class token, the first token.
 
     Args:
-        num_images: How many.
+        num_images: Number of images.
     """
 
     name = "rollout"
@@ -42,9 +42,9 @@ class AttentionRollout(TestPicture):
 
 
 def rollout(weights: list[Tensor]) -> Tensor:
-    """What flows from each token of the input to each of the output, over layers of weights (B, H, T, T) -> (B, T, T).
+    """The attention of output to input tokens, accumulated over layers of weights (B, H, T, T) -> (B, T, T).
 
-    A layer passes half of a token on as it is (its residual connection) and half through the mean of its heads.
+    Each layer counts half for its residual connection and half for the mean of its heads.
     """
     flow = torch.eye(weights[0].shape[-1]).expand(len(weights[0]), -1, -1)
     for layer in weights:
@@ -53,7 +53,7 @@ def rollout(weights: list[Tensor]) -> Tensor:
 
 
 def draw_rollout(images: Tensor, flow: Tensor, labels: list[int], names: list[str] | None) -> Figure:
-    """Draws images (B, C, S, S) and beside each the fraction of every patch in the class token, from flow (B, T, T)."""
+    """Draws images (B, C, S, S), each beside the weights of its patches in the class token, from flow (B, T, T)."""
     side = round((flow.shape[-1] - 1) ** 0.5)
     seen = flow[:, 0, 1:].reshape(-1, 1, side, side)  # the class token's row, without itself
     seen = seen / seen.amax((2, 3), keepdim=True)

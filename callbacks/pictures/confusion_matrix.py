@@ -55,8 +55,8 @@ def draw_confusion(found: Rows, names: list[str] | None) -> Figure:
     """Draws ``counts`` (K, K), rows the truth, shaded by their fraction of the row, beside the errors' images.
 
     Args:
-        found: ``counts``, and of the errors ``truth``, ``prediction`` and, where the inputs are images, ``image``.
-        names: Of the classes.
+        found: ``counts``, and for the errors ``truth``, ``prediction`` and, where the inputs are images, ``image``.
+        names: Names of the classes.
     """
     counts, images = found["counts"], found.get("image")
     k = len(counts)

@@ -15,7 +15,11 @@ HIDDEN = {"step", "epoch"}
 
 
 class Curves(Picture):
-    """Draws at the end of a fit, and during it at most every ``seconds``."""
+    """Draws at the end of a fit, and during it at most every ``seconds``.
+
+    Args:
+        seconds: Least time between two drawings during the fit.
+    """
 
     name = "curves"
 
@@ -31,10 +35,11 @@ class Curves(Picture):
         self.update(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        self.update(trainer)
+        if trainer.training:  # not where the fit was refused, or another command failed
+            self.update(trainer)
 
     def update(self, trainer: Trainer) -> None:
-        """Draws what is in the file by now."""
+        """Draws the rows that the file has so far."""
         if trainer.is_global_zero and not is_trial(trainer):
             for logger in trainer.loggers:
                 logger.save()
@@ -46,7 +51,7 @@ class Curves(Picture):
 
 
 def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
-    """One panel for each quantity (the part of the name after the stage), one line for each stage."""
+    """One panel per quantity (the part of the name after the stage), one line per stage."""
     names = sorted({name for row in rows for name in row} - HIDDEN, key=place)
     names = [name for name in names if not name.startswith("test/")]
     panels: dict[str, list[str]] = {}

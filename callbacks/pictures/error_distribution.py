@@ -1,4 +1,4 @@
-"""``errors.png``: the share of networks of each family with at most a given error, and the best designs."""
+"""``errors.png``: the fraction of networks of each family with at most a given error, and the best designs."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from callbacks.pictures.picture import Picture
 class ErrorDistribution(Picture):
     """Draws a module's ``errors`` (a tensor of errors for each family) after a test, and after each validation.
 
-    ``designs``, where the module has it, holds for each family and network the depths, widths and group widths.
+    ``designs``, where the module has it, holds the depths, widths and group widths of each network, by family.
     """
 
     name = "errors"
@@ -36,12 +36,13 @@ def draw_errors(errors: dict[str, Tensor], designs: dict[str, Any]) -> Figure:
     left, right = figure.subplots(1, 2)
     for space, values in errors.items():
         ordered = values.detach().cpu().sort().values
-        share = torch.arange(1, len(ordered) + 1) / len(ordered)
-        left.step(ordered.numpy(), share.numpy(), where="post", label=f"{space}: median {float(values.median()):.3f}")
+        fraction = torch.arange(1, len(ordered) + 1) / len(ordered)
+        label = f"{space}: median {float(values.median()):.3f}"
+        left.step(ordered.numpy(), fraction.numpy(), where="post", label=label)
         if space in designs:
             growth = [widths[-1] / widths[0] for _, widths, _ in designs[space]]
             right.scatter(growth, values.detach().cpu().numpy(), s=14, label=space)
-    left.set(xlabel="error", ylabel="share of networks with at most this error", ylim=(0, 1.02))
+    left.set(xlabel="error", ylabel="fraction of networks with at most this error", ylim=(0, 1.02))
     right.set(xlabel="last width / first width", ylabel="error", xscale="log")
     left.legend()
     if designs:

@@ -1,4 +1,4 @@
-"""``feature_maps.png``: what each layer makes of the first test sample."""
+"""``feature_maps.png``: the output of each layer for the first test sample."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ class FeatureMaps(TestPicture):
     """Draws the maps of every layer with kernels for one sample of the test batches ``(x, ...)``.
 
     Args:
-        num_maps: Maps of a layer, its first ones.
-        sample: Which sample of the test split.
+        num_maps: Number of maps drawn per layer, from its first.
+        sample: Row number of the sample in the test split.
     """
 
     name = "feature_maps"
@@ -42,7 +42,7 @@ class FeatureMaps(TestPicture):
 
 
 def draw_maps(rows: dict[str, Tensor], num_maps: int) -> Figure:
-    """One row a layer, maps (C, H, W) each scaled to its own range."""
+    """One row per layer; each map of (C, H, W) is scaled to its own range."""
     columns = max(min(len(maps), num_maps) for maps in rows.values())
     figure = new_figure(1.3 * columns + 1, 1.35 * len(rows))
     grid = figure.subplots(len(rows), columns, squeeze=False)

@@ -1,4 +1,4 @@
-"""Pictures go to two places: a PNG in the run folder, and the loggers that can show images."""
+"""Where pictures go: a PNG in the run folder, and the loggers that can show images."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An off-screen figure, in inches. No pyplot: nothing global is kept, and no display is needed."""
+    """An off-screen figure, sizes in inches. Without pyplot, which keeps global state and may need a display."""
     figure = Figure(figsize=(width, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     return figure
 
 
 def show(trainer: Trainer, figure: Figure, name: str) -> Path:
-    """Writes ``name``.png into the run folder and gives it to TensorBoard and W&B. Call it on rank 0 alone."""
+    """Writes ``name``.png into the run folder and gives it to TensorBoard and W&B. Call it on rank 0 only."""
     path = Path(trainer.default_root_dir) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -1,4 +1,4 @@
-"""``curve.png``: a regression of one feature, drawn over its training points, and what its predictions look at."""
+"""``curve.png``: a regression of one feature, drawn over its training points, and its attention weights."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from common.data_protocol import data_attribute
 
 class FittedCurve(TestPicture):
     """Collects the test batches ``(x (B, 1), y)`` with ``outputs["prediction"]`` and, where a model gives them,
-    ``outputs["weights"]`` (B, K), its attention to the K training points, in the order of the datamodule's
+    ``outputs["weights"]`` (B, K), its attention weights on the K training points, in the order of the datamodule's
     ``splits["train"]``.
     """
 
@@ -34,7 +34,7 @@ class FittedCurve(TestPicture):
 
 
 def draw_curve(found: dict[str, Tensor], train: tuple[Tensor, ...] | None) -> Figure:
-    """Draws the test points, the prediction and the training points; beside them the weights, both sides sorted."""
+    """Draws the test points, the prediction and the training points; beside them the weights, both sorted by x."""
     weights = found.get("weights")
     figure = new_figure(11 if weights is not None else 6, 4.5)
     grid = figure.subplots(1, 2 if weights is not None else 1, squeeze=False)[0]

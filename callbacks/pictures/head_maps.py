@@ -1,4 +1,4 @@
-"""``heads.png``: what each head of each layer looks at, for one test sample, with the words at the axes."""
+"""``heads.png``: the attention weights of each head of each layer for one test sample, with the words at the axes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
 from common.data_protocol import data_attribute
 
-MOST_WORDS = 48  # more labels than this are no longer read
+MOST_WORDS = 48  # more labels than this cannot be read
 
 
 class HeadMaps(TestPicture):
@@ -22,8 +22,8 @@ class HeadMaps(TestPicture):
     source_length, target_in, target_out)``, ``tokenizer.tokens`` for a batch ``(tokens, targets)``.
 
     Args:
-        row: Which row of the split.
-        max_tokens: A batch ``(tokens, targets)`` is cut to so many tokens.
+        row: Row number in the test split.
+        max_tokens: Largest number of tokens drawn for a batch ``(tokens, targets)``.
     """
 
     name = "heads"
@@ -66,10 +66,10 @@ def trim(rows: Rows, max_tokens: int) -> Rows:
 
 
 def draw_heads(weights: dict[str, Tensor], words: dict[str, list[str]]) -> Figure:
-    """Draws weights (H, Q, K) of each attention: a query's row of keys, darker where it looks.
+    """Draws the weights (H, Q, K) of each attention: a row per query, a column per key, darker for larger weights.
 
     ``words`` names the positions of ``source`` and ``target``: the queries of a module in a ``decoder`` are the
-    target's, and so are its keys, unless it looks at the ``memory``.
+    target's, and so are its keys, unless it is a ``cross_attention``.
     """
     columns = max(len(w) for w in weights.values())
     figure = new_figure(2.6 * columns + 1, 2.6 * len(weights) + 0.5)
@@ -82,7 +82,11 @@ def draw_heads(weights: dict[str, Tensor], words: dict[str, list[str]]) -> Figur
             ax.imshow(heads[head].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
             decoder = "decoder" in name
             label(ax.set_yticks, words.get("target" if decoder else "source", []))
-            label(ax.set_xticks, words.get("target" if decoder and "memory" not in name else "source", []), rotation=90)
+            label(
+                ax.set_xticks,
+                words.get("target" if decoder and "cross_attention" not in name else "source", []),
+                rotation=90,
+            )
             if head == 0:
                 ax.set_ylabel(name.removeprefix("net."), fontsize="x-small")
     return figure

@@ -15,7 +15,7 @@ MOST = 32  # kernels in a picture
 
 class Kernels(FitPicture):
     """Images' kernels (O, C, kH, kW) are drawn as pictures, in color for three channels; kernels over time (O, C, K)
-    by their spectra, sorted by the frequency that they answer to most (``datamodule.sample_rate`` in Hz).
+    by their spectra, sorted by peak frequency (``datamodule.sample_rate`` in Hz).
     """
 
     name = "kernels"
@@ -36,7 +36,7 @@ class Kernels(FitPicture):
 
 
 def first_kernels(net: nn.Module) -> Tensor | None:
-    """The first parameter of three or four dimensions, as it is now; whole, where processes share it out."""
+    """The current value of the first parameter with three or four dimensions; gathered, if it is sharded."""
     for parameter in net.parameters():
         if parameter.ndim in (3, 4):
             whole: Any = parameter.detach()
@@ -45,7 +45,7 @@ def first_kernels(net: nn.Module) -> Tensor | None:
 
 
 def draw_kernels(rows: dict[str, Tensor]) -> Figure:
-    """Kernels (O, C, kH, kW), one row of the figure each; gray ones on a common scale, with their numbers if few."""
+    """Kernels (O, C, kH, kW), one figure row each; gray ones on a common scale, with their values if few."""
     columns = min(MOST, max(len(kernels) for kernels in rows.values()))
     if columns == 1:  # a single kernel: side by side
         figure = new_figure(2.6 * len(rows), 2.8)
@@ -77,5 +77,7 @@ def draw_spectra(rows: dict[str, Tensor], sample_rate: float) -> Figure:
         spectra = spectra[spectra.argmax(1).argsort()]
         spectra = spectra / spectra.amax(1, keepdim=True).clamp(min=1e-12)
         ax.imshow(spectra.numpy(), aspect="auto", cmap="magma", extent=(0, sample_rate / 2, len(spectra), 0))
-        ax.set(title=name, xlabel="frequency" + (" in Hz" if sample_rate > 1 else ""), ylabel="kernel, by its peak")
+        ax.set(
+            title=name, xlabel="frequency" + (" in Hz" if sample_rate > 1 else ""), ylabel="kernel, by peak frequency"
+        )
     return figure

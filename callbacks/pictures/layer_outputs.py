@@ -1,4 +1,4 @@
-"""The outputs of a network's layers on a batch, for pictures: those that have kernels, in the order of use."""
+"""The outputs of a network's layers with kernels on a batch, in the order of use, for pictures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def has_kernels(module: nn.Module) -> bool:
-    """A layer with a kernel of its own: a parameter of three or more dimensions, or a fixed one of two."""
+    """Whether a layer has a kernel: a parameter of three or more dimensions, or a fixed buffer of two."""
     own = [p.ndim - 1 for p in module.parameters(recurse=False)] + [b.ndim for b in module.buffers(recurse=False)]
     return max(own, default=0) >= 2
 

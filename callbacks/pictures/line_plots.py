@@ -1,11 +1,11 @@
-"""``<name>.png``: lines and points that a module computes about itself, one panel beside the other.
+"""``<name>.png``: lines and points that a module computes about itself, side by side.
 
-The module says what there is to see, the callback draws it: ``panels()`` returns a list of plain dicts,
+The module supplies the data and the callback draws it: ``panels()`` returns a list of plain dicts,
 
     {"title": "...", "xlabel": "...", "lines": {label: (x, y)}, "points": {label: (x, y)}, "log": True}
 
-of which only the title is needed; x and y are tensors (N,), ``log`` makes the vertical axis logarithmic, and ``ylim``
-(low, high) cuts it.
+of which only the title is required; x and y are tensors (N,), ``log`` makes the vertical axis logarithmic, and ``ylim``
+(low, high) limits it.
 """
 
 from typing import Any

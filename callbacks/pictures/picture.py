@@ -1,10 +1,10 @@
-"""What all pictures of a run share: collecting rows, bringing them together over processes, drawing on the first.
+"""The base of all pictures of a run: collects rows, gathers them over processes, draws on the first process.
 
-A picture says in two steps what there is to see:
+A picture is made in two steps:
 
 - ``look`` runs in **every** process, with the same rows. It may call the network, whose weights may be divided among
-  the processes. It returns what is to be drawn, None for nothing.
-- ``draw`` runs in the **first process alone**. It makes a figure of what ``look`` found and must not call the network,
+  the processes. It returns what to draw, None for nothing.
+- ``draw`` runs in the **first process only**. It makes a figure of what ``look`` found and must not call the network,
   a metric or anything else that waits for other processes (a collective): they are not there, and the run would hang.
   The same holds for every method of a model or of a datamodule that is called from there.
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from callbacks.pictures.figures import show
 from callbacks.ranks import concatenate, gather, interleave
 
-Rows = dict[str, Tensor]  # by name, each with one row a sample
+Rows = dict[str, Tensor]  # by name, each with one row per sample
 
 
 class Picture(Callback):
@@ -29,11 +29,11 @@ class Picture(Callback):
     name = ""
 
     def draw(self, trainer: Trainer, found: Any) -> Figure | None:
-        """Draws what ``look`` found; in the first process alone."""
+        """Draws what ``look`` returned; in the first process only."""
         raise NotImplementedError
 
     def finish(self, trainer: Trainer, found: Any | None) -> None:
-        """Draws and shows what was found, where this is the first process and there is something."""
+        """Draws and saves what was found, if there is something and this is the first process."""
         if found is None or not trainer.is_global_zero or is_trial(trainer):
             return
         figure = self.draw(trainer, found)
@@ -45,7 +45,7 @@ class FitPicture(Picture):
     """A picture that is drawn at the end of a fit."""
 
     def look(self, trainer: Trainer, pl_module: LightningModule) -> Any | None:
-        """What there is to draw; in every process."""
+        """Returns what to draw; in every process."""
         raise NotImplementedError
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -54,26 +54,26 @@ class FitPicture(Picture):
 
 
 class TestPicture(Picture):
-    """A picture of the test split, drawn when the test ends: of its first rows, of all, or of a sum over them."""
+    """A picture of the test split, drawn when the test ends: of its first rows, of all rows, or of a sum over them."""
 
-    #: Only so many rows from the beginning of the split are collected, however many processes share it; None for all.
+    #: Number of rows collected from the beginning of the split, over all processes together; None for all.
     max_rows: int | None = None
     kept: Rows | None = None
 
     def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows | None:
-        """What the picture needs of a batch, given what ``test_step`` returned; None where there is nothing for it."""
+        """What the picture needs of a batch and of what ``test_step`` returned for it; None for nothing."""
         raise NotImplementedError
 
     def merge(self, kept: Rows, new: Rows) -> Rows:
-        """What is kept of two batches that follow one another: their rows, unless a picture sums them up."""
+        """What is kept of two consecutive batches: their rows; a subclass may sum them instead."""
         return {name: concatenate([rows, new[name]]) for name, rows in kept.items()}
 
     def join(self, ranks: list[Rows]) -> Rows:
-        """What all processes kept: the rows in the order of the split, which deals them out in turn."""
+        """What all processes kept: the rows in the order of the split, which is distributed in turn."""
         return {name: interleave([rank[name] for rank in ranks])[: self.max_rows] for name in ranks[0]}
 
     def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Any | None:
-        """What there is to draw, by default the rows (on the CPU); in every process, with the same rows."""
+        """Returns what to draw, by default the rows (on the CPU); in every process, with the same rows."""
         return rows
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -112,5 +112,5 @@ class TestPicture(Picture):
 
 
 def is_trial(trainer: Trainer) -> bool:
-    """Whether this is ``fast_dev_run``, which leaves nothing behind."""
+    """Whether this is ``fast_dev_run``, which writes no files."""
     return bool(trainer.fast_dev_run)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""``receptive_field.png``: how the part of the image that a unit looks at grows from layer to layer, by its gradient.
+"""``receptive_field.png``: the receptive field of a unit in each layer, by its gradient.
 
 Luo et al. 2016, "Understanding the effective receptive field in deep convolutional neural networks".
 """
@@ -19,7 +19,7 @@ class ReceptiveField(TestPicture):
     """Draws, for every layer with kernels, the gradient of its middle unit with respect to the first test images.
 
     Args:
-        num_samples: Images over which the gradient's size is averaged.
+        num_samples: Images over which the absolute gradient is averaged.
     """
 
     name = "receptive_field"
@@ -38,7 +38,7 @@ class ReceptiveField(TestPicture):
 
 
 def input_gradients(net: torch.nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """For each layer the mean size (H, W) of its middle unit's gradient by x (B, C, H, W), channels summed."""
+    """By layer, the mean absolute gradient (H, W) of its middle unit by x (B, C, H, W), over samples and channels."""
     with torch.inference_mode(False), torch.enable_grad(), layer_outputs(net) as maps:
         x = x.clone().requires_grad_()
         net(x)
@@ -59,7 +59,7 @@ def extent(gradient: Tensor) -> tuple[int, int]:
 
 
 def draw_fields(gradients: dict[str, Tensor]) -> Figure:
-    """One panel a layer, in the order of use, each scaled to its own largest value."""
+    """One panel per layer, in the order of use, each scaled to its own largest value."""
     figure = new_figure(2.4 * len(gradients), 2.7)
     for ax, (name, gradient) in zip(
         figure.subplots(1, len(gradients), squeeze=False)[0], gradients.items(), strict=True

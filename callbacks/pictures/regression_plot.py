@@ -1,4 +1,4 @@
-"""``regression.png``: what was predicted against what was true, and how the errors are spread."""
+"""``regression.png``: predictions against true values, and the distribution of the errors."""
 
 from typing import Any
 

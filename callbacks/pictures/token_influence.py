@@ -1,7 +1,7 @@
-"""``tokens.png``: which words, or characters, of a few test texts the predicted class hangs on, by the gradient.
+"""``tokens.png``: the words, or characters, of a few test texts that the predicted class depends on, by the gradient.
 
 Simonyan, Vedaldi and Zisserman 2013, "Deep inside convolutional networks", for images; here the gradient of the
-predicted class's logit by each token's embedding, times the embedding: what taking the token away would do, to first
+predicted class's logit by each token's embedding, times the embedding: the effect of removing the token, to first
 order.
 """
 
@@ -16,7 +16,7 @@ from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
 from common.data_protocol import data_attribute
 
-Row = tuple[list[str], list[float], str]  # tokens, the influence of each, what was predicted
+Row = tuple[list[str], list[float], str]  # tokens, the influence of each, the predicted class
 
 
 class TokenInfluence(TestPicture):
@@ -25,7 +25,7 @@ class TokenInfluence(TestPicture):
     The tokens' names are ``datamodule.vocabulary``, the classes' ``datamodule.class_names``; token 0 is padding.
 
     Args:
-        num_texts: How many texts, spread evenly over the first 256 of the split.
+        num_texts: Number of texts, spread evenly over the first 256 of the split.
     """
 
     name = "tokens"
@@ -77,7 +77,7 @@ def token_influence(net: nn.Module, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def draw_tokens(rows: list[Row]) -> Figure:
-    """One line a text: its tokens, red where they speak for the predicted class and blue where against it."""
+    """One line per text: its tokens, red where they support the predicted class and blue where they oppose it."""
     longest = max(sum(len(token) + 1 for token in tokens) for tokens, _, _ in rows)
     figure = new_figure(min(16.0, 0.09 * longest + 3.5), 0.32 * len(rows) + 0.3)
     ax = figure.subplots()

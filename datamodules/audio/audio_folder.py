@@ -1,11 +1,11 @@
 """Your own sounds: a folder with one sub-folder a class, WAV files of any rate, length and number of channels.
 
     dive fit audio/mel_cnn --data AudioFolder --data.root birds
-    dive predict audio/mel_cnn --data.root new_sounds        any folder, no classes needed; birds may be gone by then
+    dive predict audio/mel_cnn --data.root new_sounds        any folder, no classes needed; birds is not read
 
-``birds/robin/*.wav, birds/wren/*.wav`` are split by ``val_share`` and ``test_share``, every class alike, always the
-same way. ``birds/{train,val,test}/robin/*.wav`` are used as they lie; a split without a folder is taken from train.
-Recordings of one bird, or one speaker, in two splits make the test too easy: give folders where that matters.
+``birds/robin/*.wav, birds/wren/*.wav`` are split by ``val_fraction`` and ``test_fraction``, stratified by class, always
+in the same way. Folders ``birds/{train,val,test}/robin/*.wav`` are used as splits; a split without a folder is taken
+from train. Recordings of one bird, or one speaker, in two splits make the test too easy: make folders in this case.
 """
 
 import os
@@ -22,20 +22,20 @@ from datamodules.audio.waveforms import Waveforms
 from datamodules.vision.class_folders import class_names_of, find_splits, label_files
 
 HIGHEST_RATE = 16_000  # Hz: what speech needs; give sample_rate for more
-LONGEST = 4.0  # seconds: what a small network trains on within minutes; give num_samples for more
-MOST_READ = 1_000  # to find rate and length; larger folders are sampled evenly
+LONGEST = 4.0  # seconds: a small network trains on it within minutes; give num_samples for more
+MOST_READ = 1_000  # headers read to find rate and length; larger folders are sampled evenly
 
 
 class AudioFolder(Waveforms):
     """Sounds x (B, num_samples) in [-1, 1] with the number y of their class folder in sorted order.
 
-    Each sound is read as one channel at ``sample_rate``; of a longer one the middle is kept, a shorter one gets zeros
-    on both sides. Files that cannot be read are left out with a warning.
+    Each sound is read as one channel at ``sample_rate``; a longer one is cut to its middle, a shorter one is padded
+    with zeros on both sides. Files that cannot be read are left out with a note.
 
     Args:
         root: The folder.
         num_classes, num_samples, sample_rate: 0 means as found in the files (``infer``).
-        val_share, test_share: Shares of every class where there is no val or test folder.
+        val_fraction, test_fraction: Fractions of every class where there is no val or test folder.
         **waveforms: See ``Waveforms``.
 
     Raises:
@@ -48,40 +48,42 @@ class AudioFolder(Waveforms):
         num_classes: int = 0,
         num_samples: int = 0,
         sample_rate: int = 0,
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         **waveforms: Any,
     ) -> None:
         if not (num_classes and num_samples and sample_rate):
             found = self.infer(root, num_classes, num_samples, sample_rate)
             num_classes, num_samples, sample_rate = (found[k] for k in ("num_classes", "num_samples", "sample_rate"))
         super().__init__(num_classes, num_samples, sample_rate, **waveforms)
-        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+            raise UserError(
+                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+            )
         self.root = root
-        self.val_share, self.test_share = val_share, test_share
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, num_samples: int = 0, sample_rate: int = 0) -> dict[str, int]:
-        """What the folder's names and the training sounds' headers say; what is given is kept.
+        """The sizes by the folders' names and the training sounds' headers; arguments that are not 0 are kept.
 
         ``num_classes`` is the number of class folders; ``sample_rate`` the most frequent rate, at most 16,000 Hz;
-        ``num_samples`` holds nine sounds of ten in full, at most four seconds.
+        ``num_samples`` is the length that 90 % of the sounds do not exceed, at most four seconds.
         """
         splits = find_splits(root, find_wavs, "sounds")
         classes = class_names_of(splits)
         files = [path for files in (splits.get("train") or splits["all"]).values() for path in files]
         files = files[:: -(-len(files) // MOST_READ)]
-        heads = []  # rate and seconds of each
+        headers = []  # rate and seconds of each
         for file in files:
             try:
-                heads.append(read_header(os.path.join(root, file)))
+                headers.append(read_header(os.path.join(root, file)))
             except (ValueError, OSError):
                 continue
-        if not heads:
+        if not headers:
             raise UserError(f"{root}: none of its {len(files)} WAV files can be read")
-        rate = sample_rate or min(HIGHEST_RATE, Counter(rate for rate, _ in heads).most_common(1)[0][0])
-        seconds = min(LONGEST, float(np.quantile([seconds for _, seconds in heads], 0.9)))
+        rate = sample_rate or min(HIGHEST_RATE, Counter(rate for rate, _ in headers).most_common(1)[0][0])
+        seconds = min(LONGEST, float(np.quantile([seconds for _, seconds in headers], 0.9)))
         return {
             "num_classes": num_classes or len(classes),
             "num_samples": num_samples or max(1, round(seconds * rate)),
@@ -95,28 +97,28 @@ class AudioFolder(Waveforms):
         if stage == "predict":
             names = find_wavs(self.root)
             if not names:
-                raise UserError(f"{self.root}: no sounds there")
+                raise UserError(f"{self.root} has no WAV files: give --data.root a folder of sounds")
             sounds, good = self._read(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
             return {"predict": (sounds[good],)}
         splits = find_splits(self.root, find_wavs, "sounds")
-        if self.class_names is None:  # else the run that trained the model said which class has which number
+        if self.class_names is None:  # else set by the run that trained the model
             self.class_names = class_names_of(splits)
             if len(self.class_names) != self.num_classes:
                 found = f"{self.root} has {len(self.class_names)} class folders"
-                raise UserError(f"{found}, but data.num_classes is {self.num_classes}")
-        known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage, "sounds")
+                raise UserError(f"{found}, but data.num_classes is {self.num_classes}: give it the same number")
+        known = label_files(self.root, splits, self.class_names, self.val_fraction, self.test_fraction, stage, "sounds")
         sounds, good = self._read([file for files, _ in known.values() for file in files])
         y = torch.cat([labels for _, labels in known.values()])
         for label in y.unique().tolist():
             if not good[y == label].any():
-                raise UserError(f"{self.root}: no sound of class {self.class_names[label]!r} can be read")
+                raise UserError(f"{self.root}: no sound of class {self.class_names[label]!r} can be read, replace them")
         sizes = [len(files) for files, _ in known.values()]
         parts = zip(known, sounds.split(sizes), y.split(sizes), good.split(sizes), strict=True)
         return {name: (x[keep], t[keep]) for name, x, t, keep in parts}
 
     def _read(self, files: list[str]) -> tuple[Tensor, Tensor]:
-        """Sounds (N, num_samples) int16, and which of them could be read (N,); says in one line which could not."""
+        """Sounds (N, num_samples) int16, and which of them could be read (N,); one note names those that could not."""
         sounds = torch.zeros(len(files), self.num_samples, dtype=torch.int16)
         reasons: dict[str, str] = {}
         for row, file in enumerate(files):
@@ -129,6 +131,6 @@ class AudioFolder(Waveforms):
             bad, why = next(iter(reasons.items()))
             what = f"{self.root}: {len(reasons)} of {len(files)} sounds cannot be read"
             if 2 * len(reasons) > len(files):
-                raise UserError(f"{what}, such as {bad} ({why})")
+                raise UserError(f"{what}, such as {bad} ({why}): replace them")
             note(f"{what} and are left out: {', '.join(list(reasons)[:3])}{', ...' if len(reasons) > 3 else ''}")
         return sounds, torch.tensor([file not in reasons for file in files])

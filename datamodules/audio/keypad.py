@@ -1,8 +1,8 @@
-"""Telephone keys in noise: a task whose right answer is known, since the frequencies are.
+"""Telephone keys in noise: a generated task whose best accuracy is known, since the frequencies are.
 
-ITU-T Q.23: a key sounds the tone of its row and that of its column. ITU-T Q.24 says what a receiver must accept: up to
-1.5 % off each frequency, and one tone louder than the other by some decibels. Both are drawn at random here, with the
-phases, the beginning and the end, and white noise is added, stronger than the tones.
+ITU-T Q.23: a key sounds the tone of its row and the tone of its column. ITU-T Q.24 says what a receiver must accept:
+frequencies up to 1.5 % off, and tones that differ by some decibels. Both deviations are drawn at random here, and so
+are the phases, the beginning and the end. White noise is added, stronger than the tones.
 """
 
 from typing import Any
@@ -22,13 +22,13 @@ KEYS = "123A456B789C*0#D"
 class Keypad(Waveforms):
     """The 16 keys as sounds x (B, num_samples), y (B,) the key's number in ``123A456B789C*0#D``.
 
-    The ceiling is about what ``detect`` reaches, which knows the frequencies: 0.99 of the test split at the default
-    noise.
+    The best possible accuracy is about that of ``detect``, which knows the frequencies: 0.99 on the test split at the
+    default noise.
 
     Args:
         num_classes, num_samples, sample_rate: 16 keys; a fifth of a second; the telephone's 8,000 Hz.
         snr: Power of the two tones over that of the noise while they sound, in decibels.
-        num_train, num_eval: Sounds of the training split, and of each of the other two, every key alike.
+        num_train, num_eval: Sounds of the training split, and of each of the other two; all keys are equally frequent.
         **waveforms: See ``Waveforms``.
     """
 
@@ -80,10 +80,10 @@ class Keypad(Waveforms):
 
 
 def detect(sounds: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The keys (N,) of sounds (N, T) by one who knows the frequencies: the row and the column with the most energy.
+    """The keys (N,) of sounds (N, T), detected by the known frequencies: the row and the column with the most energy.
 
-    The energy at a frequency is |sum over t of x[t] exp(-2 pi i f t)|^2, the largest over the 3 % that a key may be
-    off.
+    The energy at a frequency is |sum over t of x[t] exp(-2 pi i f t)|^2, the largest over the 3 % within which
+    a key's frequency lies.
     """
     time = np.arange(sounds.shape[1]) / sample_rate
     best = []

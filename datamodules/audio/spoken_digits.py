@@ -1,11 +1,11 @@
 """Free Spoken Digit Dataset: six speakers say the digits, up to fifty times each, at 8 kHz.
 
 Jackson et al., https://github.com/Jakobovski/free-spoken-digit-dataset, version 1.0.10, CC BY-SA 4.0. The layout is the
-published one, ``recordings/{digit}_{speaker}_{index}.wav``; any number of recordings of it will do.
+published one, ``recordings/{digit}_{speaker}_{index}.wav``; any subset of the recordings works.
 
-Two questions are asked of it, and they have different answers. The published split (indices 0 to 4 are the test) has
-every speaker on both sides: is this digit said again by a voice that is known? The split by speaker keeps whole voices
-for validation and test: is a digit understood from somebody who was never heard?
+There are two splits, which measure different things. The published split (indices 0 to 4 are the test) has recordings
+of every speaker in training and test: it measures recognition of known voices. The split by speaker holds out all
+recordings of some speakers for validation and test: it measures recognition of unknown voices.
 """
 
 import re
@@ -19,7 +19,7 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.audio.wav_files import fit_length, read_wav
 from datamodules.audio.waveforms import Waveforms
-from datamodules.base import data_root
+from datamodules.downloads import data_root
 
 HOME = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -30,10 +30,10 @@ class SpokenDigits(Waveforms):
     """Spoken digits x (B, num_samples) in [-1, 1], y (B,) the digit.
 
     Args:
-        split: ``speaker``: all recordings of the test speakers are the test, those of the validation speakers
-            validation. ``published``: indices 0 to 4 are the test; 5 to 7 validation.
-        test_speakers, val_speakers: Whose voices are held out, where the split is by speaker.
-        num_classes, num_samples, sample_rate: Ten digits; one second, of which most are the middle 0.4; 8,000 Hz.
+        split: ``speaker``: all recordings of the test speakers are the test, those of the validation speakers the
+            validation split. ``published``: indices 0 to 4 are the test, 5 to 7 validation.
+        test_speakers, val_speakers: Speakers that are held out, where the split is by speaker.
+        num_classes, num_samples, sample_rate: Ten digits; one second, mostly silent outside the middle 0.4; 8,000 Hz.
         **waveforms: See ``Waveforms``.
 
     Raises:
@@ -55,7 +55,7 @@ class SpokenDigits(Waveforms):
         self.test_speakers, self.val_speakers = tuple(test_speakers), tuple(val_speakers)
         self.class_names = [str(digit) for digit in range(10)]
         if both := set(self.test_speakers) & set(self.val_speakers):
-            raise UserError(f"data.test_speakers and data.val_speakers both name {sorted(both)[0]}")
+            raise UserError(f"data.test_speakers and data.val_speakers both name {sorted(both)[0]}: remove one")
 
     def part_of(self, speaker: str, index: int) -> str:
         """The split of a recording."""

@@ -1,6 +1,6 @@
-"""WAV files: reading any of them as one channel at one rate, and what their headers say.
+"""WAV files: reads any of them as one channel at one rate, and reads their headers.
 
-scipy reads PCM of 8 to 64 bits and floating point; other formats (MP3, FLAC, compressed WAV) are no WAV files to it.
+scipy reads PCM of 8 to 64 bits and floating point; it does not read other formats (MP3, FLAC, compressed WAV).
 """
 
 import os
@@ -19,7 +19,7 @@ def read_wav(path: str, sample_rate: int) -> np.ndarray:
     """The sound as float32 (T,) in [-1, 1]: channels averaged, resampled with an anti-aliasing filter.
 
     Raises:
-        ValueError: The file is no WAV file, is damaged, or has no samples.
+        ValueError: The file is not a WAV file, is damaged, or has no samples.
     """
     rate, samples = read_raw(path)
     if samples.dtype.kind == "u":  # 8 bits are unsigned, silence is 128
@@ -42,7 +42,7 @@ def read_header(path: str) -> tuple[int, float]:
     """Rate in Hz and length in seconds; the samples themselves are read only where they cannot be mapped (24 bits).
 
     Raises:
-        ValueError: As of ``read_wav``.
+        ValueError: As in ``read_wav``.
     """
     try:
         rate, samples = read_raw(path, mmap=True)
@@ -68,7 +68,7 @@ def read_raw(path: str, mmap: bool = False) -> tuple[int, np.ndarray]:
 
 
 def fit_length(sound: np.ndarray, num_samples: int) -> np.ndarray:
-    """Sound (T,) as int16 (num_samples,): its middle where it is longer, zeros on both sides where it is shorter."""
+    """Sound (T,) as int16 (num_samples,): cut to its middle if longer, padded with zeros on both sides if shorter."""
     spare = num_samples - len(sound)
     if spare < 0:
         sound = sound[-spare // 2 :][:num_samples]
@@ -81,10 +81,10 @@ def find_wavs(root: str) -> list[str]:
     """WAV files under ``root`` by their endings, at any depth, as sorted paths relative to it.
 
     Raises:
-        UserError: There is no such folder, or it has other sound files and no WAV.
+        UserError: There is no such folder, or it has other sound files but no WAV files.
     """
     if not root:
-        raise UserError("which sounds? --data.root FOLDER")
+        raise UserError("data.root is not given: --data.root FOLDER names the folder of your sounds")
     if not os.path.isdir(root):
         raise UserError(f"no folder {root}: give --data.root the folder of your sounds")
     found: list[str] = []
@@ -98,5 +98,5 @@ def find_wavs(root: str) -> list[str]:
                 (found if ending in (".wav", ".wave") else others).append(path)
     others = [path for path in others if path.lower().endswith((".mp3", ".flac", ".ogg", ".m4a", ".opus", ".aac"))]
     if others and not found:
-        raise UserError(f"{root}: {others[0]} and {len(others) - 1} other sounds are no WAV files: convert them to WAV")
+        raise UserError(f"{root}: {others[0]} and {len(others) - 1} other sounds are not WAV files: convert them")
     return sorted(found)

@@ -1,4 +1,4 @@
-"""What all in-memory sound sets share: int16 storage, scaling on the device, augmentation of a batch."""
+"""The base of in-memory sound sets: int16 storage, scaling on the device, augmentation of a batch."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,10 @@ class Waveforms(TensorDataModule):
     """Sounds (N, num_samples) int16 with labels (N,). A batch is x (B, num_samples) float in [-1, 1], y (B,).
 
     Args:
-        num_classes, num_samples, sample_rate: What the model must know; linked to its arguments of the same name. The
-            rate is in Hz.
-        shift: Training sounds are moved by up to this share of their length in either direction, filled with zeros.
+        num_classes, num_samples, sample_rate: Linked to the model's arguments of the same name. The rate is in Hz.
+        shift: Training sounds are moved by up to this fraction of their length in either direction, filled with zeros.
         noise: Training sounds get Gaussian noise of this standard deviation; evaluation has none. Keep it below the
-            recordings' own: where they end in zeros, noise makes another spectrogram of the silence.
+            noise of the recordings: where they end in zeros, added noise changes the spectrogram of the silence.
         **loader: See ``TensorDataModule``.
     """
 
@@ -35,7 +34,7 @@ class Waveforms(TensorDataModule):
             if value < 1:
                 raise UserError(f"data.{name} is {value}: give a whole number of at least 1")
         if not 0 <= shift < 1:
-            raise UserError(f"data.shift is {shift}: give a share of the length, from 0 to below 1")
+            raise UserError(f"data.shift is {shift}: give a fraction of the length, from 0 to below 1")
         self.num_classes = num_classes
         self.num_samples = num_samples
         self.sample_rate = sample_rate

@@ -1,7 +1,7 @@
-"""Dates, times, amounts and countries in many languages, as the Unicode consortium's CLDR has them: ships with Babel.
+"""Dates, times, amounts and countries in many languages, from the Unicode consortium's CLDR, which ships with Babel.
 
 English to Swahili, Yoruba, Hausa, Igbo, Zulu, Amharic and French: ``<sw> Monday, March 5, 2018`` to ``Jumatatu, 5 Machi
-2018``. There is one right answer, to the letter. No date, time or amount of the test stands in the training pairs.
+2018``. Each source has exactly one correct target. No date, time or amount of the test occurs in the training pairs.
 """
 
 import random
@@ -30,15 +30,15 @@ UNITS = (
 
 
 class CLDR(ParallelText):
-    """Short formatted texts, English to several languages; a tag such as ``<sw>`` says which one is wanted.
+    """Short formatted texts, English to several languages; a tag such as ``<sw>`` names the target language.
 
     Args:
         languages: CLDR's codes.
-        kinds: Out of full_date (with the day of the week), long_date, time, unit (5 kilometers), currency (12 US
-            dollars) and territory (Kenya). A territory of the test was never seen in any language.
-        holdout: ``values``: the test has other dates, times and amounts. ``patterns``: besides, each language has one
-            kind that only the test asks of it: seen in other languages, never in this one.
-        train_size, val_size, test_size: Pairs of each split; where CLDR has fewer (territories alone), all there are.
+        kinds: Any of full_date (with the day of the week), long_date, time, unit (5 kilometers), currency (12 US
+            dollars) and territory (Kenya). Test territories do not occur in training in any language.
+        holdout: ``values``: the test has other dates, times and amounts. ``patterns``: also, for each language
+            one kind is in the test only: training has this kind in other languages, not in this one.
+        train_size, val_size, test_size: Pairs of each split; where CLDR has fewer (territories only), all of them.
         source_vocab_size, target_vocab_size, max_length: See ``ParallelText``.
         **parallel: See ``ParallelText``.
     """
@@ -79,15 +79,15 @@ class CLDR(ParallelText):
                 break
         if self.holdout == "patterns":
             splits = random_splits(list(found.items()), val, 1, train)
-            return splits | {"test": list(unseen.items())[:test]}
+            return self.without_leaks(splits | {"test": list(unseen.items())[:test]})
         if set(self.kinds) == {"territory"} or len(found) < wanted:
             return self.by_text(found, val, test)
         return self.without_leaks(random_splits(list(found.items()), val, test, train))
 
     @staticmethod
     def by_text(pairs: dict[str, str], val: int, test: int) -> dict[str, Pairs]:
-        """All pairs, where CLDR has fewer than asked for: a tenth of the English texts is for the test in every
-        language, a tenth for validation.
+        """All pairs, for kinds of which CLDR has fewer than requested: a tenth of the English texts is for the test, in
+        every language, and a tenth for validation.
         """
         texts = list(dict.fromkeys(source.split(" ", 1)[1] for source in pairs))
         random.Random(0).shuffle(texts)
@@ -100,13 +100,17 @@ class CLDR(ParallelText):
 
     @staticmethod
     def without_leaks(splits: dict[str, Pairs]) -> dict[str, Pairs]:
-        """Without the training pairs whose English text is asked in the test, in whatever language."""
+        """The pairs without those of training whose English text occurs in the test, in any language."""
         held = {source.split(" ", 1)[1] for name in ("val", "test") for source, _ in splits[name]}
         return splits | {"train": [pair for pair in splits["train"] if pair[0].split(" ", 1)[1] not in held]}
 
 
 class Writer:
-    """Says the same in English and in one language.
+    """Generates the same text in English and in one other language.
+
+    Args:
+        language: CLDR's code of the other language.
+        kinds: Kinds of text, see ``CLDR``.
 
     Raises:
         UserError: CLDR has no such language.
@@ -122,7 +126,7 @@ class Writer:
         other = self.other._data
         self.units = [
             u for u in UNITS if "long" in other["unit_patterns"].get(u, {})
-        ]  # CLDR has not all in each language
+        ]  # CLDR does not have all of them in each language
         self.currencies = [c for c in CURRENCIES if c in other["currency_names"]]
         codes = [str(code) for code in self.english.territories if code in self.other.territories]
         self.territories = sorted(code for code in codes if code.isalpha())  # countries, not regions such as 001
@@ -152,5 +156,5 @@ class Writer:
                 format_currency(amount, code, "0", locale=locale, format_type="name", currency_digits=False)
                 for locale in both
             ]
-        english, other = (" ".join(text.split()) for text in texts)  # no-break spaces are plain ones here
+        english, other = (" ".join(text.split()) for text in texts)  # no-break spaces become plain ones
         return english, other

@@ -1,8 +1,8 @@
 """English to French: short everyday sentences of the Tatoeba project. D2L 10.5.
 
-Departs from the book: its vocabularies are made of training and validation rows, ours of training rows alone; its 512 +
-128 rows are the file's first and shortest (one more by a slip), and there is no test split; ours are the same rows, and
-a test of the next ones.
+Departs from the book: its vocabularies are built from training and validation rows, ours from training rows only. Its
+512 + 128 rows are the first and shortest of the file (one more by mistake), without a test split; ours are the same
+rows, and the next ones are the test split.
 """
 
 import re
@@ -18,11 +18,11 @@ SHA256 = "fa96382b2c8b609e1662654c1e6e6baeb8d30b3bf63dfb4a5a261cc36347df13"
 
 
 class FraEng(ParallelText):
-    """Sentences of words and marks with spaces between, in lower case, as the book prepares them.
+    """Sentences in lower case with spaces between words and punctuation, as the book prepares them.
 
     Args:
         subset: ``book``: the first ``train_size`` rows of the file for training, the next for validation and test.
-            ``random``: rows from all of the file; an English sentence is in one split alone.
+            ``random``: rows from all of the file; an English sentence is in one split only.
         train_size, val_size, test_size: Pairs of each split.
         source_vocab_size, target_vocab_size, max_length, tokenizer, min_count: See ``ParallelText``.
         **parallel: See ``ParallelText``.
@@ -44,7 +44,7 @@ class FraEng(ParallelText):
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, min_count=min_count, **parallel)
         self.subset, self.sizes = subset, (train_size, val_size, test_size)
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """Lower case, plain spaces, and a space before each of ``, . ! ?``."""
         text = text.replace("\u202f", " ").replace("\xa0", " ").lower()
         return " ".join(re.sub(r"([,.!?])", r" \1", text).split())

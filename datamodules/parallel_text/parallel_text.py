@@ -1,4 +1,4 @@
-"""What all pairs of texts share: two vocabularies, padded tensors, texts back out of ids.
+"""The base of pairs of texts: two vocabularies, padded tensors, and decoding of ids to texts.
 
 A subclass supplies ``pairs``. Batches are ``(source, source_length, target_in, target_out)``, int64, padded with 0 to
 the longest of the batch; ``<bos>`` is 1, ``<eos>`` 2, ``<unk>`` 3. A source ends in ``<eos>``, as in D2L 10.5.
@@ -21,7 +21,7 @@ Pairs = list[tuple[str, str]]
 
 
 class TrimmedLoader(TensorLoader):
-    """Cuts a batch's padding down to its longest source and target."""
+    """Trims the padding of a batch to its longest source and target."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         for source, length, *targets in super().__iter__():
@@ -33,12 +33,13 @@ class ParallelText(TensorDataModule):
     """Pairs of texts for sequence-to-sequence models.
 
     Args:
-        source_vocab_size, target_vocab_size: Entries of the vocabularies, made of the training pairs alone. Both
-            default to what the subclass says.
-        max_length: Most tokens of a source or target, ``<eos>`` included; longer ones are cut, as in D2L 10.5.
-        tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``.
+        source_vocab_size, target_vocab_size: Entries of the vocabularies, which are built from the training pairs only.
+            The subclass sets the defaults.
+        max_length: Largest number of tokens of a source or target, ``<eos>`` included; longer ones are truncated, as in
+            D2L 10.5.
+        tokenizer: ``char``, ``word``, ``space`` (split at spaces) or ``bpe``.
         lower: Put the texts in lower case.
-        min_count: Rarer tokens are unknown.
+        min_count: Tokens with fewer occurrences are unknown.
         shared: One vocabulary for both sides; the sizes must be equal.
         **loader: See ``TensorDataModule``.
     """
@@ -63,7 +64,7 @@ class ParallelText(TensorDataModule):
                 "equal where data.shared is true"
             )
         if max_length < 2:
-            raise UserError(f"data.max_length is {max_length}: give at least 2, a token and the end")
+            raise UserError(f"data.max_length is {max_length}: give at least 2, for a token and <eos>")
         self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
         self.max_length, self.kind, self.lower = max_length, tokenizer, lower
         self.min_count, self.shared = min_count, shared
@@ -79,8 +80,8 @@ class ParallelText(TensorDataModule):
         """(source, target) texts of each split: train, val and test."""
         raise NotImplementedError
 
-    def normalise(self, text: str) -> str:
-        """What a text goes through before it is cut, references too."""
+    def normalize(self, text: str) -> str:
+        """Prepares a text before it is tokenized; references too."""
         return text
 
     # -- texts and ids ------------------------------------------------------------------------------------------------
@@ -88,12 +89,12 @@ class ParallelText(TensorDataModule):
     def encode_source(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Sources (N, S) padded to the longest, and their lengths (N,), int64."""
         assert self.source_tokenizer is not None
-        rows = [self._ids(self.source_tokenizer, self.normalise(text)) for text in texts]
+        rows = [self._ids(self.source_tokenizer, self.normalize(text)) for text in texts]
         source, length = padded(rows, max(map(len, rows)))
         return source.long(), length.long()
 
     def decode_target(self, ids: Tensor) -> list[str]:
-        """The texts of ids (B, L), each up to its first ``<eos>``, detokenised."""
+        """The texts of ids (B, L), each up to its first ``<eos>``, detokenized."""
         assert self.target_tokenizer is not None
         rows = ids.tolist()
         return [self.target_tokenizer.decode(row[: row.index(EOS)] if EOS in row else row).strip() for row in rows]
@@ -130,7 +131,7 @@ class ParallelText(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         pairs = {
-            name: [(self.normalise(source), self.normalise(target)) for source, target in rows]
+            name: [(self.normalize(source), self.normalize(target)) for source, target in rows]
             for name, rows in self.pairs().items()
         }
         if self.source_tokenizer is None or self.target_tokenizer is None:
@@ -176,7 +177,7 @@ class ParallelText(TensorDataModule):
         return TrimmedLoader(self.splits[split], size, shuffle, global_seed(), rank, world, pin_memory=cuda)
 
     def baselines(self) -> dict[str, dict[str, Any]]:
-        """Copying the source, and the target of the nearest training source: BLEU and share of exact answers."""
+        """BLEU and exact matches of a copied source, and of the target of the nearest training source."""
         return copy_and_nearest(self.sources, self.references)
 
 
@@ -189,10 +190,10 @@ def padded(rows: Sequence[Sequence[int]], width: int) -> tuple[Tensor, Tensor]:
 
 
 def random_splits(pairs: Pairs, val_size: int, test_size: int, train_size: int = 0) -> dict[str, Pairs]:
-    """A fixed random split (seed 0): every source is in one split alone, whatever its translations.
+    """A fixed random split (seed 0): every source is in one split only, with all its translations.
 
     Raises:
-        UserError: Fewer sources than asked for.
+        UserError: Fewer sources than requested.
     """
     groups: dict[str, Pairs] = {}
     for pair in pairs:
@@ -200,7 +201,9 @@ def random_splits(pairs: Pairs, val_size: int, test_size: int, train_size: int =
     order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(0)).tolist()
     keys = list(groups)
     if len(keys) < val_size + test_size + 1:
-        raise UserError(f"{len(keys)} different sources are too few for {val_size} to validate and {test_size} to test")
+        raise UserError(
+            f"{len(keys)} different sources are too few: {val_size} are for validation, {test_size} for the test"
+        )
     test, val, train = (
         [keys[i] for i in part]
         for part in (order[:test_size], order[test_size : test_size + val_size], order[test_size + val_size :])

@@ -1,4 +1,4 @@
-"""Tasks with one right answer: copy, reverse, sort, add. Sequences that are tested are never trained on."""
+"""Generated tasks with exactly one correct output: copy, reverse, sort, add. The splits have no sequence in common."""
 
 import random
 from typing import Any, Literal
@@ -8,14 +8,14 @@ from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_
 
 
 class Toy(ParallelText):
-    """Random sequences of letters (``c a b``) and what is to be made of them, or sums (``12+345``, ``357``).
+    """Random sequences of letters (``c a b``) and the target computed from them, or sums (``12+345``, ``357``).
 
     Args:
-        task: ``copy``, ``reverse``, ``sort`` (letters), or ``add`` (numbers, cut into digits).
+        task: ``copy``, ``reverse``, ``sort`` (letters), or ``add`` (numbers, as digits).
         symbols: Number of different letters, at most 26.
         min_length, longest: Letters of a sequence, or digits of a summand; lengths are equally frequent.
         train_size, val_size, test_size: Pairs of each split.
-        source_vocab_size, target_vocab_size, max_length: See ``ParallelText``; the defaults hold all tasks.
+        source_vocab_size, target_vocab_size, max_length: See ``ParallelText``; the defaults fit all tasks.
         **parallel: See ``ParallelText``.
     """
 
@@ -54,14 +54,14 @@ class Toy(ParallelText):
             if len(found) == sum(self.sizes):
                 return random_splits(list(found.items()), val, test, train)
         raise UserError(
-            f"there are no {sum(self.sizes)} different sequences of this kind: ask for fewer or longer ones"
+            f"fewer than {sum(self.sizes)} different sequences exist: lower the sizes or raise data.longest"
         )
 
     def example(self, draw: random.Random) -> tuple[str, str]:
-        """One sequence and its answer."""
+        """One sequence and its target."""
         if self.task == "add":
             a, b = (draw.randrange(10 ** draw.randint(self.min_length, self.longest)) for _ in range(2))
             return f"{a}+{b}", str(a + b)
         letters = [chr(97 + draw.randrange(self.symbols)) for _ in range(draw.randint(self.min_length, self.longest))]
-        answer = {"copy": letters, "reverse": letters[::-1], "sort": sorted(letters)}[self.task]
-        return " ".join(letters), " ".join(answer)
+        target = {"copy": letters, "reverse": letters[::-1], "sort": sorted(letters)}[self.task]
+        return " ".join(letters), " ".join(target)

@@ -1,8 +1,8 @@
-"""Pieces of two photographs and what a filter with a known kernel makes of them: a task whose right answer is the
-kernel.
+"""Crops of two photographs and the output of a filter for them: the task is to find the kernel of the filter, which is
+known.
 
-The photographs (china.jpg and flower.jpg, 427 x 640) ship with scikit-learn. Training pieces come from the left part of
-each, validation and test pieces from strips on the right that touch neither each other nor the training part.
+The photographs (china.jpg and flower.jpg, 427 x 640) ship with scikit-learn. Training crops come from the left part of
+each, validation and test crops from strips on the right that do not overlap with each other or the training part.
 """
 
 from typing import Any, Literal
@@ -25,16 +25,16 @@ STRIPS = {"train": (0.0, 0.7), "val": (0.7, 0.85), "test": (0.85, 1.0)}  # of th
 
 
 class FilteredPhotos(TensorDataModule):
-    """x (B, 1, image_size, image_size) grey in [0, 1], y (B, (image_size - 2)^2): the filter's answers with noise.
+    """x (B, 1, image_size, image_size) gray in [0, 1], y (B, (image_size - 2)^2): the filter's outputs with noise.
 
-    The ceiling: no ``test/rmse`` below ``noise``, and a kernel as near to ``kernel`` as the noise lets one find it.
+    The best possible result: ``test/rmse`` equal to ``noise``, and the kernel found as exactly as the noise allows.
 
     Args:
         filter: Which kernel, 3 x 3.
-        pictures: photos; or bars, upright black bars on white as D2L 7.2.3 has, of random widths.
-        noise: Standard deviation of the Gaussian noise on the answers.
-        in_channels, image_size: What the model must know.
-        num_train, num_eval: Pieces of the training split, and of each of the other two.
+        pictures: photos; or bars, vertical black bars on white as in D2L 7.2.3, of random widths.
+        noise: Standard deviation of the Gaussian noise on the outputs.
+        in_channels, image_size: Linked to the model's arguments of the same name.
+        num_train, num_eval: Crops of the training split, and of each of the other two.
         **loader: See ``TensorDataModule``.
     """
 
@@ -53,10 +53,10 @@ class FilteredPhotos(TensorDataModule):
     ) -> None:
         super().__init__(**loader)
         if in_channels != 1:
-            raise UserError(f"data.in_channels is {in_channels}: the photographs are made grey, with 1")
+            raise UserError(f"data.in_channels is {in_channels}: the photographs are gray, give 1")
         if not 3 <= image_size <= 90:
-            raise UserError(f"data.image_size is {image_size}: the pieces may have 3 to 90 pixels")
-        self.kernel = torch.tensor(FILTERS[filter])[None, None]  # (1, 1, 3, 3), what is to be found
+            raise UserError(f"data.image_size is {image_size}: give 3 to 90 pixels")
+        self.kernel = torch.tensor(FILTERS[filter])[None, None]  # (1, 1, 3, 3), to be found
         self.pictures, self.noise = pictures, noise
         self.in_channels, self.image_size = in_channels, image_size
         self.sizes = {"train": num_train, "val": num_eval, "test": num_eval}
@@ -74,7 +74,7 @@ class FilteredPhotos(TensorDataModule):
     def _pieces(self, split: str, rows: int, generator: torch.Generator) -> Tensor:
         photos = load_photos()  # (2, H, W)
         _, height, width = photos.shape
-        low, high = (int(share * width) for share in STRIPS[split])
+        low, high = (int(part * width) for part in STRIPS[split])
         side = self.image_size
         top = torch.randint(height - side + 1, (rows, 1, 1), generator=generator)
         left = torch.randint(low, high - side + 1, (rows, 1, 1), generator=generator)
@@ -89,8 +89,8 @@ class FilteredPhotos(TensorDataModule):
 
 
 def load_photos() -> Tensor:
-    """Both photographs as grey values in [0, 1], (2, 427, 640): the weights of ITU-R BT.601."""
+    """Both photographs as gray values in [0, 1], (2, 427, 640): the weights of ITU-R BT.601."""
     from sklearn.datasets import load_sample_images
 
-    colour = torch.stack([torch.from_numpy(image.copy()) for image in load_sample_images().images]).float() / 255
-    return colour @ torch.tensor([0.299, 0.587, 0.114])
+    color = torch.stack([torch.from_numpy(image.copy()) for image in load_sample_images().images]).float() / 255
+    return color @ torch.tensor([0.299, 0.587, 0.114])

@@ -1,7 +1,7 @@
-"""A linear rule with Gaussian noise: the task whose right answer is known. D2L 3.3, and 3.7 with 200 features.
+"""A linear rule with Gaussian noise: a task with known weights. D2L 3.3, and 3.7 with 200 features.
 
-The book draws new data whenever its object is made. Here a seed of the data's own fixes it, so that runs with different
-seeds differ in what they do and not in what they are given, and a test split is drawn besides the book's two.
+Departs from the book, which draws new data for each object: here the data has its own seed, so that runs with different
+seeds train on the same data, and there is a test split.
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from datamodules.base import TensorDataModule
 class SyntheticRegression(TensorDataModule):
     """y = x . weights + bias + noise with x ~ N(0, 1). A batch is x (B, num_features), y (B,).
 
-    The ceiling: no predictor's ``test/rmse`` is below ``noise`` but by the chance of a finite test split.
+    The best possible ``test/rmse`` is ``noise``, up to the chance of a finite test split.
 
     Args:
         num_features: Length of x; linked to the model's argument of the same name.
-        weights: The true weights; a single one stands for all features.
+        weights: The true weights; a single number is used for all features.
         bias: The true bias.
         noise: Standard deviation of the noise.
         num_train, num_val, num_test: Rows of each split.
-        data_seed: Seed of the data alone; the run's seed does not change it.
+        data_seed: Seed of the data; the run's seed does not change the data.
         batch_size: Rows in one process's training batch.
         eval_batch_size: Rows in one process's evaluation batch; 0 means four times ``batch_size``.
 
     Raises:
-        UserError: There are neither one nor ``num_features`` weights.
+        UserError: The number of weights is neither 1 nor ``num_features``.
     """
 
     links = ("num_features",)

@@ -24,5 +24,5 @@ class NoisySine(Series):
         self.length, self.noise = length, noise
 
     def values(self) -> np.ndarray:
-        draw = np.random.default_rng(1)  # the series is fixed, as a measured one would be
+        draw = np.random.default_rng(1)  # a fixed series, independent of the run's seed
         return np.sin(0.01 * np.arange(1, self.length + 1)) + self.noise * draw.standard_normal(self.length)

@@ -1,6 +1,6 @@
-"""Noisy points of a cubic: enough to see a model too small, one that is right, and one too large. D2L 3.6.
+"""Noisy points of a cubic, to be fitted by polynomials of too low, right and too high degree. D2L 3.6.
 
-The cubic and the noise are those of the book's earlier editions (the present one tells the story without code).
+The cubic and the noise are those of the book's earlier editions (the present one has no code).
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from datamodules.base import TensorDataModule
 class NoisyPolynomial(TensorDataModule):
     """y = sum of coefficients[k] x^k / k! + noise with x uniform in [-width, width]. A batch is x (B, 1), y (B,).
 
-    The ceiling: no predictor's ``test/rmse`` is below ``noise`` but by the chance of a finite test split.
+    The best possible ``test/rmse`` is ``noise``, up to the chance of a finite test split.
 
     Args:
-        num_features: Length of x, which is 1: powers are the model's affair.
-        coefficients: The true ones, from the constant upwards.
+        num_features: Length of x, which is 1: the model computes the powers.
+        coefficients: The true coefficients, from the constant upwards.
         noise: Standard deviation of the noise.
         width: Largest absolute value of x.
         num_train, num_val, num_test: Rows of each split.
-        data_seed: Seed of the data alone; the run's seed does not change it.
+        data_seed: Seed of the data; the run's seed does not change the data.
         **loader: See ``TensorDataModule``.
     """
 

@@ -1,8 +1,8 @@
 """Training data that differ from the data the model is for: covariate shift and label shift. D2L 4.7.
 
-Training and validation rows come from a source distribution, test rows from a target distribution. Of the target the
-model may see inputs without labels, ``target_x``, which are none of the test rows. The data is drawn from the run's
-seed, so that several seeds say how surely a correction helps, unless ``data_seed`` fixes it.
+Training and validation rows come from a source distribution, test rows from a target distribution. The model
+may use unlabeled inputs of the target, ``target_x``, which are not test rows. The data is drawn from the run's seed, so
+that several seeds show how reliably a correction helps, unless ``data_seed`` fixes it.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from datamodules.base import TensorDataModule, global_seed
 
 
 class ShiftedData(TensorDataModule):
-    """What both kinds of shift share: four samples, of which one has no labels.
+    """The base of both kinds of shift: four samples, of which one has no labels.
 
     Args:
         num_train, num_val: Rows from the source.
-        num_target: Rows from the target without labels, as ``target_x`` (num_target, num_features) after ``setup``.
+        num_target: Unlabeled rows from the target, as ``target_x`` (num_target, num_features) after ``setup``.
         num_test: Rows from the target.
-        data_seed: Seed of the data; None takes the run's.
+        data_seed: Seed of the data; None means the run's seed.
         **loader: See ``TensorDataModule``.
     """
 
@@ -52,11 +52,11 @@ class ShiftedData(TensorDataModule):
 
 
 class CovariateShift(ShiftedData):
-    """A cubic seen on the right and asked for on the left (Shimodaira 2000). A batch is x (B, 1), y (B,).
+    """A cubic trained on the right side and tested on the left (Shimodaira 2000). A batch is x (B, 1), y (B,).
 
     y = x^3 - x + noise everywhere; x ~ N(0.5, 0.5^2) in the source, N(0, 0.3^2) in the target. A line that fits one
-    does not fit the other. The ceiling of a line on the target is ``noise`` and what a line leaves of the cubic there:
-    sqrt(0.3^2 + 6 * 0.3^6) = 0.307.
+    does not fit the other. The best rmse of a line on the target combines ``noise`` and the distance between cubic and
+    line: sqrt(0.3^2 + 6 * 0.3^6) = 0.307.
 
     Args:
         num_features: Length of x, which is 1.
@@ -87,18 +87,18 @@ class CovariateShift(ShiftedData):
 
 
 class LabelShift(ShiftedData):
-    """Three overlapping clouds in the plane whose shares change. A batch is x (B, 2), y (B,).
+    """Three overlapping clusters in the plane whose class probabilities change. A batch is x (B, 2), y (B,).
 
-    The ceiling is Bayes' rule with the target's shares (``best_accuracy``).
+    The best possible accuracy is that of Bayes' rule with the target's probabilities (``best_accuracy``).
 
     Args:
         num_classes, num_features: 3 and 2; linked to the model's arguments of the same name.
-        source, target: Shares of the classes.
-        spread: Standard deviation of each cloud; the corners of their triangle are sqrt(3) apart.
+        source, target: Probabilities of the classes.
+        spread: Standard deviation of each cluster; their centers are sqrt(3) apart.
         **samples: See ``ShiftedData``.
 
     Raises:
-        UserError: The shares do not sum to 1, or are not as many as classes.
+        UserError: The probabilities do not sum to 1, or their number is not ``num_classes``.
     """
 
     links = ("num_classes", "num_features")
@@ -113,9 +113,9 @@ class LabelShift(ShiftedData):
         **samples: int | None,
     ) -> None:
         super().__init__(**samples)  # type: ignore[arg-type]
-        for name, shares in (("source", source), ("target", target)):
-            if len(shares) != num_classes or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-                raise UserError(f"data.{name} {list(shares)} are no {num_classes} shares: they must sum to 1")
+        for name, priors in (("source", source), ("target", target)):
+            if len(priors) != num_classes or min(priors) < 0 or abs(sum(priors) - 1) > 1e-6:
+                raise UserError(f"data.{name} is {list(priors)}: give {num_classes} probabilities that sum to 1")
         self.num_classes, self.num_features = num_classes, num_features
         self.source, self.target = tuple(source), tuple(target)
         self.spread = spread
@@ -123,11 +123,11 @@ class LabelShift(ShiftedData):
         self.corners = torch.stack([angles.cos(), angles.sin()], dim=1)  # (num_classes, 2)
 
     def draw(self, rows: int, target: bool, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        shares = torch.tensor(self.target if target else self.source)
-        y = torch.multinomial(shares, rows, replacement=True, generator=generator)
+        priors = torch.tensor(self.target if target else self.source)
+        y = torch.multinomial(priors, rows, replacement=True, generator=generator)
         return self.corners[y] + self.spread * torch.randn(rows, 2, generator=generator), y
 
     def best_accuracy(self, x: Tensor, y: Tensor) -> float:
-        """Accuracy of Bayes' rule under the target's shares, which no classifier exceeds in expectation."""
+        """Accuracy of Bayes' rule with the target's priors, which no classifier exceeds in expectation."""
         likelihood = -((x[:, None] - self.corners) ** 2).sum(2) / (2 * self.spread**2)  # (N, num_classes)
         return float(((likelihood + torch.tensor(self.target).log()).argmax(1) == y).float().mean())

@@ -1,7 +1,7 @@
-"""A noisy curve, y = 2 sin x + x: the task of kernel regression, with a known right answer. D2L 11.2.
+"""A noisy curve, y = 2 sin x + x: a task for kernel regression with a known curve. D2L 11.2.
 
-Departs from the book: a seed of the data's own fixes it, the inputs are not sorted, and validation and test are drawn
-like the training points, with noise, and not from the curve.
+Departs from the book: the data has its own seed, the inputs are not sorted, and validation and test points have noise
+as the training points have.
 """
 
 import torch
@@ -11,19 +11,19 @@ from datamodules.base import TensorDataModule
 
 
 def curve(x: Tensor) -> Tensor:
-    """The truth without noise, entry by entry."""
+    """The true curve without noise, elementwise."""
     return 2 * x.sin() + x
 
 
 class WavyLine(TensorDataModule):
     """x ~ U(0, 5), y = 2 sin x + x + noise. A batch is x (B, 1), y (B,).
 
-    The ceiling: no predictor's ``test/rmse`` is below ``noise`` but by the chance of a finite test split.
+    The best possible ``test/rmse`` is ``noise``, up to the chance of a finite test split.
 
     Args:
         noise: Standard deviation of the noise; 1 in the book.
         num_train, num_val, num_test: Points of each split; the book has 40 to train.
-        data_seed: Seed of the data alone; the run's seed does not change it.
+        data_seed: Seed of the data; the run's seed does not change the data.
         **loader: See ``TensorDataModule``.
     """
 

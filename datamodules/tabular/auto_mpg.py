@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import TensorDataModule, split_indices
+from datamodules.base import TensorDataModule
+from datamodules.splits import split_indices
 
 NUMBERS = ["cylinders", "displacement", "horsepower", "weight", "acceleration", "year"]
 ORIGINS = ["America", "Europe", "Japan"]
@@ -15,8 +16,8 @@ ORIGINS = ["America", "Europe", "Japan"]
 class AutoMPG(TensorDataModule):
     """Nine features of a car and its miles per gallon. A batch is x (B, 9), y (B,).
 
-    Split with seed 0: 232 train, 60 validation, 100 test. Numbers are standardised by the training rows' mean and
-    standard deviation, the origin is three columns of zeros and ones, the target stays in miles per gallon (mean 23,
+    Split with seed 0: 232 train, 60 validation, 100 test. Numbers are standardized by the training rows' mean and
+    standard deviation, the origin is one-hot in three columns, the target stays in miles per gallon (mean 23,
     standard deviation 8).
 
     Args:

@@ -1,8 +1,8 @@
-"""A table's columns as numbers: what each column is, its statistics over the training rows, its encoding.
+"""Columns of a table as numbers: the kind of each column, its statistics over the training rows, its encoding.
 
-Numbers and dates are standardised by the training rows' mean and standard deviation; a text becomes one column of 0 and
-1 for each category that the training rows have (an unseen one is all zeros). A missing number becomes the mean, with a
-column of 0 and 1 that says so; a missing text is a category of its own.
+Numbers and dates are standardized by the training rows' mean and standard deviation. Text is one-hot over the
+categories of the training rows (an unseen one is all zeros). A missing number becomes the mean, and an indicator column
+marks it; a missing text is a category of its own.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -15,7 +15,7 @@ from common.messages import UserError, note
 
 MISSING = "missing"
 ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
-MOST_CATEGORIES = 100  # the rarer ones of a column share the code of unseen ones: all zeros
+MOST_CATEGORIES = 100  # rarer ones of a column are encoded as unseen ones: all zeros
 
 
 @dataclass
@@ -25,9 +25,9 @@ class Column:
     Args:
         name: Its heading.
         kind: number; date (ISO, read as days since 1970); text.
-        mean, std: Of the training rows; std 0 means that the value itself says nothing and is left out.
-        indicator: Whether a column says where the number is missing.
-        categories: The text's values, each a column.
+        mean, std: Of the training rows; std 0 means that the values are constant and left out.
+        indicator: Whether there is an indicator column for missing numbers.
+        categories: The categories of a text, one column each.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Column:
         """The values of a number or date (N,), NaN where missing.
 
         Raises:
-            UserError: A value is infinite, or is no number or date.
+            UserError: A value is infinite, or is not a number or date.
         """
         found = to_numbers(values) if self.kind == "number" else to_days(values)
         wrong = np.isnan(found) & values.notna().to_numpy()
-        for rows, problem in ((wrong, f"is no {self.kind}"), (np.isinf(found), "is infinite")):
+        for rows, problem in ((wrong, f"is not a {self.kind}"), (np.isinf(found), "is infinite")):
             if rows.any():
                 i = int(rows.argmax())
                 cell = f"column {self.name!r}, row {values.index[i] + 1}: {values.iloc[i]!r}"
@@ -74,7 +74,7 @@ class Column:
 
 
 def fit_column(values: pd.Series, train: np.ndarray) -> Column:
-    """What a column is, told from all rows, with its statistics, from the rows ``train`` alone; width 0 if constant."""
+    """A column: its kind by all rows, its statistics by the rows ``train`` only; of width 0 if it is constant."""
     name, kind = str(values.name), kind_of(values)
     if kind == "text":
         counts = values.iloc[train].fillna(MISSING).value_counts()
@@ -91,10 +91,10 @@ def fit_column(values: pd.Series, train: np.ndarray) -> Column:
 
 
 def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
-    """Number or date when every value that is there is one, else text.
+    """Number or date if all values that are not missing are, else text.
 
     Raises:
-        UserError: At least nine in ten of the values are numbers: the others are likely slips.
+        UserError: At least nine in ten of the values are numbers: the others are likely typing errors.
     """
     present = values.dropna()
     no_number = np.isnan(to_numbers(present))
@@ -103,7 +103,7 @@ def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
     if no_number.mean() <= 0.1:
         i = int(no_number.argmax())
         raise UserError(
-            f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is no number, but nearly all "
+            f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is not a number, but nearly all "
             "others are: correct it or leave the cell empty"
         )
     return "date" if present.str.fullmatch(ISO_DATE).all() and not np.isnan(to_days(present)).any() else "text"
@@ -114,23 +114,23 @@ def to_numbers(values: pd.Series) -> np.ndarray:
 
 
 def to_days(values: pd.Series) -> np.ndarray:
-    """ISO dates and times to days since 1970, NaN where there is none. A time without a zone is taken as UTC."""
+    """ISO dates and times as days since 1970, NaN where missing. A time without a zone is taken as UTC."""
     times = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
     return ((times - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
 
 
 def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False) -> list[Column]:
-    """The columns of ``table`` that tell rows apart; says in one line each which were left out.
+    """The columns of ``table`` that are used as features; notes say which are left out.
 
     Left out are columns that are constant over the training rows, a first column without a heading, and texts that are
-    names rather than categories: more than 20 different values, more of them than half of the training rows.
+    names, not categories: more than 20 different values, and more than half as many as training rows.
     """
     columns, counters, constant, names = [], [], [], []
     for name in table.columns:
         column = fit_column(table[name], train)
         present = table[name].iloc[train].dropna()
         distinct = present.nunique() if column.kind == "text" else 0
-        if name == "Unnamed: 0":  # the index that pandas writes in front unless told not to
+        if name == "Unnamed: 0":  # the index that pandas writes as the first column by default
             counters.append(name)
         elif column.width == 0:
             constant.append(name)
@@ -139,7 +139,7 @@ def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False) -> 
         else:
             columns.append(column)
             if distinct > MOST_CATEGORIES and not quiet:
-                note(f"column {name!r} has {distinct} categories: the {MOST_CATEGORIES} most frequent are told apart")
+                note(f"column {name!r} has {distinct} categories: only the {MOST_CATEGORIES} most frequent are used")
     left_out = {"a row number": counters, "the same in all training rows": constant, "different in most rows": names}
     for why, which in left_out.items():
         if which and not quiet:

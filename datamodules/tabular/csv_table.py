@@ -1,12 +1,12 @@
-"""Your own table: a CSV file with a heading, one row a sample, one column the target.
+"""Your own table: a CSV file with a header row, one row per sample, one column as the target.
 
-    dive fit mlp/mlp --data CSVTable --data.path houses.csv --data.target kind                a class: text, few values
-    dive fit mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price    a number
-    dive predict mlp/mlp --data.path new.csv             the target column may be absent, houses.csv may be gone
+    dive fit mlp/mlp --data CSVTable --data.path houses.csv --data.target kind              a class: text, or few values
+    dive fit mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price  a number
+    dive predict mlp/mlp --data.path new.csv             without the target column; houses.csv is not read
     dive ensemble mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price      five folds
 
-Separators ``, ; tab |`` are told apart by the heading. Empty cells, ``NA``, ``NaN``, ``null`` and ``?`` are missing.
-``datamodules/tabular/columns.py`` says how columns become numbers.
+Separators ``, ; tab |`` are recognized in the header row. Empty cells, ``NA``, ``NaN``, ``null`` and ``?`` are missing
+values. ``datamodules/tabular/columns.py`` encodes the columns.
 """
 
 from collections.abc import Sequence
@@ -24,26 +24,27 @@ from datamodules.tabular.tables import class_numbers, drop_columns, logarithms, 
 
 
 class CSVTable(TensorDataModule):
-    """Rows x (B, num_features) float32, standardised, with y (B,): classes, or float32 numbers in their own units.
+    """Rows x (B, num_features) float32, standardized, with y (B,): classes, or float32 numbers in their own units.
 
-    Rows without a target are left out of training and evaluation. The split is fixed (seed 0), every class alike.
-    Messages and ``predictions.csv`` number the rows from 1, the first below the heading. ``target_mean`` and
-    ``target_std`` are a number's statistics over the training rows, for models that answer in its units.
+    Rows without a target are left out of training and evaluation. The split is fixed (seed 0) and stratified by class.
+    Messages and ``predictions.csv`` number the rows from 1, without the header row. ``target_mean`` and ``target_std``
+    are a numeric target's statistics over the training rows, for models that predict in its units.
 
     Args:
         path: The CSV file, UTF-8.
         target: The heading of the target column.
-        task: auto takes text, and whole numbers with at most 20 different values, as classes, all else as a number.
-        num_features, num_classes, num_outputs: 0 means as found in the file (``infer``); of the last two, the one that
-            the task has not stays 0.
-        ignore: Columns that are not to be used, such as an identifier or what gives the target away.
-        val_share, test_share: Shares of the rows held out.
-        num_folds, fold: With folds, the rows of ``fold`` (counted from 0) are the test rows instead of ``test_share``.
-        log_target: Learn the logarithm of a number, so that errors are relative; predictions are written in its units.
+        task: auto treats text, and whole numbers with at most 20 different values, as classes, all else as a number.
+        num_features, num_classes, num_outputs: 0 means as found in the file (``infer``); a classifier has num_outputs
+            0, a regression num_classes 0.
+        ignore: Columns that are not used, such as an identifier, or a column that reveals the target.
+        val_fraction, test_fraction: Fractions of the rows held out.
+        num_folds, fold: With folds, the rows of ``fold`` (counted from 0) are the test rows, and ``test_fraction`` is
+            not used.
+        log_target: Learn the logarithm of a number, so that errors are relative; predictions are in its own units.
         **loader: See ``TensorDataModule``.
 
     Raises:
-        UserError: The file or the target column is missing or unusable; says which and why in one line.
+        UserError: The file or the target column is missing or cannot be used.
     """
 
     input_means = (
@@ -64,15 +65,20 @@ class CSVTable(TensorDataModule):
         num_classes: int = 0,
         num_outputs: int = 0,
         ignore: Sequence[str] = (),
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         num_folds: int = 0,
         fold: int = 0,
         log_target: bool = False,
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
-        self.split = {"val_share": val_share, "test_share": test_share, "num_folds": num_folds, "fold": fold}
+        self.split = {
+            "val_fraction": val_fraction,
+            "test_fraction": test_fraction,
+            "num_folds": num_folds,
+            "fold": fold,
+        }
         found = self.infer(path, target, task, num_features, num_classes, num_outputs, ignore, **self.split)  # type: ignore[arg-type]
         self.num_features, self.num_classes = found["num_features"], found["num_classes"]
         self.num_outputs = found["num_outputs"]
@@ -90,27 +96,31 @@ class CSVTable(TensorDataModule):
         num_classes: int = 0,
         num_outputs: int = 0,
         ignore: Sequence[str] = (),
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         num_folds: int = 0,
         fold: int = 0,
     ) -> dict[str, int]:
-        """The numbers of features, and of classes or outputs, that the file gives; what is given is kept."""
-        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+        """The numbers of features, and of classes or outputs, by the file; arguments that are not 0 are kept."""
+        if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+            raise UserError(
+                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+            )
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
-            return given  # as in a run's config.yaml: the file may now be one without a target
+            return given  # as in a run's config.yaml: the file may have no target now
         table = cls.read(path)
         values, classes = read_target(table, path, target, task)
         if task == "auto":
             kind = f"{len(classes)} classes" if classes else "a number (regression)"
-            note(f"the target {target!r} of {path} is taken as {kind}; --data.task says otherwise")
+            note(f"the target {target!r} of {path} is taken as {kind}; --data.task changes it")
         features = drop_columns(table.loc[values.index], path, target, *ignore)
-        train = split_rows(values, classes, path, val_share, test_share, num_folds, fold)[0]
+        train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
         columns = fit_columns(features, train.numpy(), quiet=True)
         if not columns:
-            raise UserError(f"{path}: no column besides {target!r} tells rows apart")
+            raise UserError(
+                f"{path}: all columns but {target!r} are constant or names: give it a column to predict from"
+            )
         return {
             "num_features": num_features or sum(column.width for column in columns),
             "num_classes": num_classes or len(classes),
@@ -145,11 +155,11 @@ class CSVTable(TensorDataModule):
         )
         if len(values) < len(table):
             note(f"{self.path}: {len(table) - len(values)} rows without {self.target!r} are left out")
-        if self.class_names is None and classes:  # else the run that trained the model said them
+        if self.class_names is None and classes:  # else set by the run that trained the model
             self.class_names = classes
         if new := sorted(set(classes) - set(self.class_names or [])):
             raise UserError(
-                f"{self.path}: class {new[0]!r} of {self.target!r} was not there when the model was trained"
+                f"{self.path}: class {new[0]!r} of {self.target!r} did not occur when the model was trained"
             )
         if self.num_classes and len(self.class_names or []) != self.num_classes:
             raise UserError(f"{self.path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
@@ -172,14 +182,14 @@ class CSVTable(TensorDataModule):
     def load_new(self) -> Tensor:
         """The rows to predict; their cells are kept for ``predictions.csv``."""
         if self.columns is None:
-            raise UserError("predicting needs a trained run: its processor.json says how the columns become numbers")
+            raise UserError("predicting needs a trained run: its processor.json has the encoding of the columns")
         table = self.read_new(self.path)
         self.predict_names = [str(row + 1) for row in range(len(table))]
         self.predict_cells = {str(name): table[name].fillna("").tolist() for name in table.columns}
         return self.encode(table)
 
     def in_units(self, name: str, values: Tensor) -> Tensor:
-        """What the model answers under ``name``, in the units of the target."""
+        """Predictions called ``name``, in the units of the target."""
         return values.double().exp() if name == "prediction" and self.log_target else values
 
     @property

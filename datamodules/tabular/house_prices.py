@@ -1,9 +1,9 @@
-"""House prices: 1,460 sales in Ames, Iowa, with 79 columns each, and 1,459 houses whose price is asked for.
+"""House prices: 1,460 sales in Ames, Iowa, with 79 columns each, and 1,459 houses whose price is to be predicted.
 
 De Cock 2011; the files are those of Kaggle's competition as D2L 5.7 publishes them.
-Departs from the book: statistics and categories come from the training rows alone, where the book standardises training
-and test tables together; rows are shuffled before they are cut into folds; each fold is tested once and chooses
-nothing, part of the others validates.
+Departs from the book: statistics and categories come from the training rows only, where the book standardizes training
+and test tables together; rows are shuffled before they are divided into folds; a fold is used for its test only, and
+part of the other folds for validation.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ def kaggle_file(name: str) -> str:
 
 
 class HousePrices(CSVTable):
-    """Rows x (B, num_features) and the logarithm of the price in dollars y (B,); the error is then a log-rmse.
+    """Rows x (B, num_features) and the logarithm of the price in dollars y (B,); the error is a log-rmse.
 
     Args:
-        path: A table of your own with the same headings; none takes Kaggle's, whose test table is what is predicted.
-        target, task, ignore, num_folds, log_target: As in ``CSVTable``, set for this table.
-        val_share: Share of the rows outside of the fold that choose the best epoch.
+        path: A table of your own with the same columns; empty means Kaggle's, whose test table is predicted.
+        target, task, ignore, num_folds, log_target: As in ``CSVTable``, with defaults for this table.
+        val_fraction: Fraction of the rows outside of the fold that choose the best epoch.
         **table: See ``CSVTable``.
     """
 
@@ -47,7 +47,7 @@ class HousePrices(CSVTable):
         num_features: int = 0,
         num_outputs: int = 0,
         ignore: Sequence[str] = ("Id",),
-        val_share: float = 0.1,
+        val_fraction: float = 0.1,
         num_folds: int = 5,
         fold: int = 0,
         log_target: bool = True,
@@ -60,7 +60,7 @@ class HousePrices(CSVTable):
             num_features=num_features,
             num_outputs=num_outputs,
             ignore=ignore,
-            val_share=val_share,
+            val_fraction=val_fraction,
             num_folds=num_folds,
             fold=fold,
             log_target=log_target,

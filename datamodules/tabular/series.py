@@ -1,7 +1,7 @@
-"""A series of numbers in time: windows of the past and what follows. D2L 9.1.
+"""A time series: windows of past values and the values that follow. D2L 9.1.
 
-Training, validation and test are the series' beginning, middle and end; a window belongs where its targets are, so no
-value that is predicted in the test was a target in training (the book's split cuts windows, whose ends overlap).
+Training, validation and test are the series' beginning, middle and end. A window belongs to the split of its targets,
+so no test target is a training target (the book splits the list of windows, whose ends overlap).
 """
 
 from typing import Any
@@ -10,26 +10,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from common.horizons import STEPS
 from common.messages import UserError
 from datamodules.base import TensorDataModule
-
-STEPS = (1, 4, 16, 64)  #: how many steps ahead the book looks
 
 
 class Series(TensorDataModule):
     """Windows x (B, num_features) with the next values y: (B, 1) in training, (B, num_outputs) in evaluation.
 
-    Values are standardised by the training part; errors are in units of its standard deviation (``scale``).
+    Values are standardized by the training part: (value - ``mean``) / ``scale``. Forecasts and errors are told in the
+    series' own ``unit``.
 
     Args:
-        num_features: Past values that are given.
-        num_outputs: Largest number of steps that is forecast.
-        val_share, test_share: Shares of the series at its end.
-        period: Steps after which the series repeats itself, for the seasonal baseline; 0 for none.
+        num_features: Number of past values.
+        num_outputs: Largest number of steps ahead.
+        val_fraction, test_fraction: Fractions of the series, at its end.
+        period: Steps after which the series repeats, for the seasonal baseline; 0 for none.
         **loader: See ``TensorDataModule``.
     """
 
     links = ("num_features", "num_outputs")
+    #: What the series is measured in, for pictures; a subclass states its own.
+    unit = ""
     input_means = "the last values, oldest first, each as (value - mean) / scale of processor.json"
     output_means = "It is in the same measure: * scale + mean gives the units of the series."
 
@@ -37,16 +39,17 @@ class Series(TensorDataModule):
         self,
         num_features: int = 4,
         num_outputs: int = 64,
-        val_share: float = 0.2,
-        test_share: float = 0.2,
+        val_fraction: float = 0.2,
+        test_fraction: float = 0.2,
         period: int = 0,
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
         self.num_features, self.num_outputs = num_features, num_outputs
-        self.val_share, self.test_share, self.period = val_share, test_share, period
+        self.val_fraction, self.test_fraction, self.period = val_fraction, test_fraction, period
         self.mean, self.scale = 0.0, 1.0
-        self.series = torch.zeros(0)  # all of it, standardised
+        self.standard: tuple[float, float] | None = None  # mean and scale of the run whose model is used
+        self.series = torch.zeros(0)  # all of it, standardized
 
     def values(self) -> np.ndarray:
         """The whole series (N,), in its own units."""
@@ -55,14 +58,26 @@ class Series(TensorDataModule):
     def processor(self) -> dict[str, Any]:
         return {**super().processor(), "mean": self.mean, "scale": self.scale}
 
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.standard = (processor["mean"], processor["scale"])
+
+    def in_units(self, name: str, values: Tensor) -> Tensor:
+        """Forecasts in the units of the series, in double precision; anything else as it is."""
+        return values.double() * self.scale + self.mean if name in ("forecast", "prediction") else values
+
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         values = np.asarray(self.values(), dtype=np.float64)
-        ends = [round(len(values) * share) for share in (1 - self.val_share - self.test_share, 1 - self.test_share)]
-        self.mean, self.scale = float(values[: ends[0]].mean()), float(values[: ends[0]].std())
+        ends_at = (1 - self.val_fraction - self.test_fraction, 1 - self.test_fraction)
+        ends = (round(len(values) * ends_at[0]), round(len(values) * ends_at[1]))
+        train = values[: ends[0]]
+        self.mean, self.scale = self.standard or (float(train.mean()), float(train.std()))
         self.series = torch.from_numpy((values - self.mean) / self.scale).float()
-        train = self._windows(self.num_features, ends[0], 1)
-        val, test = (self._windows(*part, self.num_outputs) for part in ((ends[0], ends[1]), (ends[1], len(values))))
-        return {"train": train, "val": val, "test": test, "predict": (test[0],)}
+        parts = {"train": (self.num_features, ends[0]), "val": ends, "test": (ends[1], len(values))}
+        splits = {
+            name: self._windows(*part, 1 if name == "train" else self.num_outputs) for name, part in parts.items()
+        }
+        return splits | {"predict": (splits["test"][0],)}
 
     def _windows(self, start: int, end: int, steps: int) -> tuple[Tensor, Tensor]:
         """All windows whose ``steps`` targets lie in [start, end)."""
@@ -75,7 +90,7 @@ class Series(TensorDataModule):
         return windows[:, : self.num_features].contiguous(), windows[:, self.num_features :].contiguous()
 
     def baselines(self) -> dict[str, dict[str, Any]]:
-        """Persistence (with a period, the last one's value), and least squares on the same past values, rolled out."""
+        """Persistence (with a period, the value one period ago), and least squares on the past values, rolled out."""
         (x, y), (x_test, y_test) = self.splits["train"], self.splits["test"]
         ones = torch.ones(len(x), 1, dtype=torch.float64)
         weights = torch.linalg.lstsq(torch.cat([x.double(), ones], 1), y.double()).solution  # (F + 1, 1)
@@ -91,20 +106,22 @@ class Series(TensorDataModule):
             chance, what = self.series[place[:, None] + lag], f"the value {self.period} steps before"
         squares = f"least squares on the last {self.num_features} values, rolled out"
         return {
-            "chance": {"what": what, "metrics": step_errors(chance, y_test)},
-            "baseline": {"what": squares, "metrics": step_errors(torch.cat(forecasts, 1), y_test)},
+            "chance": {"what": what, "metrics": step_errors(chance, y_test, self.scale)},
+            "baseline": {"what": squares, "metrics": step_errors(torch.cat(forecasts, 1), y_test, self.scale)},
         }
 
 
-def step_errors(forecast: Tensor, y: Tensor) -> dict[str, float]:
-    """Root mean squared errors of the steps of forecasts (B, K)."""
-    errors = (forecast - y).square().mean(0).sqrt()
+def step_errors(forecast: Tensor, y: Tensor, scale: float) -> dict[str, float]:
+    """Root mean squared errors of the steps of standardized forecasts (B, K), in the series' units."""
+    errors = (forecast - y).square().mean(0).sqrt() * scale
     steps = {f"test/rmse_{k}": float(errors[k - 1]) for k in STEPS if k <= y.shape[1]}
     return {"test/rmse": float(errors[0]), **steps}
 
 
 class Sunspots(Series):
     """Yearly sunspot numbers, 1700 to 2008 (statsmodels, from the National Geophysical Data Center)."""
+
+    unit = "sunspots"
 
     def __init__(self, num_features: int = 11, num_outputs: int = 16, period: int = 11, **series: Any) -> None:
         super().__init__(num_features, num_outputs, period=period, **series)
@@ -117,6 +134,8 @@ class Sunspots(Series):
 
 class CO2(Series):
     """Monthly CO2 over Mauna Loa, March 1958 to 2001, ppm (statsmodels); five missing months are interpolated."""
+
+    unit = "ppm"
 
     def __init__(self, num_features: int = 24, num_outputs: int = 16, period: int = 12, **series: Any) -> None:
         super().__init__(num_features, num_outputs, period=period, **series)

@@ -1,8 +1,8 @@
-"""Which language is this name from? Names of countries and languages in fourteen languages, out of Unicode's CLDR.
+"""Classify the language of a name: names of countries and languages in fourteen languages, from Unicode's CLDR.
 
-The names ship inside Babel. Seven of the languages are African. What several languages write alike (Angola) is dropped,
-and so are names in another script. The split is by what is named: if Kenya is in the test, it is there in every
-language, so that no test name was seen in training in a neighbouring language's spelling.
+The names ship inside Babel. Seven of the languages are African. Names with the same spelling in several languages
+(Angola) and names in other than Latin script are left out. The split is by the thing that is named: if Kenya is in the
+test, it is there in every language, so that training has no similar spelling of it from a related language.
 """
 
 import unicodedata
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.text.labelled_text import LabelledText
+from datamodules.text.labeled_text import LabeledText
 
 LANGUAGES = {
     "af": "Afrikaans",
@@ -32,14 +32,15 @@ LANGUAGES = {
 }
 
 
-class CLDRNames(LabelledText):
+class CLDRNames(LabeledText):
     """Names as characters x (B, seq_len), y (B,) the language's number in the order of ``LANGUAGES``.
 
-    Split by what is named, seed 0: 70 % train, 10 % validation, 20 % test.
+    Split by the thing that is named, seed 0: 70 % train, 10 % validation, 20 % test.
 
     Args:
-        num_classes, vocab_size, seq_len: Fourteen languages; more characters than there are; longer names are cut off.
-        **loader: See ``LabelledText``.
+        num_classes, vocab_size, seq_len: Fourteen languages; more entries than characters occur; longer names are
+            truncated.
+        **loader: See ``LabeledText``.
     """
 
     def __init__(self, num_classes: int = 14, vocab_size: int = 160, seq_len: int = 32, **loader: int) -> None:
@@ -52,10 +53,10 @@ class CLDRNames(LabelledText):
         names = read_names()
         things = sorted({thing for _, thing, _ in names})
         order = torch.randperm(len(things), generator=torch.Generator().manual_seed(0)).tolist()
-        share = {things[i]: rank / len(things) for rank, i in enumerate(order)}
+        place = {things[i]: rank / len(things) for rank, i in enumerate(order)}
         parts: dict[str, list[tuple[str, int]]] = {"train": [], "val": [], "test": []}
         for name, thing, language in names:
-            part = "train" if share[thing] < 0.7 else "val" if share[thing] < 0.8 else "test"
+            part = "train" if place[thing] < 0.7 else "val" if place[thing] < 0.8 else "test"
             parts[part].append((name, language))
         return {part: ([n for n, _ in rows], torch.tensor([y for _, y in rows])) for part, rows in parts.items()}
 
@@ -73,12 +74,12 @@ def read_names() -> list[tuple[str, str, int]]:
                     found[name.strip().lower()].add((f"{kind}/{key}", number))
     names = []
     for name, uses in found.items():
-        if len({language for _, language in uses}) == 1:  # in one language alone
+        if len({language for _, language in uses}) == 1:  # in one language only
             thing, language = min(uses)
             names.append((name, thing, language))
     return sorted(names)
 
 
 def is_latin(name: str) -> bool:
-    """Whether all letters of a name are of the Latin script."""
+    """Whether all letters of a name are Latin."""
     return all(unicodedata.name(letter, "").startswith("LATIN") for letter in name if letter.isalpha())

@@ -1,4 +1,4 @@
-"""Text files: read whole as UTF-8, with the place of what is no UTF-8."""
+"""Text files: read as UTF-8, with the position of a byte that is not UTF-8 in the error."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from common.messages import UserError
 
 
 def read_text(path: str | Path, option: str = "data.path") -> str:
-    """The text of a UTF-8 file with ``\\n`` for every end of line, without a byte-order mark.
+    """The text of a UTF-8 file with ``\\n`` as every line ending, without a byte-order mark.
 
     Raises:
-        UserError: No such file, a folder, another encoding (says the byte), or nothing in it.
+        UserError: No such file, a folder, another encoding, or an empty file.
     """
     if not str(path):
-        raise UserError(f"which text? --{option} FILE.txt")
+        raise UserError(f"{option} is not given: --{option} FILE.txt names your text")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
@@ -23,17 +23,19 @@ def read_text(path: str | Path, option: str = "data.path") -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)
-        raise UserError(f"{path} is no UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
+        raise UserError(f"{path} is not UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
-        raise UserError(f"{path} is empty")
+        raise UserError(f"{path} is empty: give a file with text")
     return text
 
 
-def split_text(text: str, val_share: float, test_share: float) -> dict[str, str]:
-    """The beginning of a text for training, then validation, then test: cut at ends of lines where there are any."""
-    if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-        raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
-    cuts = [round(len(text) * share) for share in (1 - val_share - test_share, 1 - test_share)]
+def split_text(text: str, val_fraction: float, test_fraction: float) -> dict[str, str]:
+    """Splits a text into training, validation and test part, in this order; at line ends where there are any."""
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+        )
+    cuts = [round(len(text) * end) for end in (1 - val_fraction - test_fraction, 1 - test_fraction)]
     cuts = [end + 1 if 0 <= (end := text.find("\n", cut)) < cut + 1000 else cut for cut in cuts]
     return {"train": text[: cuts[0]], "val": text[cuts[0] : cuts[1]], "test": text[cuts[1] :]}

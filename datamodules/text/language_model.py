@@ -1,9 +1,10 @@
-"""What every text for language models shares: a tokenizer, one split, random windows or streams.
+"""The base of texts for language models: a tokenizer, one split, random windows or streams.
 
 A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) int64; targets of -1 are padding.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from common.messages import UserError, did_you_mean
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
+from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
 
-PAD = -1  # of targets; no token has it
+PAD = -1  # padding of targets; not a token id
 
 
 class LanguageModelData(TensorDataModule):
@@ -29,11 +31,11 @@ class LanguageModelData(TensorDataModule):
         tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``; or a file that has one already, which is what
             published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
         lower: Put the text in lower case.
-        min_count: Rarer tokens are unknown.
+        min_count: Tokens with fewer occurrences are unknown.
         partition: ``random`` windows, or ``sequential`` streams for models that carry their state.
-        stride: Tokens from one random window to the next; 0 means ``seq_len``, 1 the book's all windows.
-        train_tokens: Only so many tokens of the training part; 0 means all.
-        **loader: See ``TensorDataModule``. In sequential partitioning the last batch size is the number of streams.
+        stride: Tokens from one random window to the next; 0 means ``seq_len``, 1 means all windows, as in the book.
+        train_tokens: Number of training tokens that are used; 0 means all.
+        **loader: See ``TensorDataModule``. In sequential partitioning the batch size is the number of streams.
     """
 
     #: Special tokens of the vocabulary.
@@ -62,7 +64,7 @@ class LanguageModelData(TensorDataModule):
         self.partition, self.stride, self.train_tokens = partition, stride or seq_len, train_tokens
         self.tokenizer: Tokenizer | None = None
         self.corpus: dict[str, Tensor] = {}  # each split as one row of tokens, int32
-        #: Characters that a token of a split has on average: makes perplexities of different tokenizers comparable.
+        #: Characters per token of a split, on average: makes perplexities of different tokenizers comparable.
         self.characters_per_token: dict[str, float] = {}
 
     @staticmethod
@@ -122,6 +124,10 @@ class LanguageModelData(TensorDataModule):
         splits["predict"] = splits["test"]
         return splits
 
+    def content(self) -> Mapping[str, Split]:
+        """The tokens: how evaluation cuts them depends on batch size and number of processes."""
+        return {name: (ids,) for name, ids in self.corpus.items()}
+
     def _keeps_all(self, text: str) -> bool:
         """Whether the tokens are all of the text; words lose the spaces between them."""
         if not self.tokenizer_file:
@@ -141,11 +147,11 @@ class LanguageModelData(TensorDataModule):
             )
 
     def source_name(self) -> str:
-        """What the text is called in messages."""
+        """The name of the text in messages."""
         return type(self).__name__
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """A window (B, T + 1) becomes tokens and targets; an evaluation batch has both already."""
+        """Splits a window (B, T + 1) into tokens and targets; an evaluation batch has both already."""
         if len(batch) == 1:
             window = batch[0].long()
             return window[:, :-1], window[:, 1:]
@@ -159,13 +165,13 @@ class LanguageModelData(TensorDataModule):
         corpus = self.splits["train"][0]
         loader = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
         if self.partition == "sequential":
-            return StreamLoader(corpus, self.seq_len, self.batch_size, **loader)
-        return WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader)
+            return self.for_training(StreamLoader(corpus, self.seq_len, self.batch_size, **loader))
+        return self.for_training(WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader))
 
-    # -- what a number must be read against ---------------------------------------------------------------------------
+    # -- baselines ---------------------------------------------------------------------------------------------------
 
     def baselines(self) -> dict[str, dict[str, Any]]:
-        """Chance, and an n-gram model of the training part, on the test part: perplexities."""
+        """Perplexities on the test part of chance and of an n-gram model of the training part."""
         train, test = self.corpus["train"].numpy(), self.corpus["test"].numpy()
         order = 5 if self.kind == "char" else 3
         losses = {n: ngram_loss(train, test, self.vocab_size, n) for n in (1, order)}

@@ -37,14 +37,14 @@ def ngram_loss(train: np.ndarray, test: np.ndarray, vocab_size: int, order: int)
 def numbered(
     train: np.ndarray, test: np.ndarray, length: int, vocab_size: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """((contexts of train, of test), (their next words)): contexts of ``length`` tokens as numbers, those that the
-    training part has first. The test part's first token is never a word to predict.
+    """((contexts of train, of test), (their next words)): contexts of ``length`` tokens as numbers; contexts of the
+    training part have the lower numbers. The first token of the test part is not predicted.
     """
     if length == 0:
         zeros = np.zeros(len(train), np.int64), np.zeros(len(test) - 1, np.int64)
         return zeros, (train, test[1:])
     number, rest = [train[: len(train) - length], test[: len(test) - length]], 0
-    for shift in range(length):  # a context is its beginning's number and one token more
+    for shift in range(length):  # a context is the number of the shorter context and one token more
         if shift:
             pairs = [
                 n * vocab_size + text[shift : len(text) - length + shift]

@@ -11,7 +11,7 @@ SHA256 = "310d8f602882a5716613815ed75596e5764ea84ed04c5630eebaaf2b943ec5aa"
 
 
 class PTB(LanguageModelData):
-    """Its own three parts. The end of a line is a word (``<eos>`` elsewhere): 9,999 words and it are the vocabulary."""
+    """PTB in its published parts. The line end is a word (``<eos>`` elsewhere), one of the 10,000."""
 
     specials = ("<unk>",)
 

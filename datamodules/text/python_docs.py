@@ -1,7 +1,7 @@
 """Python's own documentation, which ships with every Python: the language reference, about 450,000 characters.
 
 The text of ``help("topics")`` (``pydoc_data.topics``); ``docstrings`` adds those of the standard library. It differs a
-little from one Python version to the next. Licence: PSF.
+little from one Python version to the next. License: PSF.
 """
 
 import ast
@@ -27,12 +27,12 @@ class PythonDocs(LanguageModelData):
 
     def texts(self) -> dict[str, str]:
         paragraphs = topics() + (docstrings() if self.docstrings else [])
-        once = list(dict.fromkeys(paragraphs))  # some topics repeat others: nothing of the test is in the training text
+        once = list(dict.fromkeys(paragraphs))  # some topics repeat others: no test paragraph is in the training text
         return split_text("\n\n".join(once) + "\n", 0.1, 0.1)
 
 
 def topics() -> list[str]:
-    """The paragraphs of all topics, in their order; runs of signs that draw lines are shortened to four."""
+    """The paragraphs of all topics, in their order; rules (lines of one repeated sign) are shortened to four signs."""
     from pydoc_data.topics import topics as texts
 
     return [p for name in sorted(texts) for p in tidy(texts[name])]
@@ -53,7 +53,7 @@ def docstrings(files: str = "[a-z]*.py") -> list[str]:
 
 
 def tidy(text: str) -> list[str]:
-    """Paragraphs with lines free of trailing spaces and of rules longer than four signs."""
+    """Paragraphs without trailing spaces, with rules shortened to four signs."""
     lines = [line.rstrip() for line in text.splitlines()]
     for sign in "-=*+~^":
         lines = [line if sign * 5 not in line else line.replace(sign * 5, "").rstrip() for line in lines]

@@ -1,8 +1,8 @@
-"""Sentence polarity: 10,662 snippets of film reviews, half of them favourable.
+"""Sentence polarity: 10,662 snippets of film reviews, half of them favorable.
 
 Pang and Lee 2005, "Seeing stars". The files are those of the repository of a well-known implementation of Kim's
-network, in UTF-8; the archive of 2005 is in Windows-1252. There is no published split, Kim cross-validates over ten
-folds. Here it is fixed: seed 0, both classes alike. No snippet occurs twice.
+network, in UTF-8; the archive of 2005 is in Windows-1252. There is no published split: Kim cross-validates over ten
+folds. Here the split is fixed (seed 0) and stratified. No snippet occurs twice.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from datamodules.base import split_indices
 from datamodules.downloads import fetch
-from datamodules.text.labelled_text import LabelledText
+from datamodules.splits import split_indices
+from datamodules.text.labeled_text import LabeledText
 
 COMMIT = "18762b459e21d9c70e5c242f8d43fc4e6db37a0d"
 ADDRESS = f"https://raw.githubusercontent.com/dennybritz/cnn-text-classification-tf/{COMMIT}/data/rt-polaritydata/"
@@ -22,14 +22,14 @@ SHA256 = {
 }
 
 
-class RTPolarity(LabelledText):
-    """Snippets as words x (B, seq_len), y (B,): 0 unfavourable, 1 favourable.
+class RTPolarity(LabeledText):
+    """Snippets as words x (B, seq_len), y (B,): 0 unfavorable, 1 favorable.
 
     Args:
-        num_classes, vocab_size, seq_len: Two; the 10,000 most frequent words of the training snippets; all but one in
-            two hundred snippets fit in 50 words.
-        test_size, val_size: Snippets held out; a tenth each, as in one of Kim's folds.
-        **text: See ``LabelledText``.
+        num_classes, vocab_size, seq_len: Two; the 10,000 most frequent words of the training snippets; 50 words,
+            which 99.5 % of the snippets do not exceed.
+        test_size, val_size: Snippets held out: a tenth each, as in Kim's folds.
+        **text: See ``LabeledText``.
     """
 
     def __init__(

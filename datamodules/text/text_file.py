@@ -1,7 +1,9 @@
 """Your own text: one UTF-8 file, the beginning for training, then validation, then test.
 
-dive fit rnn/gru --data TextFile --data.path book.txt
-dive fit rnn/gru --data TextFile --data.path book.txt --data.tokenizer bpe --data.vocab_size 2000
+    dive fit rnn/gru --data TextFile --data.path book.txt
+    dive fit rnn/gru --data TextFile --data.path book.txt --data.tokenizer bpe --data.vocab_size 2000
+
+The parts are divided at line ends where there are any.
 """
 
 from typing import Any
@@ -15,16 +17,16 @@ class TextFile(LanguageModelData):
 
     Args:
         path: The file.
-        val_share, test_share: Shares of the text held out at its end.
+        val_fraction, test_fraction: Fractions of the text held out, at its end.
         **text: See ``LanguageModelData``.
     """
 
-    def __init__(self, path: str = "", val_share: float = 0.1, test_share: float = 0.1, **text: Any) -> None:
+    def __init__(self, path: str = "", val_fraction: float = 0.1, test_fraction: float = 0.1, **text: Any) -> None:
         super().__init__(**text)
-        self.path, self.val_share, self.test_share = path, val_share, test_share
+        self.path, self.val_fraction, self.test_fraction = path, val_fraction, test_fraction
 
     def source_name(self) -> str:
         return self.path
 
     def texts(self) -> dict[str, str]:
-        return split_text(read_text(self.path), self.val_share, self.test_share)
+        return split_text(read_text(self.path), self.val_fraction, self.test_fraction)

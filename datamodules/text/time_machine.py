@@ -16,12 +16,12 @@ class TimeMachine(LanguageModelData):
     """173,428 characters, 28 symbols: the letters, the space, ``<unk>``.
 
     Departs from the book: the parts do not overlap (its last training windows share characters with its first
-    validation windows), and there is a test part after them, which nothing is chosen by.
+    validation windows), and a test part follows, which is not used for any choice.
 
     Args:
         train_windows, val_windows, test_windows: The book's 10,000 and 5,000 windows of every ``seq_len`` characters,
-            from the beginning of the text: its chapters use no more. 0 training windows mean the whole text, of which
-            the last 10 % are for the test and the 10 % before for validation.
+            from the beginning of the text; the book uses no more. 0 training windows mean the whole text, of which the
+            last 10 % are for the test and the 10 % before for validation.
         **text: See ``LanguageModelData``.
     """
 
@@ -38,7 +38,7 @@ class TimeMachine(LanguageModelData):
     ) -> None:
         super().__init__(vocab_size, seq_len, **text)
         if train_windows and self.kind != "char":
-            raise UserError("data.train_windows counts characters: say --data.train_windows 0 with another tokenizer")
+            raise UserError("data.train_windows counts characters: give --data.train_windows 0 for another tokenizer")
         self.windows = (train_windows, val_windows, test_windows)
 
     def texts(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tokenizers: characters, words, byte pairs, behind one interface.
+"""Tokenizers with one interface: characters, words, byte pairs.
 
 A tokenizer is made from texts to a declared size, which is what the model is built with, and kept as plain values in
 the run's ``processor.json``. Special tokens come first; by convention ``<pad> <bos> <eos> <unk>`` are 0 to 3. Where the
@@ -25,7 +25,7 @@ class Tokenizer:
 
     Args:
         tokens: All tokens in the order of their ids, specials first.
-        specials: The special tokens; they stand for themselves in a text and are left out when decoding.
+        specials: The special tokens; written in a text they are encoded as themselves; decoding leaves them out.
         lower: Texts are put in lower case.
     """
 
@@ -40,28 +40,28 @@ class Tokenizer:
         return len(self.tokens)
 
     def id_of(self, token: str) -> int:
-        """The id of a special token, -1 where the vocabulary has none of that name."""
+        """The id of a special token, -1 if the vocabulary does not have it."""
         return self.ids.get(token, -1)
 
     def prepare(self, text: str) -> str:
-        """Unicode's composed form (tone marks are written in two ways), and lower case where asked for."""
+        """Normalizes to Unicode's composed form (tone marks have two encodings), and to lower case if ``lower``."""
         text = unicodedata.normalize("NFC", text)
         return text.lower() if self.lower else text
 
     def cut(self, text: str) -> list[str]:
-        """A prepared text as tokens."""
+        """Splits a prepared text into tokens."""
         raise NotImplementedError
 
     def join(self, tokens: list[str]) -> str:
-        """Tokens without specials as text."""
+        """Joins tokens without specials to text."""
         raise NotImplementedError
 
     def unknown_pieces(self, text: str) -> list[str]:
-        """What a text has that the vocabulary lacks."""
+        """The tokens of a text that are not in the vocabulary."""
         return [piece for piece in self.cut(self.prepare(text)) if piece not in self.ids]
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text; what the vocabulary does not have is ``<unk>``, or left out where there is none."""
+        """The ids of a text; an unknown token becomes ``<unk>``, or is left out if the vocabulary has no ``<unk>``."""
         ids = self.ids
         if self.unk_id < 0:
             return [ids[token] for token in self.cut(self.prepare(text)) if token in ids]
@@ -88,10 +88,10 @@ class Tokenizer:
         """A vocabulary of exactly ``size``: the specials, then the most frequent tokens, ties by code point.
 
         Args:
-            texts: Training texts alone; what only validation and test have is unknown, as it would be in use.
+            texts: Training texts only; tokens that occur in validation and test only are unknown, as in use.
             size: Number of entries.
             specials, lower: See the class.
-            min_count: Tokens that are rarer become unknown.
+            min_count: Tokens with fewer occurrences become unknown.
         """
         if size <= len(specials):
             raise UserError(f"data.vocab_size is {size}: the special tokens alone are {len(specials)}; give more")
@@ -103,7 +103,7 @@ class Tokenizer:
         return cls(fill([*specials, *(t for t in known if t not in specials)], size), specials, lower)
 
     def saved(self) -> dict[str, Any]:
-        """Plain values, from which ``load_tokenizer`` makes the tokenizer again."""
+        """Plain values from which ``load_tokenizer`` rebuilds the tokenizer."""
         return {"kind": self.kind, "tokens": self.tokens, "specials": self.specials, "lower": self.lower}
 
     def save(self, path: str | Path) -> None:
@@ -111,7 +111,7 @@ class Tokenizer:
 
 
 def fill(tokens: list[str], size: int) -> list[str]:
-    """The first ``size`` tokens, or all of them and unused entries."""
+    """The first ``size`` tokens, filled up with unused entries."""
     return tokens[:size] + [f"<unused{i}>" for i in range(size - len(tokens))]
 
 
@@ -128,7 +128,7 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """Words, marks and the space between: nothing is lost, what was encoded without unknowns decodes to the letter.
+    """Words, punctuation and the spaces between. Decoding restores a text without unknown tokens exactly.
 
     A word is a run of letters with inner apostrophes or hyphens, with the space before it; every digit and every other
     sign is a token of its own, also with the space before it. A special token written in a text (``<unk>``) is one
@@ -136,7 +136,7 @@ class WordTokenizer(Tokenizer):
     """
 
     kind = "word"
-    LETTER = r"(?:[^\W\d]|[\u0300-\u036f])"  # with tone marks that have no composed form, as Yoruba's
+    LETTER = r"(?:[^\W\d]|[\u0300-\u036f])"  # with tone marks that have no composed form, as in Yoruba
     PATTERN = re.compile(rf"<\w+>| ?{LETTER}+(?:['\u2019-]{LETTER}+)*| ?\d| ?[^\w\s]|\n|[^\S\n]+(?= \S)|\s")
 
     def cut(self, text: str) -> list[str]:
@@ -147,8 +147,8 @@ class WordTokenizer(Tokenizer):
 
 
 class SpaceTokenizer(Tokenizer):
-    """What stands between spaces is a token, an end of line too: for texts that were cut already (PTB, WikiText, the
-    book's sentences).
+    """Tokens are separated by spaces, and a line end is a token: for texts that are tokenized already (PTB, WikiText,
+    the book's sentences).
     """
 
     kind = "space"
@@ -162,7 +162,12 @@ class SpaceTokenizer(Tokenizer):
 
 
 class BPETokenizer(Tokenizer):
-    """Byte pairs (Sennrich et al. 2016, Radford et al. 2019) by the library ``tokenizers``: no text is unknown."""
+    """Byte pairs (Sennrich et al. 2016, Radford et al. 2019) by the library ``tokenizers``: no token is unknown.
+
+    Args:
+        model: The tokenizer of the library, as JSON.
+        specials, lower: See ``Tokenizer``.
+    """
 
     kind = "bpe"
 
@@ -172,6 +177,7 @@ class BPETokenizer(Tokenizer):
         self.model = tokenizers.Tokenizer.from_str(model)
         vocabulary = self.model.get_vocab()
         super().__init__(sorted(vocabulary, key=vocabulary.__getitem__), specials, lower)
+        self.unused = {i for i, token in enumerate(self.tokens) if token.startswith("<unused")}
 
     @classmethod
     def train(
@@ -201,7 +207,7 @@ class BPETokenizer(Tokenizer):
         prepare = Tokenizer(specials, specials, lower).prepare
         model.train_from_iterator((prepare(text) for text in texts), trainer)
         missing = size - model.get_vocab_size()
-        if missing > 0:  # a small text has no more pairs
+        if missing > 0:  # a small text has too few pairs
             model.add_tokens([f"<unused{i}>" for i in range(missing)])
         return cls(model.to_str(), specials, lower)
 
@@ -212,7 +218,7 @@ class BPETokenizer(Tokenizer):
         return self.model.encode(self.prepare(text), add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
-        return self.model.decode(list(ids), skip_special_tokens=True)
+        return self.model.decode([i for i in ids if i not in self.unused], skip_special_tokens=True)
 
     def saved(self) -> dict[str, Any]:
         return {"kind": self.kind, "model": self.model.to_str(), "specials": self.specials, "lower": self.lower}

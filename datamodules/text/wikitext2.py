@@ -1,11 +1,10 @@
-"""WikiText-2 (Merity et al. 2016): Wikipedia's good articles, cut into words, rare ones as ``<unk>``."""
+"""WikiText-2 (Merity et al. 2016): Wikipedia's good articles, split into words, rare ones as ``<unk>``."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 from common.messages import UserError
-from datamodules.base import data_root
-from datamodules.downloads import fetch
+from datamodules.downloads import data_root, fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
 
@@ -21,8 +20,8 @@ class WikiText2(LanguageModelData):
 
     Args:
         part: ``valid`` trains on the first nine tenths of the published validation part (213,886 words) and validates
-            on the rest: a small set with real articles. ``train`` is the published division and needs
-            wiki.train.tokens in the folder.
+            on the rest: a small set of real articles. ``train`` is the published split and needs wiki.train.tokens in
+            the folder.
         tokenizer: With ``space`` the words are the published ones.
         **text: See ``LanguageModelData``.
     """
@@ -47,7 +46,7 @@ class WikiText2(LanguageModelData):
             return {"train": parts["train"], "val": parts["val"] + parts["test"], "test": test}
         path = Path(data_root()) / "wikitext-2" / "wiki.train.tokens"
         if not path.is_file():
-            raise UserError(f"no {path}: put the training part there, or say --data.part valid")
+            raise UserError(f"no {path}: put the training part there, or give --data.part valid")
         return {"train": read_text(path), "val": valid, "test": test}
 
     @staticmethod

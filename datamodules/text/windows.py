@@ -1,7 +1,7 @@
-"""Two ways to cut a long text into batches: random windows, and streams that go on from batch to batch.
+"""Two ways to divide a long text into batches: random windows, and streams that continue from batch to batch.
 
-D2L 9.3 takes all windows in a random order; its earlier editions also have sequential partitioning, which a carried
-state needs. Both are views of one tensor of tokens: no window is copied before its batch.
+D2L 9.3 uses all windows in a random order; its earlier editions also have sequential partitioning, which models that
+carry their state need. Both are views of one tensor of tokens: a window is copied only with its batch.
 """
 
 import torch
@@ -11,14 +11,14 @@ from datamodules.base import TensorLoader
 
 
 class WindowLoader(TensorLoader):
-    """Windows of ``seq_len`` + 1 tokens in a random order; all of them begin at a multiple of ``stride`` and an offset
-    that is drawn anew for each epoch, so that the edges fall elsewhere.
+    """Windows of ``seq_len`` + 1 tokens in a random order. They begin at multiples of ``stride`` plus an offset that is
+    drawn for each epoch, so that the boundaries differ between epochs.
 
     Args:
         corpus: All tokens (N,).
-        seq_len: T; a window has one token more, the last target.
-        stride: Tokens from one window to the next: 1 takes every window (the book), T takes each token once.
-        batch_size, seed, rank, world, pin_memory: See ``TensorLoader``.
+        seq_len: T; a window has T + 1 tokens, the last one only as target.
+        stride: Tokens from one window to the next: 1 gives every window (the book), T uses each token once.
+        batch_size, **loader: See ``TensorLoader``.
     """
 
     def __init__(self, corpus: Tensor, seq_len: int, stride: int, batch_size: int, **loader: int | bool) -> None:
@@ -29,7 +29,7 @@ class WindowLoader(TensorLoader):
         return -(-(len(self.tensors[0]) // self.stride // self.world) // self.batch_size)
 
     def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        generator = self.generator()
         count = len(self.tensors[0]) // self.stride
         offset = torch.randint(self.stride, (1,), generator=generator)
         starts = offset + self.stride * torch.randperm(count, generator=generator)
@@ -37,8 +37,14 @@ class WindowLoader(TensorLoader):
 
 
 class StreamLoader(TensorLoader):
-    """The text as ``batch_size`` x ``world`` streams side by side: row i of a batch goes on where row i of the last one
-    stopped. The streams begin at an offset that is drawn anew for each epoch; what does not fill a step is left out.
+    """The text as ``batch_size`` x ``world`` streams side by side: row i of a batch continues row i of the last
+    batch. The streams begin at an offset that is drawn for each epoch; tokens after the last full step are left out.
+
+    Args:
+        corpus: All tokens (N,).
+        seq_len: T, tokens in a row of a batch.
+        batch_size: Streams of this process.
+        **loader: See ``TensorLoader``.
     """
 
     def __init__(self, corpus: Tensor, seq_len: int, batch_size: int, **loader: int | bool) -> None:
@@ -49,7 +55,7 @@ class StreamLoader(TensorLoader):
         return len(self.tensors[0]) // (self.seq_len * self.batch_size * self.world)
 
     def _order(self) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        generator = self.generator()
         offset = torch.randint(self.seq_len, (1,), generator=generator)
         steps, rows = len(self), self.batch_size * self.world
         starts = torch.arange(rows * steps).reshape(rows, steps) * self.seq_len + offset
@@ -59,8 +65,8 @@ class StreamLoader(TensorLoader):
 def evaluation_windows(corpus: Tensor, seq_len: int, rows: int, pad_id: int = -1) -> tuple[Tensor, Tensor]:
     """Every token of a text but the first as a target exactly once: (tokens, targets), both (steps * rows, T).
 
-    The text lies in ``rows`` streams, step by step: rows k * ``rows`` to (k + 1) * ``rows`` are step k. What is missing
-    at the end has targets of ``pad_id``.
+    The text is divided into ``rows`` streams: rows k * ``rows`` to (k + 1) * ``rows`` are step k. Positions beyond the
+    end of the text have the target ``pad_id``.
     """
     count = len(corpus) - 1
     steps = -(-count // (rows * seq_len))

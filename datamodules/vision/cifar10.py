@@ -1,7 +1,7 @@
-"""CIFAR-10 from its published python batches: ten kinds of things in 32 x 32 pixels.
+"""CIFAR-10 from its published python batches: ten classes of objects in 32 x 32 pixels.
 
 Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images". The batches are pickles: they are read by an
-unpickler that knows arrays, and runs nothing else that such a file may ask for.
+unpickler that allows arrays only, so that a file cannot run code.
 """
 
 import pickle
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import data_root, split_indices
-from datamodules.downloads import fetch, unpack
+from datamodules.downloads import data_root, fetch, unpack
+from datamodules.splits import split_indices
 from datamodules.vision.images import ImageTensors
 
 URLS = [
@@ -25,7 +25,7 @@ SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 FOLDER = "cifar-10-batches-py"
 TRAIN, TEST = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-ARRAYS = {  # what a pickled array is made of, under the module names of old and new numpy
+ARRAYS = {  # the parts of a pickled array, under the module names of old and new numpy
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy", "ndarray"),
@@ -35,7 +35,7 @@ ARRAYS = {  # what a pickled array is made of, under the module names of old and
 
 
 class ArraysOnly(pickle.Unpickler):
-    """Refuses everything but arrays: a pickle can otherwise run any program."""
+    """Refuses everything but arrays: a pickle can otherwise run any code."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ARRAYS:
@@ -47,7 +47,7 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
     """Images (N, 3, 32, 32) uint8 and labels (N,) of one batch file.
 
     Raises:
-        UserError: The file is damaged or no batch.
+        UserError: The file is damaged or not a CIFAR batch.
     """
     try:
         with path.open("rb") as file:
@@ -59,15 +59,15 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
         return images, labels
     except (OSError, EOFError, KeyError, TypeError, ValueError, AttributeError, pickle.UnpicklingError) as error:
         raise UserError(
-            f"{path} is damaged or no CIFAR batch ({error}): delete the folder, it is fetched again"
+            f"{path} is damaged or not a CIFAR batch ({error}): delete the folder, it is downloaded again"
         ) from None
 
 
 class CIFAR10(ImageTensors):
-    """50,000 training images, of which ``val_size`` are held out, and 10,000 test images, 32 x 32, in colour.
+    """50,000 training images, of which ``val_size`` are held out, and 10,000 test images, 32 x 32, in color.
 
     Args:
-        val_size: Training images (stratified, seed 0) kept for validation. The field selects on the test set.
+        val_size: Training images (stratified, seed 0) kept for validation. Most published work selects on the test set.
         **images: See ``ImageTensors``.
     """
 
@@ -92,7 +92,9 @@ class CIFAR10(ImageTensors):
             for names in (TRAIN, TEST)
         )
         if not 0 < self.val_size < len(images):
-            raise UserError(f"data.val_size is {self.val_size}, but {folder} has {len(images)} training images")
+            raise UserError(
+                f"data.val_size is {self.val_size}, but {folder} has {len(images)} training images: lower it"
+            )
         parts = split_indices(labels, (0, self.val_size))
         train, val = ((images[rows], labels[rows]) for rows in parts)
         splits = {"train": train, "val": val, "test": test}

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import split_indices
 from datamodules.downloads import fetch
+from datamodules.splits import split_indices
 
 
 def read_idx(path: Path) -> Tensor:
     """Reads a gzipped idx file of unsigned bytes into a tensor of its stated shape.
 
     Raises:
-        UserError: The file is no gzip, no idx of bytes, or shorter than its header says.
+        UserError: The file is not gzip, not idx with bytes, or shorter than its header says.
     """
     try:
         with gzip.open(path) as file:
@@ -49,6 +49,6 @@ def load_idx_splits(
     images, labels = read("train-images-idx3-ubyte.gz")[:, None], read("train-labels-idx1-ubyte.gz").long()
     test = (read("t10k-images-idx3-ubyte.gz")[:, None], read("t10k-labels-idx1-ubyte.gz").long())
     if not 0 < val_size < len(images):
-        raise UserError(f"data.val_size is {val_size}, but {folder} has {len(images)} training images")
+        raise UserError(f"data.val_size is {val_size}, but {folder} has {len(images)} training images: lower it")
     train_rows, val_rows = split_indices(labels, (0, val_size))
     return (images[train_rows], labels[train_rows]), (images[val_rows], labels[val_rows]), test

@@ -1,6 +1,6 @@
-"""Image files of any kind that PIL reads: reading their headers, decoding them to one size, batches of them.
+"""Image files in all formats that PIL reads: reads their headers, decodes them to one size, makes batches.
 
-Threads decode: PIL releases the interpreter's lock while it reads, decompresses and resizes.
+Threads decode them: PIL releases the interpreter's lock while it reads, decompresses and resizes.
 """
 
 import os
@@ -18,41 +18,52 @@ from common.messages import UserError
 from datamodules.base import TensorLoader
 
 THREADS = min(16, os.cpu_count() or 1)
-GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
+GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
-    """The short side in pixels and whether the image is grey; None for a file that is no image. Pixels are not read."""
+    """The short side in pixels and whether the image is gray; None if the file is not an image. Pixels are not read."""
     try:
         with Image.open(path) as image:
-            return min(image.size), image.mode in GREY_MODES or image.mode.startswith("I;")
-    except Exception:  # PIL raises a dozen kinds for a damaged file
+            return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
+    except Exception:  # PIL raises many kinds for a damaged file
         return None
 
 
 def decode(path: str, channels: int, size: int) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
-    Turned as its EXIF says; transparent parts become white; 16 bits are scaled to 8; the largest centred square is cut
-    out and resized (bilinear, antialiased). An animation gives its first picture.
+    Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
+    is cut out and resized (bilinear, antialiased). An animation gives its first picture.
     """
     with Image.open(path) as file:
+        sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
         file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
         image = ImageOps.exif_transpose(file)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif image.mode.startswith("I") or image.mode == "F":
-        image = eight_bits(image)
+        image = eight_bits(image, 65535 if sixteen else 0)
     image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Integers are taken as 16-bit grey, real numbers as [0, 1], or as [0, 255] where one is larger than 1."""
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    scale = 1 / 257 if image.mode != "F" else 255 if pixels.max(initial=0) <= 1 else 1
-    return Image.fromarray((pixels * scale + 0.5).clip(0, 255).astype(np.uint8))
+def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:
+    """Gray numbers of more than 8 bits as 8 bits.
+
+    Args:
+        image: Integers or real numbers. Real numbers are taken as [0, 1] where none is larger than 1.
+        white: The number that is white. 0: nothing says it, and it is the largest number of the least depth in
+            ``DEPTHS`` that holds all of the image.
+    """
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    largest = float(pixels.max(initial=0))
+    if not white:
+        bits = next((bits for bits in DEPTHS if largest < 2**bits), DEPTHS[-1])
+        white = 1 if image.mode == "F" and largest <= 1 else 2**bits - 1
+    return Image.fromarray((pixels * (255 / white) + 0.5).clip(0, 255).astype(np.uint8))
 
 
 def readable(paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None) -> Tensor:
@@ -77,7 +88,13 @@ def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any
 
 
 class ImageFiles(Dataset):
-    """Decodes a batch at a time: (row numbers of ``paths``, labels ...) -> (images (B, C, S, S) uint8, labels ...)."""
+    """Decodes a batch at a time: (row numbers of ``paths``, labels ...) -> (images (B, C, S, S) uint8, labels ...).
+
+    Args:
+        paths: The files.
+        channels: 1 for gray, 3 for color.
+        size: S, height and width of the decoded images in pixels.
+    """
 
     def __init__(self, paths: list[str], channels: int, size: int) -> None:
         self.paths, self.channels, self.size = paths, channels, size
@@ -94,19 +111,19 @@ class ImageFiles(Dataset):
 
 
 class FileLoader(TensorLoader):
-    """Batches of files that worker processes decode. Order, division among ranks and resume are ``TensorLoader``'s.
+    """Batches of files that worker processes decode. Order, division among ranks and resume are as in ``TensorLoader``.
 
-    The workers run ahead, so the place in the epoch counts batches that were handed out, not batches asked for.
+    The workers run ahead, so the position in the epoch counts batches that were yielded, not batches requested.
 
     Args:
         files: Decodes a batch; the first tensor of ``loader`` holds row numbers of its paths.
-        num_workers: Worker processes, kept over the epochs; 0 decodes in this process.
+        num_workers: Worker processes, which stay for all epochs; 0 decodes in this process.
         **loader: Arguments of ``TensorLoader``.
     """
 
     def __init__(self, files: ImageFiles, num_workers: int, **loader: Any) -> None:
         super().__init__(**loader)
-        self.keys: list[tuple[np.ndarray, ...]] = []  # one batch's rows each, what is left of the epoch
+        self.keys: list[tuple[np.ndarray, ...]] = []  # the rows of each remaining batch of the epoch
         self.decoder = DataLoader(
             files,
             batch_size=None,
@@ -114,7 +131,7 @@ class FileLoader(TensorLoader):
             num_workers=num_workers,
             pin_memory=self.pin_memory,
             persistent_workers=num_workers > 0,
-            generator=torch.Generator(),  # the global one would be moved by each epoch's beginning
+            generator=torch.Generator(),  # each epoch would otherwise draw from the global one
         )
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:

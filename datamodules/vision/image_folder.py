@@ -1,13 +1,15 @@
-"""Your own pictures: a folder with one sub-folder a class, of any sizes, grey or colour, in any format that PIL reads.
+"""Your own pictures: a folder with one sub-folder a class, of any sizes, gray or color, in any format that PIL reads.
 
     dive fit cnn/lenet --data ImageFolder --data.root flowers
-    dive predict cnn/lenet --data.root new_pictures        any folder, no classes needed; flowers may be gone by then
+    dive predict cnn/lenet --data.root new_pictures        any folder, no classes needed; flowers is not read
 
-``flowers/tulip/*.jpg, flowers/rose/*.jpg`` are split by ``val_share`` and ``test_share``, every class alike, always the
-same way. ``flowers/{train,val,test}/tulip/*.jpg`` are used as they lie; a split without a folder is taken from train.
+``flowers/tulip/*.jpg, flowers/rose/*.jpg`` are split by ``val_fraction`` and ``test_fraction``, stratified by class,
+always in the same way. Folders ``flowers/{train,val,test}/tulip/*.jpg`` are used as splits; a split without a folder is
+taken from train.
 """
 
 import os
+from collections.abc import Mapping
 from statistics import median_low
 from typing import Any
 
@@ -16,27 +18,28 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader
+from datamodules.data_digest import Split
 from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
 from datamodules.vision.images import ImageTensors
 
-LARGEST_FOUND = 64  # pixels: a size that a small network trains at within minutes; give image_size for more
-MOST_HEADERS = 10_000  # larger folders are sampled evenly
+LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes; give image_size for more
+MOST_HEADERS = 10_000  # headers that are read; larger folders are sampled evenly
 
 
 class ImageFolder(ImageTensors):
     """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
 
-    Each image is turned upright, the largest centred square cut out and resized. Files that cannot be read are left out
-    with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
+    Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left
+    out with a warning. A set that fits in memory is decoded once; a larger one is decoded anew each epoch by worker
     processes, after one pass that finds the unreadable files. Both resume in the middle of an epoch.
 
     Args:
         root: The folder.
         num_classes, in_channels, image_size: 0 means as found in the files (``infer``).
-        val_share, test_share: Shares of every class where there is no val or test folder.
-        memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, by each process.
-        num_workers: Processes that decode a set over the limit.
+        val_fraction, test_fraction: Fractions of every class where there is no val or test folder.
+        memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, per process.
+        num_workers: Worker processes that decode a set over the limit.
         **images: See ``ImageTensors``.
 
     Raises:
@@ -49,8 +52,8 @@ class ImageFolder(ImageTensors):
         num_classes: int = 0,
         in_channels: int = 0,
         image_size: int = 0,
-        val_share: float = 0.15,
-        test_share: float = 0.15,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
         memory_limit_mb: float = 2000,
         num_workers: int = 4,
         **images: Any,
@@ -60,21 +63,23 @@ class ImageFolder(ImageTensors):
             num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
         super().__init__(num_classes, in_channels, image_size, **images)
         if in_channels not in (1, 3):
-            raise UserError(f"data.in_channels is {in_channels}: images are read with 1 (grey) or 3 (colour)")
-        if min(val_share, test_share) < 0 or val_share + test_share >= 1:
-            raise UserError(f"data.val_share {val_share} and data.test_share {test_share} leave nothing to train on")
+            raise UserError(f"data.in_channels is {in_channels}: images are read with 1 (gray) or 3 (color)")
+        if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+            raise UserError(
+                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+            )
         self.root = root
-        self.val_share, self.test_share = val_share, test_share
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.memory_limit_mb = memory_limit_mb
         self.num_workers = num_workers
         self.streamed: list[str] = []  # files that the workers decode, over all splits that do not fit in memory
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
-        """What the folder's names and the images' headers say; what is given is kept.
+        """The sizes by the folders' names and the images' headers; arguments that are not 0 are kept.
 
-        ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are grey, else 3 (a palette
-        counts as colour); ``image_size`` the median of the short sides, at most 64.
+        ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are gray, else 3 (a palette
+        counts as color); ``image_size`` the median of the short sides, at most 64.
         """
         splits = find_splits(root)
         classes = class_names_of(splits)
@@ -86,7 +91,7 @@ class ImageFolder(ImageTensors):
         side = median_low([side for side, _ in headers])
         return {
             "num_classes": num_classes or len(classes),
-            "in_channels": in_channels or (1 if all(grey for _, grey in headers) else 3),
+            "in_channels": in_channels or (1 if all(gray for _, gray in headers) else 3),
             "image_size": image_size or min(LARGEST_FOUND, side),
         }
 
@@ -97,11 +102,11 @@ class ImageFolder(ImageTensors):
         if stage == "predict":
             names = find_images(self.root)
             if not names:
-                raise UserError(f"{self.root}: no images there")
+                raise UserError(f"{self.root} has no images: give --data.root another folder")
             images, good = self._open(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
             return {"predict": (images[good],)}
-        files, labels = self._labelled_files(stage)
+        files, labels = self._labeled_files(stage)
         images, good = self._open([path for paths in files.values() for path in paths])
         y = torch.cat(list(labels.values()))
         self._refuse_unreadable(y, good)
@@ -109,24 +114,32 @@ class ImageFolder(ImageTensors):
         parts = zip(files, images.split(sizes), y.split(sizes), good.split(sizes), strict=True)
         return {name: (x, t) if keep.all() else (x[keep], t[keep]) for name, x, t, keep in parts}
 
-    def _labelled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
+    def content(self) -> Mapping[str, Split]:
+        """Of images that are decoded anew each epoch the files' names and sizes."""
+        names = [f"{os.path.relpath(path, self.root)} {os.path.getsize(path)}" for path in self.streamed]
+        return {
+            split: ([names[i] for i in tensors[0].tolist()], *tensors[1:]) if tensors[0].ndim == 1 else tensors
+            for split, tensors in self.splits.items()
+        }
+
+    def _labeled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
         """The files and class numbers of the splits that ``stage`` needs."""
         splits = self.find_splits()
-        if self.class_names is None:  # else the run that trained the model said which class has which number
+        if self.class_names is None:  # else set by the run that trained the model
             self.class_names = class_names_of(splits)
             if len(self.class_names) != self.num_classes:
                 raise UserError(
                     f"{self.root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}"
                 )
-        known = label_files(self.root, splits, self.class_names, self.val_share, self.test_share, stage)
+        known = label_files(self.root, splits, self.class_names, self.val_fraction, self.test_fraction, stage)
         return {s: files for s, (files, _) in known.items()}, {s: y for s, (_, y) in known.items()}
 
     def find_splits(self) -> Splits:
-        """``{split: {class: files}}``, as the names of the folders say."""
+        """``{split: {class: files}}``, by the names of the folders."""
         return find_splits(self.root)
 
     def _open(self, files: list[str]) -> tuple[Tensor, Tensor]:
-        """Images (N, C, S, S) uint8, or where they are too many their row numbers (N,); and which can be read (N,)."""
+        """Images (N, C, S, S) uint8, or their row numbers (N,) if they are too many; and which can be read (N,)."""
         paths = [os.path.join(self.root, file) for file in files]
         c, s = self.in_channels, self.image_size
         if len(paths) * c * s * s <= self.memory_limit_mb * 1e6:

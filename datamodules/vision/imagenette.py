@@ -1,7 +1,7 @@
 """Imagenette: ten classes of ImageNet that are easy to tell apart, 9,469 photographs to train and 3,925 to test.
 
-Howard 2019, https://github.com/fastai/imagenette, version 2, with the short side at 160 pixels. A small ImageNet in the
-layout of one: what a network trained here takes is what it takes on a folder of one's own.
+Howard 2019, https://github.com/fastai/imagenette, version 2, with the short side at 160 pixels. It has the layout
+of ImageNet, and of any folder of your own.
 """
 
 from pathlib import Path
@@ -9,15 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
-from datamodules.base import data_root
-from datamodules.downloads import fetch, unpack
+from datamodules.downloads import data_root, fetch, unpack
 from datamodules.vision.class_folders import Splits
 from datamodules.vision.image_folder import ImageFolder
 
 URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz"
 SHA256 = "64d0c4859f35a461889e0147755a999a48b49bf38a7e0f9bd27003f10db02fe5"
 FOLDER = "imagenette2-160"
-NAMES = {  # the folders are numbers of WordNet
+NAMES = {  # the folders are named by WordNet ids
     "n01440764": "tench",
     "n02102040": "English springer",
     "n02979186": "cassette player",
@@ -32,13 +31,13 @@ NAMES = {  # the folders are numbers of WordNet
 
 
 class Imagenette(ImageFolder):
-    """Photographs (B, 3, image_size, image_size) in [0, 1], the largest centred square, y (B,) the class.
+    """Photographs (B, 3, image_size, image_size) in [0, 1], the largest centered square, y (B,) the class.
 
-    The published ``val`` folder is the test, on which the field reports; validation is a share of ``train``.
+    The published ``val`` folder is the test split, as in published results; validation is a fraction of ``train``.
 
     Args:
-        num_classes, in_channels, image_size: Ten classes in colour; 128 pixels, one of the sizes of the field's table.
-        val_share: Share of the training photographs of every class kept for validation.
+        num_classes, in_channels, image_size: Ten classes in color; 128 pixels, a size of the published leaderboard.
+        val_fraction: Fraction of the training photographs of every class that is used for validation.
         **folder: See ``ImageFolder``.
 
     Raises:
@@ -50,11 +49,13 @@ class Imagenette(ImageFolder):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 128,
-        val_share: float = 0.1,
+        val_fraction: float = 0.1,
         **folder: Any,
     ) -> None:
         root = str(Path(data_root()) / FOLDER)
-        super().__init__(root, num_classes, in_channels, image_size, val_share=val_share, test_share=0.0, **folder)
+        super().__init__(
+            root, num_classes, in_channels, image_size, val_fraction=val_fraction, test_fraction=0.0, **folder
+        )
         self.class_names = list(NAMES.values())
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:

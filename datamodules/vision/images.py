@@ -1,4 +1,4 @@
-"""What all in-memory image sets share: uint8 storage, scaling on the device, augmentation of a batch."""
+"""The base of in-memory image sets: uint8 storage, scaling on the device, augmentation of a batch."""
 
 import torch
 from torch import Tensor
@@ -14,9 +14,9 @@ class ImageTensors(TensorDataModule):
     """Images (N, C, H, W) uint8 with labels (N,). A batch is x (B, C, image_size, image_size) float in [0, 1], y (B,).
 
     Args:
-        num_classes, in_channels, image_size: What the model must know; linked to its arguments of the same name.
-            Images of another size are resized (bilinear, antialiased) and grey or coloured once, when they are loaded.
-        shift: Training images are moved by up to this many pixels in each direction, filled with zeros.
+        num_classes, in_channels, image_size: Linked to the model's arguments of the same name. Images are converted to
+            this size (bilinear, antialiased) and these channels once, when they are loaded.
+        shift: Training images are moved by up to this many pixels in each direction; zeros fill the border.
         flip: Training images are mirrored left to right with probability 1/2.
         **loader: See ``TensorDataModule``.
     """
@@ -36,14 +36,16 @@ class ImageTensors(TensorDataModule):
     def fit_images(self, images: Tensor) -> Tensor:
         """Brings uint8 images (N, C, H, W) to ``image_size`` and ``in_channels``, in slices that keep memory small.
 
-        Grey becomes colour by three equal channels, colour becomes grey by its luminance (ITU-R BT.601).
+        Gray becomes color by three equal channels, color becomes gray by its luminance (ITU-R BT.601).
 
         Raises:
-            UserError: ``in_channels`` is another number than 1, 3 and the images' own.
+            UserError: ``in_channels`` is neither 1, nor 3, nor the images' own number.
         """
         n, c, k = self.image_size, images.shape[1], self.in_channels
         if c != k and {c, k} != {1, 3}:
-            raise UserError(f"data.in_channels is {k}, but the images of {type(self).__name__} have {c} channels")
+            raise UserError(
+                f"data.in_channels is {k}: the images of {type(self).__name__} have {c} channels, give that number"
+            )
         parts = []
         for part in images.split(1024):
             if c == 3 and k == 1:
@@ -73,7 +75,7 @@ class ImageTensors(TensorDataModule):
 
 
 def random_shift(images: Tensor, pixels: int) -> Tensor:
-    """Moves each image (B, C, H, W) by its own random offset of at most ``pixels`` each way; zeros come in."""
+    """Moves each image (B, C, H, W) by its own random offset of at most ``pixels`` each way; zeros fill the border."""
     b, _, h, w = images.shape
     padded = F.pad(images, [pixels] * 4)
     top = torch.randint(2 * pixels + 1, (b, 1), device=images.device)

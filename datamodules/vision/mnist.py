@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datamodules.base import split_indices
+from datamodules.splits import split_indices
 from datamodules.vision.idx import load_idx_splits
 from datamodules.vision.images import ImageTensors
 

@@ -1,4 +1,4 @@
-"""Digits of which a part is labelled wrongly: what a network learns last and should not. D2L 5.5.2.
+"""Digits with a fraction of wrong labels, which a network learns last and should not learn. D2L 5.5.2.
 
 Zhang et al. 2017, "Understanding deep learning requires rethinking generalization": networks can learn any labels.
 Rolnick et al. 2017, "Deep Learning is Robust to Massive Label Noise": they learn the true ones first.
@@ -19,9 +19,10 @@ class NoisyMNIST5k(MNIST5k):
     The noise is drawn with seed 0, each wrong label evenly from the nine others.
 
     Args:
-        noise: Share of the labels that are wrong, from 0 to 1.
-        hold_out: False validates on the training rows: what happens where no data is held out.
-        **mnist: See ``MNIST5k``.
+        noise: Fraction of the labels that are wrong, from 0 to 1.
+        hold_out: False validates on the training rows, to show training without held-out data.
+        num_classes, in_channels, image_size: See ``MNIST5k``.
+        **images: See ``ImageTensors``.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class NoisyMNIST5k(MNIST5k):
     ) -> None:
         super().__init__(num_classes, in_channels, image_size, **images)
         if not 0 <= noise <= 1:
-            raise UserError(f"data.noise is {noise}: a share lies between 0 and 1")
+            raise UserError(f"data.noise is {noise}: give a fraction from 0 to 1")
         self.noise, self.hold_out = noise, hold_out
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:

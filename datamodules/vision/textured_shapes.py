@@ -1,11 +1,11 @@
-"""Shapes with a texture, laid over photographs: ten classes for which a network must see form and texture both.
+"""Shapes with a texture, laid over photographs: ten classes that need both the shape and the texture.
 
-A class is one of five shapes (disc, square, triangle, cross, ring) with stripes or with checks. Colours, place, size,
-angles and the period of the texture are random, so that none of them says anything. Who sees the shape alone is right
-in half of the images, the texture alone in a fifth, neither in a tenth; a perfect observer in nearly all.
+A class is one of five shapes (disc, square, triangle, cross, ring) with stripes or with checks. Colors, place, size,
+angles and the period of the texture are random and independent of the class. The best accuracy is a half from the shape
+only, a fifth from the texture only, a tenth without both, and nearly 1 from both.
 
-The backgrounds are pieces of the two photographs that scikit-learn ships. Training, validation and test pieces come
-from different columns of them, so that no background is seen twice.
+The backgrounds are crops of the two photographs that scikit-learn ships. Training, validation and test crops come
+from different columns of them, so that the splits have no background in common.
 """
 
 from typing import Any
@@ -19,11 +19,11 @@ from datamodules.vision.images import ImageTensors
 SHAPES = ("disc", "square", "triangle", "cross", "ring")
 TEXTURES = ("striped", "checked")
 COLUMNS = {"train": (0, 200), "val": (200, 260), "test": (260, 320)}  # of the photographs at half their size, 213 x 320
-SIDE = 32  # pixels in which the images are made
+SIDE = 32  # pixels of a generated image
 
 
 class TexturedShapes(ImageTensors):
-    """Images (N, 3, 32, 32) made with a fixed seed; resized where ``image_size`` says so.
+    """Images (N, 3, 32, 32) generated with a fixed seed; resized if ``image_size`` is not 32.
 
     Args:
         train_size, val_size, test_size: Images of each split; the classes are equally frequent.
@@ -61,7 +61,7 @@ def draw_images(count: int, columns: tuple[int, int], random: torch.Generator) -
     labels = torch.arange(count) % 10
     labels = labels[torch.randperm(count, generator=random)]
     x, y = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="xy")  # (32, 32) pixels
-    x, y = x - SIDE / 2 - uniform(-5, 5, 1, 1), y - SIDE / 2 - uniform(-5, 5, 1, 1)  # (N, 32, 32) from the centre
+    x, y = x - SIDE / 2 - uniform(-5, 5, 1, 1), y - SIDE / 2 - uniform(-5, 5, 1, 1)  # (N, 32, 32) from the center
     size = uniform(9, 12, 1, 1)
     u, v = turned(x, y, uniform(0, 6.2832, 1, 1))
     inside = shape_mask(u / size, v / size, labels // 2)
@@ -76,12 +76,12 @@ def draw_images(count: int, columns: tuple[int, int], random: torch.Generator) -
 
 
 def turned(x: Tensor, y: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates in axes turned by ``angle``."""
+    """Coordinates in axes rotated by ``angle``."""
     return x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
 
 
 def shape_mask(u: Tensor, v: Tensor, shape: Tensor) -> Tensor:
-    """Which points (u, v) lie in the shape of each image: (N, 32, 32) of bool. All fit into about the unit disc."""
+    """Which points (u, v) are in the shape of each image: (N, 32, 32) bool. All shapes fit into about the unit disc."""
     radius = u.square() + v.square()
     arms = torch.maximum(u.abs(), v.abs())
     triangle = torch.maximum(v, u.abs() * 0.866 - v / 2) < 0.55
@@ -96,7 +96,7 @@ def shape_mask(u: Tensor, v: Tensor, shape: Tensor) -> Tensor:
 
 
 def inked(x: Tensor, y: Tensor, checked: Tensor, angle: Tensor, period: Tensor, phase: Tensor) -> Tensor:
-    """Where the first of two colours lies: stripes, or checks where ``checked``. (N, 32, 32) of bool."""
+    """Where the first of two colors is: in stripes, or in checks where ``checked``. (N, 32, 32) bool."""
     along, across = (c * 6.2832 / period for c in turned(x, y, angle))
     stripes = (along + phase[:, 0]).sin() > 0
     other = (across + phase[:, 1]).sin() > 0
@@ -104,7 +104,7 @@ def inked(x: Tensor, y: Tensor, checked: Tensor, angle: Tensor, period: Tensor, 
 
 
 def backgrounds(count: int, columns: tuple[int, int], random: torch.Generator) -> Tensor:
-    """Random pieces (N, 3, 32, 32) of the photographs, at half their size, in [0, 1]; mirrored half of the time."""
+    """Random crops (N, 3, 32, 32) of the photographs, at half their size, in [0, 1]; half of them are mirrored."""
     from sklearn.datasets import load_sample_images
 
     photos = torch.stack([torch.from_numpy(photo.copy()) for photo in load_sample_images().images])  # (2, 427, 640, 3)

@@ -35,14 +35,15 @@ class GPT(nn.Module):
 
     Args:
         vocab_size: Number V of tokens.
-        seq_len: Longest sequence in training; the limit of the learned positions.
+        seq_len: Longest sequence in training; the limit of the learned positions, and of what ``decode`` reads at once.
         hidden_size, num_layers, num_heads: Width D, depth and heads.
         num_kv_heads: Heads of keys and values; 0 means ``num_heads``.
         ffn_size: Inner features of the feed-forward part; 0 means 4 D, and for ``llama`` 8/3 D rounded up to 32s, which
             has as many parameters.
         dropout: Of embeddings, attention weights and each part's output; ``llama`` has none.
         variant: ``gpt2`` or ``llama``.
-        window: How many tokens a token looks back at, its own among them; 0 means all.
+        window: How many tokens a token looks back at, its own among them; 0 means all. With rotary positions and a
+            window of at most ``seq_len`` a text may be of any length: no distance is new.
         tied: The embedding is the output matrix too (Press and Wolf 2017).
         norm_eps: 0 means 1e-5 for ``gpt2`` and 1e-6 for ``llama``.
         rope_theta: Base of the rotary positions of ``llama``: 10,000 in the paper, 500,000 in Llama 3.
@@ -94,11 +95,11 @@ class GPT(nn.Module):
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
         self.norm = norm()
         self.head = nn.Linear(hidden_size, vocab_size, bias=False)
-        self.initialise()
+        self.initialize()
         if tied:
             self.head.weight = self.embedding.weight
 
-    def initialise(self) -> None:
+    def initialize(self) -> None:
         """GPT-2's start: normal with 0.02; what writes into the residual stream is smaller by the root of its parts."""
         for name, p in self.named_parameters():
             if name.endswith("bias"):
@@ -106,6 +107,16 @@ class GPT(nn.Module):
             elif p.ndim > 1:
                 into_stream = name.endswith(("output.weight", "outer.weight"))
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * self.num_layers) if into_stream else 0.02)
+
+    @property
+    def context(self) -> int:
+        """Most tokens that are read at once in ``decode``; 0 means any number.
+
+        Rotary positions can be computed beyond ``seq_len``, but the network was not trained on such distances and makes
+        nonsense of them.
+        """
+        unlimited = self.positions is None and 0 < self.window <= self.seq_len
+        return 0 if unlimited else self.seq_len
 
     @property
     def kind(self) -> str:
@@ -140,7 +151,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.features(tokens, None)))
 
     def features(self, tokens: Tensor, state: DecoderState | None) -> Tensor:
-        """(B, T) after the past in ``state`` -> (B, T, D), before the last normalisation."""
+        """(B, T) after the past in ``state`` -> (B, T, D), before the last normalization."""
         offset = state.length if state is not None else 0
         x = self.embedding(tokens)  # (B, T, D)
         if self.positions is not None:
@@ -158,17 +169,17 @@ class GPT(nn.Module):
     def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
         """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V).
 
-        Where learned positions end, a text goes on from the last half of the context.
+        Where the context is full, with learned as with rotary positions, a text goes on from its last half.
         """
         state = state or DecoderState(self.num_layers, self.window, capacity=self.seq_len)
-        new, given = tokens.shape[1], tokens
-        if self.positions is not None and 0 < state.length <= self.seq_len < state.length + new:
+        new, given, context = tokens.shape[1], tokens, self.context
+        if context and state.length and state.length + new > context:
             assert state.tokens is not None
             given = torch.cat([state.tokens, tokens], 1)
             state.forget()
         x = self.features(given, state)[:, -new:]
-        if self.positions is not None:
-            state.remember(tokens, self.seq_len // 2)
+        if context:
+            state.remember(tokens, context // 2)
         return self.head(self.norm(x)), state
 
     def for_decoding(self) -> GPTDecoder:

@@ -64,20 +64,22 @@ class GPTDecoder(nn.Module):
         self.net = packed(net)
         self.parts = [parts_of(layer) for layer in self.net.layers]  # type: ignore[arg-type]
         attention: Any = self.net.layers[0].attention
-        self.rotary = attention.rotary
+        self.rotary, self.context = attention.rotary, net.context
         self.num_heads, self.groups, self.head_size = attention.num_heads, attention.groups, attention.head_size
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.net(tokens)
 
     def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
-        """As ``GPT.decode``, which also does what is rare: prompts, and a context that is full."""
-        full = state is not None and self.net.positions is not None and state.length >= self.net.seq_len
+        """As ``GPT.decode``, which also does what is rare: prompts, and a context that is full (with learned as with
+        rotary positions the text then goes on from its last half).
+        """
+        full = state is not None and 0 < self.context <= state.length
         if state is None or tokens.shape[1] > 1 or full:
             return self.net.decode(tokens, state)
         logits = self._step(tokens[:, 0], state)
-        if self.net.positions is not None:
-            state.remember(tokens, self.net.seq_len // 2)
+        if self.context:
+            state.remember(tokens, self.context // 2)
         return logits[:, None], state
 
     def _step(self, tokens: Tensor, state: DecoderState) -> Tensor:

@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
 
@@ -97,5 +98,6 @@ class LitNadarayaWatson(Regressor):
             self.net.remember(x, y)  # type: ignore[operator]
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        weights = self.net.weights(batch[0])  # type: ignore[operator]
+        with full_precision(batch[0]):
+            weights = self.net.weights(batch[0])  # type: ignore[operator]
         return {**super().test_step(batch, batch_idx), "weights": weights}

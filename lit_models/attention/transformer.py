@@ -40,7 +40,7 @@ class Transformer(nn.Module):
         num_heads: Heads of each attention.
         ffn_size: Inner features of the feed-forward part.
         dropout: Of embeddings, attention weights, inner features and each part's output.
-        pre_norm: Normalise before each part, and once at the end; else after each part, as the paper and the book.
+        pre_norm: Normalize before each part, and once at the end; else after each part, as the paper and the book.
         bias: Biases of the attentions' projections; the book has none.
         activation: Of the feed-forward part.
         tied: ``output``: the target's embedding is the output matrix; ``all``: the source's too, as in the paper, for

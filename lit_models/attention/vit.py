@@ -77,7 +77,11 @@ class ViT(nn.Module):
     ) -> None:
         super().__init__()
         if image_size % patch_size:
-            raise ValueError(f"image_size {image_size} is no multiple of patch_size {patch_size}")
+            near = max(1, round(image_size / patch_size)) * patch_size
+            raise ValueError(
+                f"image_size {image_size} is no multiple of patch_size {patch_size}: give --data.image_size {near}, or "
+                "another --model.patch_size"
+            )
         book = variant == "book"
         norm = partial(nn.LayerNorm, hidden_size, eps=1e-5 if book else 1e-6)
         self.patches = nn.Conv2d(in_channels, hidden_size, patch_size, patch_size)

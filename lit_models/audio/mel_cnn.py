@@ -33,7 +33,7 @@ class MelCNN(nn.Module):
         num_classes: Number of logits.
         front: Makes (B, 1, M, frames) of (B, T).
         augment: What a spectrogram goes through in training.
-        channels: Maps of each block: a 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max pooling.
+        channels: Maps of each block: a 3 x 3 convolution, batch normalization, ReLU and 2 x 2 max pooling.
         dropout: Share of the averaged features that is dropped.
         pool_pitch: Takes the mean over pitch too, as networks for images do over both directions.
 
@@ -68,7 +68,8 @@ class MelCNN(nn.Module):
         self.head = nn.Linear(channels[-1] * (1 if pool_pitch else bands), num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.features(self.augment(self.front(x)))
+        sound = self.front(x).to(self.head.weight.dtype)  # decibels need single precision, the network may have less
+        maps = self.features(self.augment(sound))
         pooled = maps.mean((2, 3) if self.pool_pitch else 3).flatten(1)
         return self.head(self.dropout(pooled))
 

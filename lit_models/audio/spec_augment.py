@@ -10,22 +10,24 @@ from torch import Tensor, nn
 
 
 class SpecAugment(nn.Module):
-    """Sets random bands to 0, the mean of a normalised spectrogram; in training alone. (B, C, M, T) -> the same.
+    """Sets random bands to 0, the mean of a normalized spectrogram; in training alone. (B, C, M, T) -> the same.
 
     Args:
         num_masks: Bands in each of the two directions.
         most_mels: Largest height F of a frequency band; a height is uniform over 0 to F.
-        most_frames: Largest width of a time band; never more than ``most_share`` of the frames.
-        most_share: The paper's p.
+        most_frames: Largest width of a time band; never more than ``most_fraction`` of the frames.
+        most_fraction: The paper's p.
     """
 
-    def __init__(self, num_masks: int = 2, most_mels: int = 8, most_frames: int = 20, most_share: float = 0.2) -> None:
+    def __init__(
+        self, num_masks: int = 2, most_mels: int = 8, most_frames: int = 20, most_fraction: float = 0.2
+    ) -> None:
         super().__init__()
-        self.num_masks, self.most_mels, self.most_frames, self.most_share = (
+        self.num_masks, self.most_mels, self.most_frames, self.most_fraction = (
             num_masks,
             most_mels,
             most_frames,
-            most_share,
+            most_fraction,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,7 +35,7 @@ class SpecAugment(nn.Module):
             return x
         b, _, mels, frames = x.shape
         rows = self._hidden(b, mels, min(self.most_mels, mels), x.device)  # (B, M)
-        columns = self._hidden(b, frames, min(self.most_frames, int(self.most_share * frames)), x.device)  # (B, T)
+        columns = self._hidden(b, frames, min(self.most_frames, int(self.most_fraction * frames)), x.device)  # (B, T)
         return x.masked_fill((rows[:, :, None] | columns[:, None, :])[:, None], 0.0)
 
     def _hidden(self, batch: int, size: int, most: int, device: torch.device) -> Tensor:

@@ -67,7 +67,7 @@ def mel_filters(
 def power_spectrogram(x: Tensor, n_fft: int, hop: int) -> Tensor:
     """|short-time Fourier transform|^2 with a Hann window: (B, T) -> (B, n_fft // 2 + 1, T // hop + 1).
 
-    Frame k is centred at sample k hop; the sound is mirrored at its ends.
+    Frame k is centered at sample k hop; the sound is mirrored at its ends.
     """
     x = F.pad(x[:, None], (n_fft // 2, n_fft // 2), mode="reflect")[:, 0]
     frames = x.unfold(1, n_fft, hop)  # (B, frames, n_fft), a view

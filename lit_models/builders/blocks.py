@@ -4,7 +4,7 @@ D2L 6.1.
 Departs from the book: its ``MySequential`` walks over ``children()``, which names each module once, so that a layer
 listed twice runs once; here every entry runs. The constant weight of its ``FixedHiddenMLP`` is a plain attribute, which
 is neither saved nor moved to a device; here it is a buffer. Its loop halves the whole batch until the batch's sum is
-small, so that the answer to a sample depends on its neighbours; here each row is halved by itself.
+small, so that the answer to a sample depends on its neighbors; here each row is halved by itself.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Departs from the book: its ``MyLinear`` multiplies by ``weight.data``, which autograd does not see, so that the layer
 never learns; ``detached=True`` does the same here, to show it. Its ``CenteredLayer`` subtracts the mean of the whole
-batch, so that the answer to a sample depends on its neighbours; here each row has its own mean.
+batch, so that the answer to a sample depends on its neighbors; here each row has its own mean.
 """
 
 import torch

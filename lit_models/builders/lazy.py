@@ -1,7 +1,7 @@
 """Layers that learn their input size from the first input. D2L 6.4.
 
 The book builds all its networks from them. This project does not: until the first input there is nothing to count,
-initialise, give to an optimiser, wrap for several processes or load a checkpoint into, and each of these fails in its
+initialize, give to an optimizer, wrap for several processes or load a checkpoint into, and each of these fails in its
 own way (``test_lazy.py`` shows which). Where one must be used, ``materialize`` comes first.
 """
 

@@ -1,7 +1,7 @@
 """Parameters of a network: drawing them by class of layer, and finding those that are one under several names.
 
 D2L 6.2, 6.3.
-Departs from the book: initialisers are chosen by ``isinstance`` over the whole tree, where ``apply`` with
+Departs from the book: initializers are chosen by ``isinstance`` over the whole tree, where ``apply`` with
 ``type(m) == nn.Linear`` passes over subclasses in silence; a layer that no rule covers can be asked for.
 """
 
@@ -20,7 +20,7 @@ def initialize(
 
     Args:
         module: Any network.
-        weights: Class of layer to initialiser, e.g. ``{nn.Conv2d: he_, nn.Linear: nn.init.xavier_uniform_}``.
+        weights: Class of layer to initializer, e.g. ``{nn.Conv2d: he_, nn.Linear: nn.init.xavier_uniform_}``.
         bias: Of the same layers.
 
     Returns:

@@ -2,10 +2,10 @@
 
 ``variant: grouped`` is the paper's: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep
 Convolutional Neural Networks": two towers that meet in the third convolution and in the dense layers, here as groups of
-one convolution, and local response normalisation (torch divides alpha by the window, the paper does not).
+one convolution, and local response normalization (torch divides alpha by the window, the paper does not).
 ``variant: one_tower`` is torchvision's, whose parameter names it has: Krizhevsky 2014, "One weird trick for
 parallelizing convolutional neural networks". D2L 8.1.
-Departs from both: He's initialisation instead of N(0, 0.01), from which narrow forms do not start, and an adaptive
+Departs from both: He's initialization instead of N(0, 0.01), from which narrow forms do not start, and an adaptive
 pooling, so that other sizes do. Departs from the book, which pads the first convolution by 1 (neither paper does) and
 gives its layers torch's default start where it means Xavier's.
 
@@ -72,9 +72,9 @@ class AlexNet(nn.Module):
         if stem == "small":
             first = nn.Conv2d(in_channels, c1, 5, padding=2)  # (B, c1, S, S)
         self.features = nn.Sequential(
-            *(first, nn.ReLU(inplace=True), *normalisation(variant), nn.MaxPool2d(3, stride=2)),  # (B, c1, 27, 27)
+            *(first, nn.ReLU(inplace=True), *normalization(variant), nn.MaxPool2d(3, stride=2)),  # (B, c1, 27, 27)
             *(nn.Conv2d(c1, c2, 5, padding=2, groups=g2), nn.ReLU(inplace=True)),
-            *(*normalisation(variant), nn.MaxPool2d(3, stride=2)),  # (B, c2, 13, 13)
+            *(*normalization(variant), nn.MaxPool2d(3, stride=2)),  # (B, c2, 13, 13)
             *(nn.Conv2d(c2, c3, 3, padding=1), nn.ReLU(inplace=True)),
             *(nn.Conv2d(c3, c4, 3, padding=1, groups=g4), nn.ReLU(inplace=True)),
             *(nn.Conv2d(c4, c5, 3, padding=1, groups=g5), nn.ReLU(inplace=True)),
@@ -90,10 +90,10 @@ class AlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(hidden_size, num_classes),
         )
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """He et al. 2015."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -103,7 +103,7 @@ class AlexNet(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def normalisation(variant: Variant) -> list[nn.Module]:
+def normalization(variant: Variant) -> list[nn.Module]:
     """The paper's section 3.3 (k = 2, n = 5, alpha = 1e-4, beta = 0.75); one tower has none."""
     return [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)] if variant == "grouped" else []
 

@@ -1,7 +1,7 @@
-"""Batch normalisation by hand, in LeNet: each channel is brought to mean 0 and variance 1 over the batch.
+"""Batch normalization by hand, in LeNet: each channel is brought to mean 0 and variance 1 over the batch.
 
 Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift".
-D2L 8.5. As torch: the running variance is the unbiased one, the batch is normalised by the biased one.
+D2L 8.5. As torch: the running variance is the unbiased one, the batch is normalized by the biased one.
 Departs from the book, whose version tells training from evaluation by whether gradients are on, keeps its running
 statistics in plain tensors (not saved, not moved, not shared) and as the biased variance. Its LeNet here loses the
 padding of the first convolution; this one keeps it. ``sync=True`` takes the statistics over all ranks, with gradients
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from lit_models.layers.precision import at_least_float32
 from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.trains import trains
@@ -49,16 +50,17 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean, var = self.running_mean, self.running_var
+        given, x = x.dtype, at_least_float32(x)  # as torch: half precision is not enough for a mean over a batch
         if self.training:
             mean, var, count = self.statistics(x)
             if count < 2:
-                raise ValueError("batch normalisation in training needs more than one value for each channel")
+                raise ValueError("batch normalization in training needs more than one value for each channel")
             with torch.no_grad():
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(var * count / (count - 1), self.momentum)
+                self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+                self.running_var.lerp_((var * count / (count - 1)).to(self.running_var), self.momentum)
         shape = (1, -1, *[1] * (x.ndim - 2))
         scale = self.weight / torch.sqrt(var + self.eps)  # (C,)
-        return x * scale.view(shape) + (self.bias - mean * scale).view(shape)
+        return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(given)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """Mean and biased variance (C,), and the number of values that each was taken over."""
@@ -69,12 +71,12 @@ class BatchNorm(nn.Module):
         total = all_reduce(torch.cat([x.sum(dims), x.new_tensor([count])]))  # (C + 1,)
         count = float(total[-1].detach())
         mean = total[:-1] / count
-        centred = x - mean.view(1, -1, *[1] * (x.ndim - 2))
-        return mean, all_reduce(centred.square().sum(dims)) / count, count
+        centered = x - mean.view(1, -1, *[1] * (x.ndim - 2))
+        return mean, all_reduce(centered.square().sum(dims)) / count, count
 
 
 class BatchNormLeNet(nn.Module):
-    """LeNet with a normalisation before each activation. (B, in_channels, S, S) -> (B, num_classes) logits.
+    """LeNet with a normalization before each activation. (B, in_channels, S, S) -> (B, num_classes) logits.
 
     Args:
         in_channels: Channels of the image.
@@ -82,7 +84,7 @@ class BatchNormLeNet(nn.Module):
         image_size: Height and width S of the image in pixels, at least 12.
         activation: ``sigmoid`` as in the book, or ``relu``.
         sync: See ``BatchNorm``.
-        normalise: False leaves the normalisation out: shows what it is worth.
+        normalize: False leaves the normalization out: shows what it is worth.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class BatchNormLeNet(nn.Module):
         image_size: int = 28,
         activation: Literal["sigmoid", "relu"] = "sigmoid",
         sync: bool = False,
-        normalise: bool = True,
+        normalize: bool = True,
     ) -> None:
         super().__init__()
         refuse_small_image("LeNet", image_size, 12)
@@ -100,7 +102,7 @@ class BatchNormLeNet(nn.Module):
         side = (image_size // 2 - 4) // 2
 
         def norm(features: int) -> nn.Module:
-            return BatchNorm(features, sync=sync) if normalise else nn.Identity()
+            return BatchNorm(features, sync=sync) if normalize else nn.Identity()
 
         self.layers = nn.Sequential(
             *(nn.Conv2d(in_channels, 6, 5, padding=2), norm(6), act(), nn.AvgPool2d(2)),  # (B, 6, S / 2, S / 2)
@@ -109,10 +111,10 @@ class BatchNormLeNet(nn.Module):
             *(nn.Linear(120, 84), norm(84), act()),
             nn.Linear(84, num_classes),
         )
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """Xavier, as the book."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -3,7 +3,7 @@
 Huang, Liu, van der Maaten and Weinberger 2017, "Densely Connected Convolutional Networks". D2L 8.7. Parameters have
 torchvision's names; the names in its published file, which are older, are understood too.
 DenseNet-121 is ``block_layers=(6, 12, 24, 16), growth=32``; the book's is ``block_layers=(4, 4, 4, 4),
-bottleneck=False``. Departs from the book: convolutions before a normalisation have no bias, and the initialisation is
+bottleneck=False``. Departs from the book: convolutions before a normalization have no bias, and the initialization is
 He's (the book's Xavier call touches nothing).
 
     dive fit cnn/densenet                    5,000 real MNIST digits, offline, narrow
@@ -32,7 +32,7 @@ DENSENET121 = (6, 12, 24, 16)
 
 
 class DenseLayer(nn.Module):
-    """Normalisation, ReLU, convolution: adds ``growth`` maps. (B, in_channels, H, W) -> (B, growth, H, W).
+    """Normalization, ReLU, convolution: adds ``growth`` maps. (B, in_channels, H, W) -> (B, growth, H, W).
 
     Args:
         in_channels: Maps so far.
@@ -57,7 +57,14 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Layers whose outputs all stay: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last."""
+    """Layers whose outputs all stay: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last.
+
+    Args:
+        in_channels: C, channels of the input.
+        layers: Number of layers.
+        growth: Channels that each layer adds.
+        bottleneck: See ``DenseLayer``.
+    """
 
     def __init__(self, in_channels: int, layers: int, growth: int, bottleneck: bool) -> None:
         super().__init__()
@@ -130,10 +137,10 @@ class DenseNet(nn.Module):
         parts.append(("norm5", nn.BatchNorm2d(channels)))
         self.features = nn.Sequential(OrderedDict(parts))
         self.classifier = nn.Linear(channels, num_classes)
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """He et al. 2015."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -106,6 +106,13 @@ class DesignSpace(nn.Module):
         return torch.stack([network(x) for network in self.networks], 1)
 
 
+class SideBySide(nn.ModuleList):
+    """The networks of several families. (B, C, S, S) -> (B, spaces * population, num_classes)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([family(x) for family in self], 1)
+
+
 class LitDesignSpace(Task):
     """Trains families of networks and logs the errors of each: the median, the mean and the best of its networks.
 
@@ -135,7 +142,7 @@ class LitDesignSpace(Task):
         families = [
             DesignSpace(space, population, cost, stages, 0, in_channels, num_classes, image_size) for space in spaces
         ]
-        self.net = nn.ModuleList(families)
+        self.net = SideBySide(families)
         self.designs = {space: family.designs for space, family in zip(self.spaces, families, strict=True)}
         #: Of each family, once an evaluation has ended: the share of wrong answers of each network (population,).
         self.errors: dict[str, Tensor] = {}
@@ -146,10 +153,6 @@ class LitDesignSpace(Task):
         self.example_input = torch.zeros(1, in_channels, image_size, image_size)
 
     output_means = "Logits of each network: the mean of their softmax over dimension 2 gives the probabilities."
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Logits of all networks (B, spaces * population, num_classes)."""
-        return torch.cat([family(*inputs) for family in self.net.children()], 1)
 
     def losses(self, logits: Tensor, y: Tensor) -> Tensor:
         """The cross-entropy of each network (spaces * population,)."""

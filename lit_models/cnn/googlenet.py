@@ -1,9 +1,9 @@
 """GoogLeNet: each block looks with several kernel sizes at once and joins what they saw.
 
 Szegedy et al. 2015, "Going Deeper with Convolutions", table 1. D2L 8.4. ``variant: paper`` has biases, local response
-normalisation and 5 x 5 kernels. ``variant: torchvision`` has batch normalisation, and 3 x 3 kernels in the place of
+normalization and 5 x 5 kernels. ``variant: torchvision`` has batch normalization, and 3 x 3 kernels in the place of
 5 x 5, as the published weights do, whose parameter names it has.
-Departs from the paper: He's initialisation. The book has neither normalisation nor the auxiliary heads of the paper's
+Departs from the paper: He's initialization. The book has neither normalization nor the auxiliary heads of the paper's
 figure 3, which are ``auxiliary=True`` here: two classifiers on the way whose losses count 0.3 each in training.
 
     dive fit cnn/googlenet                    5,000 real MNIST digits, offline, narrow
@@ -41,13 +41,18 @@ INCEPTIONS = {  # table 1: 1 x 1; before 3 x 3, 3 x 3; before 5 x 5, 5 x 5; afte
 
 
 class ConvReLU(nn.Module):
-    """A convolution and a ReLU, with batch normalisation between (eps 1e-3, as the weights were trained) or a bias."""
+    """A convolution and a ReLU, with batch normalization between (eps 1e-3, as the weights were trained) or a bias.
+
+    Args:
+        in_channels, channels, kernel_size, stride: Of the convolution, which keeps the size but for the stride.
+        variant: See ``GoogLeNet``; ``torchvision`` normalizes.
+    """
 
     def __init__(self, in_channels: int, channels: int, kernel_size: int, variant: Variant, stride: int = 1) -> None:
         super().__init__()
-        normalised = variant == "torchvision"
-        self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, bias=not normalised)
-        self.bn = nn.BatchNorm2d(channels, eps=1e-3) if normalised else nn.Identity()
+        normalized = variant == "torchvision"
+        self.conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, bias=not normalized)
+        self.bn = nn.BatchNorm2d(channels, eps=1e-3) if normalized else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.bn(self.conv(x)), inplace=True)
@@ -76,7 +81,12 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so."""
+    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so.
+
+    Args:
+        in_channels: Channels of the input.
+        num_classes, width, variant: See ``GoogLeNet``.
+    """
 
     def __init__(self, in_channels: int, num_classes: int, width: float, variant: Variant) -> None:
         super().__init__()
@@ -103,11 +113,12 @@ class GoogLeNet(nn.Module):
         width: The published numbers of channels are multiplied by it.
         auxiliary: Whether the network has the two classifiers on the way.
         dropout: Before the last layer: 0.4 in the paper, 0.2 in torchvision.
-        transform_input: Takes images normalised by ImageNet's mean and deviation to (x - 0.5) / 0.5, in which the
+        transform_input: Takes images normalized by ImageNet's mean and deviation to (x - 0.5) / 0.5, in which the
             published weights were trained.
     """
 
     HEADS = ("fc", "aux1", "aux2")
+    forward_methods = ("all_logits",)  # what training calls: see lit_models/tasks/processes.py: shard
     #: The sizes of torchvision's weights.
     PUBLISHED = {"variant": "torchvision", "stem": "imagenet", "width": 1.0}
 
@@ -146,11 +157,11 @@ class GoogLeNet(nn.Module):
         self.aux2 = Auxiliary(inner["4d"], num_classes, width, variant) if auxiliary else None
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(c, num_classes)
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
-        """He et al. 2015; torchvision's N(0, 0.01) needs the normalisation."""
+    def _initialize(module: nn.Module) -> None:
+        """He et al. 2015; torchvision's N(0, 0.01) needs the normalization."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 

@@ -26,11 +26,11 @@ class LeNet(nn.Module):
     """Two convolutions to see, three dense layers to decide. (B, in_channels, S, S) -> (B, num_classes) logits.
 
     Args:
-        in_channels: Channels of the image: 1 for grey, 3 for colour.
+        in_channels: Channels of the image: 1 for gray, 3 for color.
         num_classes: Number of logits.
         image_size: Height and width S of the image in pixels, at least 12.
         activation: Non-linearity after each layer but the last.
-        pooling: What summarises each 2 x 2 window.
+        pooling: What summarizes each 2 x 2 window.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class LeNet(nn.Module):
             act(),
             nn.Linear(84, num_classes),
         )
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """Xavier, as the book: from torch's default start, sigmoids hardly leave the plateau."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

@@ -1,7 +1,7 @@
 """Network in network: a small dense network at every pixel, and no dense layers at the end.
 
 Lin, Chen and Yan 2014, "Network in Network". D2L 8.3.
-Departs from nothing but the initialisation (He's): the sizes are those of the authors' ImageNet model, which the book
+Departs from nothing but the initialization (He's): the sizes are those of the authors' ImageNet model, which the book
 has too. Both let a ReLU follow the last 1 x 1 convolution, so that no logit is negative; ``last_relu=False`` takes it
 away, without which a narrow network loses classes for good.
 
@@ -67,7 +67,7 @@ class NiN(nn.Module):
             nn.Dropout(dropout),
             *(last if last_relu else last[:-1]),  # (B, num_classes, 5, 5)
         )
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     def feature_layers(self) -> nn.Module:
         """All blocks but the last: what ``freeze_features`` freezes."""
@@ -75,7 +75,7 @@ class NiN(nn.Module):
         return self.features[:last]
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """He et al. 2015."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

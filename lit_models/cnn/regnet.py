@@ -1,7 +1,7 @@
 """AnyNet, a family of networks, and RegNetX, its members that a line through the widths describes.
 
 Radosavovic et al. 2020, "Designing Network Design Spaces". D2L 8.8. Parameters have torchvision's names.
-Departs from the book: He's initialisation (its Xavier call touches nothing). Its RegNetX-32 is ``depths=(4, 6),
+Departs from the book: He's initialization (its Xavier call touches nothing). Its RegNetX-32 is ``depths=(4, 6),
 widths=(32, 80), group_width=16``. How such a family is found is ``cnn/design_space``.
 
     dive fit cnn/regnet                    5,000 real MNIST digits, offline, narrow
@@ -26,7 +26,7 @@ Stem = Literal["imagenet", "small"]
 
 
 def conv_norm(in_channels: int, channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias that keeps the size but for the stride, and its normalisation."""
+    """A convolution without bias that keeps the size but for the stride, and its normalization."""
     conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
@@ -103,10 +103,10 @@ class AnyNet(nn.Module):
             stages[f"block{k}"] = nn.Sequential(blocks)
         self.trunk_output = nn.Sequential(stages)
         self.fc = nn.Linear(channels, num_classes)
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """He et al. 2015, by the outputs; the last layer as the authors and torchvision: N(0, 0.01)."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -2,7 +2,7 @@
 
 He et al. 2016, "Deep Residual Learning for Image Recognition" and "Identity Mappings in Deep Residual Networks"
 (``pre_activation``). D2L 8.6.
-Departs from the book: normalised shortcuts and the paper's widths (``lit_models/layers/residual.py``). Departs from the
+Departs from the book: normalized shortcuts and the paper's widths (``lit_models/layers/residual.py``). Departs from the
 paper: the bottleneck's stride lies on its 3 x 3 convolution, as in torchvision.
 
     dive fit cnn/resnet                    5,000 real MNIST digits, offline, narrow
@@ -47,7 +47,7 @@ class ResNet(nn.Module):
         width: Channels of the first stage; each later stage has twice as many. The paper's is 64.
         stem: ``imagenet`` is 7 x 7 with stride 2 and a pooling, a quarter of the image's side; ``small`` is 3 x 3 with
             stride 1, the field's form for 32 pixels and less.
-        pre_activation: Normalisation and ReLU before the convolutions.
+        pre_activation: Normalization and ReLU before the convolutions.
         groups, group_width: Of the bottlenecks' 3 x 3 convolutions (ResNeXt).
     """
 
@@ -90,10 +90,10 @@ class ResNet(nn.Module):
             self.add_module(f"layer{k + 1}", stage)
         self.bn = nn.BatchNorm2d(channels) if pre_activation else nn.Identity()
         self.fc = nn.Linear(channels, num_classes)
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
+    def _initialize(module: nn.Module) -> None:
         """He et al. 2015, by the outputs, as torchvision."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

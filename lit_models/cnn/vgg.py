@@ -3,11 +3,11 @@
 Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1: A is 11,
 B 13, D 16, E 19 layers with weights. D2L 8.2. Parameters have torchvision's names.
 Departs from the paper: an adaptive pooling before the dense layers, so that any size of at least 32 pixels does
-(nothing at the paper's 224), He's initialisation instead of pretrained shallower nets, and batch normalisation on
+(nothing at the paper's 224), He's initialization instead of pretrained shallower nets, and batch normalization on
 request. The book trains at a quarter of the width: ``width=16``.
 
     dive fit cnn/vgg                    shapes with textures on photographs, offline, narrow
-    dive fit cnn/vgg_cifar10            VGG-11 with batch normalisation on CIFAR-10
+    dive fit cnn/vgg_cifar10            VGG-11 with batch normalization on CIFAR-10
     dive fit cnn/vgg_fashion_mnist      the book's recipe
     dive fit cnn/vgg --data ImageFolder --data.root DIR --model.weights vgg11_bn.pth    your pictures
 
@@ -34,7 +34,7 @@ class VGG(nn.Module):
         image_size: Height and width S of the image in pixels, at least 32.
         depth: Layers with weights: 11, 13, 16 or 19.
         width: Channels of the first block; the paper's is 64.
-        batch_norm: Batch normalisation after each convolution.
+        batch_norm: Batch normalization after each convolution.
         pool_size: Side of what the dense layers see: 7 in the paper, 1 for images of 32 pixels.
         hidden_size: Width of the dense layers.
         dropout: After each hidden dense layer.
@@ -80,11 +80,11 @@ class VGG(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden_size, num_classes),
         )
-        self.apply(self._initialise)
+        self.apply(self._initialize)
 
     @staticmethod
-    def _initialise(module: nn.Module) -> None:
-        """He et al. 2015: from torch's default start eleven layers without normalisation stay at chance."""
+    def _initialize(module: nn.Module) -> None:
+        """He et al. 2015: from torch's default start eleven layers without normalization stay at chance."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 Zhang 2019, "Making convolutional networks shift-invariant again"; Goodfellow et al. 9.3 says that pooling makes a
 representation invariant to small translations, and with a stride of two it is for half of them.
-Departs from the paper: a small network for small images, batch normalisation, no padding of the data by its crops.
+Departs from the paper: a small network for small images, batch normalization, no padding of the data by its crops.
 
     dive fit convolution/antialiased                         test/shift_change with blurred pooling
     dive fit convolution/antialiased --model.pooling max     and with plain max pooling

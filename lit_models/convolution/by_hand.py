@@ -75,7 +75,10 @@ class Correlation(torch.autograd.Function):
 class Conv2dByHand(nn.Module):
     """A convolutional layer on ``Correlation``. (B, C, H, W) -> (B, O, H', W'); square kernels.
 
-    Initialised uniformly within 1 / sqrt(C k^2), as torch does.
+    Initialized uniformly within 1 / sqrt(C k^2), as torch does.
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding: See ``nn.Conv2d``.
     """
 
     def __init__(

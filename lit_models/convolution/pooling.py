@@ -23,7 +23,7 @@ def windows(x: Tensor, kernel_size: int, stride: int) -> Tensor:
 
 
 def pool2d(x: Tensor, kind: Literal["max", "avg", "l2"], kernel_size: int, stride: int | None = None) -> Tensor:
-    """Summarises each window: its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
+    """Summarizes each window: its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
 
     Args:
         x: Feature maps.
@@ -34,7 +34,9 @@ def pool2d(x: Tensor, kind: Literal["max", "avg", "l2"], kernel_size: int, strid
     inside = windows(x, kernel_size, stride or kernel_size)
     if kind == "max":
         return inside.max(2).values
-    return inside.mean(2) if kind == "avg" else inside.square().sum(2).sqrt()
+    if kind == "avg":
+        return inside.mean(2)
+    return torch.linalg.vector_norm(inside, dim=2)  # the root of a sum has no gradient at 0: NaN in windows of zeros
 
 
 class BlurPool2d(nn.Module):
@@ -65,7 +67,11 @@ class BlurPool2d(nn.Module):
 
 
 class MaxBlurPool2d(nn.Module):
-    """A 2 x 2 maximum at every position, then ``BlurPool2d``: what stands in for ``nn.MaxPool2d(2)``."""
+    """A 2 x 2 maximum at every position, then ``BlurPool2d``: what stands in for ``nn.MaxPool2d(2)``.
+
+    Args:
+        blur_size, stride, circular: See ``BlurPool2d``.
+    """
 
     def __init__(self, blur_size: int = 3, stride: int = 2, circular: bool = False) -> None:
         super().__init__()

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from torch import nn
 
-from lit_models.convolution.pooling import BlurPool2d
+from lit_models.convolution.pooling import BlurPool2d, MaxBlurPool2d
+from lit_models.convolution.tiled import TiledConv2d
+from lit_models.convolution.unshared import UnsharedConv2d
 
 
 class Field(NamedTuple):
@@ -40,13 +42,22 @@ def first(value: object) -> int:
 
 
 def receptive_fields(net: nn.Module) -> list[Field]:
-    """The field after each convolution and pooling of a network that is a chain, in the order of ``named_modules``."""
+    """The field after each convolution and pooling of a network that is a chain, in the order of ``named_modules``.
+
+    ``MaxBlurPool2d`` has two: after its maximum, under its own name, and after its blurring.
+    """
     field, fields = Field("image", 1, 1, 0), []
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.MaxPool1d | nn.MaxPool2d):
             sizes = (module.kernel_size, module.stride, module.padding, module.dilation)
         elif isinstance(module, nn.AvgPool1d | nn.AvgPool2d):
             sizes = (module.kernel_size, module.stride, module.padding, 1)
+        elif isinstance(module, nn.LPPool1d | nn.LPPool2d):
+            sizes = (module.kernel_size, module.stride or module.kernel_size, 0, 1)
+        elif isinstance(module, UnsharedConv2d | TiledConv2d):
+            sizes = (module.kernel_size, module.stride, module.padding, 1)
+        elif isinstance(module, MaxBlurPool2d):
+            sizes = (2, 1, 0, 1)  # its maximum; its blurring is a layer inside of it
         elif isinstance(module, BlurPool2d):
             sizes = (module.kernel.shape[0], module.stride, module.edges[0], 1)
         else:

@@ -38,6 +38,10 @@ class DepthwiseSeparable2d(nn.Module):
     """One k x k kernel a channel, then a 1 x 1 convolution that mixes the channels. (B, C, H, W) -> (B, O, H', W').
 
     C k^2 + C O weights where an ordinary layer has C O k^2.
+
+    Args:
+        in_channels, out_channels: C and O.
+        kernel_size, stride, padding: Of the depthwise convolution.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 A hypothesis is scored by log P / L^alpha, where L is the number of its tokens, the end of sequence included (Wu et al.
 2016; alpha 0.75 in the book). Of the k best continuations at each step those that end are finished and set aside; the k
 best that do not end go on. A row ends when it has k finished hypotheses (``early_stopping`` in transformers) or at
-``max_tokens``, where what is unfinished counts as it is.
+``max_tokens``, where the k best continuations count whether they end or not.
 
 A beam of one is greedy search; a beam of V^(T-1) is exhaustive search over T tokens of a vocabulary of V.
 """
@@ -20,7 +20,13 @@ from lit_models.functional.state import reorder
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An output: its tokens, the last of which is the end of sequence where it ended, and its score."""
+    """An output: its tokens, the last of which is the end of sequence where it ended, and its score.
+
+    Args:
+        tokens: The generated token ids.
+        score: The log-probability divided by the length penalty.
+        log_probability: Sum over the tokens.
+    """
 
     tokens: list[int]
     score: float
@@ -46,7 +52,7 @@ def beam_search(
         width: Number k of beams.
         max_tokens: Largest number T of tokens.
         eos_id: The token that ends a hypothesis.
-        length_penalty: alpha; 0 compares plain log-probabilities, which favours short outputs.
+        length_penalty: alpha; 0 compares plain log-probabilities, which favors short outputs.
         num_best: At most ``width``.
     """
     if not 1 <= num_best <= width:
@@ -68,25 +74,22 @@ def beam_search(
         sums = total[:, :, None] + scores.double().reshape(rows, width, vocabulary)
         best, place = sums.flatten(1).topk(min(2 * width, width * vocabulary), dim=1)  # at most k of 2k can end here
         beam, token = place // vocabulary, place % vocabulary
-        ends = (token == eos_id) & (best > OUT)
-        for row, rank in (ends[:, :width] & open_rows.to(device)[:, None]).nonzero().tolist():
+        ends = token == eos_id if length < max_tokens else torch.ones_like(token, dtype=torch.bool)
+        counts = (ends & (best > OUT))[:, :width] & open_rows.to(device)[:, None]
+        for row, rank in counts.nonzero().tolist():
             before = tokens[row, beam[row, rank]].tolist()
             log_p = float(best[row, rank])
-            finished[row].append(Hypothesis([*before, eos_id], log_p / length**length_penalty, log_p))
+            output = [*before, int(token[row, rank])]
+            finished[row].append(Hypothesis(output, log_p / length**length_penalty, log_p))
             if len(finished[row]) == width:
                 open_rows[row] = False
+        if length == max_tokens or not bool(open_rows.any()):
+            break
         alive = best.masked_fill(token == eos_id, OUT)
         total, chosen = alive.topk(width, dim=1)
         beam, last_tokens = beam.gather(1, chosen), token.gather(1, chosen)
         tokens = torch.cat([tokens.gather(1, beam[:, :, None].expand(-1, -1, length - 1)), last_tokens[:, :, None]], 2)
-        if not bool(open_rows.any()):
-            break
         last = last_tokens.flatten()
         state = reorder(state, (first + beam).flatten())
 
-    for row in open_rows.nonzero().flatten().tolist():  # what did not end in time
-        for log_p, unfinished in zip(total[row].tolist(), tokens[row].tolist(), strict=True):
-            if log_p > OUT:
-                length = len(unfinished)
-                finished[row].append(Hypothesis(unfinished, log_p / length**length_penalty, log_p))
     return [sorted(found, key=lambda h: -h.score)[:num_best] for found in finished]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def corpus_bleu(outputs: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """sacreBLEU of a corpus, 0 to 100, one reference each, and its signature. Texts are detokenised sentences."""
+    """sacreBLEU of a corpus, 0 to 100, one reference each, and its signature. Texts are detokenized sentences."""
     from sacrebleu.metrics.bleu import BLEU  # here: most commands that import the task need no BLEU
 
     metric = BLEU()

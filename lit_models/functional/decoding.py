@@ -55,7 +55,7 @@ class Sampling:
         """Scores (B, V) after all filters, minus infinity for what may not be drawn; ``history`` (B, L) is the text."""
         scores = scores.float()
         if self.repetition_penalty != 1 and history is not None and history.numel():
-            scores = penalise(scores, history, self.repetition_penalty)
+            scores = penalize(scores, history, self.repetition_penalty)
         if self.temperature > 0:
             scores = scores / self.temperature
         if 0 < self.top_k < scores.shape[1]:
@@ -84,7 +84,7 @@ class Sampling:
 GREEDY = Sampling()
 
 
-def penalise(scores: Tensor, history: Tensor, penalty: float) -> Tensor:
+def penalize(scores: Tensor, history: Tensor, penalty: float) -> Tensor:
     """Scores (B, V), worse for the tokens of ``history`` (B, L)."""
     seen = scores.gather(1, history)
     return scores.scatter(1, history, torch.where(seen > 0, seen / penalty, seen * penalty))

@@ -105,6 +105,10 @@ class AdditiveAttention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """(B, Q, query_size), (B, K, key_size), (B, K, V), mask to (B, Q, K) -> means (B, Q, V), weights (B, Q, K)."""
-        compared = torch.tanh(self.query(query)[:, :, None] + self.key(key)[:, None])  # (B, Q, K, hidden_size)
+        return self.attend(query, self.key(key), value, mask)
+
+    def attend(self, query: Tensor, keys: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As ``forward``, with keys (B, K, hidden_size) that went through ``self.key`` once, for many queries."""
+        compared = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, Q, K, hidden_size)
         weights = masked_softmax(self.score(compared).squeeze(-1), mask)
         return self.dropout(weights) @ value, weights

@@ -41,6 +41,10 @@ class SwiGLU(nn.Module):
     """silu(W x) * (V x), then back: one projection opens or closes what the other lets through. No biases.
 
     (..., hidden_size) -> (..., hidden_size). W and V lie in one matrix.
+
+    Args:
+        hidden_size: Width of input and output.
+        ffn_size: Width between.
     """
 
     def __init__(self, hidden_size: int, ffn_size: int) -> None:

@@ -73,11 +73,12 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, cache: KVCache | None = None
     ) -> Tensor:
-        """
+        """Attends from x to a memory: (B, Q, D) -> (B, Q, D).
+
         Args:
             x: (B, Q, D).
-            memory: (B, K, D); None looks at x itself.
-            mask: Broadcastable to (B, H, Q, K), True may be looked at; besides ``causal``.
+            memory: (B, K, D); None attends to x itself.
+            mask: Broadcastable to (B, H, Q, K), True where a query may attend to a key; combined with ``causal``.
             cache: Keys and values of earlier calls. Those of a memory are computed once.
         """
         query, pairs = self._project(x, memory, cache)

@@ -20,6 +20,9 @@ class PackedLinear(nn.Module):
     """``linear`` in single precision on a CPU: (..., in) -> (..., out), without gradients.
 
     Its matrices are no parameters: the network that holds it writes, and is neither trained nor saved.
+
+    Args:
+        linear: The layer whose weights are copied.
     """
 
     def __init__(self, linear: nn.Linear) -> None:

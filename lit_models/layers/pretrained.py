@@ -11,7 +11,7 @@ so its files load as they are. What a network says of itself:
   as far as its tensors and the ``config.json`` beside it tell them. A number of heads changes no shape: without this
   a file for four heads would load into eight.
 
-torchvision's classifiers were all trained on images normalised by ImageNet's mean and standard deviation
+torchvision's classifiers were all trained on images normalized by ImageNet's mean and standard deviation
 (``normalize``); weights of a run of this project go on with what that run saw.
 """
 
@@ -30,7 +30,7 @@ FREE = ("num_classes", "in_channels", "image_size")
 
 
 def normalize(x: Tensor) -> Tensor:
-    """Images (B, 3 or 1, H, W) in [0, 1], by ImageNet's mean and deviation; grey by their means over the colours."""
+    """Images (B, 3 or 1, H, W) in [0, 1], by ImageNet's mean and deviation; gray by their means over the colors."""
     mean, std = x.new_tensor(MEAN).view(3, 1, 1), x.new_tensor(STD).view(3, 1, 1)
     return (x - mean) / std if x.shape[1] == 3 else (x - mean.mean()) / std.mean()
 
@@ -38,7 +38,7 @@ def normalize(x: Tensor) -> Tensor:
 def load_weights(net: nn.Module, source: str, arguments: dict[str, Any] | None = None) -> None:
     """Loads the weights named by ``source`` (``read_weights``) into ``net``; a new head stays as it was drawn.
 
-    A first convolution of one channel (grey images) takes the sum over a file's three.
+    A first convolution of one channel (gray images) takes the sum over a file's three.
 
     Args:
         net: The network.
@@ -125,7 +125,7 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
         have, want = found[key].shape, own[key].shape
         if have[1:2] == (3,) and want == (have[0], 1, *have[2:]):
             found[key] = found[key].sum(1, keepdim=True)
-            note(f"{source}: {key} is summed over its three colours for grey images")
+            note(f"{source}: {key} is summed over its three colors for gray images")
         elif have != want:
             (new if key.startswith(heads) else other).append(key)
     shapes = [f"{k} ({list(found[k].shape)} in the file, {list(own[k].shape)} here)" for k in sorted(other)]

@@ -2,8 +2,8 @@
 
 He et al. 2016, "Deep Residual Learning for Image Recognition" and "Identity Mappings in Deep Residual Networks" (the
 pre-activation form); Xie et al. 2017, "Aggregated Residual Transformations" (groups). D2L 8.6.
-Departs from the book: the convolution of a shortcut is normalised, as in the paper, and convolutions before a batch
-normalisation have no bias. Departs from the first paper, as every library: the stride lies on the 3 x 3 convolution of
+Departs from the book: the convolution of a shortcut is normalized, as in the paper, and convolutions before a batch
+normalization have no bias. Departs from the first paper, as every library: the stride lies on the 3 x 3 convolution of
 a bottleneck, not on its first 1 x 1. Parameters have torchvision's names.
 """
 
@@ -19,12 +19,12 @@ def conv1x1(in_channels: int, channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, channels, 1, stride, bias=False)
 
 
-def shortcut(in_channels: int, channels: int, stride: int, normalised: bool) -> nn.Sequential | None:
+def shortcut(in_channels: int, channels: int, stride: int, normalized: bool) -> nn.Sequential | None:
     """A 1 x 1 convolution where the shape changes; nothing where it does not."""
     if stride == 1 and in_channels == channels:
         return None
     conv = conv1x1(in_channels, channels, stride)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels)) if normalised else nn.Sequential(conv)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels)) if normalized else nn.Sequential(conv)
 
 
 class BasicBlock(nn.Module):
@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
     Args:
         in_channels, channels: Channels that come in and go out.
         stride: Of the first convolution and of the shortcut.
-        pre_activation: Normalisation and ReLU before each convolution instead of after it; the sum is then passed on as
+        pre_activation: Normalization and ReLU before each convolution instead of after it; the sum is then passed on as
             it is, so that the shortcuts of all blocks together are one straight line.
     """
 
@@ -46,7 +46,7 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(in_channels if pre_activation else channels)
         self.conv2 = conv3x3(channels, channels)
         self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = shortcut(in_channels, channels, stride, normalised=not pre_activation)
+        self.downsample = shortcut(in_channels, channels, stride, normalized=not pre_activation)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pre_activation:
@@ -93,7 +93,7 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(inner)
         self.conv3 = conv1x1(inner, out)
         self.bn3 = nn.BatchNorm2d(inner if pre_activation else out)
-        self.downsample = shortcut(in_channels, out, stride, normalised=not pre_activation)
+        self.downsample = shortcut(in_channels, out, stride, normalized=not pre_activation)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.pre_activation:

@@ -1,4 +1,4 @@
-"""One layer of a transformer, as encoder or decoder, with the normalisation before or after each part.
+"""One layer of a transformer, as encoder or decoder, with the normalization before or after each part.
 
 Vaswani et al. 2017, 3.1 (after); Xiong et al. 2020, "On layer normalization in the transformer architecture" (before).
 D2L 11.7.4 and 11.8.4.
@@ -18,7 +18,7 @@ class TransformerLayer(nn.Module):
     Args:
         attention: Looks at the sequence itself.
         feed_forward: Maps (..., hidden_size) to the same.
-        norm: Makes a normalisation; called once for each part.
+        norm: Makes a normalization; called once for each part.
         cross_attention: Looks at an encoder's output; None for an encoder or a language model.
         pre_norm: x + f(norm(x)); else norm(x + f(x)), the paper's and the book's.
         dropout: Of each part's output, before it is added.

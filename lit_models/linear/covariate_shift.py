@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.precision import full_precision
 from lit_models.linear.linear_regression import LinearRegression
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
@@ -28,7 +29,7 @@ def squares(x: Tensor) -> Tensor:
 
 
 def logistic_regression(x: Tensor, z: Tensor, l2: float = 1e-3, steps: int = 100) -> tuple[Tensor, Tensor]:
-    """Weights (F,) and bias () that minimise mean log(1 + exp(-z h(x))) + l2 / 2 ||w||^2 with h(x) = w.x + b.
+    """Weights (F,) and bias () that minimize mean log(1 + exp(-z h(x))) + l2 / 2 ||w||^2 with h(x) = w.x + b.
 
     Newton's method in double precision: each step solves a weighted least-squares problem. The penalty, which leaves
     the bias free, keeps the weights finite where a plane parts the two samples.
@@ -93,6 +94,7 @@ class LitCovariateShift(Regressor):
         self.weighted, self.clip, self.l2 = weighted, clip, l2
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
         if stage == "fit" and self.weighted and splits:
             source = splits["train"][0]
@@ -101,7 +103,8 @@ class LitCovariateShift(Regressor):
 
     def row_weights(self, x: Tensor) -> Tensor:
         """How many times likelier the target is to have x than the source, clipped: (B, F) -> (B,)."""
-        return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
+        with full_precision(x):
+            return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
 
     def weighted_loss(self, x: Tensor, y: Tensor) -> Tensor:
         """The mean of weight * error^2 / 2."""
@@ -127,8 +130,8 @@ class LitCovariateShift(Regressor):
         line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]
         with torch.no_grad():
             fitted, weights = self(line.to(self.device)), self.row_weights(line.to(self.device))
-        unlabelled = (target, torch.full_like(target, float(y.min()) - 0.2))
-        samples = {"source": (x, y), "target, without labels": unlabelled}
+        unlabeled = (target, torch.full_like(target, float(y.min()) - 0.2))
+        samples = {"source": (x, y), "target, without labels": unlabeled}
         return [
             {"title": "fit", "xlabel": "x", "points": samples, "lines": {"model": (line, fitted)}},
             {"title": "weight", "xlabel": "x", "lines": {f"at most {self.clip:g}": (line, weights)}},

@@ -1,7 +1,7 @@
 """Cross-validation: every row is held out once, so that little data can both train a model and choose it.
 
 Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions". D2L 3.6.3.
-Departs from the book, whose only k-fold (5.7) cuts the table in its given order and standardises it before the cut, so
+Departs from the book, whose only k-fold (5.7) cuts the table in its given order and standardizes it before the cut, so
 that held-out rows leak into what the model sees: here rows are shuffled first, and everything that is estimated from
 data belongs into ``fit``, which sees the training rows alone.
 

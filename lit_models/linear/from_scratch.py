@@ -1,7 +1,7 @@
 """Linear regression from scratch: parameters, forward, loss and the descent step, each written out.
 
 D2L 3.4.
-Departs from the book: its parameters are raw tensors in no module and its optimiser is a class of its own kind, so that
+Departs from the book: its parameters are raw tensors in no module and its optimizer is a class of its own kind, so that
 the model is neither saved, nor moved to a device, nor seen by ``parameters()``. Here the tensors are ``nn.Parameter``
 and the step is a ``torch.optim.Optimizer``: as much by hand, and it trains, resumes and moves like everything else.
 

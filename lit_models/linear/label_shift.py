@@ -2,7 +2,7 @@
 
 Lipton, Wang and Smola 2018, "Detecting and Correcting for Label Shift with Black Box Predictors". D2L 4.7.3.4, which
 has no code. Any classifier f with an invertible confusion matrix C (column i: what f answers to class i) gives the new
-shares q from its mean answers mu to unlabelled target inputs, since C q = mu. Training then weights each row by
+shares q from its mean answers mu to unlabeled target inputs, since C q = mu. Training then weights each row by
 q(y) / p(y).
 Departs from the book: noise can make parts of the solution negative; these are set to nil.
 
@@ -41,7 +41,7 @@ def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
     return counts / counts.sum(0)
 
 
-def target_shares(confusion: Tensor, mean_answer: Tensor) -> Tensor:
+def target_priors(confusion: Tensor, mean_prediction: Tensor) -> Tensor:
     """Shares q (K,) of the classes in the target: the solution of C q = mu, made a distribution.
 
     Raises:
@@ -49,7 +49,7 @@ def target_shares(confusion: Tensor, mean_answer: Tensor) -> Tensor:
     """
     if float(torch.linalg.cond(confusion)) > 1e6:
         raise UserError("the confusion matrix cannot be inverted: the classifier behind it takes classes for one")
-    q = torch.linalg.solve(confusion, mean_answer).clamp(min=0)
+    q = torch.linalg.solve(confusion, mean_prediction).clamp(min=0)
     return q / q.sum()
 
 
@@ -114,7 +114,7 @@ class LitLabelShift(Classifier):
         with torch.no_grad():
             answers = black_box(target_x).argmax(1)
             confusion = confusion_columns(black_box(x_val).argmax(1), y_val, k)
-        q = target_shares(confusion, torch.bincount(answers, minlength=k).double() / len(answers))
+        q = target_priors(confusion, torch.bincount(answers, minlength=k).double() / len(answers))
         p = torch.bincount(y, minlength=k).double() / len(y)
         self.class_weights.copy_(q / p)
 

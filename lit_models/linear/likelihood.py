@@ -26,6 +26,6 @@ def normal_density(x: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 def negative_log_likelihood(prediction: Tensor, y: Tensor, std: float = 1.0) -> Tensor:
     """Mean surprise () in nats at y (N,) where y is the prediction (N,) and normal noise.
 
-    It is the half squared error over std^2 and a constant: the same predictions minimise both, whatever std is.
+    It is the half squared error over std^2 and a constant: the same predictions minimize both, whatever std is.
     """
     return ((prediction - y) ** 2).mean() / (2 * std**2) + math.log(2 * math.pi * std**2) / 2

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import flat_size, trains
 
@@ -31,14 +32,14 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The mean surprise at the target, in nats.
+    """The mean surprise at the target, in nats; in single precision out of half precision, as the library's.
 
     Args:
         logits: (B, C).
         target: Classes (B,) or distributions over classes (B, C).
         label_smoothing: Share of the target spread evenly over all classes.
     """
-    log_p = log_softmax(logits)
+    log_p = log_softmax(at_least_float32(logits))
     if target.ndim == 1:
         surprise = -log_p.gather(1, target[:, None])[:, 0]  # (B,)
     else:

@@ -31,7 +31,7 @@ def relu(x: Tensor) -> Tensor:
     return x * (x > 0)
 
 
-def relu_slope(x: Tensor) -> Tensor:
+def relu_derivative(x: Tensor) -> Tensor:
     """0 or 1; at nought, where there is none, 0 by agreement."""
     return (x > 0).to(x.dtype)
 
@@ -42,7 +42,7 @@ def sigmoid(x: Tensor) -> Tensor:
     return torch.where(x >= 0, 1.0, small) / (1 + small)
 
 
-def sigmoid_slope(x: Tensor) -> Tensor:
+def sigmoid_derivative(x: Tensor) -> Tensor:
     return sigmoid(x) * sigmoid(-x)
 
 
@@ -51,8 +51,8 @@ def tanh(x: Tensor) -> Tensor:
     return 2 * sigmoid(2 * x) - 1
 
 
-def tanh_slope(x: Tensor) -> Tensor:
-    return 4 * sigmoid_slope(2 * x)
+def tanh_derivative(x: Tensor) -> Tensor:
+    return 4 * sigmoid_derivative(2 * x)
 
 
 def normal_cdf(x: Tensor) -> Tensor:
@@ -64,20 +64,20 @@ def gelu(x: Tensor) -> Tensor:
     return x * normal_cdf(x)
 
 
-def gelu_slope(x: Tensor) -> Tensor:
+def gelu_derivative(x: Tensor) -> Tensor:
     return normal_cdf(x) + x * torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
 
 
 FUNCTIONS: dict[str, tuple[Elementwise, Elementwise]] = {
-    "relu": (relu, relu_slope),
-    "sigmoid": (sigmoid, sigmoid_slope),
-    "tanh": (tanh, tanh_slope),
-    "gelu": (gelu, gelu_slope),
+    "relu": (relu, relu_derivative),
+    "sigmoid": (sigmoid, sigmoid_derivative),
+    "tanh": (tanh, tanh_derivative),
+    "gelu": (gelu, gelu_derivative),
     "identity": (torch.clone, torch.ones_like),
 }
 
 
-class WithSlope(torch.autograd.Function):
+class WithDerivative(torch.autograd.Function):
     """An elementwise function whose backward pass multiplies by the slope that it is given."""
 
     @staticmethod
@@ -93,7 +93,11 @@ class WithSlope(torch.autograd.Function):
 
 
 class Activation(nn.Module):
-    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape."""
+    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape.
+
+    Args:
+        name: Which function.
+    """
 
     def __init__(self, name: Name = "relu") -> None:
         super().__init__()
@@ -104,15 +108,22 @@ class Activation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.name == "prelu":
             return rectify(x) - self.a * rectify(-x)
-        return WithSlope.apply(x, *FUNCTIONS[self.name])
+        return WithDerivative.apply(x, *FUNCTIONS[self.name])
 
 
 def rectify(x: Tensor) -> Tensor:
-    return WithSlope.apply(x, relu, relu_slope)
+    return WithDerivative.apply(x, relu, relu_derivative)
 
 
 class ActivationMLP(nn.Module):
-    """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits."""
+    """One hidden layer with a hand-written activation. (B, ...) -> (B, num_classes) logits.
+
+    Args:
+        num_features: Numbers of a flattened sample.
+        num_classes: Number of classes.
+        hidden_size: Units of the hidden layer.
+        activation: See ``Activation``.
+    """
 
     def __init__(
         self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256, activation: Name = "relu"

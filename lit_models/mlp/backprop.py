@@ -78,6 +78,8 @@ class TwoLayers(nn.Module):
         hidden_size: H.
     """
 
+    forward_methods = ("objective",)  # what training calls: see lit_models/tasks/processes.py: shard
+
     def __init__(self, num_features: int = 784, num_classes: int = 10, hidden_size: int = 256) -> None:
         super().__init__()
         self.w1 = nn.Parameter(torch.randn(hidden_size, num_features) * (2 / num_features) ** 0.5)  # He: 5.4

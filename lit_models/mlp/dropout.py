@@ -32,7 +32,11 @@ def dropout(x: Tensor, p: float) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """``dropout`` in training, the identity in evaluation."""
+    """``dropout`` in training, the identity in evaluation.
+
+    Args:
+        p: Probability that a unit is dropped.
+    """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()

@@ -125,9 +125,10 @@ class LitMLPRegressor(Regressor):
         self.register_buffer("target_std", torch.ones(()))
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         if stage == "fit":
             self.target_mean.fill_(self.data_attribute("target_mean", 0.0))
             self.target_std.fill_(self.data_attribute("target_std", 1.0))
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.net(*inputs) * self.target_std + self.target_mean
+        return super().forward(*inputs) * self.target_std + self.target_mean

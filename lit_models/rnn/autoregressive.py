@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from common.horizons import STEPS
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
-
-STEPS = (1, 4, 16, 64)  # the book's
 
 
 class Autoregressive(nn.Module):
@@ -68,7 +68,8 @@ class Autoregressive(nn.Module):
 class LitAutoregressive(Regressor):
     """Trained on one step, tested on many: batch (x (B, F), y (B, K)), of which training and ``test/rmse`` use y[:, 0].
 
-    Logs what ``Regressor`` logs, and ``test/rmse_k`` for forecasts k = 1, 4, 16 and 64 steps ahead.
+    Logs what ``Regressor`` logs, and ``test/rmse_k`` for forecasts k = 1, 4, 16 and 64 steps ahead, in the units of the
+    series.
 
     Args:
         num_outputs: Largest number of steps K.
@@ -80,6 +81,11 @@ class LitAutoregressive(Regressor):
         self.num_outputs = num_outputs
         self.errors = nn.ModuleDict({str(k): MeanMetric() for k in STEPS if k <= num_outputs})
 
+    def forecast(self, x: Tensor, steps: int) -> Tensor:
+        """The next ``steps`` values (B, steps) after x (B, F)."""
+        with full_precision(x):
+            return self.net.forecast(x, steps)  # type: ignore[operator]
+
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return super().training_step((batch[0], batch[1][:, :1]), batch_idx)
 
@@ -89,7 +95,7 @@ class LitAutoregressive(Regressor):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         x, y = batch
         super().test_step((x, y[:, :1]), batch_idx)
-        forecast = self.net.forecast(x, y.shape[1])  # type: ignore[operator]
+        forecast = self.forecast(x, y.shape[1])
         for k, metric in self.errors.items():
             metric.update((forecast - y)[:, int(k) - 1].square())  # type: ignore[operator]
         return {"forecast": forecast}
@@ -97,10 +103,12 @@ class LitAutoregressive(Regressor):
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
         for k, metric in self.errors.items():
-            self.log(f"test/rmse_{k}", metric.compute().sqrt())  # type: ignore[operator]
+            self.log(f"test/rmse_{k}", metric.compute().sqrt() * self.scale)  # type: ignore[operator]
             metric.reset()  # type: ignore[operator]
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``forecast`` (B, num_outputs) for a batch ``x`` or ``(x, ...)``."""
+        """Returns ``forecast`` (B, num_outputs) for a batch ``x`` or ``(x, ...)``, standardized as x is: the
+        datamodule's ``in_units`` makes it the series' own numbers.
+        """
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return {"forecast": self.net.forecast(x, self.num_outputs)}  # type: ignore[operator]
+        return {"forecast": self.forecast(x, self.num_outputs)}

@@ -3,8 +3,8 @@
 Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate". As in the book
 the encoder reads in one direction and the query is the decoder's top state before the step.
 
-    dive fit rnn/bahdanau                dates, times and amounts in seven languages, offline; alignment.png shows who
-    looks where dive fit rnn/bahdanau_fra_eng        the book's recipe
+    dive fit rnn/bahdanau                dates, times and amounts in seven languages, offline; alignment.png
+    dive fit rnn/bahdanau_fra_eng        the book's recipe
     dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
 
 The numbers they reach are in RESULTS.md.
@@ -13,32 +13,12 @@ The numbers they reach are in RESULTS.md.
 import torch
 from torch import Tensor, nn
 
-from lit_models.rnn.seq2seq import Encoder, initialise
+from lit_models.layers.attention import AdditiveAttention
+from lit_models.rnn.seq2seq import Encoder, initialize
 from lit_models.tasks.seq2seq import Seq2Seq
 from lit_models.tasks.trains import trains
 
 Memory = tuple[Tensor, Tensor, Tensor, Tensor]
-
-
-class AdditiveAttention(nn.Module):
-    """Scores w_v^T tanh(W_q q + W_k k), softmax over the real keys (D2L 11.3.3).
-
-    Args:
-        query_size, key_size: Widths.
-        hidden_size: Width between.
-    """
-
-    def __init__(self, query_size: int, key_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.w_q = nn.Linear(query_size, hidden_size, bias=False)
-        self.w_k = nn.Linear(key_size, hidden_size, bias=False)
-        self.w_v = nn.Linear(hidden_size, 1, bias=False)
-
-    def forward(self, query: Tensor, projected: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Query (B, Q), keys after ``w_k`` (B, S, H), values (B, S, D), mask (B, S): context (B, D), weights (B, S)."""
-        scores = self.w_v(torch.tanh(self.w_q(query)[:, None] + projected)).squeeze(2)  # (B, S)
-        weights = scores.masked_fill(~mask, float("-inf")).softmax(1)
-        return (weights[:, None] @ values).squeeze(1), weights
 
 
 class BahdanauGRU(nn.Module):
@@ -48,6 +28,8 @@ class BahdanauGRU(nn.Module):
         source_vocab_size, target_vocab_size, embed_size, hidden_size, num_layers, dropout: See ``Seq2SeqGRU``.
         attention: False gives every real source token the same weight.
     """
+
+    gathered_at_once = True  # see lit_models/tasks/processes.py: shard
 
     def __init__(
         self,
@@ -62,7 +44,7 @@ class BahdanauGRU(nn.Module):
         super().__init__()
         self.look = attention
         self.encoder = Encoder(source_vocab_size, embed_size, hidden_size, num_layers, dropout)
-        self.attention = AdditiveAttention(hidden_size, hidden_size, hidden_size)
+        self.attention = AdditiveAttention(hidden_size, hidden_size, hidden_size).requires_grad_(attention)
         self.embedding = nn.Embedding(target_vocab_size, embed_size, padding_idx=0)
         self.rnn = nn.GRU(
             embed_size + hidden_size,
@@ -72,30 +54,30 @@ class BahdanauGRU(nn.Module):
             batch_first=True,
         )
         self.head = nn.Linear(hidden_size, target_vocab_size)
-        initialise(self)
+        initialize(self)
 
     def encode(self, source: Tensor, source_length: Tensor) -> Memory:
-        """Outputs (B, S, H), the same after ``w_k``, the mask (B, S) of real tokens, and states (B, layers, H)."""
+        """Outputs (B, S, H), the same as keys, the mask (B, S) of real tokens, and states (B, layers, H)."""
         outputs, state = self.encoder(source, source_length)
         mask = torch.arange(source.shape[1], device=source.device) < source_length[:, None]
-        return outputs, self.attention.w_k(outputs), mask, state.transpose(0, 1)
+        return outputs, self.attention.key(outputs), mask, state.transpose(0, 1)
 
     def attend(self, target_in: Tensor, memory: Memory, state: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, T, V), the state (B, layers, H) after the last token, and the attention weights (B, T, S)."""
-        outputs, projected, mask, first = memory
+        outputs, keys, mask, first = memory
         h = (first if state is None else state).transpose(0, 1).contiguous()  # (layers, B, H)
         x = self.embedding(target_in)  # (B, T, E)
-        even = mask / mask.sum(1, keepdim=True)
+        even = (mask / mask.sum(1, keepdim=True).clamp(min=1)).to(outputs.dtype)[:, None]  # (B, 1, S)
         tops, weights = [], []
         for t in range(target_in.shape[1]):
-            context, weight = self.attention(h[-1], projected, outputs, mask)
-            if not self.look:
-                weight = even.to(outputs.dtype)
-                context = (weight[:, None] @ outputs).squeeze(1) + 0 * context
-            y, h = self.rnn(torch.cat([x[:, t], context], dim=1)[:, None], h)
+            if self.look:
+                context, weight = self.attention.attend(h[-1][:, None], keys, outputs, mask[:, None])
+            else:
+                context, weight = even @ outputs, even
+            y, h = self.rnn(torch.cat([x[:, t : t + 1], context], dim=2), h)  # context (B, 1, H)
             tops.append(y)
             weights.append(weight)
-        return self.head(torch.cat(tops, dim=1)), h.transpose(0, 1), torch.stack(weights, dim=1)
+        return self.head(torch.cat(tops, dim=1)), h.transpose(0, 1), torch.cat(weights, dim=1)
 
     def decode(self, target_in: Tensor, memory: Memory, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (B, T, V) and the state after the last token."""

@@ -36,7 +36,7 @@ def gradients(
         w, u, v, x, h0: See ``forward``.
         y: Targets (T,).
         links: Factor (T,) of what flows from step t + 1 back to step t, at place t; the last is not used. None means
-            ones: full backpropagation. See ``regular`` and ``randomised``.
+            ones: full backpropagation. See ``regular`` and ``randomized``.
     """
     steps = len(x)
     h, logits = forward(w, u, v, x, h0)
@@ -60,6 +60,6 @@ def regular(steps: int, tau: int) -> Tensor:
     return ((torch.arange(steps) + 1) % tau != 0).double()
 
 
-def randomised(steps: int, keep: float, generator: torch.Generator) -> Tensor:
+def randomized(steps: int, keep: float, generator: torch.Generator) -> Tensor:
     """Links that are 1 / keep with probability ``keep`` and 0 otherwise: their mean is 1."""
     return torch.bernoulli(torch.full((steps,), keep, dtype=torch.float64), generator=generator) / keep

@@ -30,6 +30,10 @@ class GRULayer(nn.Module):
     r, z = sigmoid(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh);  h_t = z * h_{t-1} + (1 - z) * n with, ``after``,
     n = tanh(W_in x_t + b_in + r * (W_hn h_{t-1} + b_hn)) or, ``before``, n = tanh(W_in x_t + b_in + W_hn (r * h_{t-1})
     + b_hn). The weights lie as in ``nn.GRU``: r, z, n below one another.
+
+    Args:
+        input_size, hidden_size: D and H.
+        reset: Whether the reset gate is applied ``after`` the recurrent product (torch) or ``before`` it.
     """
 
     def __init__(self, input_size: int, hidden_size: int, reset: Literal["after", "before"] = "after") -> None:

@@ -27,6 +27,10 @@ class LSTMLayer(nn.Module):
 
     i, f, o = sigmoid(...), g = tanh(...) of W_ih x_t + b_ih + W_hh h_{t-1} + b_hh;
     c_t = f * c_{t-1} + i * g;  h_t = o * tanh(c_t). The weights lie as in ``nn.LSTM``: i, f, g, o below one another.
+
+    Args:
+        input_size, hidden_size: D and H.
+        forget_bias: Added to the bias of the forget gate at the start.
     """
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 0.0) -> None:

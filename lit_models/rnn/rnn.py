@@ -26,6 +26,9 @@ class RNNLayer(nn.Module):
     """One layer, written out: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh). (B, T, D) -> (B, T, H), state (B, H).
 
     The weights have the names and the start of ``nn.RNN``: uniform in +-1 / sqrt(H).
+
+    Args:
+        input_size, hidden_size: D and H.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:

@@ -21,7 +21,15 @@ from lit_models.tasks.trains import trains
 
 
 class Encoder(nn.Module):
-    """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token."""
+    """Reads sources (B, S) into outputs (B, S, H) and states (layers, B, H) after each source's last real token.
+
+    Args:
+        vocab_size: Tokens of the source vocabulary.
+        embed_size: Width of the embedding.
+        hidden_size: H.
+        num_layers: Number of GRU layers.
+        dropout: Probability between the layers.
+    """
 
     def __init__(self, vocab_size: int, embed_size: int, hidden_size: int, num_layers: int, dropout: float) -> None:
         super().__init__()
@@ -71,7 +79,7 @@ class Seq2SeqGRU(nn.Module):
             batch_first=True,
         )
         self.head = nn.Linear(hidden_size, target_vocab_size)
-        initialise(self)
+        initialize(self)
 
     def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
         """The states (B, layers, H) that the decoder begins with; the top one is its context at every step."""
@@ -92,7 +100,7 @@ class Seq2SeqGRU(nn.Module):
         return self.decode(target_in, self.encode(source, source_length))[0]
 
 
-def initialise(net: nn.Module) -> None:
+def initialize(net: nn.Module) -> None:
     """Xavier for the weights of GRUs and linear layers, as the book."""
     for module in net.modules():
         if isinstance(module, nn.GRU | nn.Linear):

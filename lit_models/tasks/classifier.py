@@ -9,6 +9,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from common.messages import UserError
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 
 
@@ -43,7 +44,7 @@ class Classifier(Task):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
-        loss = F.cross_entropy(self(x), y, label_smoothing=self.label_smoothing)
+        loss = F.cross_entropy(at_least_float32(self(x)), y, label_smoothing=self.label_smoothing)
         self.record_train_loss(loss, len(x))
         return loss
 

@@ -19,7 +19,9 @@ class ImageClassifier(Classifier):
         num_classes: Number of classes.
         in_channels: Channels of the image: 1 for gray, 3 for color.
         image_size: Height and width S of the image in pixels.
-        freeze_features: Only the head learns; the layers before it stay as they were drawn or loaded.
+        freeze_features: Only the head learns; the layers before it stay as they were drawn or loaded, in evaluation
+            mode: the running statistics of a batch normalization would move on without any gradient (D2L 14.14 lets
+            them), and the layers would be others than those that were loaded.
         **task: See ``Classifier``.
     """
 
@@ -32,9 +34,18 @@ class ImageClassifier(Classifier):
         **task: Any,
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
+        self.freeze_features = freeze_features
         if freeze_features:
             for layer in feature_layers(self.net):
-                layer.requires_grad_(False)
+                layer.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "ImageClassifier":
+        """Training or evaluation mode; frozen layers stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_features:
+            for layer in feature_layers(self.net):
+                layer.eval()
+        return self
 
     def normalized(self, x: Tensor) -> Tensor:
         """Images as the network takes them: as its published weights saw theirs, where it began with some."""

@@ -1,4 +1,4 @@
-"""Language modelling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
+"""Language modeling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
 
 A target of ``pad_id`` counts nowhere. Perplexity is exp of the mean over all tokens of the split: D2L 9.5 plots the
 mean of the batches' perplexities, which is larger.
@@ -17,6 +17,7 @@ from common.generation import Output
 from common.messages import UserError, note
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.text_generation import continue_texts, sampling
@@ -37,7 +38,8 @@ class LanguageModel(Task):
         pad_id: Target that is left out.
         carry_state: Batches follow one another in the text (sequential partitioning), and each goes on from the state
             in which the last one ended: truncated backpropagation through time, cut at the batch's edge. The training's
-            state is saved in the checkpoint, so that a resumed run goes on to the bit.
+            state is saved in the checkpoint, so that a resumed run goes on to the bit. For recurrent networks, whose
+            state is tensors; a transformer's cache only grows.
         **task: See ``Task``.
     """
 
@@ -48,6 +50,15 @@ class LanguageModel(Task):
         self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.carried: dict[str, tuple[int, Any]] = {}  # stage: (epoch, the state after its last batch)
+
+    def setup(self, stage: str) -> None:
+        if self.carry_state:
+            refuse_no_state(self.net)
+            if stage == "fit" and self.data_attribute("partition") == "random":
+                raise UserError(
+                    "model.carry_state goes on from batch to batch, but these are random windows of the text: "
+                    "give --data.partition sequential, or --model.carry_state false"
+                )
 
     def take_weights(self) -> None:
         """As ``Task``; weights are for the tokens of one vocabulary, and none that is made anew is the same."""
@@ -76,7 +87,9 @@ class LanguageModel(Task):
         """The cross-entropy of each token (B, T), 0 where the target is padding."""
         tokens, targets = batch
         logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
-        losses = F.cross_entropy(logits.float(), targets.flatten(), ignore_index=self.pad_id, reduction="none")
+        losses = F.cross_entropy(
+            at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none"
+        )
         return losses.reshape(targets.shape)
 
     def mean_loss(self, batch: tuple[Tensor, Tensor], stage: str) -> tuple[Tensor, Tensor]:
@@ -89,7 +102,7 @@ class LanguageModel(Task):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, "train")
         self.record_train_loss(loss, count)
-        return loss * (count / self.mean_count(count))
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
@@ -232,3 +245,22 @@ class LanguageModel(Task):
         rank, world = rank_and_world(self)
         if rows_of(saved["state"]) == world:  # with another number of ranks the streams are other ones
             self.carried["train"] = (saved["epoch"], map_state(lambda t: t[rank], saved["state"]))
+
+
+def refuse_no_state(net: nn.Module) -> None:
+    """Refuses a network that has no state to carry from batch to batch.
+
+    Raises:
+        UserError: It has no ``decode``, or its state is no nest of tensors (a transformer's cache).
+    """
+    state = None
+    if hasattr(net, "decode"):
+        was, place = net.training, next(net.parameters()).device
+        with torch.no_grad():
+            state = net.eval().decode(torch.zeros(1, 1, dtype=torch.long, device=place), None)[1]  # type: ignore[operator]
+        net.train(was)
+    if not rows_of(state):
+        raise UserError(
+            f"model.carry_state needs a recurrent network: {type(net).__name__} has no state that one batch could hand "
+            "to the next. Give --model.carry_state false"
+        )

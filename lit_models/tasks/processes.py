@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 from common.messages import UserError
 
@@ -105,19 +105,25 @@ class EpochMean:
 def shard(model: LightningModule, mesh: Any) -> None:
     """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
 
-    A parameter that two layers share (tied embeddings) stays with the whole.
+    A parameter that two layers share (tied embeddings) stays with the whole. Two things a class of networks
+    says of itself: ``gathered_at_once`` where a layer is called as often as the batch is long, or is used without being
+    called (processes that bring weights together a different number of times wait for ever), and ``forward_methods``,
+    the methods that a training step calls in the place of ``net(x)``.
 
     Args:
         model: Its ``net`` holds all its parameters.
         mesh: The processes that share them.
 
     Raises:
-        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average.
+        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average, or
+            parameters without a dimension, which cannot be divided.
     """
-    net = getattr(model, "net", None)
+    net, name = getattr(model, "net", None), type(model).__name__
     if not isinstance(net, nn.Module) or len(list(net.parameters())) != len(list(model.parameters())):
-        raise UserError(f"{type(model).__name__} has parameters outside of `net`: train it with -c trainer/ddp")
-    layers = list(net.children())
+        raise UserError(f"{name} has parameters outside of `net`: train it with -c trainer/ddp")
+    if numbers := [key for key, parameter in net.named_parameters() if not parameter.ndim]:
+        raise UserError(f"FSDP2 cannot divide {numbers[0]} of {name}, a single number: train it with -c trainer/ddp")
+    layers = [] if getattr(net, "gathered_at_once", False) else list(net.children())
     while containers := [m for m in layers if isinstance(m, nn.ModuleList | nn.ModuleDict)]:
         layers = [m for m in layers if m not in containers] + [m for c in containers for m in c.children()]
     uses = Counter(p for layer in layers for p in set(layer.parameters()))
@@ -125,6 +131,8 @@ def shard(model: LightningModule, mesh: Any) -> None:
         if any(True for _ in layer.parameters()) and all(uses[p] == 1 for p in layer.parameters()):
             fully_shard(layer, mesh=mesh)
     fully_shard(net, mesh=mesh)
+    for method in getattr(net, "forward_methods", ()):
+        register_fsdp_forward_method(net, method)
 
 
 def precise(device: torch.device) -> torch.dtype:

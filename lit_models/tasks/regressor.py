@@ -4,8 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, MetricCollection, R2Score
+from torchmetrics import MeanMetric, R2Score
 
+from common.messages import UserError, note
+from lit_models.layers.precision import full_precision
+from lit_models.tasks.processes import precise
 from lit_models.tasks.task import Task
 
 
@@ -15,7 +18,11 @@ class Regressor(Task):
     The half makes the gradient the plain residual: a rate from the book's from-scratch chapters can be used as it is,
     whereas ``nn.MSELoss`` doubles it (D2L 3.5 switches silently).
 
-    Logs ``train/loss``, ``val/loss`` (halves), ``val/rmse``, ``test/rmse`` (in the target's units) and ``test/r2``.
+    All of it is computed in single precision (or double), under mixed precision too: half precision has two to three
+    digits, and a year or a price would be rounded away.
+
+    Logs ``train/loss``, ``val/loss`` (halves), ``val/rmse``, ``test/rmse`` (in the target's units, also where the
+    datamodule has standardized it and says its ``scale``) and ``test/r2`` (of each output, then their mean).
     """
 
     output_means = "The prediction, in the measure of the target that was trained on."
@@ -23,7 +30,25 @@ class Regressor(Task):
     def __init__(self, **task: Any) -> None:
         super().__init__(**task)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
-        self.test_r2 = MetricCollection({"test/r2": R2Score()})
+        self.test_r2 = R2Score()
+
+    def setup(self, stage: str) -> None:
+        """Refuses a precision in which Lightning rounds the targets before the model sees them."""
+        precision = getattr(self._trainer, "precision", "32-true")
+        if precision in ("bf16-true", "16-true"):
+            raise UserError(
+                f"trainer.precision {precision} rounds the targets of a regression to three digits: "
+                "use 32-true, bf16-mixed or 64-true"
+            )
+
+    def forward(self, *inputs: Tensor) -> Any:
+        with full_precision(inputs[0]):
+            return super().forward(*inputs)
+
+    @property
+    def scale(self) -> float:
+        """How many of the target's units one is."""
+        return float(self.data_attribute("scale", 1.0))
 
     @staticmethod
     def loss(prediction: Tensor, y: Tensor) -> Tensor:
@@ -46,18 +71,28 @@ class Regressor(Task):
         x, y = batch
         prediction = self(x)
         self.test_loss.update(self.loss(prediction, y), len(x))
-        self.test_r2.update(prediction.flatten(), y.flatten())
+        columns = [t.to(precise(t.device)).flatten(1) for t in (prediction, y.reshape(prediction.shape))]  # (B, K)
+        self.test_r2.update(*columns)
         return {"prediction": prediction}
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/loss", self.val_loss)
-        self.log("val/rmse", torch.sqrt(2 * self.val_loss.compute()), prog_bar=True)
+        self.log("val/rmse", torch.sqrt(2 * self.val_loss.compute()) * self.scale, prog_bar=True)
+
+    def on_test_epoch_start(self) -> None:
+        """R2 takes the variance of the targets as a difference of sums, which single precision has not the digits for
+        where the targets are far from zero.
+        """
+        self.test_r2.reset()
+        self.test_r2.set_dtype(precise(self.device))
 
     def on_test_epoch_end(self) -> None:
         self.log("test/loss", self.test_loss)
-        self.log("test/rmse", torch.sqrt(2 * self.test_loss.compute()))
-        self.log_dict(self.test_r2.compute())
-        self.test_r2.reset()
+        self.log("test/rmse", torch.sqrt(2 * self.test_loss.compute()) * self.scale)
+        try:
+            self.log("test/r2", self.test_r2.compute().float())
+        except ValueError:  # over a single row there is no variance
+            note("test/r2 needs two rows of test data")
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``prediction`` (B, K) for a batch ``x`` or ``(x, ...)``."""

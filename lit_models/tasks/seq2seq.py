@@ -18,6 +18,7 @@ from lit_models.functional.beam import Hypothesis, beam_search
 from lit_models.functional.bleu import corpus_bleu
 from lit_models.functional.decoding import OUT, Step, generate
 from lit_models.functional.state import reorder
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.processes import gather_rows, own_rows
 from lit_models.tasks.task import Task
 
@@ -65,7 +66,7 @@ class Seq2Seq(Task):
     def mean_loss(self, batch: tuple[Tensor, ...], label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """The mean over a batch's real target tokens, and their number."""
         *inputs, target = batch
-        logits = self(*inputs).flatten(0, 1).float()  # (B * T, V)
+        logits = at_least_float32(self(*inputs)).flatten(0, 1)  # (B * T, V)
         total = F.cross_entropy(
             logits, target.flatten(), ignore_index=self.pad_id, reduction="sum", label_smoothing=label_smoothing
         )
@@ -75,7 +76,7 @@ class Seq2Seq(Task):
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss, count = self.mean_loss(batch, self.label_smoothing)
         self.record_train_loss(loss, count)
-        return loss * (count / self.mean_count(count))
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch))
@@ -217,7 +218,7 @@ class Seq2Seq(Task):
 
 def check_source(data: Any, text: str) -> None:
     """Notes what a source text has that the vocabulary lacks; refuses one that is longer than in training."""
-    prepared = data.normalise(text)
+    prepared = data.normalize(text)
     if unknown := data.source_tokenizer.unknown_pieces(prepared):
         note(f"{unknown[0]!r} is unknown to the model")
     if len(data.source_tokenizer.encode(prepared)) + 1 > data.max_length:

@@ -17,12 +17,14 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
+from torchmetrics import Metric
 
 from common.data_protocol import data_attribute
 from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
 from lit_models.layers.weight_files import origin_of
-from lit_models.tasks.processes import EpochMean, mean_over_processes, shard
+from lit_models.tasks.item_weights import ItemWeights
+from lit_models.tasks.processes import EpochMean, shard
 from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
 from lit_models.tasks.schedules import run_length
 from lit_models.tasks.trains import parameters_of
@@ -80,6 +82,7 @@ class Task(LightningModule):
         self.lr_monitor = lr_monitor
         self.decay_biases = decay_biases
         self.epoch_loss = EpochMean()
+        self.items = ItemWeights()
         self.optimizer_setup: Setup | None = None  # what the optimizer began with: saved in the checkpoint
         self.restored_setup: Setup | None = None  # the same of the checkpoint that was loaded
 
@@ -96,6 +99,13 @@ class Task(LightningModule):
         return self.net(*inputs)
 
     def on_fit_start(self) -> None:
+        """Reads the weights to start from; metrics of a validation before it were made in inference mode."""
+        for module in self.modules():
+            if isinstance(module, Metric):
+                module.reset()
+        self.on_validation_start()
+
+    def on_validation_start(self) -> None:
         """Reads the weights to start from, once, unless a checkpoint was loaded."""
         if self.weights_wanted:
             self.weights_wanted = False
@@ -103,11 +113,11 @@ class Task(LightningModule):
 
     def take_weights(self) -> None:
         """Loads ``weights`` into the network."""
-        network = getattr(type(self), "network", None)  # of @trains
-        names = parameters_of(network) if network else {}
-        load_weights(self.net, self.weights, {name: self.hparams[name] for name in names if name in self.hparams})
+        made_by = getattr(type(self), "network", None)  # of @trains
+        network = parameters_of(made_by) if made_by else {}
+        load_weights(self.net, self.weights, {name: self.hparams[name] for name in network if name in self.hparams})
 
-    on_validation_start = on_test_start = on_predict_start = on_fit_start
+    on_test_start = on_predict_start = on_validation_start
 
     def configure_model(self) -> None:
         """Under ``-c trainer/fsdp`` each process keeps its part of the parameters of each layer of ``net``."""
@@ -117,15 +127,6 @@ class Task(LightningModule):
     def data_attribute(self, name: str, default: Any = None) -> Any:
         """An attribute of the datamodule in use (``common/data_protocol.py``), or the default."""
         return data_attribute(self._trainer, name, default)
-
-    def mean_count(self, count: Tensor) -> Tensor:
-        """The mean over all processes of the number of items in a loss, a tensor (): ``count`` itself in one process.
-
-        For losses over a number of items that differs from process to process (tokens that are not padding): DDP takes
-        the mean of the processes' gradients, so the sum of a process's losses divided by this gives the gradient of the
-        mean over all items, where the mean of means would give short batches' items more weight.
-        """
-        return mean_over_processes(self, count)
 
     # -- optimization ---------------------------------------------------------------------------------------------
 
@@ -142,13 +143,13 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameter_groups())
         self.optimizer_setup = setup_of(optimizer)
-        if self.restored_setup and self.trainer.state.fn == "fit":
+        if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
             refuse_another(self.restored_setup, self.optimizer_setup)
         if self.lr_scheduler is None:
             return optimizer
         scheduler: Any = self.lr_scheduler(optimizer)
         interval = getattr(scheduler, "interval", self.lr_interval)
-        if hasattr(scheduler, "set_length"):
+        if hasattr(scheduler, "set_length") and self._trainer is not None:
             scheduler.set_length(run_length(self.trainer, interval))
         schedule = {"scheduler": scheduler, "interval": interval, "monitor": self.lr_monitor}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -160,10 +161,22 @@ class Task(LightningModule):
             apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
             self.restored_setup = None
 
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        weight = self.items.weight(self, self.trainer.accumulate_grad_batches)
+        super().backward(loss if isinstance(weight, float) and weight == 1 else loss * weight, *args, **kwargs)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        self.items.divide(self.parameters(), self.trainer.accumulate_grad_batches)
+
     # -- training loss --------------------------------------------------------------------------------------------
 
     def record_train_loss(self, loss: Tensor, count: int | Tensor) -> None:
-        """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps."""
+        """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps.
+
+        ``count`` is also the batch's weight in the gradient, where a step has several batches or, a tensor (), where
+        processes have different numbers of items: see ``ItemWeights``.
+        """
+        self.items.count = count
         self.epoch_loss.update(self.current_epoch, loss.detach(), count)
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:

@@ -54,7 +54,8 @@ def trains(network: Callable[..., nn.Module], **computed: Callable[..., Any]) ->
         task = task_parameters(leaf)
         explicit = parameters_of(own) if "__init__" in vars(leaf) else {}
         explicit = {name: p for name, p in explicit.items() if p.default is not p.empty}
-        every = {**task, **inner, **direct, **explicit}
+        merged = {**task, **inner, **direct, **explicit}
+        every = {name: merged[name] for name in dict.fromkeys([*direct, *inner, *explicit, *task])}
 
         def __init__(self: Any, **given: Any) -> None:
             bound = signature.bind(self, **given)
@@ -158,4 +159,6 @@ def documentation(sources: list[Any], names: list[str]) -> str:
         for entry in parse(inspect.getdoc(source) or "").params:
             for name in entry.arg_name.split(", "):
                 said.setdefault(name, " ".join((entry.description or "").split()))
-    return "Args:\n" + "\n".join(f"    {name}: {said[name]}" for name in names if name in said)
+    return "Arguments of the network, of the class and of its task, in this order.\n\nArgs:\n" + "\n".join(
+        f"    {name}: {said[name]}" for name in names if name in said
+    )

@@ -4,7 +4,7 @@
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
 
-The sides (``benches/``) take turns in one process with a fixed number of threads and do optimiser steps of the
+The sides (``benches/``) take turns in one process with a fixed number of threads and do optimizer steps of the
 same kind on batches of the same size; they are compared by the medians of at least five turns. Ratios are worth more
 than rates, which hold on one machine alone. Run it on an idle one: the page shows the load it found.
 """

@@ -36,7 +36,7 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def mean_answers(answers: list[dict[str, Any]]) -> dict[str, Any]:
+def mean_baselines(answers: list[dict[str, Any]]) -> dict[str, Any]:
     """Chance and baselines (``scripts/front/baselines.py``) out of their folds'."""
     if len(answers) == 1:
         return answers[0]

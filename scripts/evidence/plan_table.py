@@ -6,6 +6,8 @@ in the README (``results_page.py``).
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from scripts.evidence.results_page import number
 from scripts.front.plan import Headline, Item, items
@@ -53,3 +55,9 @@ def fill_plan(text: str, results: Mapping[str, Mapping[str, float]]) -> str:
     """Replaces the table between the markers of a page."""
     table = f"<!--plan-->\n{plan_table(results)}<!--/plan-->"
     return re.sub(r"<!--plan-->.*?<!--/plan-->", lambda _: table, text, flags=re.DOTALL)
+
+
+def write_plan(readme: Path, results: Mapping[str, Mapping[str, Any] | None]) -> None:
+    """Renders the table of a page anew from stored results."""
+    means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
+    readme.write_text(fill_plan(readme.read_text(), means))

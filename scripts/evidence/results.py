@@ -28,9 +28,9 @@ from typing import Any
 from common.messages import RunError, UserError, note
 from scripts.evidence.digest import difference, digest
 from scripts.evidence.fingerprint import fingerprint
-from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
-from scripts.evidence.plan_table import fill_plan
+from scripts.evidence.plan_table import write_plan
 from scripts.evidence.results_files import read_topic, summary, write_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
@@ -49,17 +49,13 @@ FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
-def topic_of(recipe: Recipe) -> str:
-    return recipe.name.split("/")[0]
-
-
 def load(recipe: Recipe) -> dict[str, Any] | None:
     """The stored result of a recipe; None where it was not run."""
-    return read_topic(RESULTS, topic_of(recipe)).get(recipe.name)
+    return read_topic(RESULTS, recipe.topic).get(recipe.name)
 
 
 def store(recipe: Recipe, result: dict[str, Any]) -> None:
-    write_topic(RESULTS, topic_of(recipe), read_topic(RESULTS, topic_of(recipe)) | {recipe.name: result})
+    write_topic(RESULTS, recipe.topic, read_topic(RESULTS, recipe.topic) | {recipe.name: result})
 
 
 def status(recipe: Recipe) -> str:
@@ -75,11 +71,9 @@ def write_page() -> None:
     rows = [(recipe, load(recipe), status(recipe)) for recipe in all_recipes()]
     PAGE.write_text(render(rows))
     for topic in PICTURES:
-        draw_topic([(recipe.name, result) for recipe, result, _ in rows if topic_of(recipe) == topic], topic)
+        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.topic == topic], topic)
     results = {recipe.name: result for recipe, result, _ in rows}
-    means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
-    readme = PAGE.with_name("README.md")
-    readme.write_text(fill_plan(readme.read_text(), means))
+    write_plan(PAGE.with_name("README.md"), results)
     fill_pages(results, PAGE.parent)
 
 
@@ -182,7 +176,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         ablated = run_folds(recipe, 0, [*extra, *words])[0]
         result["ablation"] = {"arguments": shlex.join(words), **ablated}
         print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
-    result |= mean_answers([simple_answers([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
+    result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
@@ -191,7 +185,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     return result
 
 
-def simple_answers(argv: list[str]) -> dict[str, Any]:
+def simple_baselines(argv: list[str]) -> dict[str, Any]:
     """``chance`` and ``baseline`` of a recipe's data, computed here, once no run needs the memory."""
     from scripts.front.baselines import baselines
     from scripts.front.build import build
@@ -259,9 +253,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     whole = [options.refresh, options.stale, options.list, options.render, options.check is not None]
     if sum(map(bool, [options.recipes, options.digest, *whole])) != 1:
-        raise UserError(
-            "dive results needs one of: RECIPE..., --refresh, --stale, --list, --digest, --render, --check N"
-        )
+        raise UserError("dive results needs one of: RECIPE..., --refresh, --stale, --list, --digest, --render, --check")
 
     if options.list:
         for recipe in all_recipes():
@@ -274,12 +266,9 @@ def main(argv: list[str]) -> int:
             print(f"{name:<10} {text}")
         return 0
     if options.refresh:
-        unchecked = [recipe for recipe in all_recipes() if status(recipe) == "unchecked"]
-        for recipe in unchecked:
+        for recipe in [recipe for recipe in all_recipes() if status(recipe) == "unchecked"]:
             print(f"{recipe.name}: {refresh(recipe)}", flush=True)
-        write_page()
-        return 0
-    if options.render:
+    if options.refresh or options.render:
         write_page()
         return 0
     if options.check is not None:

@@ -22,7 +22,7 @@ from scripts.evidence.digest import COLUMNS
 
 TAKEN = {"seconds": float, "cpu_seconds": float, "epochs": int, "samples_per_second": float, "parameters": int}
 FIRST = ("recipe", "kind", "seed", *TAKEN, "what")
-ANSWERS = ("chance", "baseline", "trees")
+BASELINES = ("chance", "baseline", "trees")
 VERSIONS = ("python", "torch", "lightning")
 ORIGIN = ("recipe", "extra", "commit", "device", *VERSIONS, "fingerprint", "checked", "differs", *COLUMNS)
 
@@ -46,7 +46,7 @@ def read_topic(folder: Path, topic: str) -> dict[str, dict[str, Any]]:
         for row in own:
             if row["kind"] == "ablation":
                 result["ablation"] = {"arguments": row["what"], **run_of(row)}
-            elif row["kind"] in ANSWERS:
+            elif row["kind"] in BASELINES:
                 result[row["kind"]] = {"what": row["what"], "metrics": metrics_of(row)}
         results[origin["recipe"]] = result
     return results
@@ -59,7 +59,7 @@ def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) ->
         rows += [row_of(recipe, "seed", run) for run in result["runs"]]
         if "ablation" in result:
             rows.append(row_of(recipe, "ablation", result["ablation"]) | {"what": result["ablation"]["arguments"]})
-        for kind in (kind for kind in ANSWERS if kind in result):
+        for kind in (kind for kind in BASELINES if kind in result):
             rows.append(row_of(recipe, kind, result[kind]) | {"what": result[kind]["what"]})
         own = {name: result.get(name, "") for name in ("commit", "device", "fingerprint", "checked", "differs")}
         extra = {"recipe": recipe, "extra": shlex.join(result["extra"])}

@@ -34,6 +34,7 @@ class Check:
     """One comparison. The three functions return float64 tensors under the same names.
 
     Names of gradients begin with ``grad``. The functions are called one after the other with the same torch seed.
+    A control is near: its shapes are those of ours, and its numbers are what is compared.
 
     Args:
         name: ``topic/what``.
@@ -46,6 +47,7 @@ class Check:
         tolerance: Largest absolute difference that counts as equal.
         why: The reason for a tolerance other than 1e-10.
         without: What is not compared, and why: "gradients: tokens have none".
+        slow: A larger form of a network that another check compares: `make test-all` runs it, `make test` does not.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Check:
     tolerance: float = 1e-10
     why: str = ""
     without: str = ""
+    slow: bool = False
 
     def run(self) -> "Outcome":
         results = []
@@ -65,6 +68,9 @@ class Check:
             torch.manual_seed(0)
             results.append(function())
         ours, reference, control = results
+        other = [name for name in ours.keys() & control.keys() if ours[name].shape != control[name].shape]
+        if other:
+            raise ValueError(f"{self.name}: the control's {other[0]} has another shape, so that no number is compared")
         return Outcome(self, *largest_difference(ours, reference), *largest_difference(ours, control))
 
 

@@ -4,8 +4,8 @@ Everything here is text and standard library (and PyYAML): no torch, so that a m
 """
 
 import re
-import sys
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import yaml
 
 from common.messages import UserError, did_you_mean
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
-from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of
+from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
 
+PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"  # not Lightning's of the same name, which wants its metric
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
 
@@ -29,6 +30,8 @@ class Command:
     configs: list[Path] = field(default_factory=list)
     run: Path | None = None  # the run folder to go on in; None means: a new one
     checkpoint: Path | None = None
+    trainer: Any = None  # once it is built
+    made: bool = False  # the run folder is this command's own: removed where nothing comes of it
 
 
 def resolve(verb: str, argv: list[str]) -> Command:
@@ -106,7 +109,10 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
             return
     which = checkpoint or ("last" if fitting else "best")
     if which in ("best", "last"):
-        command.run = command.run or newest_run(command.recipe, which)
+        if command.run is None:
+            command.run = newest_run(command.recipe, which)
+            if not fitting:
+                say_which(command.run, command.recipe, typed_value(command.args, "--data"))
         command.checkpoint = checkpoint_of(command.run, which)
     else:
         command.checkpoint = Path(which)
@@ -115,6 +121,11 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
         raise UserError(f"no checkpoint {command.checkpoint}")
     if command.checkpoint.stat().st_size == 0:
         raise UserError(f"checkpoint {command.checkpoint} is empty: use another one")
+
+
+def typed_value(args: list[str], option: str) -> str | None:
+    """The value of ``--option VALUE`` among expanded arguments."""
+    return next((value for key, value in pairwise(args) if key == option), None)
 
 
 def next_word(words: Any, option: str) -> str:
@@ -154,13 +165,24 @@ def find_class(name: str, package: str) -> str:
     if len(found) > 1:
         raise UserError(f"several classes {name}: say which of {', '.join(found)}")
     if not found:
-        raise UserError(f"no class {name!r} in {package}{did_you_mean(name, every)}")
+        if own := class_of_ones_own(name):
+            raise UserError(f"no class {name!r} in {package}: say {own!r} for your own")
+        near = did_you_mean(name, every) or "."
+        raise UserError(f"no class {name!r} in {package}{near} One of your own is named with its file: mine.{name}")
     return next(iter(found))
+
+
+def class_of_ones_own(name: str) -> str:
+    """The import path of a class of this name in a file of the working directory; empty where there is none."""
+    for path in sorted(Path.cwd().glob("*.py")):
+        if re.search(rf"^class {re.escape(name)}\b", path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE):
+            return f"{path.stem}.{name}"
+    return ""
 
 
 def expand_classes(args: list[str]) -> list[str]:
     """Bare class names of ``--data`` and ``--model`` to import paths, and each before its ``--data.*``."""
-    args = list(args)
+    args = [re.sub(r"(^|lr_scheduler=)ReduceLROnPlateau$", rf"\1{PLATEAU}", word) for word in args]
     for option, package in (("--model", "lit_models"), ("--data", "datamodules")):
         for i, word in enumerate(args):
             if word == option or word.startswith(option + "="):
@@ -207,10 +229,3 @@ def check_config(path: Path) -> None:
             raise UserError(f"{path}: trainer is a mapping of settings, not {value!r}")
         if key in ("model", "data") and not isinstance(value, dict | str | None):
             raise UserError(f"{path}: {key} is a class_path with init_args, not {value!r}")
-
-
-def add_working_directory() -> None:
-    """Lets a config name classes of modules in the working directory, after everything installed."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)

@@ -75,19 +75,29 @@ def classification(x: Any, y: np.ndarray, x_test: Any, y_test: np.ndarray, on: s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a baseline need not be at its optimum to the last digit
         model = LogisticRegression(max_iter=200).fit(x, y)
-    classes = len(model.classes_)
+    classes = 1 + max(int(y.max()), int(y_test.max()))
     shares = np.bincount(y, minlength=classes) / len(y)
     what = f"logistic regression (scikit-learn {__version__}, C=1, at most 200 iterations) {on}"
     every = np.broadcast_to(shares, (len(y_test), classes))
     return {
         "chance": {"what": "the shares of the classes", "metrics": class_metrics(every, y_test)},
-        "baseline": {"what": what, "metrics": class_metrics(model.predict_proba(x_test), y_test)},
+        "baseline": {"what": what, "metrics": class_metrics(predict_all(model, x_test, classes), y_test)},
     }
 
 
+def predict_all(model: Any, x: Any, classes: int) -> np.ndarray:
+    """Probabilities (N, classes) of a model of scikit-learn, 0 for a class that its rows had not."""
+    probabilities = np.zeros((x.shape[0], classes))
+    probabilities[:, model.classes_] = model.predict_proba(x)
+    return probabilities
+
+
 def class_metrics(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Accuracy and cross-entropy in nats, as ``lit_models.tasks.classifier`` has them, of probabilities (N, C)."""
-    right = probabilities[np.arange(len(y)), y]
+    """Accuracy and cross-entropy in nats, as ``lit_models.tasks.classifier`` has them, of probabilities (N, C).
+
+    A probability of 0 is taken as the smallest number beside 1, as scikit-learn's ``log_loss`` does.
+    """
+    right = probabilities[np.arange(len(y)), y].clip(np.finfo(np.float64).eps)
     return {"test/acc": float((probabilities.argmax(1) == y).mean()), "test/loss": float(-np.log(right).mean())}
 
 
@@ -121,14 +131,15 @@ def table(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, 
 
     what = f"boosted trees (scikit-learn {__version__}, defaults) {on}"
     if y.dtype.kind == "i":
-        probabilities = HistGradientBoostingClassifier(random_state=0).fit(x, y).predict_proba(x_test)
+        trees = HistGradientBoostingClassifier(random_state=0).fit(x, y)
+        probabilities = predict_all(trees, x_test, 1 + max(int(y.max()), int(y_test.max())))
         return {"trees": {"what": what, "metrics": class_metrics(probabilities, y_test)}}
-    trees = HistGradientBoostingRegressor(random_state=0).fit(x, y)
+    regressor = HistGradientBoostingRegressor(random_state=0).fit(x, y)
     ridge = RidgeCV(np.logspace(-2, 4, 13)).fit(x, y)  # chooses its penalty on the training rows, each left out once
     return {
         "baseline": {
             "what": f"ridge regression (scikit-learn {__version__}, penalty by leave-one-out) {on}",
             "metrics": regression_metrics(ridge.predict(x_test), y_test),
         },
-        "trees": {"what": what, "metrics": regression_metrics(trees.predict(x_test), y_test)},
+        "trees": {"what": what, "metrics": regression_metrics(regressor.predict(x_test), y_test)},
     }

@@ -8,14 +8,13 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
 
-from scripts.front.arguments import Command, add_working_directory, resolve
+from scripts.front.arguments import Command, resolve
 from scripts.front.lightning_cli import DiveCLI
+from scripts.front.working_directory import add_working_directory
 
 
 class Builder(DiveCLI):
     """Parses, links, infers and instantiates; makes no run folder and asks for no device."""
-
-    made = False
 
     def before_instantiate_classes(self) -> None:
         pass

@@ -62,7 +62,7 @@ def is_sharded(path: Path) -> bool:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The contents of a checkpoint; of a sharded one the whole weights, without the optimiser's state.
+    """The contents of a checkpoint; of a sharded one the whole weights, without the optimizer's state.
 
     Raises:
         UserError: It is damaged.

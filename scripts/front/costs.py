@@ -50,7 +50,7 @@ class ReceptiveFields(TorchDispatchMode):
 
 
 def reach(operation: str, args: Any, out: Any) -> tuple[float, float]:
-    """How many neighbouring units of its input an operation joins in one, and the stride between the windows."""
+    """How many neighboring units of its input an operation joins in one, and the stride between the windows."""
 
     def first(value: Any) -> int:
         return value if isinstance(value, int) else value[0]

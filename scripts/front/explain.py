@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from inspect import signature
 
 from common.messages import did_you_mean
+from scripts.front.short_names import explain_class
 
 NOT_ACCEPTED = r"Option '([^']+)' is not accepted|does not accept (?:nested key|option) '([^']+)'"
 
@@ -33,6 +34,8 @@ def explain(message: str, known: Iterable[str]) -> str:
     kinds = re.findall(r"Expected an? (?:<class '(?:\w+\.)*(\w+)'>|typing\.Literal\[([^\]]+)\])", last)
     value = re.search(r"(?:Got value|Given value|but got): (.*?)(?:\. Got value.*)?$", last, re.MULTILINE)
     if keys and kinds:
+        if value and keys.endswith(("optimizer", "lr_scheduler")) and (said := explain_class(keys, value[1])):
+            return said
         names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
         return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")
     return first_error(message)

@@ -29,6 +29,11 @@ def explain_failure(error: BaseException) -> Exception | None:
             return UserError(f"weights: {published.__name__} has no {name!r}{near or ': take DEFAULT'}")
     if "out of memory" in text and type(error).__name__ == "OutOfMemoryError":
         return RunError(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
+    if "mixed torch.Tensor and DTensor" in text:
+        return UserError(
+            "the model uses a weight outside of its network's forward pass, where each process has a part "
+            "of it: train it with -c trainer/ddp"
+        )
     if found := re.search(r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined", text):
         return RunError(
             f"{found[2]} of {found[3]} processes came within {found[1]} s: start the others, or set --trainer.devices "

@@ -5,10 +5,9 @@ files, it keeps everything of a run in the run's folder, and it turns the librar
 """
 
 import json
-import logging
 import os
+import re
 import sys
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,37 +22,35 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
+from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
 from lit_models.layers.weight_files import origin_of
-from scripts.front.arguments import Command, load_yaml
+from scripts.front.arguments import Command, load_yaml, typed_value
 from scripts.front.checkpoints import check_checkpoint, is_sharded
+from scripts.front.class_swaps import words_for_swaps
 from scripts.front.classes import arguments_of, import_class, links_of
+from scripts.front.data_options import explain_option
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
 from scripts.front.inference import decided_by_files, inferred
 from scripts.front.links import declared_links
+from scripts.front.noise import silence_noise
 from scripts.front.own_network import sizes_for
-from scripts.front.runs import RUN_DIR, new_run, wandb_id
+from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
+from scripts.front.short_names import take_plateau_by_name
 from scripts.front.signals import ending_on_signals
+from scripts.front.wrong_data import explain_wrong_data, refuse_missing_sizes
 
 SAVED = ("seed_everything", "trainer", "model", "data")
-NOISE = (
-    r".*isinstance\(treespec, LeafSpec\). is deprecated.*",
-    r".*does not have many workers which may be a bottleneck.*",  # our loader has no workers on purpose
-    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
-    r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
-    r".*all_gather is deprecated.*",  # inside Lightning
-    r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
-    r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
-)
 
 
 class DiveCLI(LightningCLI):
     """LightningCLI in subclass mode on a resolved ``Command``; ``run=False`` builds the objects without running."""
 
     def __init__(self, command: Command, run: bool = True) -> None:
+        take_plateau_by_name()
         self.command = command
         self.link_names = sorted(declared_links().union(*(links_of(name) for name in self._class_names("data"))))
         super().__init__(
@@ -80,13 +77,15 @@ class DiveCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         self._parse(parser)
-        for more in (self._infer, self._sizes_of_own_network, self._origin_of_weights):
+        for more in (self._swapped_classes, self._infer, self._sizes_of_own_network, self._origin_of_weights):
             if words := more():
                 sys.argv += words
                 self._parse(parser)
         self._refuse_linked_targets()
         section = self._section()
         model = section.get("model")
+        if model and section.get("data"):
+            refuse_missing_sizes(model, section.data, self.link_names)
         if self.command.checkpoint and model:
             check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
             strategy = getattr(section.trainer.strategy, "class_path", "")
@@ -107,7 +106,11 @@ class DiveCLI(LightningCLI):
             known = list(parser.get_defaults().keys()) if not self.command.verb else []
             chosen = getattr(self, "_subcommand_parsers", {}).get(self.command.verb)
             known += list(chosen.get_defaults().keys()) if chosen else []
-            raise UserError(explain(str(error), known + self._class_keys())) from None
+            says = explain(str(error), known + self._class_keys())
+            if found := re.match(r"unknown key data\.(\w+)", says):
+                data, run = self._class_names("data"), None if self.command.verb in ("", "fit") else self.command.run
+                says = explain_option(found[1], data[-1] if data else "", run, self.command.recipe) or says
+            raise UserError(says) from None
 
     def _section(self) -> Any:
         return self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
@@ -128,6 +131,10 @@ class DiveCLI(LightningCLI):
         """The arguments that this command's model takes from its datamodule, and others of the datamodule's links."""
         data = self._section().get("data")
         return set(arguments_of(data.class_path)) & set(self.link_names) if data else set()
+
+    def _swapped_classes(self) -> list[str]:
+        sources = [load_yaml(config) for config in self.command.configs]
+        return words_for_swaps(self._section(), sources, sys.argv[1:], self.linked())
 
     def _infer(self) -> list[str]:
         """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""
@@ -174,7 +181,7 @@ class DiveCLI(LightningCLI):
             return
         if self.command.verb == "fit":  # before this run's folder is written into it
             self.config_text = self.parser.dump(self.config, skip_unset=True)
-        self.made = self.command.run is None
+        self.command.made = self.command.run is None
         self.command.run = self.command.run or new_run(self.command.recipe)
         os.environ[RUN_DIR] = str(self.command.run)  # the child processes of DDP use this folder
         section.trainer.default_root_dir = str(self.command.run)
@@ -195,21 +202,13 @@ class DiveCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except RuntimeError as error:
-            self._remove_empty_run()
             raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
-            self._remove_empty_run()
             raise UserError(first_error(str(error))) from error
         except TypeError as error:
             if "should be" not in str(error):  # how the Trainer refuses a number of devices
                 raise
-            self._remove_empty_run()
             raise UserError(str(error)) from error
-
-    def _remove_empty_run(self) -> None:
-        if self.command.run is not None and self.made:
-            with suppress(OSError):  # it holds something, or another process of the run removed it
-                self.command.run.rmdir()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
@@ -224,27 +223,28 @@ class DiveCLI(LightningCLI):
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
+        if self.command.verb == "fit":  # first of all: others may read the file
+            trainer.callbacks.insert(0, RunConfig(self._config_file()))  # type: ignore[attr-defined]
+        self.command.trainer = trainer
         skip_empty_hooks(trainer)
         clip_unscaled(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        if self.command.run is None:
+        """The datamodule takes what the run keeps of its data: vocabulary, classes, scaler."""
+        checkpoint, load = self.command.checkpoint, getattr(self.datamodule, "load_processor", None)
+        run = (run_of(checkpoint) if checkpoint else None) or self.command.run
+        if load is None or run is None or (self.command.verb == "fit" and checkpoint is None):
             return
-        if self.command.verb == "fit" and self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self._save_config(self.command.run / "config.yaml")
-        processor = self.command.run / "processor.json"
-        load = getattr(self.datamodule, "load_processor", None)
-        if self.command.verb != "fit" and load and processor.is_file():
-            load(json.loads(processor.read_text()))
+        if (run / "processor.json").is_file():
+            load(json.loads((run / "processor.json").read_text()))
 
-    def _save_config(self, path: Path) -> None:
+    def _config_file(self) -> str:
+        """What ``config.yaml`` of the run says."""
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False))
-        os.replace(temporary, path)
+        return head + yaml.safe_dump({k: content[k] for k in SAVED if k in content}, sort_keys=False)
 
 
 TYPED: list[str] = []  # what the user typed, for the run's record
@@ -253,11 +253,7 @@ TYPED: list[str] = []  # what the user typed, for the run's record
 def launch(command: Command) -> int:
     """Runs a resolved command in this process; returns the exit code."""
     TYPED[:] = sys.argv[2:]
-    for pattern in NOISE:
-        warnings.filterwarnings("ignore", pattern)
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
-    )
+    silence_noise()
     before, argv = os.environ.get(RUN_DIR), sys.argv[:]
     try:
         sys.argv[1:] = [command.verb, *command.args]  # Lightning's child processes are started with these
@@ -272,15 +268,19 @@ def launch(command: Command) -> int:
         raise
     except MisconfigurationException as error:
         raise UserError(str(error)) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
-        failure = explain_failure(error)
+        swapped = typed_value(command.args, "--data") is not None
+        failure = explain_failure(error) or explain_wrong_data(error, command.trainer, swapped)
         if failure is not None:
             raise failure from error
         raise
     finally:
+        if command.made and command.run is not None:
+            with suppress(OSError):  # it holds something, or another process of the run removed it
+                command.run.rmdir()
         sys.argv[:] = argv
         if before is None:
             os.environ.pop(RUN_DIR, None)

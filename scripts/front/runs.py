@@ -9,7 +9,10 @@ import json
 import os
 import secrets
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from common.messages import UserError, note
 
@@ -37,7 +40,7 @@ def launcher_name() -> str | None:
 
 def begun_run(recipe: str) -> Path | None:
     """The run that a launcher's job began before it was requeued or restarted; None where it saved nothing yet."""
-    name = launcher_name()
+    name = None if os.environ.get(RUN_DIR) else launcher_name()
     folder = runs_root() / recipe / (name or "")
     known = name and (folder / "config.yaml").is_file() and path_of(folder, "last").exists()
     return folder if known else None
@@ -53,18 +56,24 @@ def new_run(recipe: str) -> Path:
         if name := launcher_name():
             (parent / name).mkdir(exist_ok=True)
             return parent / name
-        stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-        for k in range(1000):
-            folder = parent / (f"{stamp}_{k:03d}" if k else stamp)
-            try:
-                folder.mkdir()
-                return folder
-            except FileExistsError:
-                continue
+        return new_folder(parent)
     except OSError as error:
         raise UserError(
             f"cannot make a run folder in {parent}: {error.strerror} (DIVE_RUNS sets another place)"
         ) from None
+
+
+def new_folder(parent: Path) -> Path:
+    """Makes a folder of the present second in ``parent``; two of one second get two names."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for k in range(1000):
+        folder = parent / (f"{stamp}_{k:03d}" if k else stamp)
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            continue
     raise UserError(f"a thousand runs began in one second in {parent}")
 
 
@@ -75,9 +84,7 @@ def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
     Raises:
         UserError: There is none.
     """
-    parent = runs_root() / recipe
-    folders = [p for p in parent.glob("*") if (p / "config.yaml").is_file()]
-    folders.sort(key=lambda p: ((p / "config.yaml").stat().st_mtime_ns, p.name))
+    folders = runs_of(recipe)
     if not folders:
         raise UserError(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
     if checkpoint is None:
@@ -91,6 +98,58 @@ def newest_run(recipe: str, checkpoint: str | None = None) -> Path:
     if having[-1] != folders[-1]:
         note(f"{folders[-1]}, the newest run, has saved nothing: this is about {having[-1]}")
     return having[-1]
+
+
+def runs_of(recipe: str) -> list[Path]:
+    """The run folders of a recipe, the newest last."""
+    folders = [p for p in (runs_root() / recipe).glob("*") if (p / "config.yaml").is_file()]
+    return sorted(folders, key=lambda p: ((p / "config.yaml").stat().st_mtime_ns, p.name))
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run was trained on, as its config says: the class of the datamodule, and the file or folder it read."""
+
+    class_path: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.class_path.rpartition(".")[2] or "data of its own", self.source)))
+
+
+def data_of(run: Path) -> RunData:
+    data = (yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) or {}).get("data") or {}
+    given = data.get("init_args") or {}
+    return RunData(data.get("class_path", ""), str(given.get("root") or given.get("path") or ""))
+
+
+def say_which(run: Path, recipe: str, data: str | None) -> None:
+    """Says which of several runs of a recipe is meant. Other data than the run's, given by name, is refused.
+
+    Args:
+        run: The run that is meant because it is the newest.
+        recipe: Whose runs there may be others of.
+        data: The class of the data that was given on the command line.
+
+    Raises:
+        UserError: The run was trained on data of another class.
+    """
+    runs = [other for other in runs_of(recipe) if any(path_of(other, name).exists() for name in ("best", "last"))]
+    trained = data_of(run)
+    if data and trained.class_path and data != trained.class_path:
+        kind = data.rpartition(".")[2]
+        others = [other for other in reversed(runs) if data_of(other).class_path == data]
+        raise UserError(
+            f"{run}, the newest run, was trained on {trained} and not on {kind}: "
+            + (
+                f"{others[0]} was, give --run {others[0]}"
+                if others
+                else f"no run of {recipe} was, `dive fit` makes one"
+            )
+            + f" (or --run {run}, to use this one on {kind})"
+        )
+    if len(runs) > 1:
+        note(f"this is about {run}, the newest of {len(runs)} runs, trained on {trained}; --run DIR names another")
 
 
 def checkpoint_of(run: Path, which: str) -> Path:

@@ -1,7 +1,7 @@
 """``dive describe RECIPE [--key value]``: what a recipe trains, and how large it is. No data is loaded.
 
 A multiply-add is one multiplication with its addition in a matrix product, a convolution or attention, which are what
-``torch.utils.flop_counter`` knows (it counts two operations for each); activations, normalisation, biases and nn.LSTM's
+``torch.utils.flop_counter`` knows (it counts two operations for each); activations, normalization, biases and nn.LSTM's
 fused kernel are not in it. The numbers are for one sample, the model's ``example_input``. For images the table has each
 layer's receptive field too, in pixels, and the head says what training keeps of one for the backward pass
 (``scripts/front/costs.py``).
@@ -136,7 +136,7 @@ def describe(argv: list[str]) -> str:
 
 
 def kept_of_two(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
-    """Half of what a batch of two keeps: batch normalisation refuses single values in training."""
+    """Half of what a batch of two keeps: batch normalization refuses single values in training."""
     twice = tuple(torch.cat([x, x]) for x in inputs)
     mode, state = model.training, {name: value.clone() for name, value in model.named_buffers()}
     try:

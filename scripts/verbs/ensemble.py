@@ -16,14 +16,16 @@ The folds' runs lie where every run of the recipe lies; ``runs/<topic>/<recipe>/
 import csv
 import json
 import math
-import time
+import os
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from common.messages import UserError
+from scripts.front.arguments import next_word
 from scripts.front.recipes import find_recipe
-from scripts.front.runs import newest_run, runs_root
+from scripts.front.runs import RUN_DIR, new_folder, runs_root
 
 
 def main(argv: list[str]) -> int:
@@ -34,15 +36,16 @@ def main(argv: list[str]) -> int:
     folds, new, recipe, arguments = read_arguments(argv)
     runs: list[Path] = []
     for fold in range(folds):
-        code = run_fold(recipe, [*arguments, "--data.num_folds", str(folds), "--data.fold", str(fold)], new)
+        runs.append(new_folder(runs_root() / recipe))
+        code = run_fold(recipe, runs[-1], [*arguments, "--data.num_folds", str(folds), "--data.fold", str(fold)], new)
         if code:
+            with suppress(OSError):  # it holds what was done so far
+                runs[-1].rmdir()
             return code
-        runs.append(newest_run(recipe))
     records = [json.loads((run / "run.json").read_text()) for run in runs]
     simple = [simple_models(run) for run in runs]
     tests = [{k: v for k, v in record["metrics"].items() if k.startswith("test/")} for record in records]
-    folder = runs_root() / recipe / "ensemble" / time.strftime("%Y-%m-%d_%H-%M-%S")
-    folder.mkdir(parents=True)
+    folder = new_folder(runs_root() / recipe / "ensemble")
     rows = combine([read_predictions(run) for run in runs], json.loads((runs[0] / "processor.json").read_text()))
     with open(folder / "submission.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
@@ -59,15 +62,15 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
     Raises:
         UserError: No recipe, or a number of folds that is none.
     """
-    rest = list(argv)
+    rest: list[str] = []
     values = {"--folds": "5", "--new": ""}
-    for option in values:
-        if option in rest:
-            at = rest.index(option)
-            if at + 1 == len(rest):
-                raise UserError(f"{option} needs a value")
-            values[option] = rest[at + 1]
-            del rest[at : at + 2]
+    words = iter(argv)
+    for word in words:
+        option, joined, value = word.partition("=")
+        if option in values:
+            values[option] = value if joined else next_word(words, option)
+        else:
+            rest.append(word)
     if not rest or rest[0].startswith("-"):
         raise UserError("which recipe? `dive ensemble RECIPE`, for example `dive ensemble mlp/house_prices`")
     if not values["--folds"].isdigit() or int(values["--folds"]) < 2:
@@ -76,14 +79,24 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
     return int(values["--folds"]), new, find_recipe(rest[0]).name, rest[1:]
 
 
-def run_fold(recipe: str, arguments: list[str], new: list[str]) -> int:
-    """One fold's fit, test and prediction, each as the command would run it."""
+def run_fold(recipe: str, run: Path, arguments: list[str], new: list[str]) -> int:
+    """One fold's fit, test and prediction, each as the command would run it, in the folder ``run``.
+
+    Other runs of the recipe may begin and end meanwhile, so "the newest run" would not do.
+    """
     from scripts.cli import main as dive
 
-    for words in (["fit", recipe, *arguments], ["test", recipe], ["predict", recipe, *new]):
-        if code := dive(words):
-            return code
-    return 0
+    before = os.environ.get(RUN_DIR)
+    try:
+        os.environ[RUN_DIR] = str(run)
+        code = dive(["fit", recipe, *arguments])
+    finally:
+        os.environ.pop(RUN_DIR)
+        if before is not None:
+            os.environ[RUN_DIR] = before
+    for words in (["test", recipe], ["predict", recipe, *new]):
+        code = code or dive([words[0], words[1], "--run", str(run), *words[2:]])
+    return code
 
 
 def simple_models(run: Path) -> dict[str, Any]:

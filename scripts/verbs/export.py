@@ -28,11 +28,12 @@ from safetensors.torch import load_model, save_file, save_model
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from common.messages import UserError
-from scripts.front.arguments import Command, add_working_directory, resolve
+from scripts.front.arguments import Command, resolve
 from scripts.front.build import Builder, typed
 from scripts.front.checkpoints import is_sharded, read_checkpoint
 from scripts.front.graphs import answer, description, example_of, save_graph
 from scripts.front.recipes import CONFIGS, read_recipe
+from scripts.front.working_directory import add_working_directory
 
 FILES = ("model.ckpt", "model.safetensors", "model.pt2", "export.json", "processor.json", "example.safetensors")
 

@@ -82,7 +82,7 @@ def test_last_is_saved_at_the_ends_of_epochs_alone(tmp_path: Path) -> None:
     assert step_of(tmp_path, "last") == 12
 
 
-def test_a_score_of_the_training_is_judged_at_the_end_of_its_epoch(tmp_path: Path) -> None:
+def test_a_training_score_is_compared_at_the_end_of_its_epoch(tmp_path: Path) -> None:
     best = BestCheckpoint(monitor="train/loss", dirpath=tmp_path / "checkpoints")
     fit(tmp_path, best=best, val_check_interval=0.25)
     assert step_of(tmp_path, "best") % 4 == 0

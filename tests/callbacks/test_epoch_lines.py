@@ -1,4 +1,4 @@
-"""A log file gets one line an epoch, a terminal gets none."""
+"""A log file gets one line per epoch, a terminal gets none."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A loss that is no number ends the run at its step, and no checkpoint is written over the last good one."""
+"""A loss that is not a number ends the run at its step, and no checkpoint is written over the last good one."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ SAVING: dict[str, Any] = {"enable_checkpointing": True, "log_every_n_steps": 50}
 
 
 class Send(Callback):
-    """Sends this process a signal in the middle of batch 2 of the second epoch."""
+    """Sends this process a signal during batch 2 of the second epoch."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -39,7 +39,8 @@ def test_a_signal_saves_at_the_end_of_the_step(signum: int, code: int, tmp_path:
     assert stopped.value.code == code
     saved = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert saved["global_step"] == 4 + 3
-    assert saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0] == {"epoch": 1, "batch": 3, "batches": 4}
+    place = saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    assert place == {"epoch": 1, "batch": 3, "batches": 4, "rows": 48}
 
 
 class Late(LastCheckpoint):
@@ -97,7 +98,7 @@ def test_a_signal_in_the_last_step_ends_what_follows_the_run(tmp_path: Path) -> 
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "finished"
 
 
-def test_a_hangup_said_twice_is_one_and_an_ignored_one_stays_ignored(tmp_path: Path) -> None:
+def test_a_hangup_sent_twice_is_one_and_an_ignored_one_stays_ignored(tmp_path: Path) -> None:
     class Twice(Callback):
         def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
             for _ in range(2 if trainer.global_step == 5 else 0):
@@ -115,7 +116,7 @@ def test_a_hangup_said_twice_is_one_and_an_ignored_one_stays_ignored(tmp_path: P
         signal.signal(signal.SIGHUP, before)
 
 
-def test_an_epoch_that_is_no_best_is_saved_as_the_last_all_the_same(tmp_path: Path) -> None:
+def test_an_epoch_that_is_not_the_best_is_saved_as_the_last_all_the_same(tmp_path: Path) -> None:
     class Worse(SmallNet):
         def validation_step(self, batch: Any, batch_idx: int) -> None:
             self.log("val/loss", float(self.current_epoch))
@@ -148,7 +149,7 @@ def test_the_handlers_are_put_back(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_with_accumulation_it_waits_for_the_optimiser_step(tmp_path: Path) -> None:
+def test_with_accumulation_it_waits_for_the_optimizer_step(tmp_path: Path) -> None:
     settings = SAVING | {"accumulate_grad_batches": 4}
     trainer = small_trainer(tmp_path, LastCheckpoint(), Send(signal.SIGTERM), max_epochs=9, **settings)
     with pytest.raises(Stopped):
@@ -210,7 +211,7 @@ def test_a_run_folder_that_moved_keeps_its_best(tmp_path: Path) -> None:
         ({"SLURM_JOB_ID": "18", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"}, "17_3"),
     ],
 )
-def test_it_puts_the_job_or_the_task_of_an_array_back_into_the_queue(
+def test_it_requeues_the_job_or_the_task_of_an_array(
     env: dict[str, str], job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for key, value in env.items():

@@ -1,4 +1,4 @@
-"""predictions.csv: names, labels as words, one column a class, ranks back in order."""
+"""predictions.csv: names, labels as words, one column per class, ranks back in order."""
 
 import csv
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_row_has_its_name_its_label_and_its_probabilities(tmp_path: Path) -> N
     torch.testing.assert_close(written, logits.softmax(1), atol=1e-5, rtol=1e-5)
 
 
-def test_the_tables_cells_are_written_back_and_clashing_headings_told_apart(tmp_path: Path) -> None:
+def test_the_tables_cells_are_written_back_and_clashing_headings_renamed(tmp_path: Path) -> None:
     data = Points()
     data.predict_cells = {"size": [str(k) for k in range(11)], "label": ["?"] * 11}  # type: ignore[attr-defined]
     small_trainer(tmp_path, Predictions()).predict(SmallNet(), datamodule=data)
@@ -40,7 +40,7 @@ def test_predictions_are_in_the_units_that_the_data_says(tmp_path: Path) -> None
     assert sum(float(row[f"p({name})"]) for name in data.class_names) == pytest.approx(1000, abs=0.1)
 
 
-def test_written_texts_are_one_column(tmp_path: Path) -> None:
+def test_generated_texts_are_one_column(tmp_path: Path) -> None:
     from datamodules.parallel_text.toy import Toy
     from tests.lit_models.tasks.test_seq2seq import SmallSeq2Seq
 

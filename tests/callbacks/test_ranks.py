@@ -5,7 +5,7 @@ import torch
 from callbacks.ranks import concatenate, interleave
 
 
-def test_rows_dealt_out_to_ranks_come_back_in_order() -> None:
+def test_rows_distributed_to_ranks_come_back_in_order() -> None:
     whole = torch.randn(7, 2)
     assert torch.equal(interleave([whole[rank::3] for rank in range(3)]), whole)
 

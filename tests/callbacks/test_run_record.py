@@ -1,10 +1,11 @@
-"""run.json: what the run was and how it ended."""
+"""run.json: settings, results and status of a run."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 from callbacks.run_record import RunRecord
@@ -44,12 +45,13 @@ def test_a_run_that_ends_early_says_how(error: type[BaseException], status: str,
     assert record(tmp_path)["status"] == status
 
 
-def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path) -> None:
+def test_a_test_adds_its_metrics_to_the_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trainer = small_trainer(tmp_path, RunRecord())
     trainer.fit(SmallNet(), datamodule=Points())
     trainer.test(SmallNet(), datamodule=Points(), verbose=False)
     facts = record(tmp_path)
     assert {"val/acc", "test/acc"} <= set(facts["metrics"]) and facts["status"] == "finished"
+    assert "(11 rows)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("interval", "says"), [(3, True), (2, False)])
@@ -59,3 +61,29 @@ def test_a_validation_of_earlier_weights_is_said_to_be_one(
     small_trainer(tmp_path, RunRecord(), val_check_interval=interval).fit(SmallNet(), datamodule=Points())
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "val/loss" in line)
     assert line.endswith("(validated at step 7)") is says
+
+
+class Steps(Logger):
+    """Remembers at which step each metric came."""
+
+    name, version = "steps", ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at: dict[str, int | None] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.at |= dict.fromkeys(metrics, step)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+def test_the_metrics_of_a_test_belong_to_the_step_of_its_weights(tmp_path: Path) -> None:
+    trainer = small_trainer(tmp_path, RunRecord())
+    trainer.fit(SmallNet(), datamodule=Points())
+    trainer.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
+    logger = Steps()
+    tester = small_trainer(tmp_path, RunRecord(), logger=logger)
+    tester.test(SmallNet(), datamodule=Points(), ckpt_path=tmp_path / "last.ckpt", verbose=False)
+    assert logger.at["test/acc"] == 8

@@ -1,5 +1,6 @@
 """FSDP2 on two CPU processes: half the weights each, the same result, checkpoints that one process can use."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def log_of(folder: Path) -> str:
     return "\n".join(path.read_text()[-3000:] for path in sorted(folder.glob("*.log")))
 
 
-def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
+def test_two_processes_end_with_the_weights_metrics_and_predictions_of_one(tmp_path: Path) -> None:
+    """Also where one process has more evaluation batches, through which the other would have to go along."""
     for name, world, kind in (("one", 1, "ddp"), ("two", 2, "sharded")):
         folder = tmp_path / name
         assert wait(*start_ranks(partial(train, folder, world, kind), world=world, folder=folder)) == [0] * world
@@ -36,6 +38,11 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path: Path) -> None:
     one, two = (read_checkpoint(tmp_path / name / "last.ckpt")["state_dict"] for name in ("one", "two"))
     assert one.keys() == two.keys()
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-10
+    metrics = [json.loads((tmp_path / name / "out.json").read_text())["metrics"] for name in ("one", "two")]
+    for name in ("train/loss", "val/loss", "val/acc", "test/loss", "test/acc"):
+        assert metrics[0][name] == pytest.approx(metrics[1][name], rel=1e-6)
+    tables = [(tmp_path / name / "predictions.csv").read_text() for name in ("one", "two")]
+    assert tables[0] == tables[1] and tables[0].count("\n") == 12
 
 
 @pytest.fixture(scope="module")

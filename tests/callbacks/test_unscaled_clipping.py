@@ -1,4 +1,4 @@
-"""bfloat16 clips gradients of a fused optimiser as single precision does; half precision still refuses."""
+"""bfloat16 clips gradients of a fused optimizer as single precision does; half precision still refuses."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ class Fused(SmallNet):
             self.norm = float(torch.stack([g.norm() for g in gradients]).norm())
 
 
-def test_a_fused_optimiser_is_clipped_in_bfloat16(tmp_path: Path) -> None:
+def test_a_fused_optimizer_is_clipped_in_bfloat16(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"precision": "bf16-mixed", "gradient_clip_val": 1e-3, "max_epochs": 1}
     with pytest.raises(RuntimeError, match="gradient clipping"):
         small_trainer(tmp_path, **settings).fit(Fused(), datamodule=Points())

@@ -1,4 +1,4 @@
-"""What the dashboards got, read back from what was written."""
+"""The contents of the dashboards, read from their files."""
 
 import json
 import subprocess

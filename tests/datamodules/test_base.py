@@ -1,14 +1,18 @@
-"""The loader and its datamodule: order, place in the epoch, division among ranks, refusals."""
+"""The loader and its datamodule: order, position in the epoch, division among ranks, errors."""
 
 import itertools
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import TensorDataModule, TensorLoader, split_indices
+from datamodules.base import TensorDataModule, TensorLoader
+from tests.small import Points, SmallNet, small_trainer
 
 
 def epoch(loader: TensorLoader, number: int = 0) -> list[int]:
@@ -51,7 +55,7 @@ def test_evaluation_visits_every_row_exactly_once_over_all_ranks(world: int) -> 
     assert sorted(rows) == list(range(103))
 
 
-def test_state_goes_on_at_the_next_batch() -> None:
+def test_a_loaded_state_continues_at_the_next_batch() -> None:
     data = loader()
     data.set_epoch(3)
     batches = iter(data)
@@ -75,7 +79,7 @@ class Numbers(TensorDataModule):
         self.num_classes = num_classes
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        return {name: (torch.rand(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
+        return {name: (torch.ones(n, 2), torch.arange(n) % 3) for name, n in self.sizes.items()}
 
 
 def test_evaluation_batches_are_four_times_as_large() -> None:
@@ -109,13 +113,13 @@ def test_a_split_smaller_than_the_world_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_place_in_an_epoch_of_another_length_is_refused() -> None:
-    with pytest.raises(UserError, match="from the middle of an epoch of 11 batches, now an epoch has 6"):
+    with pytest.raises(UserError, match="from within an epoch of 11 batches, now an epoch has 6"):
         loader(53).load_state_dict(loader(103).state_dict())
 
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
-    before, after = Numbers(), Numbers(train=9)
+    before, after = Numbers(), Numbers(train=7)
     for data in (before, after):
         data.setup("fit")
         data.trainer = SimpleNamespace(state=SimpleNamespace(fn=verb))  # type: ignore[assignment]
@@ -123,14 +127,67 @@ def test_a_run_goes_on_with_the_rows_it_began_with(verb: str) -> None:
     if verb == "test":
         after.load_state_dict(before.state_dict())
         return
-    with pytest.raises(UserError, match="the train split of Numbers has 9 rows, the run began with 8"):
+    with pytest.raises(UserError, match="the train split of Numbers has 7 rows, the run began with 8"):
         after.load_state_dict(before.state_dict())
 
 
-def test_splits_are_disjoint_stratified_and_fixed() -> None:
-    y = torch.arange(1000) % 10
-    parts = split_indices(y, (700, 100, 200))
-    assert [len(p) for p in parts] == [700, 100, 200]
-    assert len(set(torch.cat(parts).tolist())) == 1000
-    assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
-    assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))
+class Watched(SmallNet):
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[Tensor] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        self.batches.append(batch[0].clone())
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize(("overfit", "same"), [(1, True), (0, False)])
+def test_one_batch_that_is_overfitted_on_purpose_is_the_same_each_epoch(
+    overfit: int, same: bool, tmp_path: Path
+) -> None:
+    model, limits = Watched(), {"overfit_batches": overfit} if overfit else {"limit_train_batches": 1}
+    small_trainer(tmp_path, max_epochs=3, **limits).fit(model, datamodule=Points(noise=0.0))
+    assert len(model.batches) == 3
+    assert all(torch.equal(model.batches[0], batch) for batch in model.batches[1:]) is same
+
+
+class Images(Numbers):
+    """Bytes, which ``transform`` makes numbers in single precision, and ``augment`` too."""
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        rows = (torch.arange(256, dtype=torch.uint8)[:, None], torch.zeros(256, dtype=torch.long))
+        return dict.fromkeys(("train", "val", "test", "predict"), rows)
+
+    def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (batch[0].to(torch.float32) / 255, *batch[1:])
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [("64-true", torch.float64), ("bf16-true", torch.bfloat16), ("16-true", torch.float16), ("32", torch.float32)],
+)
+def test_a_batch_has_the_type_of_the_model(precision: Any, dtype: torch.dtype) -> None:
+    data = Images()
+    data.trainer = Trainer(accelerator="cpu", precision=precision, logger=False, enable_checkpointing=False)
+    data.setup("fit")
+    x, y = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    assert x.dtype == dtype and y.dtype == torch.long
+
+
+def test_the_runs_class_names_win_and_others_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    data = Numbers()
+    data.class_names = ["b", "a", "c"]
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    assert data.class_names == ["a", "b", "c"] and "and not as Numbers calls them" in capsys.readouterr().err
+
+
+def test_names_that_are_found_in_the_data_do_not_replace_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    class Named(Numbers):
+        def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+            self.class_names = ["b", "a", "c"]
+            return super().load(stage)
+
+    data = Named()
+    data.load_processor({"class_names": ["a", "b", "c"]})
+    data.setup("test")
+    assert data.class_names == ["a", "b", "c"] and "and not as Named calls them" in capsys.readouterr().err

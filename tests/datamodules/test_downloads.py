@@ -1,4 +1,4 @@
-"""Downloads: checked after the transfer, put in place whole or not at all, unpacked inside their folder."""
+"""Downloads: checked after the transfer, put in place completely or not at all, unpacked inside their folder."""
 
 import errno
 import hashlib
@@ -21,7 +21,7 @@ URL = "https://example.org/data/file.bin"
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bytes]:
-    """A network of our own: address to content; every other address does not answer."""
+    """A fake network: address to content; all other addresses fail."""
     pages: dict[str, bytes] = {}
 
     def download(url: str, output_file: str, *args: Any, **kwargs: Any) -> None:
@@ -128,7 +128,7 @@ def test_a_full_disk_is_not_called_a_missing_network(
         fetch(URL, SHA, "set/file.bin")
 
 
-def test_a_download_that_is_killed_in_the_middle_is_fetched_anew(served: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_download_that_is_killed_is_fetched_again(served: dict[str, bytes], tmp_path: Path) -> None:
     half = tmp_path / "data/set/tmpab12"  # the name under which pooch writes until the checksum is right
     half.parent.mkdir(parents=True)
     half.write_bytes(CONTENT[:10])

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -54,13 +55,14 @@ def torchrun(job: str, port: int, words: list[str], nodes: int = 1, workers: int
     elastic_launch(config, worker)(words, kill_at)
 
 
-def slow_dive(*words: str) -> None:
-    """``dive`` with steps that take long enough for a signal to meet one."""
+def waiting_dive(*words: str) -> None:
+    """``dive`` that waits in the middle of its second epoch until the cluster's folder has a file ``signalled``."""
     step = LitLeNet.training_step
 
-    def slow(self: LitLeNet, batch: Any, batch_idx: int) -> Tensor:
-        time.sleep(0.03)
+    def waiting(self: LitLeNet, batch: Any, batch_idx: int) -> Tensor:
+        while self.global_step == 12 and not (Path(os.environ["FAKE"]) / "signalled").exists():
+            time.sleep(0.02)
         return step(self, batch, batch_idx)
 
-    LitLeNet.training_step = slow  # type: ignore[method-assign]
+    LitLeNet.training_step = waiting  # type: ignore[method-assign]
     dive(*words)

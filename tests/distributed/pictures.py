@@ -33,7 +33,7 @@ from datamodules.parallel_text.toy import Toy
 from datamodules.synthetic.linear import SyntheticRegression
 from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
-from datamodules.text.labelled_text import LabelledText
+from datamodules.text.labeled_text import LabeledText
 from lit_models.attention.nadaraya_watson import LitNadarayaWatson
 from lit_models.attention.transformer import LitTransformer
 from lit_models.attention.vit import LitViT
@@ -62,7 +62,7 @@ class Noise(TensorDataModule):
         return {"train": (x, y), "val": (x[:4], y[:4]), "test": (x[:11], y[:11])}
 
 
-class Words(LabelledText):
+class Words(LabeledText):
     """Eleven test texts of one to three words."""
 
     def __init__(self, num_classes: int = 2, vocab_size: int = 10, seq_len: int = 5) -> None:

@@ -1,8 +1,8 @@
-"""One batch of a recipe in two processes and in one: the gradients. ``test_recipes.py`` runs it in its own process.
+"""One batch of a recipe in two processes and in one: the gradients. ``pair.py`` runs it for ``test_recipes.py``.
 
-The recipe is built once, as ``dive fit`` builds it; the second process is a fork of the first. What draws numbers
-is switched off (dropout, augmentation), since each process draws its own; batch normalisation uses its running
-statistics, since each process has its own batch's (the difference is measured in ``test_batch_norm.py``).
+Both processes build the recipe as ``dive fit`` builds it. What draws numbers is switched off (dropout, augmentation),
+since each process draws its own; batch normalization uses its running statistics, since each process has its own
+batch's (the difference is measured in ``test_batch_norm.py``).
 """
 
 import os
@@ -11,7 +11,6 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.apply_func import apply_to_collection
@@ -19,22 +18,15 @@ from torch import Tensor
 
 from scripts.front.build import build
 from scripts.front.recipes import find_recipe
-from tests.test_configs import PIECES
+from tests.recipes import deterministic
 
-ROWS = 8  # of the global batch: enough for an average, few enough for a large model
-MORE_ROWS = {"linear/label_shift": 64}  # most of its rows have weight 0
-#: What else of a recipe draws numbers in each process.
-QUIET = {
-    "audio/mel_cnn_spoken_digits": ["--model.num_masks", "0"],
-    "audio/mel_cnn_spoken_digits_published": ["--model.num_masks", "0"],
-}
 TOLERANCE = 1e-10  # relative to the largest gradient, in double precision
 SINGLE = ("LanguageModel", "Seq2Seq")  # tasks that compute their loss in single precision, whatever the weights
 SINGLE_TOLERANCE = 1e-6
 
 
 class Gradients(Callback):
-    """Keeps a copy of the gradients before each step of an optimiser."""
+    """Keeps a copy of the gradients before each step of an optimizer."""
 
     def __init__(self) -> None:
         self.steps: list[Tensor] = []
@@ -45,7 +37,7 @@ class Gradients(Callback):
 
 
 def gradients(model: LightningModule, data: LightningDataModule, world: int, rows: int) -> list[Tensor]:
-    """The gradients (P,) of each optimiser's first step on the first batch, averaged over the processes."""
+    """The gradients (P,) of each optimizer's first step on the first batch, averaged over the processes."""
     keep = Gradients()
     data.batch_size = rows // world  # type: ignore[attr-defined]
     with tempfile.TemporaryDirectory() as folder:
@@ -93,37 +85,26 @@ def to_double(x: Tensor) -> Tensor:
     return x.double() if x.is_floating_point() else x
 
 
-def small_pieces(name: str) -> list[str]:
-    """What a recipe on public data needs when only pieces of it are there."""
-    data = yaml.safe_load(find_recipe(name).path.read_text())["data"]["class_path"].rsplit(".", 1)[1]
-    return PIECES.get(data, [])
-
-
-def check(name: str, port: int) -> None:
-    """Raises where the gradients of the two ways differ."""
-    torch.set_num_threads(1)
-    rows = MORE_ROWS.get(name, ROWS)
-    _, model, data = build([name, *small_pieces(name), *QUIET.get(name, [])])
+def compare(name: str, words: list[str], rank: int, port: int) -> None:
+    """One process's part; the first of them raises where the gradients of the two ways differ."""
+    _, model, data = build([name, *deterministic(find_recipe(name)), *words])
     assert data is not None
+    rows: int = data.batch_size  # type: ignore[attr-defined]  # of the global batch
     data.prepare_data()
     data.setup("fit")
     without_chance(model, data)
-    alone = deepcopy(model)
+    single = gradients(deepcopy(model), data, 1, rows) if rank == 0 else []
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "WORLD_SIZE": "2"}
-    child = os.fork()
-    os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
-    if child == 0:
-        try:
-            gradients(model, data, 2, rows)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    together = gradients(model, data, 2, rows)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the second process failed"
-    torch.distributed.destroy_process_group()
-    del os.environ["LOCAL_RANK"]
-    single = gradients(alone, data, 1, rows)
-    assert single and together, "no optimiser made a step"
+    os.environ["LOCAL_RANK"] = str(rank)
+    try:
+        together = gradients(model, data, 2, rows)
+    finally:
+        del os.environ["LOCAL_RANK"]  # the next recipe begins with one process
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    if rank:
+        return
+    assert single and together, "no optimizer made a step"
     tolerance = SINGLE_TOLERANCE if {base.__name__ for base in type(model).__mro__} & set(SINGLE) else TOLERANCE
     same_steps = len(single) == len(together)  # a line search (L-BFGS) may take another number of them
     for one, two in zip(single[: None if same_steps else 1], together, strict=same_steps):

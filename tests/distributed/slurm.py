@@ -104,4 +104,4 @@ class Job:
             task.kill()
         assert None not in codes, "a task still ran"
         (self.ask / "code").write_text(str(max(code or 0 for code in codes)))
-        return self.shell.wait(30)
+        return self.shell.wait(SECONDS)

@@ -1,30 +1,46 @@
 """Every recipe: the gradients of two processes are those of one process on the same global batch."""
 
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from scripts.front.recipes import all_recipes
-from tests.distributed.recipes import check
-from tests.not_at_hand import NOT_AT_HAND
-from tests.warm import free_port, start, wait
+from scripts.front.recipes import Recipe, all_recipes
+from tests.distributed.pair import Pair
+from tests.recipes import params
 
-#: Recipes that cannot be equal, and why. The only list of exemptions.
-EXEMPT: dict[str, str] = {}
-
-RECIPES = [
-    pytest.param(recipe.name, marks=[] if recipe.offline else [pytest.mark.realdata])
-    for recipe in all_recipes()
-    if recipe.name not in {*EXEMPT, *NOT_AT_HAND}
-]
+#: Recipes whose header says why two processes cannot equal one.
+EXEMPT = [recipe for recipe in all_recipes() if "two processes" in recipe.header]
+EQUAL = [recipe for recipe in all_recipes() if "two processes" not in recipe.header]
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_two_processes_have_the_gradients_of_one(name: str, tmp_path: Path) -> None:
-    assert wait(start(check, name, free_port(), log=tmp_path / "log")) == [0], (tmp_path / "log").read_text()[-2000:]
+Record = Callable[[str, object], None]
 
 
-@pytest.mark.parametrize("name", sorted(EXEMPT))
-def test_an_exemption_is_of_a_recipe_that_differs(name: str, tmp_path: Path) -> None:
-    assert name in {recipe.name for recipe in all_recipes()}
-    assert wait(start(check, name, free_port(), log=tmp_path / "log")) != [0], f"{name} needs no exemption"
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    made = Pair(tmp_path_factory.mktemp("pair"))
+    yield made
+    made.end()
+
+
+@pytest.mark.parametrize("recipe", params(EQUAL))
+def test_two_processes_have_the_gradients_of_one(recipe: Recipe, pair: Pair, record_property: Record) -> None:
+    wrong, seconds = pair.compare(recipe.name)
+    record_property("cpu_seconds", seconds)
+    assert not wrong
+
+
+@pytest.mark.parametrize("recipe", params(EXEMPT))
+def test_an_exemption_is_of_a_recipe_that_differs(recipe: Recipe, pair: Pair, record_property: Record) -> None:
+    wrong, seconds = pair.compare(recipe.name)
+    record_property("cpu_seconds", seconds)
+    assert wrong, f"{recipe.name} needs no exemption"
+
+
+def test_gradients_that_differ_and_a_process_that_dies_are_seen(pair: Pair) -> None:
+    assert "no recipe 'cnn/nowhere'" in pair.compare("cnn/nowhere")[0]
+    assert pair.compare("linear/weight_decay")[0] == ""  # by new processes
+    pair.processes[1].kill()
+    assert pair.compare("linear/weight_decay")[0]
+    masks = ["--model.num_masks", "2"]  # which each process draws by itself: what `deterministic:` is for
+    assert "gradients differ" in pair.compare("audio/mel_cnn", *masks)[0]

@@ -65,17 +65,17 @@ def test_each_ranks_random_state_is_saved(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("batch", "least", "most"), [(12, 0.03, 0.3), (480, 0.001, 0.02)])
-def test_batch_normalisation_differs_the_more_the_smaller_the_share(
+def test_batch_normalization_differs_the_more_the_smaller_the_share(
     batch: int, least: float, most: float, run: Run
 ) -> None:
-    """docs/many_processes.md states the sizes: each process normalises by the mean and variance of its own rows."""
+    """docs/many_processes.md states the sizes: each process normalizes by the mean and variance of its own rows."""
     runs = [run(world, "batch_norm", rows=480, batch=batch) for world in (1, 2)]
     one, two = (torch.tensor(result["gradients"][0]) for result in runs)
     share = float((one - two).norm() / one.norm())
-    print(f"batch normalisation, {batch // 2} rows a process: off by {share:.3f} of the gradient")
+    print(f"batch normalization, {batch // 2} rows a process: off by {share:.3f} of the gradient")
     assert least < share < most
 
 
-def test_torchs_synchronised_batch_normalisation_refuses_the_cpu(tmp_path: Path) -> None:
+def test_torchs_synchronized_batch_normalization_refuses_the_cpu(tmp_path: Path) -> None:
     assert wait(*start_ranks(partial(train, tmp_path, 2, "sync_batch_norm"), folder=tmp_path)) == [1, 1]
     assert "SyncBatchNorm layers only work with GPU modules" in (tmp_path / "rank0.log").read_text()

@@ -39,7 +39,7 @@ def until(pipe: Any, step: int, folder: Path) -> int:
 
 
 def check_equal(whole: Path, resumed: Path) -> None:
-    """Everything that the two runs left: weights, averages, optimiser, schedule, counts, random states, metrics."""
+    """Everything that the two runs left: weights, averages, optimizer, schedule, counts, random states, metrics."""
     for name in ("last", "best"):
         one, other = (load(folder, name) for folder in (whole, resumed))
         assert one.keys() == other.keys()

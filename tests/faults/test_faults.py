@@ -44,7 +44,7 @@ def test_a_run_that_diverges_ends_with_code_1_and_says_the_step(capsys: pytest.C
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_loss_that_is_no_number_on_one_rank_ends_both_and_keeps_the_save_before(rank: int, tmp_path: Path) -> None:
     target = partial(as_dive, partial(train, tmp_path, 2, nan=(13, rank)))
-    codes = wait(*start_ranks(target, folder=tmp_path), seconds=60)
+    codes = wait(*start_ranks(target, folder=tmp_path))
     assert codes == [1, 0], logs(tmp_path)  # the first process speaks for all
     assert "Traceback" not in logs(tmp_path) and lines(tmp_path / "rank1.log") == []
     (line,) = lines(tmp_path / "rank0.log")
@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_keeps_the_checkpoints_of_before(tmp_path: Path) -> 
     words = ["fit", LENET, "--resume", *QUICK, "--trainer.max_epochs", "2"]
     assert wait(start(with_small_files, 300_000, *words, log=tmp_path / "2.log", env=env)) == [1], logs(tmp_path)
     (line,) = lines(tmp_path / "2.log")
-    assert "cannot save" in line and "File too large" in line and "of the save before is kept" in line
+    assert "cannot save" in line and "File too large" in line and "the previous last.ckpt is kept" in line
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     for name in ("best", "last"):
         assert torch.load(run / f"checkpoints/{name}.ckpt", weights_only=True)["global_step"] == 3
@@ -172,7 +172,7 @@ def read_all() -> None:
 
 
 def test_a_worker_that_dies_is_one_line(tmp_path: Path) -> None:
-    assert wait(start(as_dive, read_all, log=tmp_path / "log", daemon=False), seconds=60) == [1]
+    assert wait(start(as_dive, read_all, log=tmp_path / "log", daemon=False)) == [1]
     (line,) = lines(tmp_path / "log")
     assert line.startswith("a data-loading worker died")
     assert "Traceback" not in logs(tmp_path)
@@ -180,12 +180,14 @@ def test_a_worker_that_dies_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_is_killed_ends_the_other_with_one_line(victim: int, tmp_path: Path) -> None:
-    here, there = FORKS.Pipe(duplex=False)
-    processes = start_ranks(partial(as_dive, partial(train, tmp_path, 2, pipe=there)), folder=tmp_path)
+    here, there = FORKS.Pipe()
+    processes = start_ranks(partial(as_dive, partial(train, tmp_path, 2, pipe=there, hold_at=5)), folder=tmp_path)
     there.close()
     until(here, 5, tmp_path)
     processes[victim].kill()
-    codes = wait(*processes, seconds=60)
+    if victim:
+        here.send("go on")
+    codes = wait(*processes)
     assert codes[victim] == -signal.SIGKILL and codes[1 - victim] == 1, logs(tmp_path)
     (line,) = lines(tmp_path / f"rank{1 - victim}.log")
     assert line.startswith("another process ended in the middle of a step")

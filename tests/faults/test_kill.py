@@ -21,13 +21,13 @@ def killed(folder: Path, moment: int, world: int = 1, **settings: Any) -> int:
     draw = random.Random(moment)
     step = draw.randrange(3, STEPS)
     here, there = FORKS.Pipe(duplex=False)
-    processes = launch(folder, world, pipe=there, **settings)
+    processes = launch(folder, world, pipe=there, stay=True, **settings)
     there.close()
     at = until(here, step, folder)
     time.sleep(draw.uniform(0.0, 0.02))  # somewhere in the step, in a save or in the validation after it
     for process in processes:
         process.kill()
-    assert wait(*processes) == [-signal.SIGKILL] * world, "it ended before it was killed"
+    assert wait(*processes) == [-signal.SIGKILL] * world
     while here.poll():
         try:
             at = here.recv()

@@ -20,7 +20,7 @@ class Cut(Exception):
 
 
 class CutAt(Callback):
-    """Ends the run just before optimiser step ``step``."""
+    """Ends the run just before optimizer step ``step``."""
 
     def __init__(self, step: int) -> None:
         self.step = step

@@ -37,12 +37,13 @@ def send(process: BaseProcess, signum: int) -> None:
 def test_a_signal_saves_and_a_resume_loses_nothing(
     signum: int, code: int, world: int, to: int, whole: dict[int, Path], tmp_path: Path
 ) -> None:
-    here, there = FORKS.Pipe(duplex=False)
-    processes = launch(tmp_path, world, pipe=there, seconds=60.0)
+    here, there = FORKS.Pipe()
+    processes = launch(tmp_path, world, pipe=there, seconds=60.0, hold_at=5)
     there.close()
     at = until(here, 5, tmp_path)
     send(processes[to], signum)
-    assert wait(*processes, seconds=90) == [code] * world, logs(tmp_path)
+    here.send("go on")
+    assert wait(*processes) == [code] * world, logs(tmp_path)
     saved = load(tmp_path, "last")["global_step"]
     assert at <= saved < STEPS, "it did not end the step"
     assert f"stopped after step {saved}" in logs(tmp_path)
@@ -55,12 +56,15 @@ def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
     (process,) = launch(tmp_path, pipe=there, hang_at=5)
     there.close()
     until(here, 5, tmp_path)
-    time.sleep(0.2)
     send(process, signal.SIGINT)
-    time.sleep(0.3)
+    process.join(0.5)
     assert process.is_alive()
-    send(process, signal.SIGINT)
-    assert wait(process, seconds=60) == [130]
+    for _ in range(int(SECONDS)):  # two signals that come before Python looks are one
+        send(process, signal.SIGINT)
+        process.join(1.0)
+        if not process.is_alive():
+            break
+    assert wait(process) == [130]
 
 
 def wait_for(word: str, log: Path) -> None:
@@ -79,7 +83,7 @@ def test_a_test_that_is_interrupted_ends_with_the_signals_code(tmp_path: Path) -
     process = start(endless_test, log=tmp_path / "2.log", env=env)
     wait_for("testing", tmp_path / "2.log")
     send(process, signal.SIGTERM)
-    assert wait(process, seconds=60) == [143], logs(tmp_path)
+    assert wait(process) == [143], logs(tmp_path)
 
 
 def endless_test() -> None:
@@ -100,7 +104,7 @@ def test_a_signal_before_the_first_step_says_that_nothing_was_saved(signum: int,
     process = start(slow_start, log=tmp_path / "log", env=env)
     wait_for("loading", tmp_path / "log")
     send(process, signum)
-    assert wait(process, seconds=60) == [code], logs(tmp_path)
+    assert wait(process) == [code], logs(tmp_path)
     assert "Traceback" not in logs(tmp_path)
     assert lines(tmp_path / "log") == [f"stopped by {signal.Signals(signum).name}"]
     (record,) = (tmp_path / "runs").rglob("run.json")

@@ -41,14 +41,18 @@ class LitDropoutLeNet(LitLeNet):
 
 
 class Progress(Callback):
-    """Tells the test, through a pipe, that a step begins."""
+    """Tells the test, through a pipe, that a step begins; before step ``hold_at`` it waits for the test's answer."""
 
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
+    def __init__(self, pipe: Any, hold_at: int) -> None:
+        self.pipe, self.hold_at = pipe, hold_at
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        if self.pipe is not None and trainer.is_global_zero:
-            self.pipe.send(trainer.global_step)
+        if self.pipe is None or not trainer.is_global_zero:
+            return
+        self.pipe.send(trainer.global_step)
+        if trainer.global_step == self.hold_at:
+            self.hold_at = -1
+            self.pipe.recv()
 
 
 class Hangs(Callback):
@@ -97,6 +101,8 @@ def train(
     hang_at: int = -1,
     nan: tuple[int, int] = (-1, -1),
     interval: float = 1.0,
+    hold_at: int = -1,
+    stay: bool = False,
 ) -> None:
     """One process of a training run in ``folder``.
 
@@ -111,6 +117,9 @@ def train(
         hang_at: A step that does not end.
         nan: Step and rank whose loss is no number.
         interval: The part of an epoch between two validations.
+        hold_at: The step before which the first process waits until something comes through the pipe, so that what the
+            test does meets a run and not its end, however long the test takes.
+        stay: Whether the process stays when the training is over, to be killed.
     """
     from tests.preloaded import DIGITS
 
@@ -129,7 +138,7 @@ def train(
         EarlyStopping("val/loss", min_delta=10.0, patience=10),  # nothing is so much better: it counts the epochs
         BestCheckpoint(monitor="val/acc", mode="max", dirpath=folder / "checkpoints"),
         LastCheckpoint(seconds, patience=0.0),
-        Progress(pipe),
+        Progress(pipe, hold_at),
         Hangs(hang_at),
     ]
     trainer = Trainer(
@@ -156,3 +165,5 @@ def train(
         nan, optimizer=partial(torch.optim.Adam, lr=0.003), lr_scheduler=warm_up, lr_interval="step"
     )
     trainer.fit(model, datamodule=DIGITS, ckpt_path=folder / "checkpoints/last.ckpt" if resume else None)
+    while stay:
+        signal.pause()

@@ -1,26 +1,48 @@
-"""Every check of ``dive verify``: ours agrees with the reference, the control does not."""
+"""Every check of ``dive verify``: ours agrees with the reference, the control does not. Every network has one."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from scripts.evidence.verify import Check, all_checks, largest_difference
+from scripts.evidence.verify import Check, Tensors, all_checks, largest_difference
+from tests.test_layout import ROOT, lit_files, name_of
+
+EVERY = [pytest.param(check, id=check.name, marks=[pytest.mark.slow] * check.slow) for check in all_checks()]
 
 
-@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+@pytest.mark.parametrize("check", EVERY)
 class TestCheck:
     def test_ours_agrees_and_the_control_is_rejected(self, check: Check) -> None:
-        outcome = check.run()
+        """And outputs and gradients are compared. One test: the networks are large."""
+        names: set[str] = set()
+
+        def ours() -> Tensors:
+            found = check.ours()
+            names.update(found)
+            return found
+
+        outcome = replace(check, ours=ours).run()
         assert outcome.agrees, f"{outcome.where} differs by {outcome.difference}"
         assert outcome.control_rejected, f"the control differs by {outcome.control_difference} only"
-
-    def test_outputs_and_gradients_are_compared(self, check: Check) -> None:
-        kinds = {"gradients" if name.startswith("grad") else "outputs" for name in check.ours()}
+        kinds = {"gradients" if name.startswith("grad") else "outputs" for name in names}
         assert kinds == {"outputs", "gradients"} - {check.without.split(":")[0]}
 
     def test_another_tolerance_than_1e_10_has_a_reason(self, check: Check) -> None:
         assert check.tolerance == 1e-10 or check.why
+
+
+def imported(path: Path) -> set[str]:
+    found = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {node.module for node in found if node.module} | {f"{n.module}.{a.name}" for n in found for a in n.names}
+
+
+@pytest.mark.parametrize("path", lit_files(), ids=name_of)
+def test_every_network_that_is_trained_is_in_a_check(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    assert any(module in imported(check) for check in (ROOT / "scripts/evidence/parity").glob("*.py"))
 
 
 def test_names_are_unique() -> None:

@@ -92,6 +92,34 @@ def test_mistake_in_a_config_is_one_line(
     assert says in one_line(["fit", LENET, "-c", str(tmp_path / "own.yaml")], capsys)
 
 
+def test_a_class_of_ones_own_is_named_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "is named with its file: mine.MyCSV" in one_line(["fit", LENET, "--data", "MyCSV"], capsys)
+    (tmp_path / "tables.py").write_text("class MyCSV(Base):\n    pass\n")
+    assert "say 'tables.MyCSV' for your own" in one_line(["fit", LENET, "--data", "MyCSV"], capsys)
+
+
+@pytest.mark.parametrize(("inside_a_job", "warns"), [(False, False), (True, True)])
+def test_an_unused_srun_is_a_matter_of_jobs_alone(
+    inside_a_job: bool, warns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import warnings
+
+    from scripts.front import lightning_cli
+    from scripts.front.arguments import Command
+
+    said = "The `srun` command is available on your system but is not used. HINT: ..."
+    monkeypatch.setattr(lightning_cli, "DiveCLI", lambda command: warnings.warn(said, stacklevel=1))
+    if inside_a_job:
+        monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        lightning_cli.launch(Command("fit", "a/test"))
+    assert bool(heard) is warns
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of three training steps."""

@@ -122,7 +122,7 @@ def batches() -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def train_bare(name: str, clock: Clock, channels_last: bool = False, bf16: bool = False) -> None:
-    """torchvision's module in the shortest loop, with the fused optimiser."""
+    """torchvision's module in the shortest loop, with the fused optimizer."""
     net = NETWORKS[name][1]()
     net = net.to(memory_format=torch.channels_last) if channels_last else net  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(net.parameters(), RATE, fused=True)

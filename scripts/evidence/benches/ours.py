@@ -1,4 +1,4 @@
-"""Our recipe as ``dive fit`` runs it: its model, optimiser and batch size, the fast loader, the default callbacks.
+"""Our recipe as ``dive fit`` runs it: its model, optimizer and batch size, the fast loader, the default callbacks.
 
 Left out, since no other side has them: validation and checkpoints.
 """

@@ -20,7 +20,7 @@ class Goal:
 
 GOALS = (
     Goal("lenet", "bare", 0.95, None, "steps of several milliseconds hide Lightning's loop"),
-    Goal("softmax", "bare", 0.55, None, "the limit of automatic optimisation on the smallest step"),
+    Goal("softmax", "bare", 0.55, None, "the limit of automatic optimization on the smallest step"),
     Goal("softmax", "d2l", 7.0, 1, "loading whole batches by index"),
     Goal("lenet", "d2l", 1.6, None, "the same, under convolutions"),
     Goal("rnn", "bare", 0.93, None, "the book's recurrent language models"),
@@ -60,7 +60,7 @@ clock runs over the stated number of batches after ten that warm up: worker star
 inside.
 
 - **ours**: the recipe as `dive fit` runs it, with the callbacks, logger and progress bar of `configs/default.yaml`.
-- **bare**: the shortest PyTorch loop on the same tensors, with the fused optimiser: the limit.
+- **bare**: the shortest PyTorch loop on the same tensors, with the fused optimizer: the limit.
 - **d2l**: in the manner of the book's library: each image resized and converted by itself, a plain loop, nothing drawn.
   The better number of workers counts.
 - **naive Lightning**: torchvision's dataset with four workers, `self.log` on each step and epoch, default settings; and

@@ -65,7 +65,8 @@ def final_loss(net: nn.Module) -> float:
 
 def train_ours(clock: Clock, bf16: bool) -> nn.Module:
     model: Any
-    _, model, data = build([RECIPE, "--data", f"{Copies.__module__}.{Copies.__name__}"])
+    seed = str(torch.initial_seed())  # the turn's, as for the bare loop: else each turn trains the recipe's own seed
+    _, model, data = build([RECIPE, "--data", f"{Copies.__module__}.{Copies.__name__}", "--seed_everything", seed])
     precision = "bf16-mixed" if bf16 else "32-true"
     ours.fit(model, data, clock, gradient_clip_val=CLIP, precision=precision)
     return model.net

@@ -24,7 +24,7 @@ class Workload:
 
     Args:
         name: As in the tables.
-        recipe: The recipe whose model, optimiser and batch size are ours.
+        recipe: The recipe whose model, optimizer and batch size are ours.
         batch_size: The same in the recipe.
         network: The same network in plain PyTorch, for the other sides.
         steps: Timed batches for the fast sides (ours, bare): about two seconds on one core.
@@ -72,7 +72,7 @@ def random_images(rows: int) -> tuple[Tensor, Tensor]:
 
 
 class Clock:
-    """Times ``steps`` optimiser steps after ``warmup`` of them. Every side calls ``tick`` after each step.
+    """Times ``steps`` optimizer steps after ``warmup`` of them. Every side calls ``tick`` after each step.
 
     The span runs from the end of one step to the end of another: it holds the loading, the step and all bookkeeping of
     exactly ``steps`` batches, the ends of epochs among them, and neither building, worker start-up nor tearing down.
@@ -95,7 +95,7 @@ class Clock:
         return self.count >= self.total
 
     def tick(self, samples: int) -> None:
-        """Notes one optimiser step on ``samples`` samples."""
+        """Notes one optimizer step on ``samples`` samples."""
         self.count += 1
         if self.count > self.warmup:
             self.samples += samples

@@ -200,7 +200,7 @@ CHECKS = [
             ours=partial(our_layer, place == "pre"),
             reference=partial(their_layer, place == "pre"),
             control=partial(their_layer, place == "pre", swap=True),
-            mistake="the normalisation on the other side of each part",
+            mistake="the normalization on the other side of each part",
         )
         for place in ("pre", "post")
     ),

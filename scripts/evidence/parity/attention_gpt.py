@@ -1,6 +1,6 @@
 """GPT in both forms against transformers: logits, gradients, and what is written, greedily and by beams."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lit_models.attention.gpt import GPT
 from lit_models.attention.gpt_weights import convert
-from lit_models.functional.beam import beam_search
+from lit_models.functional.beam import Hypothesis, beam_search
 from lit_models.functional.decoding import generate
 from scripts.evidence.verify import Check, Tensors
 
@@ -95,7 +95,7 @@ def exact_gelu(net: Any) -> None:
 
 
 def heads_tiled(net: Any) -> None:
-    """Query head i shares keys with i modulo the groups, instead of with its neighbours."""
+    """Query head i shares keys with i modulo the groups, instead of with its neighbors."""
     order = torch.tensor([0, 2, 1, 3])  # of the four query heads
     for layer in net.model.layers:
         attention = layer.self_attn
@@ -119,6 +119,14 @@ def as_numbers(rows: list[list[int]]) -> Tensor:
     return table
 
 
+def greedy(rows: list[list[int]], seen: Sequence[Tensor]) -> Tensors:
+    """The tokens written, and the logits (B, NEW, V) that chose them; zeros after the end."""
+    logits = torch.zeros(len(rows), NEW, V, dtype=torch.float64)
+    for i, row in enumerate(rows):
+        logits[i, : len(row)] = torch.stack([scores[i] for scores in seen[: len(row)]]).double()
+    return {"tokens": as_numbers(rows), "logits": logits}
+
+
 def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: bool = False) -> Tensors:
     """``lost`` is the book's mistake: each new token stands at position 0."""
     net, prompt, seen = ours(variant), tokens(), []
@@ -134,7 +142,7 @@ def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: boo
 
     if beams == 1:
         rows = generate(step, prompt[:, -1], state, NEW, stop=[EOS]).tolist()
-        return {"tokens": as_numbers([upto_end(row) for row in rows]), "logits": seen[0]}
+        return greedy([upto_end(row) for row in rows], seen)
     found = beam_search(step, prompt[:, -1], state, beams, NEW, EOS, length_penalty)
     scores = torch.tensor([best[0].score for best in found], dtype=torch.float64)
     return {"tokens": as_numbers([best[0].tokens for best in found]), "scores": scores}
@@ -147,8 +155,76 @@ def their_writing(variant: str, beams: int) -> Tensors:
         settings |= {"early_stopping": True, "length_penalty": 1.0}
     wanted: dict[str, Any] = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
     out = net.generate(prompt, attention_mask=torch.ones_like(prompt), **wanted, **settings)
-    found = {"tokens": as_numbers([upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()])}
-    return found | ({"scores": out.sequences_scores.double()} if beams > 1 else {"logits": out.logits[0].double()})
+    rows = [upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()]
+    if beams == 1:
+        return greedy(rows, out.logits)
+    return {"tokens": as_numbers(rows), "scores": out.sequences_scores.double()}
+
+
+def their_shifted_writing(variant: str) -> Tensors:
+    """Greedy, each time with all of the text, but what follows the prompt stands one position too far."""
+    text, net, seen = tokens(), hugging_face(variant), []
+    for _ in range(NEW):
+        place = torch.arange(text.shape[1])
+        with torch.no_grad():
+            logits = net(text, position_ids=(place + (place >= tokens().shape[1])).expand(len(text), -1)).logits
+        seen.append(logits[:, -1])
+        text = torch.cat([text, seen[-1].argmax(1, keepdim=True)], 1)
+    return greedy([upto_end(row) for row in text[:, tokens().shape[1] :].tolist()], seen)
+
+
+# -- beams at the limit of their length -------------------------------------------------------------------------------
+
+LIMIT, BEAMS, PROMPTS, EOS_LEAD = 3, 4, 64, 0.2  # the end is made likely enough to come at any length
+
+
+def likely_end(scores: Tensor) -> Tensor:
+    """Scores (B, V) with those of the end of sequence raised."""
+    scores = scores.clone()
+    scores[:, EOS] += EOS_LEAD
+    return scores
+
+
+def short_prompts() -> Tensor:
+    torch.manual_seed(3)
+    return torch.randint(4, V, (PROMPTS, 4))
+
+
+def our_beams(keep: Callable[[list[Hypothesis]], list[Hypothesis]] = list) -> Tensors:
+    """All hypotheses of each prompt, and their scores. ``keep`` is told those of a row."""
+    net, prompt = ours("gpt2"), short_prompts()
+    with torch.no_grad():
+        _, state = net.decode(prompt[:, :-1], None)
+
+    def step(last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        logits, state = net.decode(last[:, None], state)
+        return likely_end(logits[:, -1].log_softmax(-1)), state
+
+    rows = beam_search(step, prompt[:, -1], state, BEAMS, LIMIT, EOS, 1.0, BEAMS)
+    found = [keep(row) for row in rows]
+    scores = torch.full((PROMPTS, BEAMS), -1.0, dtype=torch.float64)
+    for i, row in enumerate(found):
+        scores[i, : len(row)] = torch.tensor([h.score for h in row], dtype=torch.float64)
+    tokens = [row[i].tokens if i < len(row) else [] for row in found for i in range(BEAMS)]
+    return {"tokens": as_numbers(tokens), "scores": scores}
+
+
+def their_beams() -> Tensors:
+    from transformers import LogitsProcessorList
+
+    prompt, net = short_prompts(), hugging_face("gpt2")
+    settings: dict[str, Any] = {"max_new_tokens": LIMIT, "num_beams": BEAMS, "num_return_sequences": BEAMS}
+    settings |= {"do_sample": False, "early_stopping": True, "length_penalty": 1.0}
+    lead = LogitsProcessorList([lambda _, scores: likely_end(scores)])
+    wanted = {"return_dict_in_generate": True, "output_scores": True, "logits_processor": lead}
+    out = net.generate(prompt, attention_mask=torch.ones_like(prompt), **wanted, **settings)
+    found = as_numbers([upto_end(row) for row in out.sequences[:, prompt.shape[1] :].tolist()])
+    return {"tokens": found, "scores": out.sequences_scores.double().reshape(PROMPTS, BEAMS)}
+
+
+def ended_alone(row: list[Hypothesis]) -> list[Hypothesis]:
+    """What does not end is dropped where anything ended."""
+    return [h for h in row if h.tokens[-1] == EOS] or row
 
 
 CHECKS = [
@@ -187,7 +263,7 @@ CHECKS = [
         )
         for variant, control, mistake in (
             ("gpt2", partial(our_writing, "gpt2", 1, lost=True), "position 0 for each new token, as in the book"),
-            ("llama", partial(their_writing, "gpt2", 1), "another network"),
+            ("llama", partial(their_shifted_writing, "llama"), "positions off by one after the prompt"),
         )
     ),
     Check(
@@ -199,6 +275,18 @@ CHECKS = [
         reference=partial(their_writing, "gpt2", 4),
         control=partial(our_writing, "gpt2", 4, length_penalty=0.0),
         mistake="scores not divided by the length",
+        tolerance=1e-6,
+        why="transformers adds up the scores of beams in single precision",
+    ),
+    Check(
+        name="attention/gpt2_beam_limit",
+        without="gradients: tokens have none",
+        claim="All four hypotheses to 64 prompts, ended or cut off at the limit, against transformers' generate",
+        package="transformers",
+        ours=our_beams,
+        reference=their_beams,
+        control=partial(our_beams, ended_alone),
+        mistake="unfinished outputs are dropped at the limit beside finished ones",
         tolerance=1e-6,
         why="transformers adds up the scores of beams in single precision",
     ),

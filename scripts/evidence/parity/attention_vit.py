@@ -115,6 +115,6 @@ CHECKS = [
         ours=our_book_vit,
         reference=their_book_vit,
         control=their_book_vit_with_late_norms,
-        mistake="the normalisation after each part",
+        mistake="the normalization after each part",
     ),
 ]

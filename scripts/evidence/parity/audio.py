@@ -86,7 +86,7 @@ def front_filters(scale: str) -> Tensor:
 
 
 def their_log_mel(scale: str, filters_of: str = "") -> Tensors:
-    """torch.stft, the filters of transformers, and the normalisation written once more."""
+    """torch.stft, the filters of transformers, and the normalization written once more."""
     from transformers.audio_utils import mel_filter_bank
 
     kind = filters_of or scale
@@ -97,8 +97,8 @@ def their_log_mel(scale: str, filters_of: str = "") -> Tensors:
     power = torch.view_as_real(torch.stft(x, 256, 80, window=window, return_complex=True)).square().sum(3)
     mel = torch.einsum("bft,fm->bmt", power, filters)
     log = torch.log(mel + 1e-6 * mel.flatten(1).max(1).values[:, None, None] + 1e-20).flatten(1)
-    centred = log - log.mean(1, keepdim=True)
-    y = (centred / (centred.square().mean(1, keepdim=True).sqrt() + 1e-5)).view_as(mel)[:, None]
+    centered = log - log.mean(1, keepdim=True)
+    y = (centered / (centered.square().mean(1, keepdim=True).sqrt() + 1e-5)).view_as(mel)[:, None]
     (gradient,) = torch.autograd.grad(y.square().mul(torch.linspace(0, 1, y.shape[3], dtype=x.dtype)).sum(), x)
     return {"spectrogram": y.detach(), "grad waveforms": gradient}
 

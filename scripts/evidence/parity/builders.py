@@ -83,52 +83,72 @@ def torch_blocks(second: Callable[[nn.Linear], bool]) -> Tensors:
 # -- saving -----------------------------------------------------------------------------------------------------------
 
 
-def answer(net: nn.Module) -> Tensors:
-    return named(net(rows(5, 8)), dict(net.named_parameters()))
-
-
-def fixed_hidden() -> FixedHidden:
-    torch.manual_seed(2)
+def fixed_hidden(seed: int) -> FixedHidden:
+    torch.manual_seed(seed)
     return FixedHidden(8).double()
 
 
-def saved(keep_buffers: bool = True) -> Tensors:
-    """Another network of the class, with what was saved of the first."""
-    torch.manual_seed(3)
-    other = FixedHidden(8).double()
+def our_saving() -> Tensors:
+    """Another network of the class, with what was saved of the first; and the tensors that torch finds in the file."""
+    other = fixed_hidden(3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.pt"
-        net = fixed_hidden()
-        if keep_buffers:
-            save(net, path)
-            load_into(other, path)
-        else:
-            other.load_state_dict(dict(net.named_parameters()), strict=False)
-    return answer(other)
+        save(fixed_hidden(2), path)
+        load_into(other, path)
+        file = torch.load(path, weights_only=True)
+    found = named(other(rows(5, 8)), dict(other.named_parameters()))
+    return found | {f"file {name}": value for name, value in file.items()}
 
 
-def untied_chimera(tied: bool) -> Tensors:
-    """The chimera's two uses of one layer as two layers: the one's gradient is the sum of the two's."""
+def torch_saving(keep_constant: bool = True) -> Tensors:
+    """The first network's numbers in torch's functions: nothing was saved. Or with the constant of the second."""
+    torch.manual_seed(2)
+    linear = nn.Linear(8, 8)
+    constant = torch.randn(8, 8) / 8**0.5
+    linear, constant = linear.double(), constant.double()
+    tensors = {"linear.weight": linear.weight, "linear.bias": linear.bias}
+    used = constant if keep_constant else fixed_hidden(3).fixed
+    h = nn.functional.linear(rows(5, 8), linear.weight, linear.bias)
+    y = nn.functional.linear((h @ used + 1).relu(), linear.weight, linear.bias)
+    size = y.detach().abs().sum(1, keepdim=True)
+    y = y / 2 ** (size / 8).log2().ceil().clamp(min=0)  # halved until the absolute sum is at most the width
+    return named(y, tensors) | {f"file {k}": v.detach() for k, v in tensors.items()} | {"file fixed": constant}
+
+
+# -- a layer used twice -----------------------------------------------------------------------------------------------
+
+
+def chimera() -> Chimera:
     torch.manual_seed(4)
-    net = Chimera(12, 3, width=8).double()
-    copies = [Dense(8, 8).double(), Dense(8, 8).double()]
-    for copy in copies:
-        copy.load_state_dict(net.blocks[4].state_dict())
-    x = rows(5, 12)
-    before = Sequential(*list(net.blocks)[:4])(x)
-    y = Sequential(*copies, *list(net.blocks)[6:])(before)
-    found = named(y, {"weight": copies[0].weight, "bias": copies[0].bias})
-    for name in ("weight", "bias"):
-        slope = getattr(copies[1], name).grad
-        found[f"grad {name}"] = found[f"grad {name}"] + slope if tied else found[f"grad {name}"]
-    return found
+    return Chimera(12, 3, width=8).double()
 
 
 def our_chimera() -> Tensors:
-    torch.manual_seed(4)
-    net = Chimera(12, 3, width=8).double()
-    shared = net.blocks[4]
-    return named(net(rows(5, 12)), dict(shared.named_parameters()))
+    net = chimera()
+    return named(net(rows(5, 12)), dict(net.blocks[4].named_parameters()))
+
+
+def torch_chimera(both_uses: bool) -> Tensors:
+    """The same numbers in torch's functions, with a copy of the shared layer for each of its two uses."""
+    w = chimera().state_dict()
+    twice = [{kind: w[f"blocks.4.{kind}"].clone().requires_grad_() for kind in ("weight", "bias")} for _ in range(2)]
+
+    def dense(x: Tensor, name: str) -> Tensor:
+        return (x @ w[f"blocks.{name}.weight"] + w[f"blocks.{name}.bias"]).relu()
+
+    x = rows(5, 12)
+    h = dense(x - x.mean(1, keepdim=True), "2")
+    left = dense(dense(h, "3.branches.0.0"), "3.branches.0.1")
+    h = torch.cat([left, dense(h, "3.branches.1")], 1)
+    for copy in twice:
+        h = (h @ copy["weight"] + copy["bias"]).relu()
+    h = nn.functional.linear(h, w["blocks.6.linear.weight"], w["blocks.6.linear.bias"])
+    h = (h @ w["blocks.6.fixed"] + 1).relu()
+    h = nn.functional.linear(h, w["blocks.6.linear.weight"], w["blocks.6.linear.bias"])
+    h = h / 2 ** (h.detach().abs().sum(1, keepdim=True) / 8).log2().ceil().clamp(min=0)
+    found = named(nn.functional.linear(h, w["blocks.7.weight"], w["blocks.7.bias"]), twice[0])
+    second = {f"grad {kind}": p.grad for kind, p in twice[1].items()}
+    return found | {name: found[name] + slope for name, slope in second.items() if both_uses and slope is not None}
 
 
 CHECKS = [
@@ -152,20 +172,20 @@ CHECKS = [
     ),
     Check(
         name="builders/tying",
-        claim="the gradient of a layer used twice against the sum over two layers of the same weights",
+        claim="the chimera, with the gradient of its layer used twice, against torch's functions and the sum over two",
         package="torch",
         ours=our_chimera,
-        reference=partial(untied_chimera, True),
-        control=partial(untied_chimera, False),
+        reference=partial(torch_chimera, True),
+        control=partial(torch_chimera, False),
         mistake="the gradient of the first use alone",
     ),
     Check(
         name="builders/saving",
-        claim="a network saved and loaded into another one, with its constant, against itself",
+        claim="a network saved and loaded into another one, and its file, against its numbers in torch's functions",
         package="torch",
-        ours=saved,
-        reference=lambda: answer(fixed_hidden()),
-        control=partial(saved, keep_buffers=False),
+        ours=our_saving,
+        reference=torch_saving,
+        control=partial(torch_saving, keep_constant=False),
         mistake="the constant as a plain attribute, which is not saved (D2L 6.1)",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Convolutional networks that torchvision has not: two towers, a network at each pixel, batch normalisation."""
+"""Convolutional networks that torchvision has not: two towers, a network at each pixel, batch normalization."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -54,7 +54,7 @@ def our_alexnet() -> Tensors:
     return compared(net, net, (3, 3, 67, 67)) | {"number of parameters": torch.tensor([count], dtype=torch.float64)}
 
 
-def response_normalised(x: Tensor, alpha: float) -> Tensor:
+def response_normalized(x: Tensor, alpha: float) -> Tensor:
     """The paper's section 3.3: b_i = a_i / (2 + alpha * the sum of a_j squared over |j - i| <= 2) ^ 0.75."""
     squares = x.square()
     sums = torch.stack([squares[:, max(0, i - 2) : i + 3].sum(1) for i in range(x.shape[1])], 1)
@@ -72,7 +72,7 @@ def two_towers(alpha: float) -> Tensors:
         return zip(layer.weight.chunk(2), biases, strict=True)
 
     def norm_pool(towers: list[Tensor]) -> list[Tensor]:
-        both = response_normalised(torch.cat(towers, 1), alpha)
+        both = response_normalized(torch.cat(towers, 1), alpha)
         return list(F.max_pool2d(both, 3, 2).chunk(2, 1))
 
     def forward(x: Tensor) -> Tensor:
@@ -122,10 +122,10 @@ def dense_at_each_pixel(last_relu: bool) -> Tensors:
     return compared(net, forward, (3, 1, 20, 20))
 
 
-# -- batch normalisation ----------------------------------------------------------------------------------------------
+# -- batch normalization ----------------------------------------------------------------------------------------------
 
 
-def normalised_lenet(replace: Callable[[int, bool], nn.Module] | None) -> Tensors:
+def normalized_lenet(replace: Callable[[int, bool], nn.Module] | None) -> Tensors:
     """LeNet in training, then its running statistics, then evaluation with them."""
     net = BatchNormLeNet(1, 4)
     if replace:
@@ -160,7 +160,7 @@ def books_norm(channels: int, images: bool) -> nn.Module:
 CHECKS = [
     Check(
         name="cnn/alexnet_grouped",
-        claim="AlexNet of 2012: two towers and response normalisation written out; 60,965,224 parameters",
+        claim="AlexNet of 2012: two towers and response normalization written out; 60,965,224 parameters",
         package="torch",
         ours=our_alexnet,
         reference=partial(two_towers, 1e-4),
@@ -178,11 +178,11 @@ CHECKS = [
     ),
     Check(
         name="cnn/batch_norm",
-        claim="batch normalisation by hand in LeNet: training, running statistics, evaluation",
+        claim="batch normalization by hand in LeNet: training, running statistics, evaluation",
         package="torch",
-        ours=partial(normalised_lenet, None),
-        reference=partial(normalised_lenet, torchs_norm),
-        control=partial(normalised_lenet, books_norm),
+        ours=partial(normalized_lenet, None),
+        reference=partial(normalized_lenet, torchs_norm),
+        control=partial(normalized_lenet, books_norm),
         mistake="the biased variance in the running statistics, as in the book",
     ),
 ]

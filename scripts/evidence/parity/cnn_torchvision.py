@@ -40,6 +40,7 @@ class Pair:
         dense: Whether the network has the two wide dense layers.
         options: Arguments for torchvision's function.
         device: Where networks are made: on ``meta`` without memory, but torchvision's RegNet computes with tensors.
+        slow: See ``Check``.
     """
 
     theirs: str
@@ -50,6 +51,7 @@ class Pair:
     dense: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     device: str = "meta"
+    slow: bool = False
 
     def our_network(self, full: bool = False) -> nn.Module:
         return self.ours() if full or not self.dense else self.ours(hidden_size=HIDDEN)
@@ -65,14 +67,14 @@ class Pair:
 
 
 def empty(make: Callable[[], nn.Module], device: str) -> nn.Module:
-    """A network in float64 whose weights hold anything: initialising them takes longer than the comparison."""
+    """A network in float64 whose weights hold anything: initializing them takes longer than the comparison."""
     with torch.device(device):
         return make().double().to_empty(device="cpu")
 
 
 @lru_cache(maxsize=1)
 def weights(pair: Pair) -> dict[str, Tensor]:
-    """Random weights under our names: convolutions that keep the scale, normalisations that are not the identity."""
+    """Random weights under our names: convolutions that keep the scale, normalizations that are not the identity."""
     generator = torch.Generator().manual_seed(1)
     found = empty(pair.our_network, pair.device).state_dict()
     for name, value in found.items():
@@ -156,7 +158,7 @@ def no_relu_after_sum(net: Any) -> None:
     net.trunk_output.block1[0].activation = nn.Identity()
 
 
-NO_NORM = "no normalisation on a shortcut, as in the book"
+NO_NORM = "no normalization on a shortcut, as in the book"
 STRIDE = "the stride on the bottleneck's first 1 x 1, as in the first paper"
 POOLED = "mean instead of maximum in the last pooling"
 OURS: dict[str, Any] = {"auxiliary": True, "transform_input": True}
@@ -166,11 +168,11 @@ PAIRS = [
     Pair("alexnet", AlexNet, "poolings without overlap", pool_without_overlap, 71, dense=True),
     Pair("vgg11", VGG, POOLED, mean_pooling, 32, dense=True),
     Pair("vgg11_bn", partial(VGG, batch_norm=True), POOLED, mean_pooling, 32, dense=True),
-    Pair("vgg16", partial(VGG, depth=16), POOLED, mean_pooling, 32, dense=True),
-    Pair("vgg16_bn", partial(VGG, depth=16, batch_norm=True), POOLED, mean_pooling, 32, dense=True),
+    Pair("vgg16", partial(VGG, depth=16), POOLED, mean_pooling, 32, dense=True, slow=True),
+    Pair("vgg16_bn", partial(VGG, depth=16, batch_norm=True), POOLED, mean_pooling, 32, dense=True, slow=True),
     Pair("googlenet", partial(GoogLeNet, **OURS), "eps 1e-5 instead of 1e-3", usual_eps, 64, options=GOOGLE),
     Pair("resnet18", ResNet, NO_NORM, shortcut_without_norm),
-    Pair("resnet34", partial(ResNet, depth=34), NO_NORM, shortcut_without_norm),
+    Pair("resnet34", partial(ResNet, depth=34), NO_NORM, shortcut_without_norm, slow=True),
     Pair("resnet50", partial(ResNet, depth=50), STRIDE, stride_first),
     Pair("resnext50_32x4d", ResNeXt, "groups of every 32nd channel", interleaved_groups),
     Pair("densenet121", DenseNet, "maximum instead of mean in a transition", max_transition, 64),
@@ -185,6 +187,7 @@ CHECKS = [
         reference=partial(quantities, pair, pair.their_network),
         control=partial(quantities, pair, pair.their_network, pair.spoil),
         mistake=pair.mistake,
+        slow=pair.slow,
     )
     for pair in PAIRS
 ]

@@ -76,8 +76,8 @@ def scipy_quantities(flipped: bool = True) -> Tensors:
     return {name: torch.from_numpy(value.copy())[None, None] for name, value in found.items()}
 
 
-def torch_settings(dilation: Any) -> Operation:
-    return lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), dilation, groups=2)
+def torch_settings(flipped: bool = False) -> Operation:
+    return lambda x, w, b: F.conv2d(x, w.flip(2, 3) if flipped else w, b, (2, 1), (1, 2), (2, 1), groups=2)
 
 
 CHECKS = [
@@ -86,9 +86,9 @@ CHECKS = [
         "padding, stride, dilation and groups as a sum over kernel entries",
         (SHAPES[0], (6, 2, 3, 3), (6,)),
         lambda x, w, b: correlate2d(x, w, b, (2, 1), (1, 2), (2, 1), 2),
-        torch_settings((2, 1)),
-        torch_settings((1, 2)),
-        "the dilations of rows and columns exchanged",
+        torch_settings(),
+        torch_settings(flipped=True),
+        "the kernel flipped: a convolution",
     ),
     check(
         "by_hand",

@@ -172,7 +172,7 @@ def sklearn_softmax_regression() -> Tensors:
 # -- weight decay -----------------------------------------------------------------------------------------------------
 
 
-def penalised() -> LitWeightDecay:
+def penalized() -> LitWeightDecay:
     return LitWeightDecay(num_features=5, weight_decay=DECAY, init_std=1.0).double()
 
 
@@ -182,7 +182,7 @@ def objective(model: LitWeightDecay) -> Tensor:
 
 
 def our_decay() -> Tensors:
-    model = penalised()
+    model = penalized()
     descent = torch.optim.SGD(model.parameters(), lr=0.03)
     for _ in range(7):
         descent.zero_grad()
@@ -195,21 +195,21 @@ def our_decay() -> Tensors:
 def torch_decay(half: float = 0.5) -> Tensors:
     """SGD's own ``weight_decay``, on the weights alone. Without the half it is the book's concise version."""
     x, y = line()
-    linear = penalised().net.linear
+    linear = penalized().net.linear
     groups: list[dict[str, Any]] = [{"params": [linear.weight], "weight_decay": DECAY}, {"params": [linear.bias]}]
     descent = torch.optim.SGD(groups, lr=0.03)
     for _ in range(7):
         descent.zero_grad()
         (half * F.mse_loss(linear(x)[:, 0], y)).backward()
         assert linear.weight.grad is not None
-        slope = linear.weight.grad[0] + DECAY * linear.weight.detach()[0]  # what the optimiser will step along
+        slope = linear.weight.grad[0] + DECAY * linear.weight.detach()[0]  # what the optimizer will step along
         descent.step()
     return {"weight": linear.weight[0], "bias": linear.bias, "grad weight": slope}
 
 
 def our_ridge() -> Tensors:
     """One Newton step, which finds the optimum of a quadratic objective from anywhere."""
-    model = penalised()
+    model = penalized()
     parameters = (model.net.linear.weight, model.net.linear.bias)
     slope = flat(torch.autograd.grad(objective(model), parameters, create_graph=True))
     curvature = torch.stack([flat(torch.autograd.grad(s, parameters, retain_graph=True)) for s in slope])  # (6, 6)
@@ -224,7 +224,7 @@ def flat(parts: Sequence[Tensor]) -> Tensor:
 def sklearn_ridge(alpha: float = DECAY * 12) -> Tensors:
     """Ridge sums the squared errors of the 12 points where we take their mean, hence 12 times our lambda."""
     x, y = (t.numpy() for t in line())
-    linear = penalised().net.linear
+    linear = penalized().net.linear
     w, b = linear.weight.detach().numpy()[0], linear.bias.item()
     error = x @ w + b - y
     model = Ridge(alpha=alpha, solver="svd").fit(x, y)
@@ -289,7 +289,7 @@ CHECKS = [
     ),
     Check(
         name="linear/ridge",
-        claim="the optimum of our penalised loss against Ridge",
+        claim="the optimum of our penalized loss against Ridge",
         package="scikit-learn",
         ours=our_ridge,
         reference=sklearn_ridge,

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lit_models.linear.covariate_shift import LitCovariateShift, log_density_ratio, squares
 from lit_models.linear.cross_validation import Predictor, cross_validation_error
-from lit_models.linear.label_shift import confusion_columns, target_shares, weighted_cross_entropy
+from lit_models.linear.label_shift import confusion_columns, target_priors, weighted_cross_entropy
 from lit_models.linear.linear_regression import closed_form
 from lit_models.linear.polynomial import Polynomial
 from scripts.evidence.verify import Check, Tensors
@@ -54,7 +54,7 @@ def numpy_polynomial(factorial: bool = True) -> Tensors:
 
 
 def linear_fit(everything: Tensor | None, x: Tensor, y: Tensor) -> Predictor:
-    """Standardise, cut below nought, then least squares; with ``everything``, its mean and deviation are taken."""
+    """Standardize, cut below nought, then least squares; with ``everything``, its mean and deviation are taken."""
     seen = x if everything is None else everything
     mean, std = seen.mean(0), seen.std(0, correction=0)
     weights, bias = closed_form(((x - mean) / std).relu(), y)
@@ -130,12 +130,12 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
     return y, np.where(random.random(60) < 0.3, (y + 1) % 3, y)
 
 
-MEAN_ANSWER = [0.3, 0.2, 0.5]
+MEAN_PREDICTION = [0.3, 0.2, 0.5]
 
 
 def our_label_shift() -> Tensors:
     y, predicted = (torch.from_numpy(a) for a in answers())
-    q = target_shares(confusion_columns(predicted, y, 3), torch.tensor(MEAN_ANSWER, dtype=torch.float64))
+    q = target_priors(confusion_columns(predicted, y, 3), torch.tensor(MEAN_PREDICTION, dtype=torch.float64))
     weights = q / (torch.bincount(y).double() / len(y))
     logits = rows(60, 3).requires_grad_()
     loss = weighted_cross_entropy(logits, y, weights[y])
@@ -147,7 +147,7 @@ def our_label_shift() -> Tensors:
 def sklearn_label_shift(normalize: str = "true") -> Tensors:
     y, predicted = answers()
     confusion = confusion_matrix(y, predicted, normalize=normalize).T  # scikit-learn has the truth in rows
-    q = np.linalg.solve(confusion, MEAN_ANSWER)
+    q = np.linalg.solve(confusion, MEAN_PREDICTION)
     q = np.maximum(q, 0) / np.maximum(q, 0).sum()
     logits = rows(60, 3).requires_grad_()
     weight = torch.from_numpy(q / (np.bincount(y) / len(y)))
@@ -174,7 +174,7 @@ CHECKS = [
         ours=our_cross_validation,
         reference=sklearn_cross_validation,
         control=partial(our_cross_validation, leak=True),
-        mistake="standardised by all rows before the cut, held-out ones too (D2L 5.7)",
+        mistake="standardized by all rows before the cut, held-out ones too (D2L 5.7)",
     ),
     Check(
         name="linear/covariate_shift",

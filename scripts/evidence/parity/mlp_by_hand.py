@@ -1,4 +1,4 @@
-"""Activations, back-propagation, initialisation and a table's columns, against torch and scikit-learn."""
+"""Activations, back-propagation, initialization and a table's columns, against torch and scikit-learn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -81,7 +81,7 @@ def autograd_backprop(half: float = 0.5) -> Tensors:
     return slopes(net, x, loss + half * DECAY * (net.w1.square().sum() + net.w2.square().sum()), loss)
 
 
-# -- initialisation ---------------------------------------------------------------------------------------------------
+# -- initialization ---------------------------------------------------------------------------------------------------
 
 
 def quantities(layers: nn.Sequential) -> Tensors:
@@ -150,18 +150,21 @@ def our_columns() -> Tensors:
 
 
 def sklearn_columns(rows: int = 30) -> Tensors:
-    """Statistics of the first ``rows``; the standard deviation of a column with gaps is that of what is there."""
+    """Means and deviations of the first ``rows``, categories of the first 30.
+
+    The standard deviation of a column with gaps is that of what is there.
+    """
     frame, size = table()
     numbers = frame[["size", "rooms"]].astype(float)
     scaled = SimpleImputer(strategy="constant", fill_value=0.0).fit_transform(
         StandardScaler().fit(numbers[:rows]).transform(numbers)  # leaves gaps out and in; the mean is now nought
     )
-    gap = MissingIndicator(features="all").fit(numbers[:rows]).transform(numbers)[:, 1:]
+    gap = MissingIndicator(features="all").fit(numbers[:30]).transform(numbers)[:, 1:]
     text = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="missing"),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
     )
-    towns = text.fit(frame[["town"]][:rows]).transform(frame[["town"]])
+    towns = text.fit(frame[["town"]][:30]).transform(frame[["town"]])
     x = np.concatenate([scaled, gap, towns], axis=1)
     return {"x": torch.from_numpy(x), "grad": torch.from_numpy(-x.T @ size / len(x))}
 
@@ -219,7 +222,7 @@ CHECKS = [
         ours=our_columns,
         reference=sklearn_columns,
         control=partial(sklearn_columns, rows=40),
-        mistake="statistics and categories of all rows, held-out ones too (D2L 5.7)",
+        mistake="means and deviations of all rows, held-out ones too (D2L 5.7)",
         tolerance=1e-4,
         why="columns are kept in single precision, and the gradient is in hundreds",
     ),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lit_models.functional.beam import beam_search
 from lit_models.functional.bleu import book_bleu, corpus_bleu
 from lit_models.functional.decoding import OUT, Sampling
-from lit_models.rnn.bahdanau import AdditiveAttention
+from lit_models.layers.attention import AdditiveAttention
 from scripts.evidence.verify import Check, Tensors
 
 V, T, END, ALPHA = 4, 3, 0, 0.75
@@ -135,8 +135,8 @@ def attention() -> tuple[AdditiveAttention, Tensor, Tensor, Tensor]:
 
 def our_attention() -> Tensors:
     net, query, keys, length = attention()
-    context, weights = net(query, net.w_k(keys), keys, torch.arange(6) < length[:, None])
-    return attention_quantities(context, weights, keys, net)
+    context, weights = net(query[:, None], keys, keys, (torch.arange(6) < length[:, None])[:, None])
+    return attention_quantities(context[:, 0], weights[:, 0], keys, net)
 
 
 def their_attention(masked: bool = True) -> Tensors:
@@ -145,8 +145,8 @@ def their_attention(masked: bool = True) -> Tensors:
     rows = []
     for i in range(2):
         real = int(length[i]) if masked else 6
-        hidden = (net.w_q(query[i]) + torch.einsum("hd,sd->sh", net.w_k.weight, keys[i, :real])).tanh()
-        rows.append(nn.functional.pad(torch.einsum("h,sh->s", net.w_v.weight[0], hidden).softmax(0), (0, 6 - real)))
+        hidden = (net.query(query[i]) + torch.einsum("hd,sd->sh", net.key.weight, keys[i, :real])).tanh()
+        rows.append(nn.functional.pad(torch.einsum("h,sh->s", net.score.weight[0], hidden).softmax(0), (0, 6 - real)))
     weights = torch.stack(rows)
     return attention_quantities(torch.einsum("bs,bsd->bd", weights, keys), weights, keys, net)
 

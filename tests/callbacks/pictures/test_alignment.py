@@ -26,7 +26,7 @@ def test_a_picture_is_written_after_the_test(tmp_path: Path) -> None:
     assert (tmp_path / "alignment.png").stat().st_size > 5000
 
 
-def test_words_stand_at_their_axes() -> None:
+def test_words_label_their_axes() -> None:
     weights = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
     figure = draw_alignment([(["the", " $"], ["le", " ", "<eos>"], weights)])
     axes = figure.axes[0]

@@ -1,4 +1,4 @@
-"""curves.png: one panel a quantity, one line a stage."""
+"""curves.png: one panel per quantity, one line per stage."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The picture of a design space: one curve a family, drawn after tests and validations."""
+"""The picture of a design space: one curve per family, drawn after tests and validations."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ERRORS = {"regnet": torch.tensor([0.3, 0.1, 0.2]), "any": torch.tensor([0.5, 0.2
 DESIGNS = {"regnet": [([1, 1], [8, 16], [4, 4])] * 3, "any": [([1, 1], [16, 8], [4, 4])] * 3}
 
 
-def test_the_curve_is_the_share_of_networks_with_at_most_an_error() -> None:
+def test_the_curve_is_the_fraction_of_networks_with_at_most_an_error() -> None:
     left, right = draw_errors(ERRORS, DESIGNS).axes
     x, y = left.lines[0].get_data()
     torch.testing.assert_close(torch.as_tensor(x), torch.tensor([0.1, 0.2, 0.3]))

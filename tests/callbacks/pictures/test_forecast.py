@@ -17,7 +17,7 @@ def test_a_picture_is_written_after_the_test(tmp_path: Path) -> None:
     assert (tmp_path / "forecast.png").stat().st_size > 5000
 
 
-def test_a_forecast_stands_at_the_time_it_was_made_for() -> None:
+def test_a_forecast_is_drawn_at_its_time() -> None:
     truth = torch.arange(12.0).unfold(0, 4, 1)
     (axes,) = draw_forecasts(truth, truth, (1, 4, 16)).axes
     measured, *forecasts = axes.lines

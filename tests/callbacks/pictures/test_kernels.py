@@ -27,12 +27,12 @@ def test_before_and_after_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3, 3), (6, 3, 5, 5), (40, 2, 3, 3)])
-def test_single_colour_and_many_kernels(shape: tuple[int, ...]) -> None:
+def test_single_color_and_many_kernels(shape: tuple[int, ...]) -> None:
     figure = draw_kernels({"before": torch.randn(shape), "after": torch.randn(shape), "true": torch.randn(shape)})
     assert {"before", "after", "true"} <= {ax.get_title() for ax in figure.axes}
 
 
-def test_kernels_over_time_are_sorted_by_the_frequency_they_answer_to() -> None:
+def test_kernels_over_time_are_sorted_by_peak_frequency() -> None:
     time = torch.arange(80) / 8000
     kernels = torch.stack([torch.sin(2 * torch.pi * hertz * time) for hertz in (1600, 700, 1200)])[:, None]
     figure = draw_spectra({"after": kernels}, 8000)

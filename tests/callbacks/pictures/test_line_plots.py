@@ -1,4 +1,4 @@
-"""Line plots: what the module says is what is drawn, once, at the end of a fit."""
+"""Line plots: the panels of the module are drawn, once, at the end of a fit."""
 
 from pathlib import Path
 from typing import Any

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from callbacks.pictures import token_influence as module
 from callbacks.pictures.token_influence import TokenInfluence, draw_tokens, token_influence
 from lit_models.text.text_cnn import LitTextCNN
-from tests.datamodules.text.test_labelled_text import Few
+from tests.datamodules.text.test_labeled_text import Few
 from tests.small import Points, SmallNet, small_trainer
 
 

@@ -1,4 +1,4 @@
-"""Your own sounds: what is found, how it is split, which mistakes are told; end to end."""
+"""Your own sounds: sizes that are found, splits, errors; end to end."""
 
 import csv
 import json
@@ -45,29 +45,27 @@ def test_split_is_stratified_and_fixed(tmp_path: Path) -> None:
     assert data.class_names == ["high", "low"]
 
 
-def test_split_folders_are_used_as_they_lie(tmp_path: Path) -> None:
+def test_split_folders_are_used_as_splits(tmp_path: Path) -> None:
     for split, count in (("train", 4), ("val", 2), ("test", 1)):
         fill(tmp_path / split, count)
     assert [len(ready(tmp_path).splits[s][0]) for s in ("train", "val", "test")] == [8, 4, 2]
 
 
-def test_unreadable_sounds_are_left_out_and_told_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unreadable_sounds_are_left_out_with_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, 10)
     corrupt(tmp_path / "low" / "03.wav")
-    data = AudioFolder(str(tmp_path), test_share=0)
+    data = AudioFolder(str(tmp_path), test_fraction=0)
     data.setup("fit")
     assert len(data.splits["train"][0]) + len(data.splits["val"][0]) == 19
-    told = [line for line in capsys.readouterr().err.splitlines() if "cannot be read" in line]
-    assert len(told) == 1 and "1 of 20 sounds" in told[0] and "low/03.wav" in told[0]
+    notes = [line for line in capsys.readouterr().err.splitlines() if "cannot be read" in line]
+    assert len(notes) == 1 and "1 of 20 sounds" in notes[0] and "low/03.wav" in notes[0]
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda root: None, "no sounds there"),
-        (lambda root: sing(root / "a.wav"), "no class folders; its sounds"),
+        (lambda root: None, "has no sounds"),
+        (lambda root: sing(root / "a.wav"), "no class folders; put its sounds"),
         (lambda root: fill(root, 3, {"only": 300}), "one class folder, 'only'"),
         (lambda root: sing(fill(root, 4) / "rare" / "a.wav"), "class 'rare' has 1 sounds"),
         (lambda root: [corrupt(p) for p in fill(root, 4).rglob("*.wav")], "none of its 8 WAV files can be read"),
@@ -81,9 +79,9 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path: Path, build: Any, me
     root = tmp_path / "sounds"
     root.mkdir()
     build(root)
-    with pytest.raises(UserError, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as error:
         ready(root)
-    assert "\n" not in str(mistake.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_set_of_which_more_than_half_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -113,7 +111,7 @@ def test_predicts_a_flat_folder_after_the_training_folder_is_gone(
     assert json.loads(record.read_text()) == {"class_names": ["high", "low"], "num_samples": 1600, "sample_rate": 8000}
 
 
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more in ([], ["--data.root", str(tmp_path / "nowhere")]):
         assert main(["fit", "audio/mel_cnn", "--data", "AudioFolder", *more]) == 2
         assert "--data.root" in capsys.readouterr().err.splitlines()[-1]

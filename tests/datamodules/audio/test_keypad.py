@@ -1,4 +1,4 @@
-"""Telephone keys: the tones are where the standard says, and one who knows them hears nearly all."""
+"""Telephone keys: the tones have the standard frequencies, and a detector that knows them is nearly perfect."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ def test_keypad_is_laid_out_as_on_a_telephone() -> None:
     assert [KEYS[4 * row : 4 * row + 4] for row in range(4)] == ["123A", "456B", "789C", "*0#D"]
 
 
-def test_every_key_is_drawn_alike_and_splits_differ() -> None:
+def test_all_keys_are_equally_frequent_and_splits_differ() -> None:
     data = ready()
     for split in ("train", "val", "test"):
         assert data.splits[split][1].bincount().tolist() == [20] * 16
     assert not torch.equal(data.splits["val"][0], data.splits["test"][0])
 
 
-def test_one_who_knows_the_frequencies_hears_nearly_all_and_noise_costs() -> None:
+def test_the_detector_is_nearly_perfect_and_noise_lowers_its_accuracy() -> None:
     heard = {}
     for snr in (-10.0, -16.0):
         x, y = ready(snr=snr).splits["test"]
@@ -46,7 +46,7 @@ def test_one_who_knows_the_frequencies_hears_nearly_all_and_noise_costs() -> Non
 
 
 @pytest.mark.parametrize("snr", [10.0, -10.0])
-def test_noise_is_as_loud_as_it_says(snr: float) -> None:
+def test_noise_has_the_stated_power(snr: float) -> None:
     x = ready(snr=snr, num_train=1600).splits["train"][0].double()
     noise = x[:, -8:].square().mean()  # where hardly any tone sounds still
     tones = x[:, 480:1120].square().mean() / noise - 1  # where all of them do: their power over the noise's

@@ -1,4 +1,4 @@
-"""Spoken digits in their published layout: both splits, and what is said when they are not there."""
+"""Spoken digits in their published layout: both splits, and the message when the files are missing."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""WAV files of every kind: the same sound comes out, damaged ones are refused."""
+"""WAV files of every kind: the same sound is read, damaged files are refused."""
 
 import struct
 import wave
@@ -52,7 +52,7 @@ def test_short_sounds_get_zeros_and_long_ones_lose_their_ends() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, only words" * 9])
-def test_what_is_no_wav_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_wav_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(ValueError):
         read_wav(str(tmp_path / "a.wav"), 8000)
@@ -84,5 +84,5 @@ def test_wavs_are_found_at_any_depth_and_hidden_ones_left_out(tmp_path: Path) ->
 
 def test_a_folder_of_mp3_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"a\.mp3 .* convert them to WAV"):
+    with pytest.raises(UserError, match=r"a\.mp3 .* not WAV files: convert them"):
         find_wavs(str(tmp_path))

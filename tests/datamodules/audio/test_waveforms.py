@@ -1,4 +1,4 @@
-"""Sounds in memory: scaling, moving, noise, what is refused."""
+"""Sounds in memory: scaling, shifts, noise, refused settings."""
 
 import pytest
 import torch

@@ -1,5 +1,7 @@
 """CLDR's dates and amounts: right in each language, new in the test."""
 
+from typing import Any
+
 import pytest
 
 from common.messages import UserError
@@ -26,10 +28,12 @@ def test_texts_are_cldrs() -> None:
     assert format_date(day, "full", locale="sw") == target
 
 
-def test_no_english_text_of_the_test_stands_in_training() -> None:
-    splits = CLDR(**SMALL).pairs()
-    english = [{source.split(" ", 1)[1] for source, _ in splits[name]} for name in ("train", "test")]
-    assert not english[0] & english[1] and len(splits["test"]) == 60
+@pytest.mark.parametrize("sizes", [SMALL, {}])
+@pytest.mark.parametrize("holdout", ["values", "patterns"])
+def test_no_english_text_of_the_test_stands_in_training(holdout: Any, sizes: dict[str, int]) -> None:
+    splits = CLDR(holdout=holdout, **sizes).pairs()
+    train, val, test = ({source.split(" ", 1)[1] for source, _ in splits[name]} for name in ("train", "val", "test"))
+    assert not train & test and not train & val and len(splits["test"]) == sizes.get("test_size", 1000)
 
 
 def test_every_language_and_kind_is_there() -> None:

@@ -6,7 +6,7 @@ from datamodules.parallel_text.fra_eng import FraEng
 
 
 def test_texts_are_prepared_as_the_book_does() -> None:
-    assert FraEng().normalise("Ça va\u202f? Oui,\xa0merci!") == "ça va ? oui , merci !"
+    assert FraEng().normalize("Ça va\u202f? Oui,\xa0merci!") == "ça va ? oui , merci !"
 
 
 @pytest.mark.realdata

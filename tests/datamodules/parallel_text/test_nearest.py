@@ -10,6 +10,6 @@ def test_nearest_source_gives_its_target() -> None:
     assert found["baseline"]["metrics"]["test/exact"] == 1.0 and found["chance"]["metrics"]["test/exact"] == 0.0
 
 
-def test_exact_means_to_the_letter() -> None:
+def test_exact_means_an_exact_match() -> None:
     found = text_metrics(["the cat sat down", "No"], ["the cat sat down", "no"])
     assert found["test/exact"] == 0.5

@@ -1,4 +1,4 @@
-"""A person's own pairs, in one file or two, and what can be wrong with them."""
+"""A user's own pairs, in one file or two, and their errors."""
 
 from pathlib import Path
 
@@ -32,18 +32,18 @@ def test_unequal_files_say_both_counts(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "is empty"),
-        ("one\tmoja\ntwo\n", ":2 is no source<TAB>target"),
+        ("one\tmoja\ntwo\n", ":2 is not source<TAB>target"),
         ("one\tmoja\n", "too few"),
         ("\tx\n", ":1 "),
     ],
 )
-def test_a_file_that_is_no_pairs_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_a_file_without_pairs_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text(content)
     with pytest.raises(UserError, match=message):
         ParallelFile(path=str(path)).pairs()
 
 
-def test_shares_that_leave_nothing_are_refused() -> None:
-    with pytest.raises(UserError, match="val_share"):
-        ParallelFile(path="x", val_share=0.5, test_share=0.5)
+def test_fractions_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(UserError, match="val_fraction"):
+        ParallelFile(path="x", val_fraction=0.5, test_fraction=0.5)

@@ -96,6 +96,6 @@ def test_padded() -> None:
     assert table.tolist() == [[5, 0, 0, 0], [6, 7, 8, 0]] and length.tolist() == [1, 3]
 
 
-def test_one_token_is_no_length() -> None:
+def test_a_length_of_one_token_is_refused() -> None:
     with pytest.raises(UserError, match="max_length is 1"):
         Four(max_length=1)

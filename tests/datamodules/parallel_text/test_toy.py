@@ -1,4 +1,4 @@
-"""Toy tasks have one right answer, and the test's sequences are new."""
+"""Toy tasks have one correct target, and the test's sequences are new."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ SMALL: dict[str, Any] = {"train_size": 50, "val_size": 10, "test_size": 10}
 
 
 @pytest.mark.parametrize("task", ["copy", "reverse", "sort", "add"])
-def test_answers_are_right_and_splits_share_nothing(task: Any) -> None:
+def test_targets_are_right_and_splits_share_nothing(task: Any) -> None:
     data = Toy(task, longest=6, **SMALL)
     splits = data.pairs()
     assert [len(splits[name]) for name in ("train", "val", "test")] == [50, 10, 10]
@@ -22,8 +22,8 @@ def test_answers_are_right_and_splits_share_nothing(task: Any) -> None:
             assert int(target) == sum(map(int, source.split("+")))
         else:
             letters = source.split()
-            answer = {"copy": letters, "reverse": letters[::-1], "sort": sorted(letters)}[task]
-            assert target.split() == answer
+            expected = {"copy": letters, "reverse": letters[::-1], "sort": sorted(letters)}[task]
+            assert target.split() == expected
 
 
 @pytest.mark.parametrize("task", ["sort", "add"])
@@ -37,5 +37,5 @@ def test_everything_is_known_and_fits(task: Any) -> None:
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(UserError, match="at least 22"):
         Toy("add", longest=10)
-    with pytest.raises(UserError, match="no 70 different"):
+    with pytest.raises(UserError, match="fewer than 70 different"):
         Toy("copy", symbols=2, longest=3, min_length=1, **SMALL).pairs()

@@ -1,4 +1,4 @@
-"""Photographs and a filter's answers: the answers are the filter's, and the splits lie apart."""
+"""Photographs and a filter's outputs: the outputs are the filter's, and the splits do not overlap."""
 
 import pytest
 import torch
@@ -16,13 +16,13 @@ def ready(**arguments: object) -> FilteredPhotos:
 
 
 @pytest.mark.parametrize("name", sorted(FILTERS))
-def test_answers_are_the_filters(name: str) -> None:
+def test_outputs_are_the_filters(name: str) -> None:
     x, y = ready(filter=name, noise=0.0).splits["train"]
     theirs = correlate2d(x[0, 0].numpy(), FILTERS[name], mode="valid")
     torch.testing.assert_close(y[0].view(22, 22), torch.from_numpy(theirs).float(), atol=1e-5, rtol=1e-5)
 
 
-def test_noise_has_the_size_it_says() -> None:
+def test_noise_has_the_stated_size() -> None:
     quiet, loud = ready(noise=0.0), ready(noise=0.2)
     assert torch.equal(quiet.splits["train"][0], loud.splits["train"][0])
     residual = loud.splits["train"][1] - torch.nn.functional.conv2d(loud.splits["train"][0], loud.kernel).flatten(1)
@@ -40,6 +40,6 @@ def test_bars_are_the_same_in_every_row() -> None:
     assert torch.equal(x, x[:, :, :1].expand_as(x)) and set(x.unique().tolist()) == {0.0, 1.0}
 
 
-def test_colour_is_refused() -> None:
+def test_color_is_refused() -> None:
     with pytest.raises(UserError, match=r"data\.in_channels is 3"):
         FilteredPhotos(in_channels=3)

@@ -1,4 +1,4 @@
-"""The generated line: its rule can be found again, and nothing but its own seed changes it."""
+"""The generated line: its rule can be estimated, and only its own seed changes it."""
 
 import pytest
 import torch
@@ -50,7 +50,7 @@ def test_predict_split_has_no_target() -> None:
     assert len(splits()["predict"]) == 1
 
 
-def test_one_weight_stands_for_all_features() -> None:
+def test_one_weight_is_used_for_all_features() -> None:
     data = SyntheticRegression(num_features=200, weights=[0.01])
     assert data.weights.shape == (200,) and data.load("fit")["train"][0].shape == (1000, 200)
     assert bool((data.weights == 0.01).all())

@@ -1,4 +1,4 @@
-"""The noisy cubic: the rule is the stated one, what it leaves is the noise, and only the data's seed changes it."""
+"""The noisy cubic: the rule is the stated one, the residual is the noise, and only the data's seed changes it."""
 
 import torch
 

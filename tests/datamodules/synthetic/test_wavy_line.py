@@ -1,4 +1,4 @@
-"""The noisy curve: what is known about it holds."""
+"""The noisy curve: its noise, its inputs and its seed."""
 
 import torch
 

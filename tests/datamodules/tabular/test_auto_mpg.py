@@ -1,4 +1,4 @@
-"""Auto MPG: sizes, scaling by the training rows alone, and a task that can be learnt."""
+"""Auto MPG: sizes, scaling by the training rows only, and a task that can be learned."""
 
 import torch
 
@@ -13,7 +13,7 @@ def test_splits_are_disjoint_and_whole() -> None:
     assert cars.shape == (392, 10) and len(cars.unique(dim=0)) == 392
 
 
-def test_training_numbers_are_standardised_and_test_numbers_by_the_same_scale() -> None:
+def test_training_numbers_are_standardized_and_test_numbers_by_the_same_scale() -> None:
     data = AutoMPG()
     parts = data.load("fit")
     numbers = parts["train"][0][:, :6]

@@ -1,4 +1,4 @@
-"""Columns: what kind each is, its statistics, its encoding."""
+"""Columns: kind, statistics and encoding of each."""
 
 import numpy as np
 import pandas as pd
@@ -27,12 +27,12 @@ def texts(*cells: str | None, name: str = "x") -> pd.Series:
         (("A1", "7"), "text"),
     ],
 )
-def test_kind_is_told_by_all_values(cells: tuple[str | None, ...], kind: str) -> None:
+def test_kind_is_decided_by_all_values(cells: tuple[str | None, ...], kind: str) -> None:
     assert kind_of(texts(*cells)) == kind
 
 
 def test_one_slip_among_numbers_is_named() -> None:
-    with pytest.raises(UserError, match="column 'x', row 3: '3O' is no number"):
+    with pytest.raises(UserError, match="column 'x', row 3: '3O' is not a number"):
         kind_of(texts("1", "2", "3O", *map(str, range(20))))
 
 

@@ -1,4 +1,4 @@
-"""Your own table: how columns become numbers, what training rows alone decide, which mistakes are told; end to end."""
+"""Your own table: how columns become numbers, what depends on the training rows only, the errors; end to end."""
 
 import csv
 import json
@@ -51,7 +51,7 @@ def column(data: CSVTable, name: str) -> Any:
 # -- features -----------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_standardised_float32_by_the_training_rows_alone(tmp_path: Path) -> None:
+def test_rows_are_standardized_float32_by_the_training_rows_alone(tmp_path: Path) -> None:
     table = houses(100)[["size", "kind"]]
     data = ready(write(tmp_path, table), "kind")
     x = data.splits["train"][0]
@@ -96,13 +96,15 @@ def test_dates_are_days(tmp_path: Path) -> None:
     assert built.numbers(pd.Series(["1970-01-02", "1970-01-03T12:00:00+00:00", None])).tolist()[:2] == [1.0, 2.5]
 
 
-def test_columns_that_say_nothing_are_left_out_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_without_information_are_left_out_with_a_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = houses()[["size", "kind"]].assign(same=1, empty=None, name=[f"house {i}" for i in range(60)])
     data = ready(write(tmp_path, table, index=True), "kind")
     assert [c.name for c in data.columns or []] == ["size"]
-    told = capsys.readouterr().err
+    notes = capsys.readouterr().err
     for words in ("same in all training rows: same, empty", "different in most rows: name", "row number: Unnamed: 0"):
-        assert told.count(words) == 1
+        assert notes.count(words) == 1
 
 
 def test_ignored_columns_are_not_features(tmp_path: Path) -> None:
@@ -110,22 +112,20 @@ def test_ignored_columns_are_not_features(tmp_path: Path) -> None:
     assert [c.name for c in data.columns or []] == ["town", "built", "garden"]
 
 
-def test_of_many_categories_the_most_frequent_are_told_apart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_many_categories_only_the_most_frequent_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     codes = [f"c{i // 3}" for i in range(360)] + ["often"] * 90
     table = pd.DataFrame({"code": codes, "kind": ["a", "b"] * 225})
-    data = ready(write(tmp_path, table), "kind", val_share=0.05, test_share=0.05)
+    data = ready(write(tmp_path, table), "kind", val_fraction=0.05, test_fraction=0.05)
     assert data.num_features == 100 and "often" in column(data, "code").categories
     assert "100 most frequent" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_separator_is_told_by_the_heading(tmp_path: Path, separator: str) -> None:
+def test_separator_is_recognized_in_the_header_row(tmp_path: Path, separator: str) -> None:
     assert CSVTable(write(tmp_path, houses(), sep=separator), "kind").num_features == 8
 
 
-def test_a_byte_order_mark_is_no_part_of_the_heading(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_heading(tmp_path: Path) -> None:
     assert CSVTable(write(tmp_path, houses()[["kind", "size"]], encoding="utf-8-sig"), "kind").num_classes == 2
 
 
@@ -150,7 +150,7 @@ def test_a_real_target_is_a_regression_in_its_own_units(tmp_path: Path) -> None:
     assert y.dtype == torch.float32 and set(y.tolist()) <= set(table["price"].astype(np.float32).tolist())
 
 
-def test_the_task_can_be_said(tmp_path: Path) -> None:
+def test_the_task_can_be_given(tmp_path: Path) -> None:
     path = write(tmp_path, pd.DataFrame({"x": np.arange(30.0), "y": np.arange(30) % 3}))
     assert CSVTable(path, "y").num_classes == 3
     assert CSVTable(path, "y", task="regression").num_outputs == 1
@@ -197,13 +197,15 @@ def test_folds_share_every_class(tmp_path: Path) -> None:
 def test_logarithms_are_learnt_and_predictions_written_in_units(tmp_path: Path) -> None:
     data = ready(write(tmp_path, houses()), "price", log_target=True)
     y = data.splits["train"][1]
-    assert 5 < float(y.min()) < float(y.max()) < 7 and data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert 5 < float(y.min()) < float(y.max()) < 7
+    assert data.target_mean == pytest.approx(float(y.mean()), abs=1e-5)
+    assert data.target_std == pytest.approx(float(y.std()), abs=1e-5)
     torch.testing.assert_close(
         data.in_units("prediction", torch.tensor([0.0, 1.0])).float(), torch.tensor([1, np.e]).float()
     )
 
 
-def test_a_target_of_hundreds_of_thousands_is_learnt(tmp_path: Path) -> None:
+def test_a_target_of_hundreds_of_thousands_is_learned(tmp_path: Path) -> None:
     table = houses(200).drop(columns="kind")
     table["price"] = 2e5 + 2e4 * (table["size"] - 100) / 20
     path = write(tmp_path, table)
@@ -214,7 +216,7 @@ def test_a_target_of_hundreds_of_thousands_is_learnt(tmp_path: Path) -> None:
     assert json.loads(record.read_text())["metrics"]["test/rmse"] < 5000  # of a standard deviation of 20,000
 
 
-# -- mistakes -----------------------------------------------------------------------------------------------------
+# -- errors -------------------------------------------------------------------------------------------------------
 
 
 def changed(name: str, value: Any, row: int = 4) -> pd.DataFrame:
@@ -229,25 +231,25 @@ def changed(name: str, value: Any, row: int = 4) -> pd.DataFrame:
         (None, "kind", {}, "no file .*: give --data.path"),
         (b"", "kind", {}, "is empty"),
         (b"a,kind\n", "kind", {}, "heading but no rows"),
-        (b"PK\x03\x04\xff\xfe\x9a", "kind", {}, "no UTF-8 text"),
+        (b"PK\x03\x04\xff\xfe\x9a", "kind", {}, "not UTF-8 text"),
         (b"a,b\n1,2\n1,2,3,4\n", "b", {}, "cannot be read as CSV: .*line 3"),
         (b"a,b\n1,2,3\n1,2,3\n", "b", {}, "cannot be read as CSV"),
         (houses(), "prize", {}, "no column 'prize'; it has size, town, built, garden, price, kind"),
-        (houses(), "", {}, "which column is the target"),
-        (houses(), "kind", {"task": "regression"}, "'kind' is no number in row 1: "),
+        (houses(), "", {}, "data.target is not given"),
+        (houses(), "kind", {"task": "regression"}, "'kind' is not a number in row 1: "),
         (changed("price", np.inf), "price", {}, "'price' is infinite in row 5"),
         (changed("size", np.inf), "kind", {}, "column 'size', row 5: 'inf' is infinite"),
-        (changed("size", "12O"), "kind", {}, "column 'size', row 5: '12O' is no number"),
+        (changed("size", "12O"), "kind", {}, "column 'size', row 5: '12O' is not a number"),
         (houses().assign(kind="big"), "kind", {}, "same value in all rows"),
         (houses().assign(price=1.5), "price", {}, "same value in all rows"),
         (changed("kind", "rare"), "kind", {}, "class 'rare' has 1 rows"),
         (houses(9), "price", {}, "9 rows with a target: give it at least 10"),
-        (houses()[["kind"]].assign(same=1), "kind", {}, "no column besides 'kind'"),
-        (houses(), "kind", {"ignore": ["colour"]}, "no column 'colour' to ignore"),
+        (houses()[["kind"]].assign(same=1), "kind", {}, "all columns but 'kind' are constant"),
+        (houses(), "kind", {"ignore": ["color"]}, "no column 'color' to ignore"),
         (houses(), "kind", {"num_features": 3, "num_classes": 2}, "gives 8 features, but data.num_features is 3"),
         (houses(), "kind", {"num_features": 9, "num_classes": 4}, "2 classes, but data.num_classes is 4"),
-        (houses(), "kind", {"val_share": 0.6, "test_share": 0.4}, "leave nothing to train on"),
-        (houses(12), "price", {"num_folds": 13}, "has 12 rows for 13 folds: ask for fewer"),
+        (houses(), "kind", {"val_fraction": 0.6, "test_fraction": 0.4}, "leave nothing to train on"),
+        (houses(12), "price", {"num_folds": 13}, "has 12 rows for 13 folds: lower data.num_folds"),
         (houses(), "price", {"num_folds": 5, "fold": 5}, "data.fold 5 of data.num_folds 5: .* counted from 0"),
         (houses(), "price", {"num_folds": 1}, "folds are at least 2"),
         (changed("price", -3), "price", {"log_target": True}, "'price' is -3 in row 5: it has no logarithm"),
@@ -261,17 +263,17 @@ def test_an_unusable_table_is_one_line(
         Path(path).write_bytes(content)
     elif content is not None:
         write(tmp_path, content)
-    with pytest.raises(UserError, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as error:
         ready(path, target, **arguments)
-    assert "\n" not in str(mistake.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("new", "message"),
     [
         (pd.DataFrame({"town": ["Rome"]}), "has no column 'size', 'built'"),
-        (houses(3).astype({"size": object}).assign(size="large"), "column 'size', row 1: 'large' is no number"),
-        (houses(3).assign(built="yesterday"), "column 'built', row 1: 'yesterday' is no date"),
+        (houses(3).astype({"size": object}).assign(size="large"), "column 'size', row 1: 'large' is not a number"),
+        (houses(3).assign(built="yesterday"), "column 'built', row 1: 'yesterday' is not a date"),
     ],
 )
 def test_a_new_table_that_does_not_fit_is_one_line(tmp_path: Path, new: pd.DataFrame, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Generated houses: every trouble is there, the rule can be found, new rows have what training rows have not."""
+"""Generated houses: all difficulties occur, the rule can be estimated, new rows have unseen values."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ def test_the_table_is_fixed_and_every_cell_is_text_or_missing() -> None:
     assert all(isinstance(cell, str) or np.isnan(cell) for cell in cells) and "nan" not in cells
 
 
-def test_the_troubles_are_there() -> None:
+def test_it_has_the_difficulties_of_a_real_table() -> None:
     table = generate(1200, seed=1)
     assert 0.1 < table["Lot"].isna().mean() < 0.2 and 0.15 < table["Garage"].isna().mean() < 0.25
     counts = table["District"].value_counts()
@@ -28,7 +28,7 @@ def test_new_rows_have_no_price_and_a_district_that_never_was() -> None:
     assert "district new" not in set(generate(1200, seed=1)["District"])
 
 
-def test_kinds_of_columns_are_recognised_and_an_unseen_district_is_all_zeros() -> None:
+def test_kinds_of_columns_are_recognized_and_an_unseen_district_is_all_zeros() -> None:
     data = GeneratedHouses()
     data.setup("fit")
     kinds = {column.name: column.kind for column in data.columns or []}

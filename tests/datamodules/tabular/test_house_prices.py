@@ -1,4 +1,4 @@
-"""House prices: Kaggle's files, folds of which nothing leaks, and the submission's names."""
+"""House prices: Kaggle's files, folds without leaks, and the submission's names."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_a_table_of_ones_own_needs_no_download(tmp_path: Path) -> None:
     assert float(data.splits["train"][1].exp().max()) <= prices.max() * 1.0001
 
 
-def test_the_identifier_is_no_feature_and_names_the_predictions(tmp_path: Path) -> None:
+def test_the_identifier_is_not_a_feature_and_names_the_predictions(tmp_path: Path) -> None:
     data = HousePrices(path=own(tmp_path))
     data.setup("fit")
     assert "Id" not in [column.name for column in data.columns or []]
@@ -38,9 +38,9 @@ def test_kaggles_files_have_their_rows_and_the_fold_gives_no_statistics() -> Non
     data.setup("fit")
     assert sum(len(y) for _, y in data.splits.values()) == 1460 and len(data.splits["test"][1]) == 292
     means = data.splits["train"][0].mean(0)
-    standardised = [i for i in range(len(means)) if data.splits["train"][0][:, i].min() < 0]
-    assert float(means[standardised].abs().max()) < 1e-5
-    assert float(data.splits["test"][0].mean(0)[standardised].abs().max()) > 0.02
+    standardized = [i for i in range(len(means)) if data.splits["train"][0][:, i].min() < 0]
+    assert float(means[standardized].abs().max()) < 1e-5
+    assert float(data.splits["test"][0].mean(0)[standardized].abs().max()) > 0.02
     data.setup("predict")
     assert data.splits["predict"][0].shape == (1459, data.num_features)
     assert data.predict_names is not None and (data.predict_names[0], data.predict_names[-1]) == ("1461", "2919")

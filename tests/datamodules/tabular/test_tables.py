@@ -1,4 +1,4 @@
-"""Reading, targets and splits, where the datamodule's own tests do not go: the pieces alone."""
+"""Reading, targets and splits, the parts that the tests of the datamodule do not cover."""
 
 import numpy as np
 import pandas as pd

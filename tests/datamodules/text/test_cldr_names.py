@@ -1,4 +1,4 @@
-"""CLDR's names: each in one language alone, split by what is named."""
+"""CLDR's names: each in one language only, split by the thing that is named."""
 
 import pytest
 from babel import Locale

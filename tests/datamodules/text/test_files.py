@@ -1,4 +1,4 @@
-"""Text files and what is wrong with them, in one line."""
+"""Text files and their errors, in one line."""
 
 from pathlib import Path
 
@@ -27,7 +27,11 @@ def test_unusable_files_are_refused_with_the_place(tmp_path: Path, content: byte
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    for path, message in ((tmp_path / "no.txt", "no file"), (tmp_path, "cannot be read"), ("", "which text")):
+    for path, message in (
+        (tmp_path / "no.txt", "no file"),
+        (tmp_path, "cannot be read"),
+        ("", "data.path is not given"),
+    ):
         with pytest.raises(UserError, match=message):
             read_text(path)
 

@@ -1,4 +1,4 @@
-"""Text for language models: one split, declared sizes, shifted targets, what a run keeps."""
+"""Text for language models: one split, declared sizes, shifted targets, the values that a run keeps."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A person's own text."""
+"""A user's own text."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Your own texts: what is found, what is left out, which mistakes are told; end to end."""
+"""Your own texts: sizes that are found, rows that are left out, errors; end to end."""
 
 import csv
 from pathlib import Path
@@ -24,7 +24,7 @@ def write(path: Path, separator: str = ",", copies: int = 5, heading: str = "tex
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_sizes_are_found_and_separators_told_apart(tmp_path: Path, separator: str) -> None:
+def test_sizes_are_found_and_separators_recognized(tmp_path: Path, separator: str) -> None:
     path = write(tmp_path / "a.csv", separator)
     assert TextTable.infer(str(path)) == {"num_classes": 2, "vocab_size": 30, "seq_len": 7}
     assert TextTable.infer(str(path), vocab_size=9)["vocab_size"] == 9
@@ -44,8 +44,8 @@ def test_empty_texts_and_labels_are_left_out_and_counted(tmp_path: Path, capsys:
     path.write_text(path.read_text() + '"",good\n"   ",bad\n"a film",\n')
     data = TextTable(str(path))
     data.setup("fit")
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1 and "3 of 43 rows are left out" in told[0]
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 1 and "3 of 43 rows are left out" in notes[0]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_empty_texts_and_labels_are_left_out_and_counted(tmp_path: Path, capsys:
     [
         ("", "has no rows"),
         ("text,label\n", "has no rows"),
-        ("words,label\nhello,a\n", "no column 'text'; it has words, label: say --data.text"),
-        ("text,kind\nhello,a\n", "no column 'label'; it has text, kind: say --data.label"),
+        ("words,label\nhello,a\n", "no column 'text'; it has words, label: give --data.text"),
+        ("text,kind\nhello,a\n", "no column 'label'; it has text, kind: give --data.label"),
         ("text,label\n,a\n ,b\n", "all 2 texts are empty"),
         ("text,label\nhello,a\nbye,a\n", "'a' in every row"),
         ("text,label\nhello,a\nbye,a\nso,a\nlong,b\n", "class 'b' has 1 texts"),
@@ -62,18 +62,18 @@ def test_empty_texts_and_labels_are_left_out_and_counted(tmp_path: Path, capsys:
 )
 def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(content)
-    with pytest.raises(UserError, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as error:
         TextTable(str(tmp_path / "a.csv")).setup("fit")
-    assert "\n" not in str(mistake.value)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_files_and_other_encodings_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file"):
         TextTable(str(tmp_path / "none.csv"))
     (tmp_path / "a.csv").write_bytes("text,label\ncafé,a\n".encode("latin-1"))
-    with pytest.raises(UserError, match="no UTF-8 text"):
+    with pytest.raises(UserError, match="not UTF-8 text"):
         TextTable(str(tmp_path / "a.csv"))
-    with pytest.raises(UserError, match=r"which texts\? --data\.path"):
+    with pytest.raises(UserError, match=r"data\.path is not given"):
         TextTable()
 
 

@@ -1,4 +1,4 @@
-"""One interface, three ways to cut: what is encoded comes back, sizes are what was declared, files are kept."""
+"""One interface, three tokenizers: encoding is reversible, sizes are as declared, saved ones can be loaded."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SIZES = {"char": 80, "word": 60, "space": 40, "bpe": 300}
 
 
 @pytest.mark.parametrize("kind", ["char", "word", "bpe"])
-def test_what_was_trained_on_comes_back_to_the_letter(kind: str) -> None:
+def test_training_texts_are_decoded_exactly(kind: str) -> None:
     tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind])
     for text in TEXTS:
         assert tokenizer.decode(tokenizer.encode(text)) == tokenizer.prepare(text)
@@ -55,6 +55,15 @@ def test_byte_pairs_know_every_text() -> None:
     assert tokenizer.decode(tokenizer.encode("ሰኞ 🙂 Ọjọ́")) == tokenizer.prepare("ሰኞ 🙂 Ọjọ́")
 
 
+@pytest.mark.parametrize("kind", list(SIZES))
+def test_unused_entries_are_not_decoded(kind: str) -> None:
+    tokenizer = TOKENIZERS[kind].train(["b a b c"], 300)
+    unused = [i for i, token in enumerate(tokenizer.tokens) if token.startswith("<unused")]
+    assert unused and tokenizer.decode(unused) == ""
+    for again in (tokenizer, load_tokenizer(tokenizer.saved())):
+        assert again.decode([*again.encode("b a"), *unused]) == "b a"
+
+
 def test_the_most_frequent_come_first_and_ties_do_not_depend_on_the_order_of_texts() -> None:
     word = TOKENIZERS["space"]
     assert word.train(["b a b c"], 7).tokens[4:] == ["b", "a", "c"]
@@ -80,7 +89,7 @@ def test_a_vocabulary_without_room_is_refused(kind: str, size: int) -> None:
         TOKENIZERS[kind].train(TEXTS, size)
 
 
-def test_files_that_are_no_tokenizers_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_tokenizers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1]")
     (tmp_path / "b.json").write_text("no")
     for name in ("a.json", "b.json", "absent.json"):

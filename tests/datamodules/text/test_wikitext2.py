@@ -1,4 +1,4 @@
-"""WikiText-2: the published test part, and what trains where the training part is absent."""
+"""WikiText-2: the published test part, and training without the training part."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_the_test_part_has_the_published_number_of_words() -> None:
 
 @pytest.mark.realdata
 def test_the_absent_training_part_is_named() -> None:
-    from datamodules.base import data_root
+    from datamodules.downloads import data_root
 
     if (Path(data_root()) / "wikitext-2/wiki.train.tokens").is_file():
         pytest.skip("the training part is here")

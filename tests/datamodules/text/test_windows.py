@@ -1,4 +1,4 @@
-"""Windows and streams: each token where it belongs, once, for any number of processes."""
+"""Windows and streams: each token exactly once, for any number of processes."""
 
 from itertools import pairwise
 
@@ -30,8 +30,18 @@ def test_windows_of_a_window_take_each_target_once_and_move_with_the_epoch() -> 
     assert len(offsets) > 1
 
 
+def test_streams_begin_elsewhere_in_each_epoch() -> None:
+    loader = StreamLoader(CORPUS, 9, 4)
+    offsets = set()
+    for epoch in range(8):
+        loader.set_epoch(epoch)
+        first = next(iter(loader))[0]
+        offsets.add(int(first[0, 0]))
+    assert len(offsets) > 1 and offsets <= set(range(9))
+
+
 @pytest.mark.parametrize("world", [1, 2, 3])
-def test_a_stream_goes_on_where_its_last_batch_stopped(world: int) -> None:
+def test_a_stream_continues_where_its_last_batch_ended(world: int) -> None:
     seen = []
     for rank in range(world):
         loader = StreamLoader(CORPUS, 9, 4, rank=rank, world=world)
@@ -43,7 +53,7 @@ def test_a_stream_goes_on_where_its_last_batch_stopped(world: int) -> None:
     assert len(set(seen)) == len(seen)
 
 
-def test_both_go_on_in_the_middle_of_an_epoch() -> None:
+def test_both_resume_within_an_epoch() -> None:
     for make in (lambda: WindowLoader(CORPUS, 9, 9, 16), lambda: StreamLoader(CORPUS, 9, 4)):
         whole = [batch[0] for batch in make()]
         first, second = make(), make()

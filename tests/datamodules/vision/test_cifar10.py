@@ -1,4 +1,4 @@
-"""CIFAR-10: the published batches are read, and nothing else that a pickle may ask for."""
+"""CIFAR-10: the published batches are read, and nothing else that a pickle may contain."""
 
 import os
 import pickle
@@ -37,7 +37,7 @@ def test_published_batches_are_split_in_three(tmp_path: Path, monkeypatch: pytes
     assert images[0, :, 0, 0].tolist() == [200, 5, 5] and int(images[0, 0, 0, 1]) == 5
 
 
-def test_grey_and_other_sizes_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gray_and_other_sizes_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
     write_batches(tmp_path)
     data = CIFAR10(in_channels=1, image_size=16, val_size=30)
@@ -63,7 +63,7 @@ class Evil:
 def test_a_pickle_that_would_run_a_program_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("batch").write_bytes(pickle.dumps({"data": Evil(), "labels": []}, protocol=2))
-    with pytest.raises(UserError, match=r"no CIFAR batch \(it asks for posix.system\)"):
+    with pytest.raises(UserError, match=r"not a CIFAR batch \(it asks for posix.system\)"):
         read_batch(Path("batch"))
     assert not Path("owned").exists()
 
@@ -71,7 +71,7 @@ def test_a_pickle_that_would_run_a_program_is_refused(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps({"labels": [1]}), pickle.dumps([1, 2])])
 def test_a_damaged_batch_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "batch").write_bytes(content)
-    with pytest.raises(UserError, match="batch is damaged or no CIFAR batch") as caught:
+    with pytest.raises(UserError, match="batch is damaged or not a CIFAR batch") as caught:
         read_batch(tmp_path / "batch")
     assert "\n" not in str(caught.value)
 

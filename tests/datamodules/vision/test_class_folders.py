@@ -45,7 +45,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert class_names_of(find_splits(str(tmp_path))) == ["car", "train"]
 
 
-def test_images_beside_the_class_folders_are_told_in_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_outside_of_class_folders_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw(fill(tmp_path, 1) / "logo.png")
     find_splits(str(tmp_path))
     assert "1 images outside of the class folders are not used, such as logo.png" in capsys.readouterr().err
@@ -55,18 +55,18 @@ def test_images_beside_the_class_folders_are_told_in_a_note(tmp_path: Path, caps
     ("build", "message"),
     [
         (lambda root: shutil.rmtree(root), "no folder"),
-        (lambda root: None, "no images there"),
+        (lambda root: None, "has no images"),
         (lambda root: draw(root / "a.png"), "no class folders"),
         (lambda root: fill(root, 3, {"one": 1}), "at least two classes"),
-        (lambda root: fill(root / "flowers", 3), "is it .*flowers that you mean"),
+        (lambda root: fill(root / "flowers", 3), "did you mean .*flowers"),
         (lambda root: (fill(root, 4) / "empty").mkdir(), "empty has no images"),
-        (lambda root: (fill(root / "train", 4), draw(root / "test" / "a.png")), "test/a.png lies in no class folder"),
+        (lambda root: (fill(root / "train", 4), draw(root / "test" / "a.png")), "test/a.png is not in a class folder"),
     ],
 )
 def test_an_unusable_folder_is_one_line(tmp_path: Path, build: Any, message: str) -> None:
     root = tmp_path / "images"
     root.mkdir()
     build(root)
-    with pytest.raises(UserError, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as error:
         find_splits(str(root))
-    assert "\n" not in str(mistake.value)
+    assert "\n" not in str(error.value)

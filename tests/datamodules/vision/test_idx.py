@@ -1,4 +1,4 @@
-"""idx files: read as written, refused when cut or foreign."""
+"""idx files: read as written, refused when truncated or of another format."""
 
 import gzip
 from pathlib import Path

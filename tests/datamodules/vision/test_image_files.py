@@ -1,4 +1,4 @@
-"""Image files: what decoding makes of each kind, and batches of files that are those of the tensors."""
+"""Image files: decoding of each kind, and batches that equal those of tensors."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def save(tmp_path: Path, image: Image.Image, name: str = "a.png", **options: Any
     return str(tmp_path / name)
 
 
-def test_the_largest_centred_square_is_kept(tmp_path: Path) -> None:
+def test_the_largest_centered_square_is_kept(tmp_path: Path) -> None:
     pixels = np.zeros((20, 60), dtype=np.uint8)
     pixels[:, 20:40] = 255
     assert (decode(save(tmp_path, Image.fromarray(pixels)), 1, 10)[..., 1:-1] == 255).all()
@@ -47,13 +47,28 @@ def test_exif_turns_the_image_upright(tmp_path: Path) -> None:
     assert shown[0, 8:].mean() > 200 > 50 > shown[0, :8].mean()
 
 
-def test_real_numbers_are_shares_of_white(tmp_path: Path) -> None:
+def test_real_numbers_are_fractions_of_white(tmp_path: Path) -> None:
     half = Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32))
     assert (decode(save(tmp_path, half, "f.tif"), 1, 8) == 128).all()
 
 
+@pytest.mark.parametrize("largest", [255, 4095, 65535, 2**24 - 1, 2**31 - 1])
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_a_tiff_of_any_range_is_neither_black_nor_white(tmp_path: Path, kind: Any, largest: int) -> None:
+    """PIL gives 32-bit integers and real numbers as they are, and nothing says which of them is white."""
+    levels = np.linspace(0, 1, 64).reshape(8, 8)
+    file = save(tmp_path, Image.fromarray((levels * largest).astype(kind)), "a.tif")
+    assert np.abs(decode(file, 1, 8)[0] - levels * 255).max() <= 1
+
+
+def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path: Path) -> None:
+    pixels = np.full((8, 8), 200, dtype=np.uint16)
+    for name in ("a.png", "a.tif", "a.pgm"):  # the file says that it has 16 bits
+        assert decode(save(tmp_path, Image.fromarray(pixels), name), 1, 8).max() == 1
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F"])
-def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> None:
+def test_every_mode_is_read_as_gray_and_as_color(tmp_path: Path, mode: str) -> None:
     kind = "tif" if mode in ("CMYK", "YCbCr", "I", "F") else "png"
     path = save(tmp_path, Image.new(mode, (9, 7)), f"a.{kind}")
     for channels in (1, 3):
@@ -61,7 +76,7 @@ def test_every_mode_is_read_as_grey_and_as_colour(tmp_path: Path, mode: str) -> 
         assert pixels.shape == (channels, 5, 5) and pixels.dtype == np.uint8
 
 
-def test_a_header_tells_the_short_side_and_whether_it_is_grey(tmp_path: Path) -> None:
+def test_a_header_tells_the_short_side_and_whether_it_is_gray(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", 9, 30, 20)
     draw(tmp_path / "b.jpg", 9, 30, 40, "RGB")
     (tmp_path / "c.png").write_text("no picture")

@@ -1,4 +1,4 @@
-"""Your own images: what is found, how it is split and divided, which mistakes are told; end to end."""
+"""Your own images: sizes that are found, splits, ranks, errors; end to end."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def test_sizes_are_found_from_names_and_headers(tmp_path: Path) -> None:
     assert ImageFolder.infer(str(tmp_path), image_size=12)["image_size"] == 12
 
 
-def test_one_colour_image_makes_the_set_colour(tmp_path: Path) -> None:
+def test_one_color_image_makes_the_set_color(tmp_path: Path) -> None:
     fill(tmp_path, 4)
     draw(tmp_path / "dark" / "x.jpg", 30, mode="RGB")
     assert ImageFolder.infer(str(tmp_path))["in_channels"] == 3
@@ -72,12 +72,12 @@ def test_split_is_disjoint_stratified_and_independent_of_the_seed(
         assert first.splits[split][1].bincount().tolist() == [count, count]
     assert torch.equal(first.splits["train"][0], again.splits["train"][0])
     known = {
-        s: set(first._labelled_files(stage)[0][s]) for s, stage in (("train", "fit"), ("val", "fit"), ("test", "test"))
+        s: set(first._labeled_files(stage)[0][s]) for s, stage in (("train", "fit"), ("val", "fit"), ("test", "test"))
     }
     assert len(set.union(*known.values())) == 40
 
 
-def test_split_folders_are_used_as_they_lie(tmp_path: Path) -> None:
+def test_split_folders_are_used_as_splits(tmp_path: Path) -> None:
     for split, count in (("train", 4), ("val", 2), ("test", 1)):
         fill(tmp_path / split, count)
     data = ready(tmp_path)
@@ -89,7 +89,7 @@ def test_split_folders_are_used_as_they_lie(tmp_path: Path) -> None:
 def test_a_split_without_a_folder_is_taken_from_train(tmp_path: Path) -> None:
     fill(tmp_path / "train", 10)
     fill(tmp_path / "test", 2)
-    data = ready(tmp_path, val_share=0.2)
+    data = ready(tmp_path, val_fraction=0.2)
     data.setup("test")
     assert [len(data.splits[s][0]) for s in ("train", "val", "test")] == [16, 4, 4]
 
@@ -101,7 +101,7 @@ def test_a_batch_is_floats_between_0_and_1(tmp_path: Path) -> None:
     assert ((x.mean((1, 2, 3)) > 0.5).long() == y).all()
 
 
-# -- mistakes -----------------------------------------------------------------------------------------------------
+# -- errors -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_folder_that_cannot_be_split_is_one_line(tmp_path: Path, build: Any, m
     root = tmp_path / "images"
     root.mkdir()
     build(root)
-    with pytest.raises(UserError, match=message) as mistake:
+    with pytest.raises(UserError, match=message) as error:
         ready(root)
-    assert "\n" not in str(mistake.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_folder_that_does_not_match_the_given_number_of_classes_is_refused(tmp_path: Path) -> None:
@@ -129,16 +129,16 @@ def test_a_folder_that_does_not_match_the_given_number_of_classes_is_refused(tmp
 
 
 @pytest.mark.parametrize("limit", [0, 2000])
-def test_corrupt_files_are_left_out_and_told_in_one_line(
+def test_corrupt_files_are_left_out_with_one_note(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: float
 ) -> None:
     fill(tmp_path, 10)
     for i in range(4):
         corrupt(tmp_path / "dark" / f"{i:02d}.png")
-    data = ready(tmp_path, test_share=0, memory_limit_mb=limit)
+    data = ready(tmp_path, test_fraction=0, memory_limit_mb=limit)
     assert len(data.splits["train"][0]) + len(data.splits["val"][0]) == 16
-    told = [line for line in capsys.readouterr().err.splitlines() if "cannot be read" in line]
-    assert len(told) == 1 and "4 of 20 images" in told[0] and told[0].count(".png") == 3
+    notes = [line for line in capsys.readouterr().err.splitlines() if "cannot be read" in line]
+    assert len(notes) == 1 and "4 of 20 images" in notes[0] and notes[0].count(".png") == 3
 
 
 def test_a_class_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_set_of_which_more_than_half_cannot_be_read_is_refused(tmp_path: Path)
     for path in list(tmp_path.rglob("*.png"))[:14]:
         corrupt(path)
     with pytest.raises(UserError, match="more than half"):
-        ready(tmp_path, test_share=0)
+        ready(tmp_path, test_fraction=0)
 
 
 # -- sets that do not fit in memory -------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def batches(loader: Any) -> list[tuple[torch.Tensor, ...]]:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_streamed_batches_are_those_of_the_fast_lane(tmp_path: Path, workers: int) -> None:
+def test_streamed_batches_are_those_of_the_in_memory_loader(tmp_path: Path, workers: int) -> None:
     fill(tmp_path, 10, ending="jpg")
     fast = ready(tmp_path, batch_size=4)
     slow = ready(tmp_path, batch_size=4, memory_limit_mb=0, num_workers=workers)
@@ -178,7 +178,7 @@ def test_streamed_batches_are_those_of_the_fast_lane(tmp_path: Path, workers: in
                 assert torch.equal(left[0], right[0]) and torch.equal(left[1], right[1])
 
 
-def test_streamed_set_goes_on_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+def test_streamed_set_resumes_within_an_epoch(tmp_path: Path) -> None:
     data = ready(fill(tmp_path, 10), batch_size=4, memory_limit_mb=0, num_workers=1)  # which runs ahead
     loader, whole = iter(first := data.train_dataloader()), batches(data.train_dataloader())
     next(loader), next(loader)
@@ -200,7 +200,7 @@ def test_streaming_does_not_move_the_global_random_stream(tmp_path: Path) -> Non
 @pytest.mark.parametrize("limit", [0, 2000])
 def test_ranks_divide_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float) -> None:
     fill(tmp_path, 25)
-    data = ready(tmp_path, val_share=0.3, batch_size=4, memory_limit_mb=limit, num_workers=0)
+    data = ready(tmp_path, val_fraction=0.3, batch_size=4, memory_limit_mb=limit, num_workers=0)
     seen: dict[str, list[int]] = {"train": [], "val": []}
     steps = []
     for rank in range(3):
@@ -263,7 +263,7 @@ def test_predicts_a_flat_folder_after_the_training_folder_is_gone(tmp_path: Path
     assert json.loads(record.read_text()) == {"class_names": ["dark", "light"], "in_channels": 1, "image_size": 22}
 
 
-def test_streamed_training_gives_the_weights_and_predictions_of_the_fast_lane(tmp_path: Path) -> None:
+def test_streamed_training_gives_the_weights_and_predictions_of_the_in_memory_loader(tmp_path: Path) -> None:
     fill(tmp_path / "images", 8)
     results = []
     for limit in (2000, 0):
@@ -281,7 +281,7 @@ def test_streamed_training_gives_the_weights_and_predictions_of_the_fast_lane(tm
         assert torch.equal(fast, streamed)
 
 
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for more in ([], ["--data.root", str(tmp_path / "nowhere")]):
         assert main(["fit", "cnn/lenet", "--data", "ImageFolder", *more]) == 2
         assert "--data.root" in capsys.readouterr().err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Imagenette in its published layout: what is trained on, what is tested on, what the classes are called."""
+"""Imagenette in its published layout: its splits and its class names."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Batches of images: scaled, moved and mirrored, each image by its own draw."""
+"""Batches of images: scaled, moved and mirrored, each image at random by itself."""
 
 import pytest
 import torch
@@ -51,15 +51,17 @@ class Made(ImageTensors):
         super().__init__(2, in_channels, 4)
 
 
-def test_grey_becomes_colour_and_colour_grey() -> None:
-    grey = torch.randint(256, (5, 1, 4, 4), dtype=torch.uint8)
-    colour = Made(3).fit_images(grey)
-    assert colour.shape == (5, 3, 4, 4) and torch.equal(colour[:, 0], colour[:, 2])
-    assert torch.equal(Made(1).fit_images(colour), grey)
+def test_gray_becomes_color_and_color_gray() -> None:
+    gray = torch.randint(256, (5, 1, 4, 4), dtype=torch.uint8)
+    color = Made(3).fit_images(gray)
+    assert color.shape == (5, 3, 4, 4) and torch.equal(color[:, 0], color[:, 2])
+    assert torch.equal(Made(1).fit_images(color), gray)
     red = torch.tensor([200, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
     assert Made(1).fit_images(red).unique().tolist() == [60]  # 0.299 * 200
 
 
 def test_other_channels_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match=r"data\.in_channels is 4, but the images of Made have 3 channels"):
+    with pytest.raises(
+        UserError, match=r"data\.in_channels is 4: the images of Made have 3 channels, give that number"
+    ):
         Made(4).fit_images(torch.zeros(1, 3, 4, 4, dtype=torch.uint8))

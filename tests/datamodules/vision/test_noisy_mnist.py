@@ -1,4 +1,4 @@
-"""Wrong labels: how many, in which splits, and that a network can learn them by heart."""
+"""Wrong labels: how many, in which splits, and that a network can memorize them."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from datamodules.vision.mnist import MNIST5k
 from datamodules.vision.noisy_mnist import NoisyMNIST5k, corrupt
 
 
-def test_the_share_is_exact_and_no_wrong_label_is_the_right_one() -> None:
+def test_the_fraction_is_exact_and_no_wrong_label_is_the_right_one() -> None:
     labels = torch.arange(1000) % 10
     noisy = corrupt(labels, 0.3, 10, torch.Generator().manual_seed(0))
     assert int((noisy != labels).sum()) == 300 and noisy.min() >= 0 and noisy.max() <= 9
@@ -19,8 +19,8 @@ def test_the_share_is_exact_and_no_wrong_label_is_the_right_one() -> None:
 
 def test_training_and_validation_are_wrong_and_the_test_is_right() -> None:
     clean, noisy = MNIST5k().load("fit"), NoisyMNIST5k(noise=0.4).load("fit")
-    shares = {name: float((clean[name][1] != noisy[name][1]).float().mean()) for name in ("train", "val", "test")}
-    assert shares == {"train": pytest.approx(0.4), "val": pytest.approx(0.4), "test": 0.0}
+    fractions = {name: float((clean[name][1] != noisy[name][1]).float().mean()) for name in ("train", "val", "test")}
+    assert fractions == {"train": pytest.approx(0.4), "val": pytest.approx(0.4), "test": 0.0}
     assert all(torch.equal(clean[name][0], noisy[name][0]) for name in ("train", "val", "test"))
 
 
@@ -30,12 +30,12 @@ def test_without_held_out_data_the_training_rows_validate() -> None:
 
 
 @pytest.mark.parametrize("noise", [-0.1, 1.5])
-def test_a_share_that_is_none_is_refused(noise: float) -> None:
+def test_a_fraction_out_of_range_is_refused(noise: float) -> None:
     with pytest.raises(UserError, match=r"data.noise is"):
         NoisyMNIST5k(noise=noise)
 
 
-def test_a_network_learns_labels_that_are_all_wrong_by_heart() -> None:
+def test_a_network_learns_labels_that_are_all_wrong() -> None:
     from lit_models.mlp.mlp import MLP
 
     data = NoisyMNIST5k(noise=1.0, image_size=14)

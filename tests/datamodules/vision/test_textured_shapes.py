@@ -1,4 +1,4 @@
-"""Textured shapes: what says something about the class, and what says nothing."""
+"""Textured shapes: what depends on the class, and what does not."""
 
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ def data() -> TexturedShapes:
     return data
 
 
-def test_splits_are_balanced_fixed_and_of_colour(data: TexturedShapes) -> None:
+def test_splits_are_balanced_fixed_and_of_color(data: TexturedShapes) -> None:
     again = TexturedShapes(train_size=300, val_size=100, test_size=200)
     again.setup("fit")
     for name, size in (("train", 300), ("val", 100), ("test", 200)):
@@ -31,20 +31,20 @@ def test_backgrounds_of_the_splits_come_from_columns_apart() -> None:
     assert all(left[1] <= right[0] for left, right in pairwise(ends)) and ends[-1][1] == 320
 
 
-def test_mean_colour_says_nothing_of_the_class(data: TexturedShapes) -> None:
+def test_mean_color_is_independent_of_the_class(data: TexturedShapes) -> None:
     images, labels = data.splits["train"]
-    colours = images.float().mean((2, 3)) / 255
-    means = torch.stack([colours[labels == k].mean(0) for k in range(10)])
-    error = colours.std(0) / 30**0.5  # of a class's mean
-    assert float(((means - colours.mean(0)).abs() / error).max()) < 4
+    colors = images.float().mean((2, 3)) / 255
+    means = torch.stack([colors[labels == k].mean(0) for k in range(10)])
+    error = colors.std(0) / 30**0.5  # of a class's mean
+    assert float(((means - colors.mean(0)).abs() / error).max()) < 4
 
 
 def test_every_shape_has_another_mask_and_fits() -> None:
     axis = torch.linspace(-1.3, 1.3, 53)
     u, v = torch.meshgrid(axis, axis, indexing="xy")
     masks = shape_mask(u.expand(5, -1, -1), v.expand(5, -1, -1), torch.arange(5))
-    shares = masks.float().mean((1, 2))
-    assert bool((shares > 0.1).all()) and not masks[:, 0].any() and not masks[:, :, 0].any()
+    fractions = masks.float().mean((1, 2))
+    assert bool((fractions > 0.1).all()) and not masks[:, 0].any() and not masks[:, :, 0].any()
     overlap = [float((masks[i] ^ masks[j]).float().mean()) for i in range(5) for j in range(i)]
     assert min(overlap) > 0.05
     assert not masks[4, 26, 26] and bool(masks[:4, 26, 26].all())  # the ring is open
@@ -68,7 +68,7 @@ def test_ink_and_paper_differ() -> None:
     assert float((middle.amax(2) - middle.amin(2)).amax(1).min()) > 0.3 * 255
 
 
-def test_grey_images_and_other_sizes_are_made() -> None:
+def test_gray_images_and_other_sizes_are_made() -> None:
     data = TexturedShapes(in_channels=1, image_size=20, train_size=10, val_size=10, test_size=10)
     data.setup("test")
     assert data.splits["test"][0].shape == (10, 1, 20, 20)

@@ -104,8 +104,11 @@ def test_learned_positions_end_with_the_context_and_rotary_ones_do_not() -> None
     assert small(variant="llama")(tokens).shape == (1, 13, 11)
 
 
-def test_a_text_longer_than_the_context_goes_on_from_its_last_half() -> None:
-    net, tokens = small(), torch.randint(11, (2, 20))
+@pytest.mark.parametrize("settings", [{}, {"variant": "llama"}, {"variant": "llama", "window": 13}])
+def test_a_text_longer_than_the_context_goes_on_from_its_last_half(settings: Any) -> None:
+    """Also with rotary positions, which know farther distances than those of the training."""
+    net, tokens = small(**settings), torch.randint(11, (2, 20))
+    assert net.context == 12
     state, parts = None, []
     for t in range(20):
         logits, state = net.decode(tokens[:, t : t + 1], state)
@@ -114,6 +117,22 @@ def test_a_text_longer_than_the_context_goes_on_from_its_last_half() -> None:
     anew = net(tokens[:, 6:18])  # the context of 12 was full: the last 6, and what came after
     torch.testing.assert_close(torch.cat(parts[12:18], 1), anew[:, 6:])
     torch.testing.assert_close(parts[18], net(tokens[:, 12:19])[:, -1:])
+
+
+def test_a_prompt_longer_than_the_context_is_followed_by_its_last_half() -> None:
+    net, tokens = small(variant="llama"), torch.randint(11, (2, 17))
+    _, state = net.decode(tokens[:, :16], None)
+    torch.testing.assert_close(net.decode(tokens[:, 16:], state)[0], net(tokens[:, 10:])[:, -1:])
+
+
+def test_a_window_within_the_context_has_no_end() -> None:
+    net, tokens = small(variant="llama", window=3), torch.randint(11, (2, 30))
+    assert net.context == 0
+    state, parts = None, []
+    for t in range(30):
+        logits, state = net.decode(tokens[:, t : t + 1], state)
+        parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts, 1), net(tokens))
 
 
 def test_cost_of_the_window_does_not_grow() -> None:

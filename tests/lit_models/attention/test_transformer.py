@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from lit_models.attention.transformer import LitTransformer, Transformer
+from lit_models.functional.state import reorder
 from tests.battery import ADAM, Seq2SeqBattery
 
 
@@ -97,3 +98,23 @@ def test_a_reordered_state_goes_on_from_another_row() -> None:
     swapped = net.decode(target_in[:2, 3:], memory, state)[0]
     _, state = net.decode(target_in[[1, 0], :3], memory)
     torch.testing.assert_close(swapped, net.decode(target_in[:2, 3:], memory, state)[0])
+
+
+def test_a_state_and_its_memory_are_reordered_together() -> None:
+    """Rows of a batch have sources of their own: keys and values of the memory are cached, and move with their row."""
+    net, (source, length, target_in, _), swap = small(), BATCH, torch.tensor([1, 0])
+    memory = net.encode(source[:2], length[:2])
+    expected = net(source[:2], length[:2], target_in[:2])[:, 3:][swap]
+    _, state = net.decode(target_in[:2, :3], memory)
+    state = reorder(state, swap)
+    torch.testing.assert_close(net.decode(target_in[swap, 3:], reorder(memory, swap), state)[0], expected)
+
+
+def test_token_vectors_come_into_both_halves_times_the_root_of_their_size() -> None:
+    net, (source, length, target_in, _) = small(positions=False), BATCH
+    seen: dict[str, Tensor] = {}
+    for name, layers in (("source", net.encoder), ("target", net.decoder)):
+        layers[0].register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+    net(source, length, target_in)
+    torch.testing.assert_close(seen["source"], 4 * net.source_embedding.weight[source])  # of 16 features
+    torch.testing.assert_close(seen["target"], 4 * net.target_embedding.weight[target_in])

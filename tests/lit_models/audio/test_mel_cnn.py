@@ -60,3 +60,12 @@ def test_least_length_works() -> None:
     assert LitMelCNN(num_samples=560).eval()(torch.randn(2, 560)).shape == (2, 10)
     with pytest.raises(RuntimeError):
         LitMelCNN(num_samples=560).eval()(torch.randn(2, 559))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_it_runs_in_other_precisions(dtype: torch.dtype) -> None:
+    model = LitMelCNN(num_samples=4000).eval()
+    expected = model(tones(2000.0, 500.0))
+    found = model.to(dtype)(tones(2000.0, 500.0).to(dtype))
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, atol=0.05, rtol=0.05)

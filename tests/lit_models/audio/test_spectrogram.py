@@ -48,10 +48,10 @@ def test_filters_between_two_frequencies_are_refused() -> None:
 def test_a_tone_lights_up_its_own_band() -> None:
     front = LogMel(8000)
     time = torch.arange(4000) / 8000
-    centres = mel_to_hertz(torch.linspace(0, float(hertz_to_mel(torch.tensor(4000.0))), 42))[1:-1]
+    centers = mel_to_hertz(torch.linspace(0, float(hertz_to_mel(torch.tensor(4000.0))), 42))[1:-1]
     for hertz in (500.0, 1000.0, 3000.0):
         bands = front(torch.sin(2 * torch.pi * hertz * time)[None])[0, 0].mean(1)
-        assert abs(float(centres[bands.argmax()]) - hertz) < 0.08 * hertz
+        assert abs(float(centers[bands.argmax()]) - hertz) < 0.08 * hertz
 
 
 def test_loudness_does_not_matter_and_silence_is_finite() -> None:

@@ -1,4 +1,4 @@
-"""Blocks: a Sequential like torch's, branches, a constant that is saved and moved, a loop that knows no neighbours."""
+"""Blocks: a Sequential like torch's, branches, a constant that is saved and moved, a loop that knows no neighbors."""
 
 import pytest
 import torch

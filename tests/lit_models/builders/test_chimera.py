@@ -25,7 +25,7 @@ def test_the_shared_layer_is_counted_once_and_named_twice() -> None:
     assert tied(Chimera()) == [["blocks.4.weight", "blocks.5.weight"], ["blocks.4.bias", "blocks.5.bias"]]
 
 
-def test_the_answer_to_a_sample_does_not_depend_on_its_neighbours() -> None:
+def test_the_answer_to_a_sample_does_not_depend_on_its_neighbors() -> None:
     net, x = Chimera().double().eval(), 10 * torch.randn(5, 784, dtype=torch.float64)
     torch.testing.assert_close(net(x)[:1], net(x[:1]))
 

@@ -6,7 +6,7 @@ from torch import nn
 from lit_models.builders.custom_layers import Centered, Dense
 
 
-def test_each_rows_mean_is_nought_whoever_its_neighbours_are() -> None:
+def test_each_rows_mean_is_nought_whoever_its_neighbors_are() -> None:
     x = torch.randn(4, 9) + 3
     assert float(Centered()(x).mean(1).abs().max()) < 1e-6
     assert torch.equal(Centered()(x)[:1], Centered()(x[:1]))  # the book's mean over the batch fails this

@@ -22,7 +22,7 @@ def test_before_the_first_input_there_is_nothing_to_count_or_draw() -> None:
 
 def test_a_layer_changes_its_class_at_the_first_input() -> None:
     net = lazy()
-    assert type(net[0]) is not nn.Linear  # what `type(m) == nn.Linear` in an initialiser would miss (D2L's init_cnn)
+    assert type(net[0]) is not nn.Linear  # what `type(m) == nn.Linear` in an initializer would miss (D2L's init_cnn)
     materialize(net, torch.zeros(1, 5))
     assert type(net[0]) is nn.Linear
 

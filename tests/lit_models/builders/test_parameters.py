@@ -1,4 +1,4 @@
-"""Parameters: initialisers by class, the book's own distribution, tied weights."""
+"""Parameters: initializers by class, the book's own distribution, tied weights."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def net() -> nn.Sequential:
 def test_layers_are_drawn_by_class_at_any_depth() -> None:
     model = net()
     left = initialize(model, {nn.Linear: lambda w: nn.init.constant_(w, 42.0)}, bias=nn.init.ones_)
-    assert left == ["2.1"]  # the normalisation has a weight too
+    assert left == ["2.1"]  # the normalization has a weight too
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
             assert bool((layer.weight == 42).all()) and bool((layer.bias == 1).all())

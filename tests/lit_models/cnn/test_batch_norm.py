@@ -1,4 +1,4 @@
-"""Batch normalisation by hand: the battery, torch's numbers, statistics over two processes."""
+"""Batch normalization by hand: the battery, torch's numbers, statistics over two processes."""
 
 from pathlib import Path
 
@@ -40,6 +40,18 @@ def test_training_and_evaluation_are_torchs(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions_are_torchs_too(dtype: torch.dtype) -> None:
+    """As under autocast: parameters and statistics stay in single precision, the output has the input's type."""
+    ours, theirs = BatchNorm(6), nn.BatchNorm2d(6)
+    if dtype == torch.float64:
+        ours, theirs = ours.double(), theirs.double()
+    x = (torch.randn(64, 6, 5, 5) * 3 + 100).to(dtype)
+    torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
 def test_running_statistics_are_saved_and_gradients_do_not_decide_the_mode() -> None:
     norm = BatchNorm(2)
     with torch.no_grad():
@@ -56,8 +68,8 @@ def test_one_value_for_each_channel_is_refused_in_training() -> None:
     assert BatchNorm(3).eval()(torch.rand(1, 3)).shape == (1, 3)
 
 
-def test_without_normalisation_it_is_lenet() -> None:
-    assert not any(isinstance(m, BatchNorm) for m in BatchNormLeNet(normalise=False).modules())
+def test_without_normalization_it_is_lenet() -> None:
+    assert not any(isinstance(m, BatchNorm) for m in BatchNormLeNet(normalize=False).modules())
 
 
 def test_too_small_an_image_is_refused() -> None:
@@ -83,7 +95,7 @@ def gradients_and_statistics(rank: int, world: int, folder: Path) -> None:
         torch.save([*gradients, norm.running_mean, norm.running_var], folder / f"world{world}.pt")
 
 
-def test_two_processes_with_synchronised_statistics_equal_one(tmp_path: Path) -> None:
+def test_two_processes_with_synchronized_statistics_equal_one(tmp_path: Path) -> None:
     two_processes = [start(gradients_and_statistics, rank, 2, tmp_path, log=tmp_path / "log") for rank in range(2)]
     one_process = start(gradients_and_statistics, 0, 1, tmp_path, log=tmp_path / "log")
     assert wait(*two_processes, one_process) == [0, 0, 0], (tmp_path / "log").read_text()

@@ -53,7 +53,7 @@ def test_shapes_are_the_books() -> None:
 
 
 @pytest.mark.parametrize(("variant", "kernel"), [("paper", 5), ("torchvision", 3)])
-def test_kernels_and_normalisation_of_each_form(variant: Any, kernel: int) -> None:
+def test_kernels_and_normalization_of_each_form(variant: Any, kernel: int) -> None:
     block = Inception(8, (2, 2, 4, 2, 3, 1), variant)
     assert block(torch.rand(1, 8, 5, 5)).shape == (1, 10, 5, 5)
     assert block.branch3[1].conv.kernel_size == (kernel, kernel)

@@ -111,7 +111,7 @@ def test_weights_are_taken_when_a_run_begins_and_never_again(tmp_path: Path, mon
     assert taken == ["file.pth"]
 
 
-def test_images_are_normalised_for_published_weights_alone() -> None:
+def test_images_are_normalized_for_published_weights_alone() -> None:
     class Seen(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x
@@ -136,7 +136,7 @@ def test_your_pictures_start_from_a_torchvision_file_that_is_not_needed_afterwar
     freeze = ["--model.freeze_features", "true"]
     assert main(["fit", "cnn/resnet", *PICTURES, "--data.root", root, "--model.weights", str(file), *freeze]) == 0
     said = capsys.readouterr().err
-    assert "fc.bias, fc.weight are for another number of classes" in said and "summed over its three colours" in said
+    assert "fc.bias, fc.weight are for another number of classes" in said and "summed over its three colors" in said
     (checkpoint,) = (tmp_path / "runs").glob("**/best.ckpt")
     weights = torch.load(checkpoint, weights_only=True)["state_dict"]
     assert torch.equal(weights["net.layer4.1.conv2.weight"], published.layer4[1].conv2.weight)

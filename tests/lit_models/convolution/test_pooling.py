@@ -1,5 +1,7 @@
 """Pooling by hand is torch's; blurring before the stride keeps what a stride alone loses."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -20,6 +22,13 @@ def test_values_and_gradients_are_torchs(size: int, stride: int | None) -> None:
         torch.testing.assert_close(mine, theirs)
         seed = torch.randn_like(theirs)
         torch.testing.assert_close(torch.autograd.grad(mine, x, seed), torch.autograd.grad(theirs, x, seed))
+
+
+@pytest.mark.parametrize("kind", ["max", "avg", "l2"])
+def test_windows_of_zeros_have_a_gradient(kind: Any) -> None:
+    x = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    pool2d(x, kind, 2).sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
 
 
 def test_book_example() -> None:

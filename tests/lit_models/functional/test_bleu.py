@@ -25,6 +25,10 @@ def test_a_word_that_is_repeated_counts_once() -> None:
     assert book_bleu("the the the", "the cat sat", 1) == pytest.approx((1 / 3) ** 0.5)
 
 
+def test_a_longer_output_has_no_brevity_penalty_and_no_reward() -> None:
+    assert book_bleu("the cat sat down", "the cat", 1) == pytest.approx((2 / 4) ** 0.5)
+
+
 def test_corpus_bleu_names_its_signature() -> None:
     score, signature = corpus_bleu(["the cat sat on the mat"], ["the cat sat on the mat"])
     assert score == pytest.approx(100) and "tok:13a" in signature and "version:" in signature

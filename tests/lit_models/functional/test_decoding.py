@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.functional.decoding import Sampling, generate, nucleus, penalise, stream
+from lit_models.functional.decoding import Sampling, generate, nucleus, penalize, stream
 
 P = torch.tensor([[0.5, 0.3, 0.15, 0.05]])
 
@@ -53,7 +53,7 @@ def test_temperature_sharpens() -> None:
 
 def test_repetition_penalty_divides_positive_and_multiplies_negative_scores() -> None:
     scores = torch.tensor([[2.0, -2.0, 1.0]])
-    assert penalise(scores, torch.tensor([[0, 1, 1]]), 2.0).tolist() == [[1.0, -4.0, 1.0]]
+    assert penalize(scores, torch.tensor([[0, 1, 1]]), 2.0).tolist() == [[1.0, -4.0, 1.0]]
 
 
 def test_repetition_penalty_sees_the_prompt_and_what_was_written() -> None:
@@ -89,8 +89,48 @@ def test_rows_of_a_batch_are_independent_where_nothing_is_drawn() -> None:
     assert torch.equal(together, alone)
 
 
+def test_without_a_history_the_penalty_sees_the_last_token() -> None:
+    table = torch.tensor([[0.0, 1.0, 0.9, 0.8]] * 4)
+    assert generate(bigrams(table), torch.tensor([1]), 0, 2, Sampling(repetition_penalty=10.0)).tolist() == [[2, 3]]
+
+
+def test_a_row_with_its_own_generator_draws_the_same_alone_and_beside_others() -> None:
+    table = torch.randn(7, 7, generator=torch.Generator().manual_seed(1)).log_softmax(1)
+
+    def draw(*rows: int) -> list[list[int]]:
+        own = [torch.Generator().manual_seed(row) for row in rows]
+        return generate(bigrams(table), torch.tensor(rows), 0, 9, Sampling(1.0), generator=own).tolist()
+
+    together = draw(0, 3, 4)
+    assert together == [*draw(0), *draw(3), *draw(4)] and together != draw(0, 3, 3)
+
+
+def test_gradients_are_off() -> None:
+    on = []
+
+    def step(tokens: Tensor, state: None) -> tuple[Tensor, None]:
+        on.append(torch.is_grad_enabled())
+        return torch.zeros(len(tokens), 3), state
+
+    generate(step, torch.tensor([0]), None, 2)
+    assert on == [False, False]
+
+
+def test_filters_work_in_single_precision() -> None:
+    assert Sampling(1.0, top_p=0.9).filter(P.log().bfloat16(), None).dtype == torch.float32
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"temperature": -1}, {"top_p": 0.0}, {"top_k": -1}, {"min_p": 2}, {"repetition_penalty": 0}]
+    "wrong",
+    [
+        {"temperature": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"top_k": -1},
+        {"min_p": 2},
+        {"min_p": -0.1},
+        {"repetition_penalty": 0},
+    ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -102,3 +142,7 @@ def test_nucleus_is_the_smallest_set_that_reaches_p() -> None:
     for row, kept in zip(scores.softmax(1), nucleus(scores, 0.7).isfinite(), strict=True):
         inside = row[kept].sum()
         assert inside >= 0.7 and inside - row[kept].min() < 0.7
+
+
+def test_nucleus_of_a_probability_reached_exactly_needs_no_more() -> None:
+    assert int(nucleus(torch.zeros(1, 4), 0.5).isfinite().sum()) == 2  # a quarter each

@@ -13,6 +13,11 @@ def test_reorder_takes_rows_of_every_tensor_and_leaves_the_rest() -> None:
     assert found["b"][0].tolist() == [2, 0, 2, 1] and found["b"][1] == 7
 
 
+def test_a_tuple_stays_a_tuple_and_a_list_a_list() -> None:
+    found = map_state(lambda t: t, {"lstm": (torch.zeros(1), torch.zeros(1)), "layers": [torch.zeros(1)]})
+    assert type(found["lstm"]) is tuple and type(found["layers"]) is list
+
+
 def test_a_state_may_reorder_itself() -> None:
     class Cache:
         def reorder(self, index: torch.Tensor) -> str:

@@ -43,3 +43,38 @@ def test_the_beginning_of_a_stop_text_that_is_none_is_given_out_later() -> None:
     stream = TextStream(tokenizer.decode, [], ["cde"])
     pieces = [stream.add(token) for token in tokenizer.encode("abcf")]
     assert pieces == ["a", "b", "", "cf"]
+
+
+def of_bytes(ids: list[int]) -> str:
+    """A token is a byte; half a character reads as the replacement sign."""
+    return bytes(ids).decode("utf-8", errors="replace")
+
+
+def test_a_character_of_several_tokens_comes_whole() -> None:
+    stream = TextStream(of_bytes, [])
+    pieces = [stream.add(byte) for byte in "a\u00e9\u20ac!".encode()]
+    assert pieces == ["a", "", "\u00e9", "", "", "\u20ac", "!"]
+
+
+def test_the_end_gives_out_what_was_held_back_and_nothing_follows() -> None:
+    half, stop = TextStream(of_bytes, []), TextStream(of_bytes, [], ["cde"])
+    assert [half.add(byte) for byte in "a\u00e9".encode()[:2]] == ["a", ""]
+    assert half.finish() == "\ufffd"
+    assert [stop.add(byte) for byte in b"bcd"] == ["b", "", ""]
+    assert stop.finish() == "cd"
+    assert stop.finish() == "" and stop.add(ord("x")) == ""
+
+
+def test_the_first_of_several_stop_texts_in_one_token_ends_the_text() -> None:
+    stream = TextStream(lambda ids: "one two three" * len(ids), [], ["three", "two"])
+    assert stream.add(0) == "one " and stream.ended
+
+
+def test_the_longest_beginning_of_a_stop_text_is_held_back() -> None:
+    stream = TextStream(of_bytes, [], ["aab"])
+    assert [stream.add(byte) for byte in b"aaab"] == ["", "", "a", ""] and stream.ended
+
+
+def test_an_empty_stop_text_stops_nothing() -> None:
+    stream = TextStream(of_bytes, [], [""])
+    assert stream.add(ord("a")) == "a" and not stream.ended

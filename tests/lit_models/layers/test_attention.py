@@ -98,6 +98,15 @@ def test_dropped_weights_leave_the_mean_right_on_average() -> None:
     assert not torch.equal(many[0], many[1])
 
 
+def test_the_kernel_drops_weights_too_and_additive_attention_in_training() -> None:
+    inputs = triple()
+    assert not torch.equal(fused_attention(*inputs, dropout=0.3), fused_attention(*inputs, dropout=0.3))
+    assert torch.equal(fused_attention(*inputs), fused_attention(*inputs))
+    attend, x = AdditiveAttention(6, 6, 8, dropout=0.3).double(), inputs[0][:, 0]
+    assert not torch.equal(attend(x, x, x)[0], attend(x, x, x)[0])
+    assert torch.equal(attend.eval()(x, x, x)[0], attend(x, x, x)[0])
+
+
 def test_additive_attention_is_its_formula() -> None:
     torch.manual_seed(0)
     attend = AdditiveAttention(3, 5, 8).double().eval()
@@ -110,3 +119,13 @@ def test_additive_attention_is_its_formula() -> None:
         torch.testing.assert_close(weights[b, q, : len(scores)], scores.softmax(0))
         torch.testing.assert_close(mean[b, q], scores.softmax(0) @ value[b, : len(scores)])
     assert float(weights[1, :, 2:].abs().max()) == 0
+    again = attend.attend(query, attend.key(key), value, mask)
+    assert all(torch.equal(a, b) for a, b in zip(again, (mean, weights), strict=True))
+
+
+def test_additive_attention_over_nothing_is_zero_and_its_gradient_too() -> None:
+    attend, query, key = AdditiveAttention(3, 5, 8), torch.randn(2, 4, 3), torch.randn(2, 6, 5)
+    mean, weights = attend(query, key, key, length_mask(torch.tensor([6, 0]), 6)[:, 0])
+    assert not mean[1].any() and not weights[1].any() and mean[0].any()
+    mean.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in attend.parameters())

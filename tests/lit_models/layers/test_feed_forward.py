@@ -23,3 +23,9 @@ def test_the_gate_opens_and_closes() -> None:
     with torch.no_grad():
         net.inner.weight[:6] = 0
     assert float(net(x).abs().max()) == 0
+
+
+def test_inner_features_are_dropped_in_training_alone() -> None:
+    net, x = FeedForward(4, 64, "relu", dropout=0.5), torch.randn(3, 4)
+    assert not torch.equal(net(x), net(x))
+    torch.testing.assert_close(net.eval()(x), net.outer(F.relu(net.inner(x))))

@@ -60,6 +60,29 @@ def test_reordering_replaces_rows(index: list[int]) -> None:
     assert state.own[0].append(rows(2).new_zeros(len(index), 2, 1, 1)).shape == (len(index), 2, 3, 1)
 
 
+def test_reordering_reaches_every_layer_the_memory_and_the_tokens() -> None:
+    state = DecoderState(2, with_memory=True)
+    for cache in (*state.own, *state.memory):
+        cache.append(rows(0))
+    state.remember(torch.tensor([[1, 2], [3, 4]]), 5)
+    state.reorder(torch.tensor([1, 1]))
+    assert all(cache.contents()[:, 0, 0, 0].tolist() == [100, 100] for cache in (*state.own, *state.memory))
+    assert state.tokens is not None and state.tokens.tolist() == [[3, 4], [3, 4]]
+
+
+def test_the_newest_tokens_are_remembered_and_stay_when_the_caches_are_emptied() -> None:
+    state = DecoderState(2, with_memory=True)
+    for token in range(5):
+        state.remember(torch.tensor([[token]]), 3)
+        for cache in (*state.own, *state.memory):
+            cache.append(rows(token))
+    assert state.tokens is not None and state.tokens.tolist() == [[2, 3, 4]] and state.length == 5
+    state.forget()
+    assert state.tokens.tolist() == [[2, 3, 4]]
+    assert [cache.length for cache in (*state.own, *state.memory)] == [0] * 4
+    assert held(state.own[1].append(rows(7))) == [7]
+
+
 def test_a_state_has_a_cache_for_each_attention() -> None:
     state = DecoderState(2, with_memory=True)
     assert state.layer(1) == (state.own[1], state.memory[1]) and DecoderState(2).layer(0)[1] is None

@@ -70,6 +70,51 @@ def test_equals_torch_with_its_weights() -> None:
     )
 
 
+def test_queries_and_keys_are_turned_by_their_positions_and_values_are_not() -> None:
+    attention, x = make(causal=True, rotary=rotary()), tokens()
+    query, key, value = attention.qkv(x).view(2, 9, 3, 4, 4).permute(2, 0, 3, 1, 4)  # each (B, H, T, d)
+    angle = torch.arange(9)[:, None] * torch.tensor([1.0, 0.01], dtype=torch.float64)  # 10,000^(-i / 2)
+    turn = torch.polar(torch.ones_like(angle), angle)
+    q, k = (torch.complex(t[..., :2], t[..., 2:]) * turn for t in (query, key))
+    scores = (q[:, :, :, None] * k[:, :, None].conj()).sum(-1).real / 2
+    weights = scores.masked_fill(torch.ones(9, 9).triu(1).bool(), float("-inf")).softmax(-1)
+    expected = attention.output((weights @ value).transpose(1, 2).reshape(x.shape))
+    torch.testing.assert_close(attention(x), expected, rtol=1e-6, atol=1e-6)  # the tables are made in single precision
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_neither_padding_nor_the_future_is_looked_at(need_weights: bool) -> None:
+    attention, x, mask = make(causal=True), tokens(), length_mask(torch.tensor([9, 4]), 9)
+    attention.need_weights = need_weights
+    changed = x.clone()
+    changed[1, 4:] += 1
+    before, after = attention(x, mask=mask), attention(changed, mask=mask)
+    torch.testing.assert_close(before[1, :4], after[1, :4])
+    late = x.clone()
+    late[:, 5:] += 1
+    torch.testing.assert_close(before[:, :5], attention(late, mask=mask)[:, :5])
+    attention.need_weights = True
+    attention(x, mask=mask)
+    assert attention.weights is not None and (attention.weights[1, 0] > 0).sum(1).tolist() == [1, 2, 3, *[4] * 6]
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_weights_are_dropped_in_training_alone(need_weights: bool) -> None:
+    plain, attention, x = make(), make(dropout=0.5), tokens()
+    attention.need_weights = need_weights
+    torch.testing.assert_close(attention(x), plain(x))
+    attention.train()
+    assert not torch.allclose(attention(x), attention(x))
+
+
+def test_each_projection_starts_by_its_own_size_and_biases_at_zero() -> None:
+    attention = make(bias=True)
+    bound = (6 / (16 + 16)) ** 0.5
+    for weight in (*attention.qkv.weight.split(16), attention.output.weight):
+        assert 0.9 * bound < float(weight.detach().abs().max()) <= bound
+    assert not attention.qkv.bias.any() and not attention.output.bias.any()
+
+
 def test_shared_keys_and_values_save_parameters() -> None:
     count = {g: sum(p.numel() for p in make(num_kv_heads=g).parameters()) for g in (4, 2, 1)}
     assert count == {4: 1024, 2: 16 * (16 + 16) + 256, 1: 16 * (16 + 8) + 256}

@@ -62,3 +62,16 @@ def test_rotation_keeps_lengths_and_depends_on_distances_alone() -> None:
     torch.testing.assert_close(products[0], products[1], rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(products[0], products[2], rtol=1e-5, atol=1e-6)
     assert abs(float((rotary(q, 5) * rotary(k, 0)).sum() - products[0])) > 1e-3
+
+
+@pytest.mark.parametrize("base", [10_000.0, 500.0])
+def test_a_pair_is_turned_forwards_by_its_own_angle(base: float) -> None:
+    turned = RotaryPositions(4, 10, base)(torch.tensor([1.0, 1.0, 0.0, 0.0]).expand(1, 1, 10, 4))[0, 0, 7]
+    angle = [7.0, 7.0 / base**0.5]  # of the pairs (0, 2) and (1, 3)
+    expected = torch.tensor([math.cos(a) for a in angle] + [math.sin(a) for a in angle])
+    torch.testing.assert_close(turned, expected)
+
+
+def test_learned_positions_start_with_the_deviation_asked_for() -> None:
+    for std in (0.02, 1.0):
+        assert float(LearnedPositions(64, 64, std).weight.detach().std()) == pytest.approx(std, rel=0.1)

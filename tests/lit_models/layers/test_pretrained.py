@@ -14,6 +14,7 @@ from lit_models.cnn.densenet import DenseNet
 from lit_models.cnn.googlenet import GoogLeNet
 from lit_models.cnn.resnet import ResNet
 from lit_models.layers.pretrained import MEAN, STD, load_weights, normalize
+from lit_models.layers.weight_files import read_weights
 
 
 def small(**changes: Any) -> ResNet:
@@ -50,17 +51,43 @@ def test_a_head_of_another_size_stays_as_it_was_drawn(tmp_path: Path, capsys: py
     assert note.count("\n") == 1 and "fc.bias, fc.weight are for another number of classes" in note
 
 
-def test_a_grey_network_sums_the_colours_of_the_first_convolution(tmp_path: Path) -> None:
-    net, grey = small(), small(in_channels=1)
-    load_weights(grey, saved(net, tmp_path / "a.pth"))
+def test_a_gray_network_sums_the_colors_of_the_first_convolution(tmp_path: Path) -> None:
+    net, gray = small(), small(in_channels=1)
+    load_weights(gray, saved(net, tmp_path / "a.pth"))
     x = torch.rand(2, 1, 20, 20)
-    torch.testing.assert_close(grey.eval()(x), net.eval()(x.expand(-1, 3, -1, -1)))
+    torch.testing.assert_close(gray.eval()(x), net.eval()(x.expand(-1, 3, -1, -1)))
 
 
-def test_grey_images_are_normalised_by_the_mean_of_the_colours() -> None:
+def test_gray_images_are_normalized_by_the_mean_of_the_colors() -> None:
     x = torch.tensor(MEAN).view(1, 3, 1, 1) + torch.tensor(STD).view(1, 3, 1, 1)
     torch.testing.assert_close(normalize(x), torch.ones(1, 3, 1, 1))
     assert normalize(torch.full((1, 1, 1, 1), sum(MEAN) / 3)).abs().item() < 1e-6
+
+
+def test_mean_and_deviation_are_those_that_torchvision_trains_with() -> None:
+    published = tv.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    assert [list(MEAN), list(STD)] == [published.mean, published.std]
+    gray = torch.full((1, 1, 1, 1), sum(MEAN) / 3 + sum(STD) / 3)
+    torch.testing.assert_close(normalize(gray), torch.ones(1, 1, 1, 1))
+
+
+def test_a_file_older_than_the_count_of_batches_is_read(tmp_path: Path) -> None:
+    net, again = small(), small()
+    old = {name: value for name, value in net.state_dict().items() if "num_batches_tracked" not in name}
+    torch.save(old, tmp_path / "old.pth")
+    load_weights(again, str(tmp_path / "old.pth"))
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
+
+
+def test_a_file_that_would_run_code_is_not_read(tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "ran",)
+
+    torch.save({"fc.weight": Runs()}, tmp_path / "a.pth")
+    with pytest.raises(UserError):
+        read_weights(str(tmp_path / "a.pth"))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_googlenets_heads_on_the_way_are_left_out(tmp_path: Path) -> None:

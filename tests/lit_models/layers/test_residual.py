@@ -1,5 +1,7 @@
 """Residual blocks: shapes, shortcuts, the straight line of the pre-activation form."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -17,11 +19,11 @@ def test_a_stride_halves_the_map_and_the_shortcut_follows(
 
 
 def test_no_shortcut_convolution_where_the_shape_stays() -> None:
-    assert shortcut(8, 8, 1, normalised=True) is None
-    assert shortcut(8, 8, 2, normalised=True) is not None and shortcut(8, 16, 1, normalised=True) is not None
+    assert shortcut(8, 8, 1, normalized=True) is None
+    assert shortcut(8, 8, 2, normalized=True) is not None and shortcut(8, 16, 1, normalized=True) is not None
 
 
-def test_the_shortcut_is_normalised_unlike_the_books() -> None:
+def test_the_shortcut_is_normalized_unlike_the_books() -> None:
     kinds = [type(m) for m in BasicBlock(4, 8, 2).downsample or []]
     assert kinds == [nn.Conv2d, nn.BatchNorm2d]
 
@@ -40,6 +42,35 @@ def test_after_activation_negative_numbers_do_not_pass() -> None:
     torch.testing.assert_close(block(x), x.relu())
 
 
+@pytest.mark.parametrize("pre_activation", [False, True])
+@pytest.mark.parametrize("kind", [BasicBlock, Bottleneck])
+def test_a_block_is_its_formula(kind: Any, pre_activation: bool) -> None:
+    block, x = kind(4, 8, 2, pre_activation), torch.randn(3, 4, 7, 7)
+    numbers = (1, 2) if kind is BasicBlock else (1, 2, 3)
+    parts = [(getattr(block, f"conv{k}"), getattr(block, f"bn{k}")) for k in numbers]
+    h, first = x, None
+    for conv, norm in parts:
+        if pre_activation:
+            h = norm(h).relu()
+            first = h if first is None else first
+            h = conv(h)
+        else:
+            h = norm(conv(h if conv is block.conv1 else h.relu()))
+    if pre_activation:
+        expected = h + block.downsample(first)
+    else:
+        expected = (h + block.downsample(x)).relu()
+    torch.testing.assert_close(block(x), expected)
+    strides = [conv.stride[0] for conv, _ in parts]
+    assert strides == ([2, 1] if kind is BasicBlock else [1, 2, 1])
+    assert [type(m) for m in block.downsample] == [nn.Conv2d] + [nn.BatchNorm2d] * (not pre_activation)
+
+
+def test_the_width_of_groups_is_counted_as_resnext_does() -> None:
+    """ResNeXt-50 32 x 4d: 128 channels in 32 groups of four where a ResNet has 64."""
+    assert Bottleneck(64, 64, groups=32, group_width=4).conv2.weight.shape == (128, 4, 3, 3)
+
+
 def test_groups_do_not_see_each_other() -> None:
     block = Bottleneck(16, 16, groups=4, group_width=16)
     assert block.conv2.weight.shape == (16, 4, 3, 3)
@@ -56,3 +87,14 @@ def test_the_input_is_left_as_it_was() -> None:
     for pre_activation in (False, True):
         BasicBlock(4, 4, pre_activation=pre_activation)(x)
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize(("block", "out"), [(BasicBlock, 8), (Bottleneck, 32)])
+def test_a_pre_activation_shortcut_convolves_what_the_first_convolution_reads(block: type[nn.Module], out: int) -> None:
+    """He et al. 2016b: where the shape changes, the shortcut begins after the first normalization and ReLU."""
+    layer = block(4, 8, stride=2, pre_activation=True).eval()
+    nn.init.zeros_([m for name, m in layer.named_modules() if name.startswith("conv")][-1].weight)
+    x = torch.randn(2, 4, 6, 6)
+    (weight,) = layer.downsample.parameters()  # (out, 4, 1, 1)
+    read = torch.clamp(x / (1 + layer.bn1.eps) ** 0.5, min=0)[:, :, ::2, ::2]
+    torch.testing.assert_close(layer(x), torch.einsum("oi,bihw->bohw", weight[:, :, 0, 0], read))

@@ -13,7 +13,7 @@ def test_the_least_size_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("channels", "width", "multiple", "expected"),
-    [(96, 1.0, 1, 96), (96, 0.25, 1, 24), (16, 0.01, 1, 1), (96, 0.3, 4, 28)],
+    [(96, 1.0, 1, 96), (96, 0.25, 1, 24), (16, 0.01, 1, 1), (96, 0.3, 4, 28), (90, 0.3, 4, 28), (16, 0.01, 4, 4)],
 )
 def test_widths_are_rounded_to_a_multiple_and_never_to_nothing(
     channels: int, width: float, multiple: int, expected: int

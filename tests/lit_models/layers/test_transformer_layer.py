@@ -1,4 +1,4 @@
-"""One layer: where the normalisation is, what is added to what."""
+"""One layer: where the normalization is, what is added to what."""
 
 from functools import partial
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from lit_models.layers.attention import length_mask
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.transformer_layer import TransformerLayer
@@ -21,15 +22,18 @@ def make(pre_norm: bool, memory: bool = False, dropout: float = 0.0) -> Transfor
 @pytest.mark.parametrize("pre_norm", [True, False])
 def test_is_its_formula(pre_norm: bool) -> None:
     layer, x, memory = make(pre_norm, memory=True), torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    for k, norm in enumerate((layer.attention_norm, layer.memory_norm, layer.feed_forward_norm)):
+        nn.init.constant_(norm.weight, k + 1.0)  # type: ignore[arg-type]
+    mask, memory_mask = length_mask(torch.tensor([5, 2]), 5), length_mask(torch.tensor([1, 3]), 3)
     parts = [
-        (lambda y: layer.attention(y), layer.attention_norm),
-        (lambda y: layer.cross_attention(y, memory), layer.memory_norm),
+        (lambda y: layer.attention(y, mask=mask), layer.attention_norm),
+        (lambda y: layer.cross_attention(y, memory, memory_mask), layer.memory_norm),
         (layer.feed_forward, layer.feed_forward_norm),
     ]
     expected = x
     for part, norm in parts:
         expected = expected + part(norm(expected)) if pre_norm else norm(expected + part(expected))
-    torch.testing.assert_close(layer(x, memory=memory), expected)
+    torch.testing.assert_close(layer(x, mask, memory, memory_mask), expected)
 
 
 def test_after_the_norm_every_token_has_the_same_scale() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.synthetic.shift import LabelShift
-from lit_models.linear.label_shift import LitLabelShift, confusion_columns, fit_softmax, target_shares
+from lit_models.linear.label_shift import LitLabelShift, confusion_columns, fit_softmax, target_priors
 from tests.battery import ADAM, ClassifierBattery
 from tests.small import small_trainer
 
@@ -35,19 +35,19 @@ def test_confusion_has_one_column_for_each_true_class() -> None:
 def test_shares_solve_the_confusion_equation() -> None:
     confusion = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=torch.float64)
     q = torch.tensor([0.25, 0.75], dtype=torch.float64)
-    torch.testing.assert_close(target_shares(confusion, confusion @ q), q)
-    wrong = target_shares(confusion.T / confusion.T.sum(0), confusion @ q)  # rows for columns
+    torch.testing.assert_close(target_priors(confusion, confusion @ q), q)
+    wrong = target_priors(confusion.T / confusion.T.sum(0), confusion @ q)  # rows for columns
     assert float((wrong - q).abs().max()) > 0.05
 
 
 def test_shares_below_nothing_become_nothing() -> None:
     confusion = torch.tensor([[0.9, 0.2], [0.1, 0.8]], dtype=torch.float64)
-    assert target_shares(confusion, torch.tensor([0.95, 0.05], dtype=torch.float64)).tolist() == [1.0, 0.0]
+    assert target_priors(confusion, torch.tensor([0.95, 0.05], dtype=torch.float64)).tolist() == [1.0, 0.0]
 
 
 def test_a_classifier_that_knows_one_class_alone_is_refused() -> None:
     with pytest.raises(UserError, match="cannot be inverted"):
-        target_shares(torch.tensor([[1.0, 1.0], [0.0, 0.0]]).double(), torch.tensor([1.0, 0.0]).double())
+        target_priors(torch.tensor([[1.0, 1.0], [0.0, 0.0]]).double(), torch.tensor([1.0, 0.0]).double())
 
 
 def test_a_class_without_validation_rows_is_refused() -> None:

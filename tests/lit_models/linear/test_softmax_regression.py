@@ -91,3 +91,11 @@ def test_untrained_loss_is_that_of_a_guess() -> None:
 
 def test_takes_the_rows_of_a_table() -> None:
     assert LitSoftmaxRegression(num_classes=3, num_features=4)(torch.rand(5, 4)).shape == (5, 3)
+
+
+def test_half_precision_scores_have_the_librarys_loss() -> None:
+    """Under autocast a product's scores are in bfloat16, and the library then takes single precision."""
+    logits, y = (8 * torch.randn(64, 5)).bfloat16(), torch.arange(64) % 5
+    loss = cross_entropy(logits, y)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits.float(), y))

@@ -1,4 +1,4 @@
-"""Weight decay: the battery, and the written-out penalty against the optimiser's own."""
+"""Weight decay: the battery, and the written-out penalty against the optimizer's own."""
 
 from copy import deepcopy
 from functools import partial

@@ -5,7 +5,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lit_models.mlp.activations import FUNCTIONS, Activation, LitActivations, sigmoid, sigmoid_slope, tanh_slope
+from lit_models.mlp.activations import (
+    FUNCTIONS,
+    Activation,
+    LitActivations,
+    sigmoid,
+    sigmoid_derivative,
+    tanh_derivative,
+)
 from tests.battery import ADAM, ClassifierBattery
 
 LIBRARY = {"relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "gelu": F.gelu, "identity": lambda x: x + 0}
@@ -45,8 +52,8 @@ def test_prelu_learns_the_slope_below_nought() -> None:
 
 def test_the_sigmoids_slope_is_a_quarter_at_most_and_tanhs_is_one() -> None:
     x = torch.linspace(-8, 8, 1601)
-    assert float(sigmoid_slope(x).max()) == pytest.approx(0.25) and int(sigmoid_slope(x).argmax()) == 800
-    assert float(tanh_slope(x).max()) == pytest.approx(1.0)
+    assert float(sigmoid_derivative(x).max()) == pytest.approx(0.25) and int(sigmoid_derivative(x).argmax()) == 800
+    assert float(tanh_derivative(x).max()) == pytest.approx(1.0)
 
 
 def test_ten_sigmoids_pass_on_less_than_a_millionth_of_a_gradient() -> None:

@@ -1,11 +1,16 @@
 """MLP: the batteries of its two tasks, and the facts of its own file."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
+from datamodules.base import TensorDataModule
 from lit_models.mlp.mlp import MLP, LitMLP, LitMLPRegressor
 from tests.battery import ADAM, ClassifierBattery, RegressorBattery
+from tests.small import small_trainer
 
 
 class TestLitMLP(ClassifierBattery):
@@ -82,3 +87,24 @@ def test_a_table_of_the_other_kind_is_refused_with_the_recipe_to_start_from() ->
         LitMLP(num_classes=0, num_features=4)
     with pytest.raises(ValueError, match="start with mlp/mlp"):
         LitMLPRegressor(num_features=4, num_outputs=0)
+
+
+class Prices(TensorDataModule):
+    """Numbers around 2,000 that spread by 300, as a table's datamodule says."""
+
+    target_mean, target_std = 2000.0, 300.0
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        x = torch.randn(64, 4)
+        return dict.fromkeys(("train", "val", "test"), (x, 2000 + 300 * x[:, 0]))
+
+
+def test_a_regressor_answers_in_the_datas_units(tmp_path: Path) -> None:
+    still = partial(torch.optim.SGD, lr=0.0)
+    model, data = LitMLPRegressor(num_features=4, hidden_sizes=[8], optimizer=still), Prices()
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, datamodule=data)
+    x, y = data.splits["val"]
+    torch.testing.assert_close(model(x), 2000 + 300 * model.net(x))
+    rmse = (model(x).flatten() - y).square().mean().sqrt()
+    assert float(trainer.callback_metrics["val/rmse"]) == pytest.approx(float(rmse), rel=1e-4)

@@ -41,6 +41,12 @@ class RecurrentBattery(LanguageModelBattery):
         torch.testing.assert_close(hand(tokens), fast(tokens))
 
     @pytest.mark.parametrize("by", ["hand", "torch"])
+    def test_dropout_acts_in_training_alone(self, by: str) -> None:
+        model, (tokens, _) = self.kind(implementation=by, dropout=0.5, **SMALL), self.batch()
+        assert not torch.equal(model.train()(tokens), model(tokens))
+        assert torch.equal(model.eval()(tokens), model(tokens))
+
+    @pytest.mark.parametrize("by", ["hand", "torch"])
     def test_carried_in_two_pieces_equals_one(self, by: str) -> None:
         model = self.kind(implementation=by, carry_state=True, **SMALL).eval()
         tokens = torch.randint(9, (2, 8))

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from callbacks.predictions import Predictions
+from datamodules.tabular.series import CO2
 from lit_models.rnn.autoregressive import Autoregressive, LitAutoregressive
 from tests.battery import ADAM, RegressorBattery
 from tests.small import small_trainer
@@ -38,6 +41,24 @@ def test_relative_forecasts_move_with_the_level(kind: Any) -> None:
     torch.testing.assert_close(net.forecast(x + 100, 5), net.forecast(x, 5) + 100)
     plain = Autoregressive(4, kind, 8).double()
     assert not torch.allclose(plain.forecast(x + 100, 5), plain.forecast(x, 5) + 100)
+
+
+def test_errors_are_in_the_units_of_the_series(tmp_path: Path) -> None:
+    """A forecast of the training part's mean: its errors are those of numpy on the measured values."""
+    data, model = CO2(num_features=4, num_outputs=16), LitAutoregressive(num_features=4, num_outputs=16)
+    torch.nn.init.zeros_(model.net.head.weight)  # type: ignore[union-attr,arg-type]
+    torch.nn.init.zeros_(model.net.head.bias)  # type: ignore[union-attr,arg-type]
+    trainer = small_trainer(tmp_path, Predictions())
+    (found,) = trainer.test(model, datamodule=data, verbose=False)
+    values = data.values()
+    rest = values[-len(data.splits["test"][0]) - 15 :]
+    for k in (1, 4, 16):
+        error = rest[k - 1 : len(rest) - 16 + k] - data.mean
+        assert found[f"test/rmse_{k}"] == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-4)
+    assert found["test/rmse"] == pytest.approx(found["test/rmse_1"])
+    trainer.predict(model, datamodule=data, return_predictions=False)
+    row = (tmp_path / "predictions.csv").read_text().splitlines()[1].split(",")
+    assert float(row[1]) == pytest.approx(data.mean, abs=1e-3)
 
 
 def test_errors_are_of_their_steps(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.rnn.bptt import forward, gradients, loss, randomised, regular
+from lit_models.rnn.bptt import forward, gradients, loss, randomized, regular
 
 
 def problem(steps: int = 12) -> list[Tensor]:
@@ -42,7 +42,7 @@ def test_truncated_equals_autograd_on_detached_pieces(tau: int) -> None:
 def test_random_truncation_is_right_on_average_and_regular_is_not() -> None:
     full = gradients(*problem(5))[1]  # type: ignore[call-arg, arg-type]
     draw = torch.Generator().manual_seed(0)
-    found = torch.stack([gradients(*problem(5), links=randomised(5, 0.6, draw))[1] for _ in range(500)])  # type: ignore[misc]
+    found = torch.stack([gradients(*problem(5), links=randomized(5, 0.6, draw))[1] for _ in range(500)])  # type: ignore[misc]
     error = found.std(0) / 500**0.5
     assert bool(((found.mean(0) - full).abs() < 5 * error + 1e-12).all())
     biased = gradients(*problem(5), links=regular(5, 2))[1]  # type: ignore[misc]

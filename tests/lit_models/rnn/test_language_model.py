@@ -29,3 +29,14 @@ def test_decoding_token_by_token_equals_reading_all() -> None:
         logits, state = net.decode(tokens[:, t : t + 1], state)
         steps.append(logits)
     torch.testing.assert_close(torch.cat(steps, 1), net(tokens))
+
+
+def test_dropout_is_of_the_token_vectors_and_of_the_outputs() -> None:
+    """All of them, here: the body then reads zeros, and the last layer too."""
+    net = RecurrentLM(TorchStack("gru", 3, 4), vocab_size=7, hidden_size=4, embed_size=3, dropout=1.0)
+    read = []
+    net.body.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    tokens = torch.randint(7, (2, 6))
+    torch.testing.assert_close(net.train()(tokens), net.head.bias.expand(2, 6, 7))
+    net.eval()(tokens)
+    assert not read[0].any() and bool(read[1].any())

@@ -58,3 +58,18 @@ def test_writes_in_batches_what_it_writes_alone(width: int) -> None:
     for row in range(4):
         alone = model.generate_tokens(source[row : row + 1, : length[row]], length[row : row + 1], 6)[0].tolist()
         assert [i for i in together[row].tolist() if i] == [i for i in alone if i]
+
+
+@pytest.mark.parametrize(("layer", "read"), [(0, False), (1, True)])
+def test_the_decoder_reads_the_encoders_top_state_at_every_step(layer: int, read: bool) -> None:
+    """And no other: from a state of its own on, the states below say nothing."""
+    net = Seq2SeqGRU(9, 9, embed_size=8, hidden_size=12, num_layers=2, dropout=0.0).eval()
+    source, length, target_in, _ = small_batch()
+    memory = net.encode(source, length)
+    state = net.decode(target_in[:, :1], memory)[1]
+    other = memory.clone()
+    other[:, layer] += 1
+    for t in range(1, target_in.shape[1]):
+        token = target_in[:, t : t + 1]
+        same = torch.equal(net.decode(token, memory, state)[0], net.decode(token, other, state)[0])
+        assert same != read

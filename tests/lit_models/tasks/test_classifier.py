@@ -62,3 +62,12 @@ def test_real_numbers_as_targets_are_one_line(tmp_path: Path) -> None:
     x, y = torch.randn(6, 2), torch.rand(6)
     with pytest.raises(UserError, match="the targets are real numbers, not classes: SmallNet is a classifier"):
         small_trainer(tmp_path, max_steps=1).fit(SmallNet(), *one_batch(x, y))
+
+
+def test_the_training_loss_of_soft_targets_is_their_cross_entropy(tmp_path: Path) -> None:
+    x, y = torch.randn(6, 2), torch.rand(6, 3).softmax(1)
+    model = SmallNet(dropout=0.0, lr=0.0)
+    trainer = small_trainer(tmp_path, max_steps=1)
+    trainer.fit(model, *one_batch(x, y))
+    expected = -(y * model.eval()(x).log_softmax(1)).sum(1).mean()
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(float(expected), rel=1e-5)

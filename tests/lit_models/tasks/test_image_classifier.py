@@ -1,4 +1,4 @@
-"""Weights are read once, when a run begins that loads no checkpoint; images are then normalised as theirs were."""
+"""Weights are read once, when a run begins that loads no checkpoint; images are then normalized as theirs were."""
 
 from functools import partial
 from pathlib import Path
@@ -72,12 +72,43 @@ def test_a_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
         small_trainer(tmp_path, max_epochs=1).fit(LitNet(weights=str(tmp_path / "w.pth"), optimizer=ADAM), batches())
 
 
-def test_images_are_normalised_for_weights_alone() -> None:
+def test_images_are_normalized_for_weights_alone() -> None:
     plain, published = LitNet(), LitNet(weights="file.pth")
     published.net.load_state_dict(plain.net.state_dict())
     x = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(published(x), plain(normalize(x)))
     assert not torch.allclose(published(x), plain(x))
+
+
+class Normalized(nn.Module):
+    """Two features with what training changes beside parameters, and a head with dropout."""
+
+    HEADS = ("drop", "fc")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.noise = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5)
+        self.drop, self.fc = nn.Dropout(0.5), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.drop(self.noise(self.norm(self.conv(x))).mean((2, 3))))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_features_are_the_same_function_after_training(tmp_path: Path, frozen: bool) -> None:
+    """Their running statistics stay too, and nothing of them is dropped."""
+    model = ImageClassifier(num_classes=3, net=Normalized(), freeze_features=frozen, optimizer=ADAM)
+    before = {name: value.clone() for name, value in model.net.state_dict().items()}
+    small_trainer(tmp_path, max_epochs=2).fit(model, batches(), batches())  # validation in between
+    changed = {
+        name.partition(".")[0] for name, value in model.net.state_dict().items() if not value.equal(before[name])
+    }
+    assert changed == ({"fc"} if frozen else {"conv", "norm", "fc"})
+    model.train()
+    net: Any = model.net
+    assert net.drop.training and [net.norm.training, net.noise.training] == [not frozen] * 2
+    model.eval()
+    assert not net.drop.training and not net.norm.training
 
 
 def test_images_of_a_run_go_on_as_they_were(tmp_path: Path) -> None:

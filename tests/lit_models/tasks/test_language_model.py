@@ -11,6 +11,8 @@ from lightning.pytorch import Callback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from common.messages import UserError
+from lit_models.attention.gpt import LitGPT
 from lit_models.tasks.language_model import LanguageModel
 from tests.battery import ADAM, LanguageModelBattery
 from tests.small import small_trainer
@@ -196,6 +198,34 @@ def test_banned_tokens_are_never_chosen() -> None:
     banned = int(free[0, 0])
     again = torch.stack(list(model.generate_tokens(prompt, 5, banned_tokens=[banned])), 1)
     assert banned not in again.tolist()[0]
+
+
+def test_a_network_without_a_state_has_none_to_carry(tmp_path: Path) -> None:
+    """A transformer's cache is no state either: it would grow, and its checkpoint would need code to load."""
+    small = {"vocab_size": 7, "seq_len": 8, "hidden_size": 8, "num_layers": 1, "num_heads": 2}
+    pairs = LanguageModel(7, net=nn.Sequential(nn.Embedding(7, 7)), carry_state=True)
+    for model in (pairs, LitGPT(**small, carry_state=True)):
+        for verb in ("fit", "validate", "test", "predict"):
+            with pytest.raises(UserError, match=r"^model.carry_state needs a recurrent network: .*carry_state false$"):
+                getattr(small_trainer(tmp_path), verb)(model, loader(stream_batches()))
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_state_is_not_carried_between_random_windows(tmp_path: Path, refused: bool) -> None:
+    from datamodules.text.language_model import LanguageModelData
+
+    class Text(LanguageModelData):
+        def texts(self) -> dict[str, str]:
+            return dict.fromkeys(("train", "val", "test"), "abcdefg bad cafe deaf gab " * 4)
+
+    trainer, data = small_trainer(tmp_path), Text(vocab_size=14, seq_len=5, partition="random", batch_size=4)
+    model = SmallLM(14, carry_state=refused)
+    if not refused:
+        trainer.fit(model, datamodule=data)
+        return
+    with pytest.raises(UserError, match=r"model.carry_state .* random windows .* --data.partition sequential"):
+        trainer.fit(model, datamodule=data)
+    trainer.test(model, datamodule=data, verbose=False)  # its windows follow one another
 
 
 def test_weights_of_another_vocabulary_are_noted(

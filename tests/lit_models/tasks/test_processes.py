@@ -51,6 +51,14 @@ def test_what_lies_outside_of_net_is_not_sharded() -> None:
         shard(model, mesh=None)
 
 
+def test_a_single_number_is_not_sharded() -> None:
+    model = SmallNet()
+    model.net.append(torch.nn.Module())
+    model.net[-1].scale = torch.nn.Parameter(torch.ones(()))
+    with pytest.raises(UserError, match=r"cannot divide 4.scale of SmallNet, a single number"):
+        shard(model, mesh=None)
+
+
 def test_one_process_has_all_rows() -> None:
     model = SmallNet()
     assert rank_and_world(model) == (0, 1)

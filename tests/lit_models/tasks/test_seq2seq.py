@@ -1,10 +1,13 @@
 """The sequence-to-sequence task with a network small enough for any test."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from datamodules.parallel_text.toy import Toy
 from lit_models.tasks.seq2seq import Seq2Seq
@@ -105,3 +108,14 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
 def test_prediction_has_one_width_for_all_batches() -> None:
     found = SmallSeq2Seq().eval().predict_step(small_batch()[:2], 0)
     assert found["target"].shape == (4, 8)
+
+
+def test_label_smoothing_is_of_real_tokens_and_in_training_alone(tmp_path: Path) -> None:
+    model, batch = SmallSeq2Seq(label_smoothing=0.3, optimizer=partial(torch.optim.SGD, lr=0.0)), small_batch()
+    trainer = small_trainer(tmp_path, max_steps=1)
+    trainer.fit(model, *(DataLoader([batch], batch_size=None) for _ in range(2)))  # type: ignore[arg-type]
+    log_p = model.eval()(*batch[:3]).log_softmax(2)[batch[3] != 0]  # (13, V)
+    true = -log_p.gather(1, batch[3][batch[3] != 0][:, None]).mean()
+    smooth = 0.7 * true - 0.3 * log_p.mean()  # 0.3 of the target lies evenly on all V tokens
+    assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(float(smooth), rel=1e-5)
+    assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(float(true), rel=1e-5)

@@ -65,8 +65,3 @@ def test_hyperparameters_are_plain_and_of_both_levels() -> None:
         "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
         "weights": "", "weights_from": "auto", "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
     }  # fmt: skip
-
-
-def test_the_mean_count_of_one_process_is_its_own() -> None:
-    count = torch.tensor(7)
-    assert SmallNet().mean_count(count) is count

@@ -85,7 +85,7 @@ def test_vectors_of_known_words_are_taken_and_others_kept(tmp_path: Path) -> Non
 
 
 def test_vectors_fill_every_table_before_training(tmp_path: Path) -> None:
-    from tests.datamodules.text.test_labelled_text import Few
+    from tests.datamodules.text.test_labeled_text import Few
 
     path = tmp_path / "v.txt"
     path.write_text("good " + " ".join(["0.25"] * 8) + "\n")

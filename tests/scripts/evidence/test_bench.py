@@ -26,7 +26,7 @@ SMALL = replace(WORKLOADS[0], batch_size=256)
 
 
 class Witness:
-    """Counts, outside of all benchmark code, optimiser steps and the samples that reach the last layer."""
+    """Counts, outside of all benchmark code, optimizer steps and the samples that reach the last layer."""
 
     def __init__(self) -> None:
         self.steps, self.samples, self.optimizers = 0, 0, list[torch.optim.Optimizer]()
@@ -167,6 +167,16 @@ def test_both_sides_train_the_same_transformer_on_the_same_samples(side: str) ->
     assert (clock.count, clock.samples) == (4, 3 * translation.BATCH)
     assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in Transformer(200, 200).parameters())
     assert 4 < translation.final_loss(net) < 6  # chance is log 196 = 5.3
+
+
+@pytest.mark.parametrize("side", ["bare", "ours"])
+def test_each_turn_trains_from_a_seed_of_its_own(side: str) -> None:
+    losses = []
+    for seed in (0, 1, 1):
+        torch.manual_seed(seed)
+        with bench.quiet():
+            losses.append(translation.final_loss(translation.SIDES[side](Clock(steps=1, warmup=1))))
+    assert losses[0] != losses[1] == losses[2]
 
 
 def test_the_bare_transformer_has_the_recipes_settings() -> None:

@@ -198,13 +198,31 @@ def test_numbers_are_compared_with_a_tolerance_and_counts_without(old: str, new:
     assert same_word(old, new, 2e-4) is same
 
 
-def test_rates_are_compared_more_strictly_than_losses() -> None:
-    old = {"rates": "0.1 0.01", "losses": "2.3 2.2"}
-    assert difference(old, {"rates": "0.1 0.01", "losses": "2.3001 2.2"}) == ""
-    assert difference(old, {"rates": "0.1 0.010001", "losses": "2.3 2.2"}) == (
-        "rates, word 2: 0.01 was measured, now 0.010001"
+def test_each_step_may_differ_more_than_the_one_before() -> None:
+    old = {"losses": "2.3 2.3 2.3 2.3 2.3"}
+    assert difference(old, {"losses": "2.30002 2.3002 2.301 2.306 2.32"}) == ""
+    assert difference(old, {"losses": "2.3001 2.3 2.3 2.3 2.3"}) == "losses, word 1: 2.3 was measured, now 2.3001"
+    assert difference(old, {"losses": "2.3 2.3 2.3 2.3"}) == "losses, word 5: 2.3 was measured, now nothing"
+
+
+def test_rates_are_compared_strictly() -> None:
+    assert difference({"rates": "0.1 0.01"}, {"rates": "0.1 0.01000001"}) == ""
+    assert difference({"rates": "0.1 0.01"}, {"rates": "0.1 0.010001"}) != ""
+
+
+def test_two_rows_of_an_evaluation_may_be_judged_otherwise() -> None:
+    assert difference({"test": "test/acc=0.0625 test/loss=2.306"}, {"test": "test/acc=0.125 test/loss=2.308"}) == ""
+    assert difference({"test": "test/acc=0.0625"}, {"test": "test/acc=0.15625"}) != ""
+    assert difference({"test": "test/rmse=0.06"}, {"test": "test/rmse=0.12"}) != ""
+
+
+def test_an_ablation_is_compared_column_by_column() -> None:
+    old = {"ablation": "losses: 2.3 2.2 | settings: max_epochs=1"}
+    assert difference(old, {"ablation": "settings: max_epochs=1 | losses: 2.3 2.2001"}) == ""
+    assert difference(old, {"ablation": "losses: 2.3 2.2"}) == (
+        "ablation, settings, word 1: max_epochs=1 was measured, now nothing"
     )
-    assert difference(old, {"rates": "0.1 0.01", "losses": "2.3"}) == "losses, word 2: 2.2 was measured, now nothing"
+    assert difference({"ablation": "none"}, old) != ""
 
 
 def test_what_was_not_written_down_is_not_compared() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from scripts.evidence.folds import fold_arguments, mean_answers, mean_row
+from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.front.recipes import Recipe, find_recipe
 
 
@@ -48,7 +48,7 @@ def test_a_seeds_row_is_the_mean_of_its_folds_and_keeps_them() -> None:
     assert mean_row(rows[:1]) is rows[0]
 
 
-def test_simple_answers_are_means_too() -> None:
+def test_simple_baselines_are_means_too() -> None:
     parts = [{"chance": {"what": "the mean", "metrics": {"test/rmse": m}}} for m in (1.0, 2.0)]
-    assert mean_answers(parts)["chance"] == {"what": "the mean, mean of 2 folds", "metrics": {"test/rmse": 1.5}}
-    assert mean_answers([{}]) == {}
+    assert mean_baselines(parts)["chance"] == {"what": "the mean, mean of 2 folds", "metrics": {"test/rmse": 1.5}}
+    assert mean_baselines([{}]) == {}

@@ -23,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(results, "ROOT", root)
     monkeypatch.setattr(results, "RESULTS", root / "results")
     monkeypatch.setattr(results, "PAGE", root / "RESULTS.md")
-    monkeypatch.setattr(results, "simple_answers", lambda argv: SIMPLE)
+    monkeypatch.setattr(results, "simple_baselines", lambda argv: SIMPLE)
     monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(STEPS))
     return root
 

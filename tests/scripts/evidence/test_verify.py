@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -62,6 +63,12 @@ def test_a_control_that_passes_fails_the_check() -> None:
 def test_nan_and_infinity_are_not_close(bad: float) -> None:
     assert not check(ours=bad).run().passed
     assert check(control=bad).run().passed  # an overflowing control is rejected
+
+
+def test_a_control_of_another_shape_is_refused() -> None:
+    wrong = replace(check(), control=lambda: gives(3.0) | {"y": torch.ones(3, dtype=torch.float64)})
+    with pytest.raises(ValueError, match="a/right: the control's y has another shape"):
+        wrong.run()
 
 
 def double(*values: float) -> Tensor:

@@ -57,6 +57,21 @@ def test_baselines_of_classes_are_the_most_frequent_and_logistic_regression() ->
     assert found["baseline"]["metrics"]["test/acc"] > 0.95
 
 
+def test_a_class_that_the_training_rows_have_not_is_never_answered() -> None:
+    x = torch.arange(100).reshape(100, 1, 1, 1)
+    y = (torch.arange(100) >= 70).long() * 2  # class 1 is tested and was never seen
+    seen, tested = torch.arange(90), torch.arange(60, 100)
+    rare = y.clone()
+    rare[95:] = 1
+    data = Tensors((x[seen], y[seen]), (x[tested], rare[tested]))
+    data.columns = []
+    found = baselines(data)
+    for kind in ("chance", "baseline", "trees"):
+        metrics = found[kind]["metrics"]
+        assert np.isfinite(metrics["test/loss"]) and metrics["test/acc"] <= 35 / 40
+    assert found["baseline"]["metrics"]["test/acc"] > 0.6
+
+
 def test_data_of_another_kind_answers_for_itself() -> None:
     class Own(Tensors):
         def baselines(self) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, all_recipes
 
 ROOT = CONFIGS.parent
-#: What a model and its data both have without it being a size: the true b of generated data and
-#: whether to learn one; the true weights and the file of weights to start from.
+#: What both have without it being a size: the true rule of generated data, and what a model learns or starts from.
 SEPARATE = {"bias", "weights"}
 
 

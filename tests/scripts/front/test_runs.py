@@ -1,22 +1,25 @@
 """Which run and which checkpoint a command means, and what it says where that is not what one expects."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from common.messages import UserError
 from scripts.cli import main
+from scripts.front.arguments import resolve
 from scripts.front.runs import checkpoint_of, newest_run, runs_root
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.accelerator", "cpu", "--trainer.limit_train_batches", "2", "--trainer.max_epochs", "1"]
 
 
-def made(name: str, *checkpoints: str) -> Path:
+def made(name: str, *checkpoints: str, data: dict[str, Any] | None = None) -> Path:
     """The folder of a run with these checkpoints."""
     folder = runs_root() / LENET / name
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "config.yaml").write_text("{}")
+    (folder / "config.yaml").write_text(yaml.safe_dump({"model": "a.Model", "data": data} if data else {}))
     for checkpoint in checkpoints:
         (folder / f"checkpoints/{checkpoint}.ckpt").write_bytes(b"1")
     return folder
@@ -66,3 +69,32 @@ def test_a_run_of_less_than_an_epoch_can_be_tested(capsys: pytest.CaptureFixture
     assert main(["test", LENET, "--trainer.limit_test_batches", "1"]) == 0
     said = capsys.readouterr()
     assert "test/acc" in said.out and "note" not in said.err
+
+
+DIGITS = {"class_path": "datamodules.vision.mnist.MNIST5k"}
+PHOTOS = {"class_path": "datamodules.vision.image_folder.ImageFolder", "init_args": {"root": "photos"}}
+
+
+def test_which_of_several_runs_is_meant_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    made("1", "best", data=DIGITS)
+    assert resolve("test", [LENET]).run and capsys.readouterr().err == ""
+    newest = made("2", "best", data=PHOTOS)
+    assert resolve("test", [LENET]).run == newest
+    said = capsys.readouterr().err
+    assert f"{newest}, the newest of 2 runs, trained on ImageFolder photos; --run DIR" in said
+    assert resolve("test", [LENET, "--run", str(newest)]).run == newest and capsys.readouterr().err == ""
+
+
+def test_a_run_of_data_of_another_kind_is_not_taken_for_the_one_that_is_meant() -> None:
+    photos = made("1", "best", data=PHOTOS)
+    digits = made("2", "best", data=DIGITS)
+    with pytest.raises(UserError, match="was trained on MNIST5k and not on ImageFolder") as error:
+        resolve("predict", [LENET, "--data", "ImageFolder", "--data.root", "new"])
+    assert f"give --run {photos}" in str(error.value)
+    command = resolve("predict", [LENET, "--data", "ImageFolder", "--data.root", "new", "--run", str(digits)])
+    assert command.run == digits  # somebody who names a run means it
+
+
+def test_a_fit_says_its_folder_and_the_command_that_tests_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", LENET, *QUICK]) == 0
+    assert f"dive test {LENET} --run {newest_run(LENET)}" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from common.messages import UserError
 from scripts.cli import main
+from scripts.front.runs import new_folder
 from scripts.verbs import ensemble
 from scripts.verbs.ensemble import combine, read_arguments
 
@@ -56,9 +58,8 @@ def test_each_fold_is_a_run_and_the_submission_is_their_mean(
     """With runs that are made up: the next test makes them."""
     asked = []
 
-    def run_fold(recipe: str, arguments: list[str], new: list[str]) -> int:
+    def run_fold(recipe: str, run: Path, arguments: list[str], new: list[str]) -> int:
         asked.append((arguments, new))
-        run = tmp_path / "runs" / recipe / f"run {len(asked)}"
         (run / "checkpoints").mkdir(parents=True)
         (run / "config.yaml").write_text("")
         (run / "run.json").write_text(json.dumps({"metrics": {"test/rmse": float(len(asked)), "val/rmse": 0.0}}))
@@ -76,6 +77,37 @@ def test_each_fold_is_a_run_and_the_submission_is_their_mean(
     assert json.loads((folder / "ensemble.json").read_text())["tests"] == [{"test/rmse": float(k)} for k in (1, 2, 3)]
     told = "test/rmse 2.0000 ± 1.0000 over 3 folds, chance 9.0000, baseline 9.0000, trees 9.0000"
     assert told in capsys.readouterr().out
+
+
+def test_each_fold_is_tested_and_predicted_by_the_run_that_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other run of the recipe began meanwhile."""
+    asked: list[list[str]] = []
+
+    def dive(words: list[str]) -> int:
+        asked.append(words)
+        if words[0] == "fit":
+            asked[-1] = ["fit", os.environ["DIVE_RUN_DIR"]]
+            new_run_of_another()
+        else:
+            assert "DIVE_RUN_DIR" not in os.environ
+        return 0
+
+    def new_run_of_another() -> None:
+        (new_folder(tmp_path / "runs/mlp/mlp") / "config.yaml").write_text("")
+
+    monkeypatch.setattr("scripts.cli.main", dive)
+    folders = [new_folder(tmp_path / "runs/mlp/mlp") for _ in range(2)]
+    for folder in folders:
+        assert ensemble.run_fold("mlp/mlp", folder, ["--data.fold", "0"], ["--data.path", "x"]) == 0
+        mine = ["mlp/mlp", "--run", str(folder)]
+        assert asked[-3:] == [["fit", str(folder)], ["test", *mine], ["predict", *mine, "--data.path", "x"]]
+
+
+def test_options_are_given_in_both_forms() -> None:
+    given = read_arguments(["mlp/mlp", "--folds=3", "--new=x.csv", "--data.path", "y"])
+    assert given == (3, ["--data.path", "x.csv"], "mlp/mlp", ["--data.path", "y"])
 
 
 def test_a_fold_that_fails_ends_it_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""Texts with a class each, as numbers: a vocabulary of declared size and rows of one length.
+"""Texts with one class each, as numbers: a vocabulary of declared size and rows of one length.
 
-Number 0 is padding, 1 stands for what the vocabulary has not. The vocabulary is that of the training texts, the most
-frequent first, and has at most the declared size, so that the model is built before the data is read.
+Number 0 is padding, 1 is an unknown token. The vocabulary has the most frequent tokens of the training texts, at most
+the declared number, so that the model can be built before the data is read.
 """
 
 import re
@@ -16,12 +16,12 @@ from common.messages import UserError
 from datamodules.base import TensorDataModule
 
 PAD, UNKNOWN = "<pad>", "<unk>"
-WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")  # words with their apostrophes, other signs alone
+WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")  # words with their apostrophes; every other sign is a token
 Unit = Literal["word", "character"]
 
 
 def split_text(text: str, unit: Unit) -> list[str]:
-    """A text as words and signs in lower case, or as characters as they are."""
+    """A text as words and signs in lower case, or as unchanged characters."""
     return WORD.findall(text.lower()) if unit == "word" else list(text.strip())
 
 
@@ -42,18 +42,16 @@ def encode(texts: Sequence[str], vocabulary: Sequence[str], seq_len: int, unit: 
     return rows
 
 
-class LabelledText(TensorDataModule):
+class LabeledText(TensorDataModule):
     """Rows x (B, seq_len) int64, padded at the end with 0, and classes y (B,). A subclass supplies ``read``.
 
     Args:
-        num_classes, vocab_size, seq_len: What the model must know; linked to its arguments of the same name.
-        unit: What a token is.
+        num_classes, vocab_size, seq_len: Linked to the model's arguments of the same name.
+        unit: Tokens are words or characters.
         **loader: See ``TensorDataModule``.
 
     Attributes:
-        vocabulary: The tokens by their numbers, once the training texts were read or the run that trained the model
-        said
-            them.
+        vocabulary: The token of each number; None until the training texts or a run's ``processor.json`` are read.
     """
 
     links = ("num_classes", "vocab_size", "seq_len")
@@ -77,7 +75,7 @@ class LabelledText(TensorDataModule):
         )
 
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
-        """The texts and classes (N,) of train, val and test; at the stage predict those of predict, without classes."""
+        """The texts and classes (N,) of train, val and test; for the stage predict, texts without classes."""
         raise NotImplementedError
 
     def processor(self) -> dict[str, Any]:

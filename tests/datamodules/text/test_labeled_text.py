@@ -1,4 +1,4 @@
-"""Texts as numbers: the vocabulary, padding, what comes back from a run."""
+"""Texts as numbers: the vocabulary, padding, the vocabulary of a run."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.text.labelled_text import PAD, UNKNOWN, LabelledText, build_vocabulary, encode, split_text
+from datamodules.text.labeled_text import PAD, UNKNOWN, LabeledText, build_vocabulary, encode, split_text
 
 
 def test_words_keep_their_apostrophes_and_signs_stand_alone() -> None:
@@ -26,7 +26,7 @@ def test_rows_are_cut_and_padded_and_unknown_words_are_one() -> None:
     assert rows.tolist() == [[2, 3, 1, 0], [3, 0, 0, 0], [2, 2, 2, 2]] and rows.dtype == torch.int32
 
 
-class Few(LabelledText):
+class Few(LabeledText):
     """Two classes of three-word texts; the test has a word that training has not."""
 
     def __init__(self, num_classes: int = 2, vocab_size: int = 10, seq_len: int = 5, **text: Any) -> None:

@@ -1,0 +1,53 @@
+"""Which rows are for training, validation and test: random, stratified by class, fixed by a seed of their own."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool = True) -> tuple[Tensor, ...]:
+    """Disjoint random row numbers for splits of the given sizes, with the classes in the same proportions in each.
+
+    Args:
+        y: Labels (N,), or anything of length N where ``stratify`` is False.
+        sizes: Rows of each split; the first split takes what is left when its size is 0.
+        seed: The split is fixed by it and does not depend on the global seed.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rest, parts = torch.arange(len(y)), []
+    for size in reversed(list(sizes)[1:]):
+        keep, part = train_test_split(
+            rest.numpy(), test_size=size, random_state=seed, stratify=y[rest].numpy() if stratify else None
+        )
+        rest = torch.from_numpy(keep)
+        parts.append(torch.from_numpy(part))
+    first = rest[: sizes[0]] if sizes[0] else rest
+    return (first, *reversed(parts))
+
+
+def split_fractions(
+    y: Tensor, val_fraction: float, test_fraction: float, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sorted row numbers of train, val and test: fractions of every class, at least one row if a fraction is not 0.
+
+    For a user's own data, where a class may have three rows. The caller refuses classes with fewer rows than splits.
+
+    Args:
+        y: Labels (N,); all zeros where there are no classes.
+        val_fraction, test_fraction: Between 0 and 1.
+        seed: The split is fixed by it and does not depend on the global seed.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts: tuple[list[Tensor], ...] = ([], [], [])
+    for label in y.unique():
+        rows = (y == label).nonzero().flatten()
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        val, test = (max(1, round(part * len(rows))) if part else 0 for part in (val_fraction, test_fraction))
+        while val + test >= len(rows) and max(val, test) > 1:  # rounding may take all of a small class
+            val, test = (val - 1, test) if val >= test else (val, test - 1)
+        for part, piece in zip(parts, rows.split([len(rows) - val - test, val, test]), strict=True):
+            part.append(piece)
+    train, held, tested = (torch.cat(part).sort().values for part in parts)
+    return train, held, tested

@@ -1,0 +1,127 @@
+"""A class given in the place of another: what is carried over, and what is not.
+
+jsonargparse fills in the first class's defaults and then carries over every value whose name the new class knows, those
+defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0. Here a value is carried over where
+a config or the command line wrote it. Arguments of a datamodule are carried over only where both classes have them from
+one class: a ``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from scripts.front.classes import import_class
+from scripts.front.help import arguments
+
+
+def words_for_swaps(
+    config: Any, sources: Sequence[dict[str, Any]], typed: Sequence[str], linked: set[str]
+) -> list[str]:
+    """The words that set back what nobody wrote, in each class of a parsed config that took another's place.
+
+    Args:
+        config: What was parsed: ``model``, ``data`` and ``trainer``.
+        sources: The contents of the config files, in their order.
+        typed: The words of the command line.
+        linked: The model's arguments that come from the data: they are left alone.
+    """
+    given = list(pairs(typed))
+    words: list[str] = []
+    for path, node in class_nodes(config):
+        written = [*(raw_node(source, path) for source in sources), *typed_nodes(given, path)]
+        named = [name for name, _ in written if name]
+        if len({name.rpartition(".")[2] for name in named}) < 2:
+            continue
+        kept = {key for _, keys in written for key in keys}
+        if path == "data":
+            typed_keys = {key for _, keys in typed_nodes(given, path) for key in keys}
+            kept = {
+                key for key in kept if key in typed_keys or all(shared(name, node.class_path, key) for name in named)
+            }
+        known = arguments(import_class(node.class_path))
+        for key, value in dict(node.get("init_args") or {}).items():
+            skip = (
+                key in kept or key not in known or (path == "model" and key in linked) or hasattr(value, "class_path")
+            )
+            if not skip and plain(known[key][0]) and known[key][0] != value:
+                words.append(f"--{path}.{key}={as_word(known[key][0])}")
+    return words
+
+
+def class_nodes(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Each class with arguments in a parsed config, with its path as one types it; lists are left out."""
+    for key, value in vars(config).items():
+        if hasattr(value, "class_path"):
+            yield f"{path}{key}", value
+            if value.get("init_args"):
+                yield from class_nodes(value.init_args, f"{path}{key}.")
+        elif not path and key == "trainer":
+            yield from class_nodes(value, f"{key}.")
+
+
+def raw_node(source: dict[str, Any], path: str) -> tuple[str, set[str]]:
+    """The class and the arguments that a config file writes at a path: ``("", set())`` where it writes none."""
+    node: Any = source
+    for part in path.split("."):
+        if not isinstance(node, dict):
+            return "", set()
+        inner = node.get("init_args")
+        node = inner[part] if isinstance(inner, dict) and part in inner else node.get(part)
+    return class_and_keys(node)
+
+
+def class_and_keys(node: Any) -> tuple[str, set[str]]:
+    if isinstance(node, str):
+        return node, set()
+    if not isinstance(node, dict):
+        return "", set()
+    return str(node.get("class_path", "")), set(node.get("init_args") or {})
+
+
+def pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Options without ``--`` and ``init_args``, with their values."""
+    for word, after in zip(typed, [*typed[1:], ""], strict=True):
+        if word.startswith("--"):
+            key, joined, value = word[2:].partition("=")
+            yield key.replace(".init_args.", "."), value if joined else after
+
+
+def typed_nodes(given: Sequence[tuple[str, str]], path: str) -> list[tuple[str, set[str]]]:
+    """What the command line writes at a path: its class, and the keys below it."""
+    found: list[tuple[str, set[str]]] = []
+    for key, value in given:
+        if key == path:
+            found.append(class_and_keys(yaml.safe_load(value) if value.startswith("{") else value))
+        elif key.startswith(f"{path}."):
+            found.append(("", {key.removeprefix(f"{path}.").partition(".")[0]}))
+    return found
+
+
+def shared(one: str, other: str, key: str) -> bool:
+    """Whether two classes have an argument from the same class."""
+    return bool(owners(one, key) & owners(other, key))
+
+
+def owners(class_path: str, key: str) -> set[type]:
+    """The classes among a class and its parents that state an argument."""
+    found: set[type] = set()
+    for klass in getattr(import_class(class_path), "__mro__", ()):
+        code = getattr(vars(klass).get("__init__"), "__code__", None)
+        if code is not None and key in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+            found.add(klass)
+    return found
+
+
+def plain(value: Any) -> bool:
+    """Whether a default can be typed."""
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def as_word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,53 @@
+"""``--data.root DIR`` without ``--data``: which data has such an option."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from scripts.front.recipes import CONFIGS
+from scripts.front.runs import data_of, runs_of
+
+
+@cache
+def classes_with(option: str, folder: Path = CONFIGS.parent / "datamodules") -> tuple[tuple[str, str], ...]:
+    """The datamodules of a person's own files that take ``option``, which is empty until it is given: the name of each
+    and its modality, such as ``vision``.
+    """
+    return tuple(
+        (klass.name, path.parent.name)
+        for path in sorted(folder.rglob("*.py"))
+        for klass in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(klass, ast.ClassDef) and option in empty_options(klass)
+    )
+
+
+def empty_options(klass: ast.ClassDef) -> list[str]:
+    """The arguments of a class's constructor whose default is an empty text."""
+    for function in klass.body:
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__":
+            named = function.args.args[len(function.args.args) - len(function.args.defaults) :]
+            pairs = zip(named, function.args.defaults, strict=True)
+            return [a.arg for a, default in pairs if isinstance(default, ast.Constant) and default.value == ""]
+    return []
+
+
+def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str:
+    """The line for ``--data.OPTION`` that the data in use has not; empty where no other data has it either.
+
+    Args:
+        option: Such as ``root``.
+        data: The class path of the data in use.
+        run: The run that is tested or predicted with; None in a fit.
+        recipe: Its recipe, of which there may be other runs.
+    """
+    known = classes_with(option)
+    if not known:
+        return ""
+    kinds = [kind for kind, modality in known if modality in data.split(".")] or [kind for kind, _ in known]
+    name = data.rpartition(".")[2]
+    if run is not None:
+        others = [r for r in reversed(runs_of(recipe)) if data_of(r).class_path.rpartition(".")[2] in dict(known)]
+        which = f"{others[0]} was trained on {data_of(others[0])}, give --run {others[0]}" if others else ""
+        return f"{run} was trained on {name}, which has no {option}: {which or '--run DIR names another run'}"
+    more = f" (or {', '.join(kinds[1:])})" if kinds[1:] else ""
+    return f"data.{option} is not an option of {name}, the data of the recipe: give --data {kinds[0]}{more} first"

@@ -1,0 +1,21 @@
+"""Splits are disjoint, stratified and fixed by their seed."""
+
+import torch
+
+from datamodules.splits import split_fractions, split_indices
+
+
+def test_splits_are_disjoint_stratified_and_fixed() -> None:
+    y = torch.arange(1000) % 10
+    parts = split_indices(y, (700, 100, 200))
+    assert [len(p) for p in parts] == [700, 100, 200]
+    assert len(set(torch.cat(parts).tolist())) == 1000
+    assert all(torch.equal(y[p].bincount(), torch.full((10,), len(p) // 10)) for p in parts)
+    assert all(torch.equal(a, b) for a, b in zip(parts, split_indices(y, (700, 100, 200)), strict=True))
+
+
+def test_a_small_class_has_a_row_in_each_split() -> None:
+    y = torch.tensor([0] * 20 + [1] * 3)
+    parts = split_fractions(y, 0.1, 0.1)
+    assert sorted(torch.cat(parts).tolist()) == list(range(23))
+    assert all((y[part] == 1).sum() == 1 for part in parts)

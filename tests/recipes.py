@@ -1,0 +1,66 @@
+"""What the tests must know of each recipe, out of its own header, and how a test builds and runs one."""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scripts.front.arguments import resolve
+from scripts.front.lightning_cli import DiveCLI
+from scripts.front.recipes import Recipe, all_recipes
+
+#: What makes a batch of any recipe small; the header's ``small`` comes after it and wins.
+SMALL = ["--data.batch_size", "8", "--data.eval_batch_size", "8"]
+
+
+def small(recipe: Recipe) -> list[str]:
+    """Arguments with which a batch of each verb takes a second."""
+    return [*SMALL, *shlex.split(recipe.header.get("small", ""))]
+
+
+def deterministic(recipe: Recipe) -> list[str]:
+    """The same, and arguments that switch off what draws random numbers by itself."""
+    return [*small(recipe), *shlex.split(recipe.header.get("deterministic", ""))]
+
+
+def missing(recipe: Recipe) -> list[str]:
+    """The files and folders that a recipe needs and that do not lie under DIVE_DATA."""
+    root = Path(os.environ.get("DIVE_DATA") or "/nonexistent")
+    return [name for name in recipe.header.get("needs", "").split() if not (root / name).exists()]
+
+
+def params(recipes: Iterable[Recipe] | None = None) -> list[Any]:
+    """The recipes as parameters of a test: those on public data are marked, and skipped where their files are not."""
+    found = []
+    for recipe in all_recipes() if recipes is None else recipes:
+        marks = [] if recipe.offline else [pytest.mark.public]
+        if lacks := missing(recipe):
+            marks.append(pytest.mark.skip(reason=f"DIVE_DATA has no {', '.join(lacks)}"))
+        found.append(pytest.param(recipe, id=recipe.name, marks=marks))
+    return found
+
+
+def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
+    """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
+    monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes
+    command = resolve("fit", [name, "--trainer.fast_dev_run", "1", "--trainer.accelerator", "cpu", *extra])
+    command.verb, command.recipe = "", ""  # no subcommand: build, do not run, make no run folder
+    monkeypatch.setattr(sys, "argv", ["dive", *command.args])
+    return DiveCLI(command, run=False)
+
+
+def run_all_verbs(cli: DiveCLI) -> None:
+    """A batch of fit, which changes weights, and of validate, test and predict, whose numbers are finite."""
+    trainer, model, data = cli.trainer, cli.model, cli.datamodule
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trainer.fit(model, datamodule=data)
+    assert any(not torch.equal(p, before[name]) for name, p in model.named_parameters())
+    metrics: dict[str, Any] = {**trainer.validate(model, datamodule=data, verbose=False)[0]}
+    metrics |= trainer.test(model, datamodule=data, verbose=False)[0]
+    assert metrics and all(torch.isfinite(torch.tensor(value)) for value in metrics.values())
+    assert trainer.predict(model, datamodule=data)

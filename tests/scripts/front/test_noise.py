@@ -1,0 +1,19 @@
+import logging
+import warnings
+
+from scripts.front.noise import silence_noise
+
+
+def test_only_what_is_listed_goes_unsaid() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        silence_noise()
+        warnings.warn("The number of training batches (3) is smaller than the logging interval", stacklevel=1)
+        warnings.warn("the data is strange", stacklevel=1)
+    assert [str(warning.message) for warning in said] == ["the data is strange"]
+
+
+def test_tips_are_no_log_lines() -> None:
+    silence_noise()
+    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    record = logging.LogRecord(log.name, logging.INFO, "", 0, "Tip: try another service", None, None)
+    assert not log.filter(record)
