@@ -15,15 +15,19 @@ from torch import Tensor, nn
 from scripts.cli import main
 from scripts.front.build import build
 from scripts.front.graphs import answer, example_of
-from scripts.front.recipes import Recipe, all_recipes
+from scripts.front.recipes import Recipe
 from scripts.front.runs import newest_run
 from scripts.verbs.export import load_network, write
+from tests.recipes import params
 from tests.warm import start, wait
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"]
-ONLINE = (pytest.mark.realdata, pytest.mark.slow)  # the offline recipes have the same networks, smaller
-RECIPES = [pytest.param(recipe, id=recipe.name, marks=() if recipe.offline else ONLINE) for recipe in all_recipes()]
+#: Networks of recipes on public data are those of the offline recipes, larger: some take ten seconds.
+RECIPES = [
+    pytest.param(*p.values, id=p.id, marks=[*p.marks, *([] if p.values[0].offline else [pytest.mark.slow])])
+    for p in params()
+]
 
 
 def batch_of(inputs: tuple[Tensor, ...], rows: int) -> tuple[Tensor, ...]:
