@@ -78,11 +78,13 @@ def test_a_run_of_two_processes_goes_on_is_tested_in_one_and_exported(tmp_path: 
 
 
 @pytest.mark.slow
-def test_divided_weights_generate_outputs_of_different_lengths(tmp_path: Path) -> None:
-    """Of the whole test split, with the picture that looks at the network afterwards."""
+def test_divided_weights_generate_where_one_process_has_more_to_do(tmp_path: Path) -> None:
+    """One process has two batches of the test split, the other one; then a picture looks at the network in both."""
     env = one_run(tmp_path, TRANSFORMER)
-    small = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "40"]
-    for words in (["fit", TRANSFORMER, *small], ["test", TRANSFORMER]):
+    sizes = {"train_size": 400, "val_size": 40, "test_size": 15, "eval_batch_size": 7}
+    rows = [word for name, size in sizes.items() for word in (f"--data.{name}", str(size))]
+    once = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1"]
+    for words in (["fit", TRANSFORMER, *once, *rows], ["test", TRANSFORMER]):
         ranks = start_ranks(dive, *words, "-c", "trainer/fsdp", folder=tmp_path, env=env)
         assert wait(*ranks) == [0, 0], log_of(tmp_path)
     assert (tmp_path / "runs" / TRANSFORMER / "1/heads.png").is_file()
