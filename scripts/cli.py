@@ -1,6 +1,6 @@
 """``dive``: the one command of the project. ``dive --help`` lists its verbs, ``dive VERB --help`` explains one.
 
-This front is standard library alone: `dive`, `dive list` and most errors are answered without importing torch. A verb
+This front uses the standard library only: `dive`, `dive list` and most errors work without importing torch. A verb
 is a file of ``scripts/verbs`` (``scripts/front/verbs.py`` finds it); `fit`, `validate`, `test` and `predict` go to one
 LightningCLI (``scripts/front/lightning_cli.py``). `python -m scripts.cli fit --config FILE` is the same path.
 
@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     parent = os.getppid()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? and no trace
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? instead of failing
     try:
-        with ending_on_signals(at_once=True):  # until a command begins its work, which ends as it must
+        with ending_on_signals(at_once=True):  # until a command begins its work and handles signals itself
             done = dispatch(argv)
         sys.stdout.flush()
         return done
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
             raise
         if os.environ.get("LOCAL_RANK", "0") != "0":
             if getattr(error, "on_all_ranks", False):
-                return 0  # the first process says it and ends with the code
+                return 0  # the first process prints the error and returns the code
             if said_by(parent):
                 return int(ends_with)
         text = " ".join(str(error).split()).removeprefix("dive ")  # "dive results needs ..." names the program itself
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def said_by(parent: int) -> bool:
-    """Whether the process that started this one ends too within three seconds: it then said why."""
+    """Whether the process that started this one also ends within three seconds; it has then printed the reason."""
     for _ in range(30):
         if os.getppid() != parent:
             return True
@@ -70,7 +70,7 @@ def said_by(parent: int) -> bool:
 
 
 def dispatch(argv: list[str]) -> int:
-    """Hands a command to its verb; returns the exit code.
+    """Passes a command to its verb; returns the exit code.
 
     Raises:
         UserError: There is no such verb.

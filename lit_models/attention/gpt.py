@@ -1,11 +1,11 @@
-"""GPT: a transformer's decoder alone, which predicts the next token and can therefore write.
+"""GPT: a transformer's decoder without an encoder; it predicts the next token and can therefore generate text.
 
 Radford et al. 2019, "Language models are unsupervised multitask learners" (``variant: gpt2``). D2L 11.9.3.
 Touvron et al. 2023, "LLaMA" (``variant: llama``): RMSNorm, SwiGLU, rotary positions, no biases, grouped
-queries. Either takes Hugging Face's weights by their names (``weights``).
+queries. Both load Hugging Face's weights by their names (``weights``).
 
     dive fit attention/gpt                Python's documentation in byte pairs, offline
-    dive fit attention/gpt_modern         the same with today's parts
+    dive fit attention/gpt_modern         the same with the parts of current models
     dive generate attention/gpt --prompt "The module"
 
 The numbers they reach are in RESULTS.md.
@@ -35,16 +35,16 @@ class GPT(nn.Module):
 
     Args:
         vocab_size: Number V of tokens.
-        seq_len: Longest sequence in training; the limit of the learned positions, and of what ``decode`` reads at once.
+        seq_len: Longest sequence in training; the limit of learned positions, and of the tokens that ``decode`` reads.
         hidden_size, num_layers, num_heads: Width D, depth and heads.
         num_kv_heads: Heads of keys and values; 0 means ``num_heads``.
         ffn_size: Inner features of the feed-forward part; 0 means 4 D, and for ``llama`` 8/3 D rounded up to 32s, which
             has as many parameters.
         dropout: Of embeddings, attention weights and each part's output; ``llama`` has none.
         variant: ``gpt2`` or ``llama``.
-        window: How many tokens a token looks back at, its own among them; 0 means all. With rotary positions and a
-            window of at most ``seq_len`` a text may be of any length: no distance is new.
-        tied: The embedding is the output matrix too (Press and Wolf 2017).
+        window: How many tokens a token attends to, including itself; 0 means all earlier ones. With rotary positions
+            and a window of at most ``seq_len`` a text may have any length, since all distances occur in training.
+        tied: The embedding is also the output matrix (Press and Wolf 2017).
         norm_eps: 0 means 1e-5 for ``gpt2`` and 1e-6 for ``llama``.
         rope_theta: Base of the rotary positions of ``llama``: 10,000 in the paper, 500,000 in Llama 3.
     """
@@ -100,7 +100,7 @@ class GPT(nn.Module):
             self.head.weight = self.embedding.weight
 
     def initialize(self) -> None:
-        """GPT-2's start: normal with 0.02; what writes into the residual stream is smaller by the root of its parts."""
+        """GPT-2's initialization: normal, std 0.02; divided by sqrt(2 num_layers) for outputs to residuals."""
         for name, p in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(p)
@@ -110,10 +110,10 @@ class GPT(nn.Module):
 
     @property
     def context(self) -> int:
-        """Most tokens that are read at once in ``decode``; 0 means any number.
+        """Maximum number of tokens that ``decode`` reads; 0 means any number.
 
-        Rotary positions can be computed beyond ``seq_len``, but the network was not trained on such distances and makes
-        nonsense of them.
+        Rotary positions can be computed beyond ``seq_len``, but the network was not trained on such distances and
+        its output is not usable there.
         """
         unlimited = self.positions is None and 0 < self.window <= self.seq_len
         return 0 if unlimited else self.seq_len
@@ -123,7 +123,7 @@ class GPT(nn.Module):
         return f"GPT of variant {self.variant} with {self.num_layers} layers"
 
     def sizes(self) -> dict[str, Any]:
-        """The arguments that decide whether weights fit, with what 0 means put in."""
+        """The arguments that decide whether weights fit, with 0 replaced by what it stands for."""
         first: Any = self.layers[0]
         sizes = {
             "variant": self.variant,
@@ -140,7 +140,7 @@ class GPT(nn.Module):
         return sizes | ({"rope_theta": self.rope_theta} if self.positions is None else {"seq_len": self.seq_len})
 
     def sizes_of(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
-        """The same of Hugging Face's weights, as far as they and their ``config.json`` tell them."""
+        """The same for Hugging Face's weights, as far as they and their ``config.json`` determine them."""
         return sizes_of(tensors, config, self.sizes())
 
     def from_published(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -167,9 +167,9 @@ class GPT(nn.Module):
         return x
 
     def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
-        """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V).
+        """Continues from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V).
 
-        Where the context is full, with learned as with rotary positions, a text goes on from its last half.
+        If the context is full, with learned or rotary positions, the text continues from its last half.
         """
         state = state or DecoderState(self.num_layers, self.window, capacity=self.seq_len)
         new, given, context = tokens.shape[1], tokens, self.context
@@ -183,7 +183,7 @@ class GPT(nn.Module):
         return self.head(self.norm(x)), state
 
     def for_decoding(self) -> GPTDecoder:
-        """A copy that generates faster, one token at a time: the same numbers from a flat step."""
+        """A copy that generates faster, one token at a time: the same numbers, computed without nested modules."""
         return GPTDecoder(self)
 
 

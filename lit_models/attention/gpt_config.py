@@ -1,7 +1,7 @@
-"""Which ``GPT`` a file of Hugging Face's weights is for: its sizes by its tensors, the rest by its ``config.json``.
+"""The ``GPT`` that a file of Hugging Face's weights fits: sizes from its tensors, the rest from its ``config.json``.
 
-Heads, epsilon and the base of the positions leave no trace in the shapes of the tensors. Known are the model types
-``gpt2``, ``llama`` and ``mistral`` (Llama with a window); what they have in their configs and GPT has not is refused.
+The number of heads, epsilon and the base of the positions do not change the shapes of the tensors. Supported model
+types are ``gpt2``, ``llama`` and ``mistral`` (Llama with a window); settings that ``GPT`` does not have are refused.
 """
 
 import re
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 
-#: What a config must say where it says it: there is no option for anything else.
+#: The only supported values of these keys; ``GPT`` does not have an option for others.
 FIXED: dict[str, dict[str, tuple[Any, ...]]] = {
     "gpt2": {
         "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
@@ -33,7 +33,7 @@ FAMILIES = {"gpt2": "gpt2", "llama": "llama", "mistral": "llama"}  # model types
 def sizes_of(tensors: dict[str, Tensor], config: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """The arguments of the ``GPT`` that the weights are for, named as in ``ours``.
 
-    Without a config the number of heads and the like are not among them, and a note says so.
+    Without a config, the number of heads and similar arguments are not included, and a note says so.
 
     Args:
         tensors: By Hugging Face's names, with or without ``transformer.`` or ``model.``.
@@ -41,7 +41,7 @@ def sizes_of(tensors: dict[str, Tensor], config: dict[str, Any], ours: dict[str,
         ours: The arguments of the network that is to take them.
 
     Raises:
-        UserError: Weights of another kind of model, or a config with something that GPT has not.
+        UserError: Weights of another kind of model, or a config with something that ``GPT`` does not have.
     """
     names = {re.sub(r"^(transformer|model)\.", "", name): tensor for name, tensor in tensors.items()}
     kind = config.get("model_type")
@@ -60,7 +60,7 @@ def sizes_of(tensors: dict[str, Tensor], config: dict[str, Any], ours: dict[str,
 
 
 def check_fixed(config: dict[str, Any], variant: str) -> None:
-    """Refuses what no option of ``GPT`` can follow."""
+    """Refuses settings for which ``GPT`` does not have an option."""
     for name, values in FIXED[variant].items():
         if name in config and config[name] not in values:
             raise UserError(f"weights: the config.json has {name} {config[name]!r}: GPT has {values[0]!r} alone")
@@ -108,7 +108,7 @@ def llama_sizes(names: dict[str, Tensor], config: dict[str, Any], ours: dict[str
 
 
 def base_of(config: dict[str, Any]) -> float:
-    """The base of the rotary positions, as old and new versions of transformers write it."""
+    """The base of the rotary positions, in the format of old and new versions of transformers."""
     scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind != "default":
@@ -122,12 +122,12 @@ def depth(names: dict[str, Tensor], pattern: str) -> int:
 
 
 def table_of(names: dict[str, Tensor], embedding: str) -> Tensor:
-    """The embedding, or the output matrix where a file has it under that name alone."""
+    """The embedding, or the output matrix if a file has it only under that name."""
     return names[embedding] if embedding in names or "lm_head.weight" not in names else names["lm_head.weight"]
 
 
 def is_tied(names: dict[str, Tensor], config: dict[str, Any], embedding: str, default: bool) -> bool:
-    """Whether embedding and output matrix are one: as the tensors are where there are two; one alone is for both."""
+    """Whether embedding and output matrix are the same: two tensors are compared, a single one serves as both."""
     if embedding in names and "lm_head.weight" in names:
         return torch.equal(names[embedding], names["lm_head.weight"])
     if config and not config.get("tie_word_embeddings", default):

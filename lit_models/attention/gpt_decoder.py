@@ -1,9 +1,9 @@
-"""One new token at a time through a GPT, as a flat list of operations: what ``dive generate`` runs.
+"""One new token at a time through a GPT, as a flat list of operations; ``dive generate`` uses it.
 
-A step of writing is short. What it needs beside reading the matrices is Python's time: ten modules a layer, each with
-hooks to look for, shapes to ask and branches to take. Here a layer is a handful of functions that are looked up once,
-and one token has no axis of time. Prompts are read by the network itself, against which every step is tested. How fast
-it is, and how fast the matrices alone would be, is in BENCH.md.
+A generation step is short. Apart from reading the matrices, its time is Python overhead: ten modules per layer, each
+with checks of hooks, shapes and branches. Here a layer is a few functions that are looked up once, and a token does not
+have a time axis. Prompts are read by the network itself, and the tests compare every step with it. BENCH.md has the
+speed, and the speed of the matrix products only.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def parts_of(layer: TransformerLayer) -> Parts:
 
 
 class GPTDecoder(nn.Module):
-    """A GPT that writes: tokens (B, T) and the state -> logits (B, T, V) and the state, the numbers of ``GPT.decode``.
+    """A GPT that generates: tokens (B, T) and the state -> logits (B, T, V) and the state, equal to ``GPT.decode``.
 
     Args:
         net: Copied, and its dense layers packed (``packed``); it is neither trained nor changed.
@@ -71,8 +71,8 @@ class GPTDecoder(nn.Module):
         return self.net(tokens)
 
     def decode(self, tokens: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
-        """As ``GPT.decode``, which also does what is rare: prompts, and a context that is full (with learned as with
-        rotary positions the text then goes on from its last half).
+        """As ``GPT.decode``, which is called for the rare cases: prompts, and a full context (the text then continues
+        from its last half, with learned or rotary positions).
         """
         full = state is not None and 0 < self.context <= state.length
         if state is None or tokens.shape[1] > 1 or full:
@@ -85,7 +85,7 @@ class GPTDecoder(nn.Module):
     def _step(self, tokens: Tensor, state: DecoderState) -> Tensor:
         """Tokens (B,) after the past in ``state`` -> logits (B, V)."""
         net, at, heads = self.net, state.length, self.num_heads
-        rows, d, turned = len(tokens), self.head_size, heads + self.groups  # rotary turns queries and keys
+        rows, d, turned = len(tokens), self.head_size, heads + self.groups  # rotary rotates queries and keys
         x = net.embedding.weight.index_select(0, tokens)  # (B, D)
         if net.positions is not None:
             x = x + net.positions.weight[0, at]

@@ -1,8 +1,8 @@
-"""Hugging Face's names for the weights of GPT-2 and Llama, and ours.
+"""Converts Hugging Face's names for the weights of GPT-2 and Llama to ours.
 
-GPT-2's matrices are (in, out), as TensorFlow's were, and are turned; its query, key and value lie in one matrix, as
-ours do, and Llama's three, and the two halves of its gate, are stacked. A tensor that nothing takes is refused: the
-network would be another one. Whether the sizes fit is looked at before (``lit_models/attention/gpt_config.py``).
+GPT-2's matrices are (in, out), as in TensorFlow, and are transposed; its query, key and value are in one matrix, as
+ours are. Llama's three matrices, and the two of its gated part, are stacked. A tensor that is not used is refused,
+since the network would be a different one. The sizes are checked before (``lit_models/attention/gpt_config.py``).
 """
 
 import re
@@ -21,7 +21,7 @@ GPT2_PARTS = {
     "mlp.c_fc": "feed_forward.inner",
     "mlp.c_proj": "feed_forward.outer",
 }
-#: What old files hold besides weights: masks and frequencies, which are computed here.
+#: Entries of old files that are not weights: masks and frequencies, which are computed here.
 COMPUTED = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)|(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq")
 LLAMA_PARTS = {
     "attention_norm": ["input_layernorm"],
@@ -38,7 +38,7 @@ def from_gpt2(weights: Weights, num_layers: int) -> Weights:
 
     Raises:
         KeyError: One is missing.
-        UserError: There is one that GPT-2 has not.
+        UserError: There is one that GPT-2 does not have.
     """
     theirs = {name.removeprefix("transformer."): tensor for name, tensor in weights.items()}
     ours = tables(theirs, "wte.weight") | {"positions.weight": theirs.pop("wpe.weight")[None]}
@@ -57,7 +57,7 @@ def from_llama(weights: Weights, num_layers: int) -> Weights:
 
     Raises:
         KeyError: One is missing.
-        UserError: There is one that Llama has not, such as a bias.
+        UserError: There is one that Llama does not have, such as a bias.
     """
     theirs = {name.removeprefix("model."): tensor for name, tensor in weights.items()}
     ours = tables(theirs, "embed_tokens.weight") | {"norm.weight": theirs.pop("norm.weight")}
@@ -69,7 +69,7 @@ def from_llama(weights: Weights, num_layers: int) -> Weights:
 
 
 def tables(theirs: Weights, embedding: str) -> Weights:
-    """Takes our embedding and output matrix; where the two are one tensor, a file may have either."""
+    """Takes our embedding and output matrix; if the two are one tensor, a file may have either."""
     head = theirs.pop("lm_head.weight", None)
     if embedding not in theirs and head is None:
         raise KeyError(embedding)
@@ -78,7 +78,7 @@ def tables(theirs: Weights, embedding: str) -> Weights:
 
 
 def refuse_left_over(theirs: Weights, variant: str) -> None:
-    """Refuses what no part of the network took."""
+    """Refuses tensors that are not used by the network."""
     if left := [name for name in theirs if not COMPUTED.fullmatch(name)]:
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
         raise UserError(f"weights: a GPT of variant {variant} has no place for {', '.join(left[:3])}{more} of the file")

@@ -1,12 +1,12 @@
-"""Nadaraya-Watson regression: attention before it had the name. A prediction is a mean of the targets seen, weighted by
-how near their inputs are.
+"""Nadaraya-Watson regression, an early form of attention. A prediction is a mean of the training targets, weighted by
+the distances of their inputs.
 
 Nadaraya 1964, "On estimating regression"; Watson 1964. D2L 11.2; the kernel's learned width is from the book's earlier
 edition.
-Departs from the book: its "Epanechikov" kernel, 1 - |u|, is the triangular one; Epanechnikov's is 1 - u^2. Where a
-kernel of bounded width reaches no key, the book divides zero by zero; here the prediction is the mean of all targets.
-In training a point does not look at itself: its own target would be the best answer, and the width would shrink to
-nothing.
+Departs from the book: its "Epanechikov" kernel, 1 - |u|, is the triangular one; Epanechnikov's is 1 - u^2. If no
+key is within a bounded kernel, the book divides zero by zero; here the prediction is the mean of all targets.
+In training a point does not attend to itself: otherwise its own target would be the best prediction, and the width
+would shrink to zero.
 
     dive fit attention/nadaraya_watson      a noisy curve whose noise is known, offline
 
@@ -37,7 +37,7 @@ class NadarayaWatson(nn.Module):
 
     Args:
         num_features: Features F of a point.
-        num_keys: Points K that can be looked at.
+        num_keys: Points K that can be attended to.
         kernel: Weight of a key by its distance in widths.
         width: The kernel's width at the start, in the units of the features.
         learn_width: Whether the width is a parameter (its logarithm is, so that it stays positive).
@@ -61,10 +61,10 @@ class NadarayaWatson(nn.Module):
         self.register_buffer("values", torch.zeros(num_keys))
 
     def remember(self, keys: Tensor, values: Tensor) -> None:
-        """Takes the points (K, F) and (K,) to look at.
+        """Stores the points (K, F) and their targets (K,) to attend to.
 
         Raises:
-            ValueError: Not ``num_keys`` of them.
+            ValueError: Their number is not ``num_keys``.
         """
         if len(keys) != len(self.keys):
             raise ValueError(f"{len(keys)} training points: give model.num_keys {len(keys)}, not {len(self.keys)}")
@@ -87,10 +87,10 @@ class NadarayaWatson(nn.Module):
 
 @trains(NadarayaWatson)
 class LitNadarayaWatson(Regressor):
-    """Kernel regression whose width is learned by leaving each training point out of its own mean."""
+    """Kernel regression; its width is learned by predicting each training point from all others (leave-one-out)."""
 
     def on_fit_start(self) -> None:
-        """The training points, in the datamodule's ``splits``, are what is looked at; a checkpoint has them too."""
+        """Stores the training points of the datamodule's ``splits`` as keys and values; a checkpoint has them too."""
         super().on_fit_start()
         splits = self.data_attribute("splits")
         if splits:

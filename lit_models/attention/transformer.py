@@ -1,10 +1,10 @@
 """The transformer: translation with nothing but attention.
 
 Vaswani et al. 2017, "Attention is all you need". D2L 11.7.
-Departs from the book: its two mistakes are put right. Its causal mask exists in training alone, so that its validation
-loss looks at the very tokens it predicts; and its decoder gives every token that it writes position 0. Embeddings begin
-with variance 1/D, so that they have variance 1 after the factor sqrt(D). The paper's tied embeddings, warm-up
-(``lit_models.tasks.schedules.Noam``) and label smoothing are arguments; ``pre_norm`` is the later form.
+Departs from the book: two errors are corrected. Its causal mask is used in training only, so that in validation the
+decoder sees the tokens that it predicts; and its decoder gives position 0 to every generated token. Embeddings are
+initialized with variance 1/D, so that they have variance 1 after the factor sqrt(D). The paper's tied embeddings,
+warm-up (``lit_models.tasks.schedules.Noam``) and label smoothing are arguments; ``pre_norm`` is the later form.
 
     dive fit attention/transformer             dates, times and amounts in seven languages, offline
     dive fit attention/transformer_fra_eng     the book's recipe
@@ -27,7 +27,7 @@ from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.seq2seq import Seq2Seq
 from lit_models.tasks.trains import trains
 
-Memory = tuple[Tensor, Tensor]  # what the encoder says (B, S, D), and the sources' lengths (B,)
+Memory = tuple[Tensor, Tensor]  # the encoder's output (B, S, D), and the sources' lengths (B,)
 
 
 class Transformer(nn.Module):
@@ -46,7 +46,7 @@ class Transformer(nn.Module):
         tied: ``output``: the target's embedding is the output matrix; ``all``: the source's too, as in the paper, for
             one vocabulary (``data.shared``).
         positions: Without them a source is a bag of tokens.
-        causal: Without it training reads the answer off the target: what the book's evaluation does.
+        causal: Without it the decoder sees the token that it predicts, as in the book's evaluation.
 
     Raises:
         ValueError: ``tied`` is ``all`` and the vocabularies have different sizes.
@@ -107,7 +107,7 @@ class Transformer(nn.Module):
             self.source_embedding.weight = self.target_embedding.weight
 
     def embed(self, tokens: Tensor, embedding: nn.Embedding, offset: int = 0) -> Tensor:
-        """(B, T) -> (B, T, D): the first token stands at position ``offset``."""
+        """(B, T) -> (B, T, D): the first token has position ``offset``."""
         x = embedding(tokens) * self.scale
         return self.dropout(x if self.positions is None else self.positions(x, offset))
 
@@ -121,7 +121,7 @@ class Transformer(nn.Module):
     def decode(
         self, target_in: Tensor, memory: Memory, state: DecoderState | None = None
     ) -> tuple[Tensor, DecoderState]:
-        """Goes on from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V)."""
+        """Continues from ``state`` (None: the beginning), which is changed in place: (B, T) -> logits (B, T, V)."""
         state = state or DecoderState(len(self.decoder), with_memory=True)
         return self._decode(target_in, memory, state), state
 

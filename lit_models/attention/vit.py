@@ -1,10 +1,10 @@
 """Vision transformer: an image is a sequence of patches.
 
 Dosovitskiy et al. 2021, "An image is worth 16x16 words". D2L 11.8.
-``variant: torchvision`` has torchvision's details and takes its weights (``weights``); ``variant: book`` has the
-book's: no biases in the attention, positions that begin with variance 1.
-Departs from both: dropout falls on the output of the attention and of the dense part alike (the book's falls on the
-dense part alone), and torchvision's head begins at zero, ours as a linear layer does.
+``variant: torchvision`` has torchvision's details and loads its weights (``weights``); ``variant: book`` has the
+book's: no biases in the attention, positions initialized with variance 1.
+Departs from both: dropout is applied to the outputs of the attention and of the dense part (the book's only to the
+dense part); torchvision's head is initialized with zeros, ours as a linear layer.
 
     dive fit attention/vit                    5,000 real MNIST digits, offline
     dive fit attention/vit_fashion_mnist      the book's recipe
@@ -41,7 +41,7 @@ NAMES = {  # torchvision's and ours
     "mlp.linear_1": "feed_forward.inner",  # the names in the published files
     "mlp.linear_2": "feed_forward.outer",
 }
-PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 16}  # heads of B, L and H by hidden size: no tensor tells them
+PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 16}  # heads of B, L and H by hidden size: not in the tensors
 
 
 class ViT(nn.Module):
@@ -128,7 +128,7 @@ class ViT(nn.Module):
 
     @staticmethod
     def sizes_of(tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
-        """The same of torchvision's weights under our names; nothing where they are of another network."""
+        """The same for torchvision's weights under our names; empty if they are of another network."""
         try:
             hidden_size, _, patch_size, _ = tensors["patches.weight"].shape
             found = {

@@ -2,11 +2,11 @@
 
 Davis and Mermelstein 1980 for the features, Hershey et al. 2017, "CNN architectures for large-scale audio
 classification", for the idea of image networks on them; Park et al. 2019 for SpecAugment. The spectrogram is part of
-the network, computed from the batch of waveforms on the device, so that the data is one and the same for the 1-D and
+the network, computed from the batch of waveforms on the device, so that the data is the same for the 1-D and
 the 2-D network. Departs from Hershey et al.: a small network of its own, the size of the data.
 
     dive fit audio/mel_cnn                           telephone keys in noise, offline
-    dive fit audio/mel_cnn_spoken_digits             digits from a voice that was never heard
+    dive fit audio/mel_cnn_spoken_digits             digits from a voice that is not in the training set
     dive fit audio/mel_cnn_spoken_digits_published   digits from known voices, the published split
     dive fit audio/mel_cnn --data AudioFolder --data.root FOLDER      your own sounds
 
@@ -27,18 +27,18 @@ from lit_models.tasks.trains import trains
 class MelCNN(nn.Module):
     """Spectrogram, masks, convolutions with poolings, the mean over time, one dense layer. (B, T) -> logits.
 
-    What is heard later is the same sound, what is heard higher is another one: the mean is taken over time alone.
+    A sound at a later time is the same sound, one at a higher pitch is not: the mean is taken over time only.
 
     Args:
         num_classes: Number of logits.
         front: Makes (B, 1, M, frames) of (B, T).
         augment: What a spectrogram goes through in training.
         channels: Maps of each block: a 3 x 3 convolution, batch normalization, ReLU and 2 x 2 max pooling.
-        dropout: Share of the averaged features that is dropped.
+        dropout: Fraction of the averaged features that is dropped.
         pool_pitch: Takes the mean over pitch too, as networks for images do over both directions.
 
     Raises:
-        ValueError: Fewer mel bands than the poolings need; says the least number.
+        ValueError: Fewer mel bands than the poolings need; the error names the least number.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ def mel_cnn(
         channels, dropout, pool_pitch: See ``MelCNN``.
 
     Raises:
-        UserError: The sounds are too short; says the least length.
+        UserError: The sounds are too short; the error names the least length.
     """
     least = max(n_fft // 2 + 1, hop * (2 ** len(channels) - 1))  # to mirror at the ends; for the poolings
     if num_samples < least:

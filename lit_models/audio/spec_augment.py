@@ -1,4 +1,4 @@
-"""SpecAugment: bands of frequencies and stretches of time are hidden, so that no single one is relied upon.
+"""SpecAugment: bands of frequencies and stretches of time are hidden, so that the network does not rely on one.
 
 Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech recognition". Without its time
 warping, which the paper finds to matter least. Each spectrogram of the batch gets masks of its own, drawn on its
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 
 class SpecAugment(nn.Module):
-    """Sets random bands to 0, the mean of a normalized spectrogram; in training alone. (B, C, M, T) -> the same.
+    """Sets random bands to 0, the mean of a normalized spectrogram; in training only. (B, C, M, T) -> the same.
 
     Args:
         num_masks: Bands in each of the two directions.
         most_mels: Largest height F of a frequency band; a height is uniform over 0 to F.
-        most_frames: Largest width of a time band; never more than ``most_fraction`` of the frames.
+        most_frames: Largest width of a time band; at most ``most_fraction`` of the frames.
         most_fraction: The paper's p.
     """
 

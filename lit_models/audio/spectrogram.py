@@ -46,7 +46,8 @@ def mel_filters(
         scale: Peaks of one (htk), or equal areas (slaney).
 
     Raises:
-        ValueError: A filter lies between two frequencies of the transform and would be silent; says the largest number.
+        ValueError: A filter lies between two frequencies of the transform and would be all zeros; the error names the
+            largest number.
     """
     high = sample_rate / 2 if high is None else high
     ends = hertz_to_mel(torch.tensor([low, high], dtype=torch.float64), scale)

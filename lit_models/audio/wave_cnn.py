@@ -6,10 +6,10 @@ last. Departs from the paper: the classifier is linear on the mean over time, as
 scales the channels. The long kernel keeps 80 samples at every rate, as the paper's.
 
     dive fit audio/wave_cnn                           telephone keys in noise, offline
-    dive fit audio/wave_cnn_spoken_digits             digits from a voice that was never heard
+    dive fit audio/wave_cnn_spoken_digits             digits from a voice that is not in the training set
     dive fit audio/wave_cnn_spoken_digits_published   digits from known voices, the published split
 
-The numbers they reach are in RESULTS.md; kernels.png shows which frequencies the first layer learnt.
+The numbers they reach are in RESULTS.md; kernels.png shows which frequencies the first layer has learned.
 """
 
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class WaveCNN(nn.Module):
         num_classes: Number of logits.
         depth: Which network of the paper; the number counts the layers with weights.
         width: Scales the channels of all layers.
-        dropout: Share of the averaged features that is dropped before the dense layer; the paper has none.
+        dropout: Fraction of the averaged features that is dropped before the dense layer; the paper has none.
     """
 
     def __init__(self, num_classes: int = 10, depth: Depth = "m5", width: float = 1.0, dropout: float = 0.0) -> None:
@@ -77,7 +77,7 @@ def long_enough(depth: Depth = "m5", num_samples: int = 8000) -> Depth:
         num_samples: Length of the sounds.
 
     Raises:
-        UserError: The sounds are too short; says the least length.
+        UserError: The sounds are too short; the error names the least length.
     """
     if num_samples < WaveCNN.least(depth):
         raise UserError(f"num_samples is {num_samples}: {depth} needs at least {WaveCNN.least(depth)}")
@@ -89,7 +89,7 @@ class LitWaveCNN(Classifier):
     """``WaveCNN`` trained as a classifier of sounds x (B, num_samples).
 
     Args:
-        freeze_filters: The first layer stays as it was drawn: shows what learning the filter bank is worth.
+        freeze_filters: The first layer keeps its initial weights, to measure the benefit of a learned filter bank.
         **task: See ``Classifier``.
     """
 

@@ -1,10 +1,10 @@
-"""Blocks out of blocks: a Sequential by hand, branches side by side, a block with a constant and a loop of its own.
+"""Blocks made of blocks: a Sequential by hand, parallel branches, a block with a constant and a loop of its own.
 
 D2L 6.1.
 Departs from the book: its ``MySequential`` walks over ``children()``, which names each module once, so that a layer
 listed twice runs once; here every entry runs. The constant weight of its ``FixedHiddenMLP`` is a plain attribute, which
 is neither saved nor moved to a device; here it is a buffer. Its loop halves the whole batch until the batch's sum is
-small, so that the answer to a sample depends on its neighbors; here each row is halved by itself.
+small, so that the output for a sample depends on its neighbors; here each row is halved separately.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Sequential(nn.Module):
 
 
 class Parallel(nn.Module):
-    """Several blocks on one input, their answers side by side: (B, D) -> (B, sum of the answers' widths)."""
+    """Several blocks on one input, their outputs concatenated: (B, D) -> (B, sum of the outputs' widths)."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
@@ -48,9 +48,9 @@ class Parallel(nn.Module):
 
 
 class FixedHidden(nn.Module):
-    """A learnt layer, a constant one, the same learnt layer again, then halving: (B, size) -> (B, size).
+    """A trained layer, a constant one, the same trained layer again, then halving: (B, size) -> (B, size).
 
-    ``fixed`` (size, size) is a buffer: saved and moved with the module, no parameter, never trained.
+    ``fixed`` (size, size) is a buffer: saved and moved with the module, but not a parameter and not trained.
 
     Args:
         size: Width of input and output.
@@ -71,7 +71,7 @@ class FixedHidden(nn.Module):
 def halve(x: Tensor, limit: float = 1.0) -> Tensor:
     """Halves each row of x (B, D) until its absolute sum is at most ``limit``: a loop whose length the data decides.
 
-    A row that is infinite or no number would never get there, and is left as it is.
+    A row with infinite or NaN entries would not converge, and is not changed.
     """
     while bool((large := (x.abs().sum(1, keepdim=True) > limit) & x.isfinite().all(1, keepdim=True)).any()):
         x = torch.where(large, x / 2, x)

@@ -1,10 +1,10 @@
-"""A network out of all the parts of the builder's guide: nested blocks, own layers, a buffer, tied weights.
+"""A network made of all parts of the builder's guide: nested blocks, own layers, a buffer, tied weights.
 
 D2L 6.1 to 6.5; the book's ``NestMLP`` and "chimera", with images to learn.
 Departs from the book as its parts do: see ``blocks.py``, ``custom_layers.py`` and ``parameters.py``.
 
     dive fit builders/chimera                              5,000 real MNIST digits, offline
-    dive fit builders/chimera --model.detached true        the book's MyLinear: its layers never learn
+    dive fit builders/chimera --model.detached true        the book's MyLinear: its layers do not learn
 
 The numbers they reach are in RESULTS.md.
 """

@@ -1,8 +1,8 @@
 """Layers of one's own: one without parameters, one with. D2L 6.5.
 
 Departs from the book: its ``MyLinear`` multiplies by ``weight.data``, which autograd does not see, so that the layer
-never learns; ``detached=True`` does the same here, to show it. Its ``CenteredLayer`` subtracts the mean of the whole
-batch, so that the answer to a sample depends on its neighbors; here each row has its own mean.
+does not learn; ``detached=True`` does the same here, to show it. Its ``CenteredLayer`` subtracts the mean of the whole
+batch, so that the output for a sample depends on its neighbors; here each row has its own mean.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Centered(nn.Module):
-    """Takes each row's mean away: (B, D) -> (B, D) of mean nought. No parameters."""
+    """Subtracts each row's mean: (B, D) -> (B, D) of mean zero. No parameters."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x - x.mean(dim=1, keepdim=True)
@@ -21,7 +21,7 @@ class Dense(nn.Module):
 
     Args:
         in_features, out_features: Widths.
-        detached: The book's mistake: the parameters' plain data is used, and they stay as they were drawn.
+        detached: The book's error: the parameters' plain data is used, and they keep their initial values.
     """
 
     def __init__(self, in_features: int, out_features: int, detached: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Devices: naming one, finding the best, and where the parts of a network are. D2L 6.7.
 
-Departs from the book: its ``try_gpu(5)`` answers with the CPU where there are fewer GPUs, and its trainer asks for
-several and uses the first; here a device that is not there is said to be missing. Lightning's ``accelerator`` and
+Departs from the book: its ``try_gpu(5)`` returns the CPU if there are fewer GPUs, and its trainer asks for
+several and uses the first; here a missing device is an error. Lightning's ``accelerator`` and
 ``devices`` do all of this for the recipes (``-c trainer/gpu``, ``-c trainer/ddp``).
 """
 

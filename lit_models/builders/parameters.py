@@ -43,7 +43,7 @@ def initialize(
 
 @torch.no_grad()
 def tails_(weight: Tensor) -> Tensor:
-    """The book's own distribution (D2L 6.3.2): U(-10, 10), with what lies between -5 and 5 set to nought."""
+    """The book's own distribution (D2L 6.3.2): U(-10, 10), with values between -5 and 5 set to zero."""
     weight.uniform_(-10, 10)
     return weight.mul_(weight.abs() >= 5)
 

@@ -1,7 +1,7 @@
-"""Saving and loading tensors and networks, by files that can run no code. D2L 6.6.
+"""Saving and loading tensors and networks, with files that cannot execute code. D2L 6.6.
 
-A file of ``torch.save`` is a pickle, which may run anything when it is read; ``weights_only=True``, the default since
-torch 2.6 and said here all the same, reads tensors and plain containers alone. A network is saved as its
+A file of ``torch.save`` is a pickle, which may execute anything when it is read; ``weights_only=True``, the default
+since torch 2.6 and stated here explicitly, reads only tensors and plain containers. A network is saved as its
 ``state_dict``: its class is code, and code belongs into a file of its own.
 """
 
@@ -25,7 +25,7 @@ def save(value: Any, path: Path | str) -> None:
 
 
 def load(path: Path | str) -> Any:
-    """What ``save`` wrote, on the CPU, from whatever device it came.
+    """The contents of a file of ``save``, on the CPU, whatever their device was.
 
     Raises:
         UserError: There is no such file, it is damaged, or it holds more than tensors and plain containers.

@@ -1,13 +1,13 @@
-"""AlexNet: the network that made everyone look at convolutions.
+"""AlexNet: the network that made convolutions popular.
 
 ``variant: grouped`` is the paper's: Krizhevsky, Sutskever and Hinton 2012, "ImageNet Classification with Deep
 Convolutional Neural Networks": two towers that meet in the third convolution and in the dense layers, here as groups of
 one convolution, and local response normalization (torch divides alpha by the window, the paper does not).
 ``variant: one_tower`` is torchvision's, whose parameter names it has: Krizhevsky 2014, "One weird trick for
 parallelizing convolutional neural networks". D2L 8.1.
-Departs from both: He's initialization instead of N(0, 0.01), from which narrow forms do not start, and an adaptive
-pooling, so that other sizes do. Departs from the book, which pads the first convolution by 1 (neither paper does) and
-gives its layers torch's default start where it means Xavier's.
+Departs from both: He's initialization instead of N(0, 0.01), with which narrow variants do not learn, and an
+adaptive pooling, so that other image sizes work. Departs from the book, which pads the first convolution by
+1 (neither paper does) and gives its layers torch's default initialization where it intends Xavier's.
 
     dive fit cnn/alexnet                    shapes with textures on photographs, offline, narrow
     dive fit cnn/alexnet_fashion_mnist      the book's recipe
@@ -28,7 +28,7 @@ Variant = Literal["one_tower", "grouped"]
 Stem = Literal["imagenet", "small"]
 CHANNELS = {"one_tower": (64, 192, 384, 256, 256), "grouped": (96, 256, 384, 384, 256)}
 GROUPS = {"one_tower": (1, 1, 1, 1, 1), "grouped": (1, 2, 1, 2, 2)}
-LEAST = {"one_tower": 63, "grouped": 67}  # with the stem of the papers; the small one does with 15
+LEAST = {"one_tower": 63, "grouped": 67}  # with the stem of the papers; 15 is enough for the small one
 LEAST_SMALL = 15
 
 
@@ -42,7 +42,7 @@ class AlexNet(nn.Module):
         variant: ``one_tower`` (2014, torchvision) or ``grouped`` (2012).
         stem: ``imagenet`` is 11 x 11 with stride 4; ``small`` is 5 x 5 with stride 1, for 32 pixels.
         width: The published numbers of channels are multiplied by it.
-        pool_size: Side of what the dense layers see: 6 in the papers, 3 for 32 pixels.
+        pool_size: Side of the feature maps before the dense layers: 6 in the papers, 3 for 32 pixels.
         hidden_size: Width of the dense layers.
         dropout: Before each hidden dense layer.
     """

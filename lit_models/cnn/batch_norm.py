@@ -1,11 +1,12 @@
-"""Batch normalization by hand, in LeNet: each channel is brought to mean 0 and variance 1 over the batch.
+"""Batch normalization by hand, in LeNet: each channel is normalized to mean 0 and variance 1 over the batch.
 
 Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift".
 D2L 8.5. As torch: the running variance is the unbiased one, the batch is normalized by the biased one.
 Departs from the book, whose version tells training from evaluation by whether gradients are on, keeps its running
-statistics in plain tensors (not saved, not moved, not shared) and as the biased variance. Its LeNet here loses the
-padding of the first convolution; this one keeps it. ``sync=True`` takes the statistics over all ranks, with gradients
-through them: two processes then train as one does on both batches. (torch's SyncBatchNorm does so on GPUs alone.)
+statistics in plain tensors (not saved, not moved, not shared) and as the biased variance. Its LeNet in this section
+does not have the padding of the first convolution; this one does. ``sync=True`` takes the statistics over all ranks,
+with gradients through them: two processes then train like one on both batches. (torch's SyncBatchNorm works on GPUs
+only.)
 
     dive fit cnn/batch_norm                    5,000 real MNIST digits, offline
     dive fit cnn/batch_norm_fashion_mnist      the book's recipe
@@ -33,7 +34,7 @@ class BatchNorm(nn.Module):
     Args:
         num_features: Channels C.
         eps: Added to the variance.
-        momentum: Share of a new batch in the running statistics.
+        momentum: Fraction of a new batch in the running statistics.
         sync: Statistics of the batches of all ranks together, where there are several.
     """
 
@@ -63,7 +64,7 @@ class BatchNorm(nn.Module):
         return (x * scale.view(shape) + (self.bias - mean * scale).view(shape)).to(given)
 
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Mean and biased variance (C,), and the number of values that each was taken over."""
+        """Mean and biased variance (C,), and the number of values of each."""
         dims = [0, *range(2, x.ndim)]
         count = x.numel() / x.shape[1]
         if not (self.sync and torch.distributed.is_initialized()):
@@ -84,7 +85,7 @@ class BatchNormLeNet(nn.Module):
         image_size: Height and width S of the image in pixels, at least 12.
         activation: ``sigmoid`` as in the book, or ``relu``.
         sync: See ``BatchNorm``.
-        normalize: False leaves the normalization out: shows what it is worth.
+        normalize: False leaves the normalization out, for comparison.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class BatchNormLeNet(nn.Module):
 
     @staticmethod
     def _initialize(module: nn.Module) -> None:
-        """Xavier, as the book."""
+        """Xavier, as in the book."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
 

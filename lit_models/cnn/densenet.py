@@ -1,10 +1,10 @@
-"""DenseNet: every layer reads what all layers before it wrote.
+"""DenseNet: the input of every layer is the outputs of all layers before it.
 
 Huang, Liu, van der Maaten and Weinberger 2017, "Densely Connected Convolutional Networks". D2L 8.7. Parameters have
-torchvision's names; the names in its published file, which are older, are understood too.
+torchvision's names; the older names in its published file are accepted too.
 DenseNet-121 is ``block_layers=(6, 12, 24, 16), growth=32``; the book's is ``block_layers=(4, 4, 4, 4),
 bottleneck=False``. Departs from the book: convolutions before a normalization have no bias, and the initialization is
-He's (the book's Xavier call touches nothing).
+He's (the book's Xavier call has no effect).
 
     dive fit cnn/densenet                    5,000 real MNIST digits, offline, narrow
     dive fit cnn/densenet_cifar10            CIFAR-10 with today's augmentation and schedule
@@ -57,7 +57,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Layers whose outputs all stay: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last.
+    """Layers whose outputs are all concatenated: (B, C, H, W) -> (B, C + layers * growth, H, W), the newest last.
 
     Args:
         in_channels: C, channels of the input.
@@ -99,7 +99,7 @@ class DenseNet(nn.Module):
         growth: Maps that each layer adds; the stem makes twice as many.
         stem: ``imagenet`` is 7 x 7 with stride 2 and a pooling; ``small`` is 3 x 3 with stride 1.
         bottleneck: See ``DenseLayer``.
-        image_size: Height and width S of the image in pixels, to refuse one of which the transitions leave nothing.
+        image_size: Height and width S of the image in pixels, to refuse one that is too small for the transitions.
     """
 
     HEADS = ("classifier",)

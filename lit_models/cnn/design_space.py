@@ -1,14 +1,14 @@
 """A design space studied: many small networks drawn from a family, trained alike, and the distribution of their errors.
 
-Radosavovic et al. 2020, "Designing Network Design Spaces". D2L 8.8, which describes the study and has no code for it.
-One family is better than another where its curve, the share of networks with at most a given error, lies above. All
+Radosavovic et al. 2020, "Designing Network Design Spaces". D2L 8.8, which describes the study without code.
+One family is better than another if its curve, the fraction of networks with at most a given error, is above. All
 networks cost about the same number of multiply-adds, as in the paper, and differ in depths, widths and group widths:
 
-- ``any``: each stage is drawn by itself;
+- ``any``: each stage is drawn independently;
 - ``increasing`` / ``decreasing``: the same, with widths that only grow, or only shrink;
 - ``regnet``: one line through the widths of all blocks, one group width (``lit_models/cnn/regnet.py``).
 
-All of them see the same batches: the loss is the sum of theirs, so that each trains as if it were alone.
+All networks get the same batches. The loss is the sum of their losses, so that each is trained independently.
 
     dive fit cnn/design_space        12 networks a family on 5,000 MNIST digits, offline; errors.png has the curves
 
@@ -35,7 +35,7 @@ STEM_WIDTH = 8
 
 
 def draw(space: Space, stages: int, chance: random.Random) -> Stages:
-    """Depths, widths and group widths of one network of a family; it may be of any cost."""
+    """Depths, widths and group widths of one network of a family; its cost is not checked."""
     if space == "regnet":
         depth, group = chance.randint(stages, 3 * stages), chance.choice([4, 8])
         line = (depth, 8 * chance.randint(1, 3), chance.uniform(0, 12), chance.uniform(1.5, 3), group)
@@ -48,7 +48,7 @@ def draw(space: Space, stages: int, chance: random.Random) -> Stages:
 
 
 def multiply_adds(design: Stages, image_size: int, in_channels: int, num_classes: int) -> int:
-    """Of one image, counted from the sizes alone."""
+    """Multiply-adds for one image, computed from the sizes."""
     side, channels = image_size, STEM_WIDTH
     total = side**2 * 9 * in_channels * STEM_WIDTH
     for depth, width, group in zip(*design, strict=True):
@@ -67,7 +67,7 @@ class DesignSpace(nn.Module):
         space: The family.
         population: Number of networks.
         cost: Multiply-adds of a network in millions, kept to within a fifth; no two networks are alike.
-        stages: Stages of each network: as many halvings of the image. A line may come to another number: it is redrawn.
+        stages: Stages of each network: the image is halved in each. A line with another number of stages is redrawn.
         seed: Of the designs; the weights are drawn from the global one.
         in_channels, num_classes, image_size: Of the data.
     """
@@ -144,7 +144,7 @@ class LitDesignSpace(Task):
         ]
         self.net = SideBySide(families)
         self.designs = {space: family.designs for space, family in zip(self.spaces, families, strict=True)}
-        #: Of each family, once an evaluation has ended: the share of wrong answers of each network (population,).
+        #: Of each family, once an evaluation has ended: the error rate of each network (population,).
         self.errors: dict[str, Tensor] = {}
         self.val_loss = MeanMetric()
         self.accuracies: Any = nn.ModuleList(

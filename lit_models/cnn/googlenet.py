@@ -1,10 +1,10 @@
-"""GoogLeNet: each block looks with several kernel sizes at once and joins what they saw.
+"""GoogLeNet: each block applies several kernel sizes in parallel and concatenates their outputs.
 
 Szegedy et al. 2015, "Going Deeper with Convolutions", table 1. D2L 8.4. ``variant: paper`` has biases, local response
-normalization and 5 x 5 kernels. ``variant: torchvision`` has batch normalization, and 3 x 3 kernels in the place of
-5 x 5, as the published weights do, whose parameter names it has.
+normalization and 5 x 5 kernels. ``variant: torchvision`` has batch normalization, and 3 x 3 kernels instead of
+5 x 5, as the published weights do; its parameters have their names.
 Departs from the paper: He's initialization. The book has neither normalization nor the auxiliary heads of the paper's
-figure 3, which are ``auxiliary=True`` here: two classifiers on the way whose losses count 0.3 each in training.
+figure 3, which are ``auxiliary=True`` here: two intermediate classifiers whose losses are weighted by 0.3 in training.
 
     dive fit cnn/googlenet                    5,000 real MNIST digits, offline, narrow
     dive fit cnn/googlenet_fashion_mnist      the book's recipe
@@ -44,7 +44,7 @@ class ConvReLU(nn.Module):
     """A convolution and a ReLU, with batch normalization between (eps 1e-3, as the weights were trained) or a bias.
 
     Args:
-        in_channels, channels, kernel_size, stride: Of the convolution, which keeps the size but for the stride.
+        in_channels, channels, kernel_size, stride: Of the convolution, which changes the size only by its stride.
         variant: See ``GoogLeNet``; ``torchvision`` normalizes.
     """
 
@@ -63,7 +63,7 @@ class Inception(nn.Module):
 
     Args:
         in_channels: Channels that come in.
-        sizes: c1, and what the 1 x 1 before leaves for c3, c3; the same for c5; cp. A line of table 1.
+        sizes: c1; the channels of the 1 x 1 before c3, and c3; the same for c5; cp. A row of table 1.
         variant: See ``GoogLeNet``.
     """
 
@@ -81,7 +81,7 @@ class Inception(nn.Module):
 
 
 class Auxiliary(nn.Module):
-    """A classifier on the way. (B, in_channels, H, W) -> (B, num_classes). torchvision names its four layers so.
+    """An intermediate classifier. (B, in_channels, H, W) -> (B, num_classes). Its four layers have torchvision's names.
 
     Args:
         in_channels: Channels of the input.
@@ -111,9 +111,9 @@ class GoogLeNet(nn.Module):
         variant: ``torchvision`` or ``paper``.
         stem: ``imagenet`` begins with 7 x 7, stride 2 and a pooling; ``small`` with 3 x 3, stride 1 and none.
         width: The published numbers of channels are multiplied by it.
-        auxiliary: Whether the network has the two classifiers on the way.
+        auxiliary: Whether the network has the two intermediate classifiers.
         dropout: Before the last layer: 0.4 in the paper, 0.2 in torchvision.
-        transform_input: Takes images normalized by ImageNet's mean and deviation to (x - 0.5) / 0.5, in which the
+        transform_input: Converts images normalized by ImageNet's mean and deviation to (x - 0.5) / 0.5, with which the
             published weights were trained.
     """
 
@@ -175,7 +175,7 @@ class GoogLeNet(nn.Module):
         return x
 
     def all_logits(self, x: Tensor) -> list[Tensor]:
-        """The logits, in training followed by those of the classifiers on the way: (B, num_classes) each."""
+        """The logits, in training followed by those of the intermediate classifiers: (B, num_classes) each."""
         if self.transform_input and x.shape[1] == 3:
             mean, std = x.new_tensor(MEAN).view(3, 1, 1), x.new_tensor(STD).view(3, 1, 1)
             x = (x * std + mean - 0.5) / 0.5
@@ -199,7 +199,7 @@ def is_published(weights_from: Literal["auto", "published", "run"] = "auto") -> 
 
 @trains(GoogLeNet, transform_input=is_published)
 class LitGoogLeNet(ImageClassifier):
-    """GoogLeNet trained as a classifier; with ``auxiliary`` the losses on the way count 0.3 each (the paper's 5)."""
+    """GoogLeNet trained as a classifier; with ``auxiliary`` the intermediate losses count 0.3 (paper, section 5)."""
 
     net: GoogLeNet
 

@@ -1,4 +1,4 @@
-"""LeNet-5: convolutions that learn what to look at.
+"""LeNet-5: convolutions that learn features from pixels.
 
 LeCun et al. 1998, "Gradient-based learning applied to document recognition". D2L 7.6.
 Departs from the paper: a softmax head instead of RBF units, all feature maps connected, sigmoid and average pooling as
@@ -23,14 +23,14 @@ POOLINGS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
 class LeNet(nn.Module):
-    """Two convolutions to see, three dense layers to decide. (B, in_channels, S, S) -> (B, num_classes) logits.
+    """Two convolutions for features, three dense layers for classes. (B, in_channels, S, S) -> (B, num_classes) logits.
 
     Args:
         in_channels: Channels of the image: 1 for gray, 3 for color.
         num_classes: Number of logits.
         image_size: Height and width S of the image in pixels, at least 12.
         activation: Non-linearity after each layer but the last.
-        pooling: What summarizes each 2 x 2 window.
+        pooling: How each 2 x 2 window is pooled.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class LeNet(nn.Module):
         pooling: Literal["avg", "max"] = "avg",
     ) -> None:
         super().__init__()
-        side = (image_size // 2 - 4) // 2  # what the second pooling leaves: 5 of 28
+        side = (image_size // 2 - 4) // 2  # after the second pooling: 5 for 28
         if side < 1:
             raise ValueError(f"image_size is {image_size}: LeNet needs at least 12 pixels")
         act, pool = ACTIVATIONS[activation], POOLINGS[pooling]
@@ -66,7 +66,7 @@ class LeNet(nn.Module):
 
     @staticmethod
     def _initialize(module: nn.Module) -> None:
-        """Xavier, as the book: from torch's default start, sigmoids hardly leave the plateau."""
+        """Xavier, as in the book: with torch's default initialization, sigmoids stay on a plateau for long."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)
 

@@ -1,9 +1,9 @@
 """Network in network: a small dense network at every pixel, and no dense layers at the end.
 
 Lin, Chen and Yan 2014, "Network in Network". D2L 8.3.
-Departs from nothing but the initialization (He's): the sizes are those of the authors' ImageNet model, which the book
-has too. Both let a ReLU follow the last 1 x 1 convolution, so that no logit is negative; ``last_relu=False`` takes it
-away, without which a narrow network loses classes for good.
+Departs from the paper only in the initialization (He's): the sizes are those of the authors' ImageNet model, which the
+book has too. Both have a ReLU after the last 1 x 1 convolution, so that logits are not negative. ``last_relu=False``
+removes it; with the ReLU, a narrow network can stop predicting a class for good.
 
     dive fit cnn/nin                    5,000 real MNIST digits, offline, narrow
     dive fit cnn/nin_fashion_mnist      the book's recipe

@@ -1,7 +1,7 @@
-"""AnyNet, a family of networks, and RegNetX, its members that a line through the widths describes.
+"""AnyNet, a family of networks, and RegNetX, the members whose widths lie on a line.
 
 Radosavovic et al. 2020, "Designing Network Design Spaces". D2L 8.8. Parameters have torchvision's names.
-Departs from the book: He's initialization (its Xavier call touches nothing). Its RegNetX-32 is ``depths=(4, 6),
+Departs from the book: He's initialization (its Xavier call has no effect). Its RegNetX-32 is ``depths=(4, 6),
 widths=(32, 80), group_width=16``. How such a family is found is ``cnn/design_space``.
 
     dive fit cnn/regnet                    5,000 real MNIST digits, offline, narrow
@@ -26,7 +26,7 @@ Stem = Literal["imagenet", "small"]
 
 
 def conv_norm(in_channels: int, channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias that keeps the size but for the stride, and its normalization."""
+    """A convolution without bias that changes the size only by its stride, and its normalization."""
     conv = nn.Conv2d(in_channels, channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 

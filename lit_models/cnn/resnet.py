@@ -1,4 +1,4 @@
-"""ResNet: layers that learn what to add to their input, so that a hundred of them still train.
+"""ResNet: layers that learn what to add to their input, so that networks with a hundred layers can be trained.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition" and "Identity Mappings in Deep Residual Networks"
 (``pre_activation``). D2L 8.6.
@@ -46,7 +46,7 @@ class ResNet(nn.Module):
         depth: Layers with weights: 10, 18 and 34 of basic blocks; 14, 50, 101 and 152 of bottlenecks.
         width: Channels of the first stage; each later stage has twice as many. The paper's is 64.
         stem: ``imagenet`` is 7 x 7 with stride 2 and a pooling, a quarter of the image's side; ``small`` is 3 x 3 with
-            stride 1, the field's form for 32 pixels and less.
+            stride 1, usual for 32 pixels and less.
         pre_activation: Normalization and ReLU before the convolutions.
         groups, group_width: Of the bottlenecks' 3 x 3 convolutions (ResNeXt).
     """
@@ -94,7 +94,7 @@ class ResNet(nn.Module):
 
     @staticmethod
     def _initialize(module: nn.Module) -> None:
-        """He et al. 2015, by the outputs, as torchvision."""
+        """He et al. 2015, by the outputs (fan_out), as torchvision."""
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 

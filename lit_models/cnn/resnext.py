@@ -1,4 +1,4 @@
-"""ResNeXt: the bottleneck's convolution in groups, as many small transformations side by side.
+"""ResNeXt: the bottleneck's convolution in groups: many small transformations in parallel.
 
 Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks": ResNeXt-50 (32 x 4d). D2L 8.6.5.
 Departs from the book, whose argument ``groups`` is the width of a group and not their number: both have their own names

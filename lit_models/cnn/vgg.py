@@ -1,10 +1,10 @@
-"""VGG: blocks of 3 x 3 convolutions, deeper where others were wider.
+"""VGG: blocks of 3 x 3 convolutions, deeper than earlier networks.
 
 Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1: A is 11,
 B 13, D 16, E 19 layers with weights. D2L 8.2. Parameters have torchvision's names.
-Departs from the paper: an adaptive pooling before the dense layers, so that any size of at least 32 pixels does
-(nothing at the paper's 224), He's initialization instead of pretrained shallower nets, and batch normalization on
-request. The book trains at a quarter of the width: ``width=16``.
+Departs from the paper: an adaptive pooling before the dense layers, so that any size of at least 32 pixels works
+(it has no effect at the paper's 224), He's initialization instead of pretrained shallower nets, and batch normalization
+on request. The book trains at a quarter of the width: ``width=16``.
 
     dive fit cnn/vgg                    shapes with textures on photographs, offline, narrow
     dive fit cnn/vgg_cifar10            VGG-11 with batch normalization on CIFAR-10
@@ -20,9 +20,9 @@ from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.trains import trains
 
-DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions a block
+DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # convolutions per block
 WIDTHS = (1, 2, 4, 8, 8)  # of the blocks, in units of the first
-LEAST = 32  # five poolings leave one pixel of it
+LEAST = 32  # one pixel after five poolings
 
 
 class VGG(nn.Module):
@@ -35,7 +35,7 @@ class VGG(nn.Module):
         depth: Layers with weights: 11, 13, 16 or 19.
         width: Channels of the first block; the paper's is 64.
         batch_norm: Batch normalization after each convolution.
-        pool_size: Side of what the dense layers see: 7 in the paper, 1 for images of 32 pixels.
+        pool_size: Side of the feature maps before the dense layers: 7 in the paper, 1 for images of 32 pixels.
         hidden_size: Width of the dense layers.
         dropout: After each hidden dense layer.
     """
@@ -84,7 +84,7 @@ class VGG(nn.Module):
 
     @staticmethod
     def _initialize(module: nn.Module) -> None:
-        """He et al. 2015: from torch's default start eleven layers without normalization stay at chance."""
+        """He et al. 2015: with torch's default initialization, eleven layers without normalization stay at chance."""
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]

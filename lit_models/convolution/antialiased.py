@@ -1,7 +1,7 @@
-"""A network that stays calm when its image moves by a pixel: blurring before each stride.
+"""A network whose output changes little when its image moves by a pixel: it blurs before each stride.
 
-Zhang 2019, "Making convolutional networks shift-invariant again"; Goodfellow et al. 9.3 says that pooling makes a
-representation invariant to small translations, and with a stride of two it is for half of them.
+Zhang 2019, "Making convolutional networks shift-invariant again"; according to Goodfellow et al. 9.3, pooling makes a
+representation invariant to small translations; with a stride of two this holds for half of them only.
 Departs from the paper: a small network for small images, batch normalization, no padding of the data by its crops.
 
     dive fit convolution/antialiased                         test/shift_change with blurred pooling

@@ -1,4 +1,4 @@
-"""The gradients of a convolution, written out: with respect to the image and with respect to the kernel.
+"""The gradients of a convolution by hand: with respect to the image and with respect to the kernel.
 
 Goodfellow et al. 9.5. With y = correlate2d(x, w, stride, padding) and g the loss's gradient with respect to y:
 

@@ -1,8 +1,8 @@
-"""Cross-correlation and convolution, written out: padding, stride, dilation, groups, and the flip.
+"""Cross-correlation and convolution by hand: padding, stride, dilation, groups, and the flip.
 
 Goodfellow et al. 9.1 and 9.5, D2L 7.2 to 7.4. What deep learning calls a convolution is a cross-correlation: the kernel
 is laid over the image as it is. The convolution of mathematics flips the kernel in both directions first; that makes it
-commutative, and nothing else that a learned kernel would notice.
+commutative, and makes no other difference for a learned kernel.
 
 The sum runs over the entries of the kernel and not over the positions of the image: each entry multiplies one shifted,
 strided view of the whole batch, so that a 3 x 3 kernel is nine products and not one for each pixel.
@@ -23,7 +23,7 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0, dilat
     """How many positions a kernel has along a side: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
 
     Raises:
-        ValueError: The kernel does not fit once; says the least size.
+        ValueError: The image is smaller than the kernel; the error names the least size.
     """
     reach = dilation * (kernel - 1) + 1
     if size + 2 * padding < reach:
@@ -47,7 +47,7 @@ def correlate2d(
         weight: Kernels (O, C / groups, kH, kW).
         bias: (O,).
         stride, padding, dilation: For both directions, or one for each; padding is with zeros.
-        groups: Channels are cut into so many parts, and output channels see their own part alone.
+        groups: Channels are cut into so many parts, and output channels depend only on their own part.
 
     Returns:
         (B, O, H', W'), see ``output_size``.

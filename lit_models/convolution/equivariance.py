@@ -1,4 +1,4 @@
-"""Equivariance, measured: what moves with the image, what stays, and what does neither.
+"""Measures of equivariance: which outputs move with the image, which stay, and which do neither.
 
 Goodfellow et al. 9.2 and 9.3. f is equivariant to g when f(g(x)) = g'(f(x)), and invariant when g' does nothing. A
 convolution is equivariant to shifts; to turns, mirrors and scales it is not. Padding breaks it at the edges, a stride
@@ -35,7 +35,7 @@ def sample_shift(rows: float, columns: float) -> Map:
 
 
 def equivariance_error(f: Map, x: Tensor, before: Map, after: Map | None = None) -> float:
-    """How far f(before(x)) is from after(f(x)), as a share of what a random pairing would be.
+    """The distance of f(before(x)) and after(f(x)), relative to that of a random pairing.
 
     Args:
         f: What is measured.
@@ -44,8 +44,8 @@ def equivariance_error(f: Map, x: Tensor, before: Map, after: Map | None = None)
         after: What it should do to the output; None means nothing: invariance.
 
     Returns:
-        Root mean square difference over that between the outputs of different images: 0 is equivariant, 1 no better
-        than answers to other images.
+        Root mean square difference over that between the outputs of different images: 0 is equivariant, 1 is no
+        closer than the outputs for other images.
     """
     with torch.no_grad():
         y = f(x)
@@ -56,6 +56,6 @@ def equivariance_error(f: Map, x: Tensor, before: Map, after: Map | None = None)
 
 
 def prediction_consistency(f: Map, x: Tensor, before: Map) -> float:
-    """Share of images whose predicted class stays when they are changed (Zhang 2019)."""
+    """Fraction of images whose predicted class stays the same when they are changed (Zhang 2019)."""
     with torch.no_grad():
         return float((f(x).argmax(1) == f(before(x)).argmax(1)).float().mean())

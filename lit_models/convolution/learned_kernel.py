@@ -1,9 +1,9 @@
-"""Learning a kernel from pictures and what a filter made of them: the filter's kernel comes out.
+"""Learns a kernel from pictures and a filter's outputs for them: the result is the filter's kernel.
 
 D2L 7.2.4, which learns [1, -1] from one picture of a black bar; Goodfellow et al. 9.1.
 Departs from the book: photographs instead of the bar, and a 3 x 3 kernel. On bars that stand upright every row is the
-same, so only the sums of the kernel's columns can be told (``--data.pictures bars``): the filter's answers are
-predicted as well as before, and the kernel found is another one. The book's kernel of one row hides that.
+same, so only the sums of the kernel's columns are determined (``--data.pictures bars``): the filter's outputs are
+predicted equally well, but with another kernel. The book's kernel of one row hides that.
 
     dive fit convolution/learned_kernel                        a Sobel kernel from photographs, offline
     dive fit convolution/learned_kernel --data.filter laplace  or emboss, blur, book
@@ -22,7 +22,7 @@ from lit_models.tasks.trains import trains
 
 
 class LearnedKernel(nn.Module):
-    """One cross-correlation, written by hand. (B, C, H, W) -> (B, 1, H - k + 1, W - k + 1).
+    """One cross-correlation by hand. (B, C, H, W) -> (B, 1, H - k + 1, W - k + 1).
 
     Args:
         in_channels: C.
@@ -45,7 +45,7 @@ class LitLearnedKernel(Regressor):
     ``test/kernel_error`` is the largest difference between the kernel found and the data's (``datamodule.kernel``).
 
     Args:
-        image_size: Side of the pictures, for ``example_input`` alone.
+        image_size: Side of the pictures, for ``example_input`` only.
         **task: See ``Task``.
     """
 

@@ -1,10 +1,10 @@
-"""Pooling written out, and pooling that does not alias.
+"""Pooling by hand, and pooling without aliasing.
 
 Goodfellow et al. 9.3, D2L 7.5; Zhang 2019, "Making convolutional networks shift-invariant again". A pooling of stride
 two keeps every second sample. What is finer than two pixels then looks like something coarser (aliasing), so an image
 moved by one pixel gives other features and not moved ones. Signal processing blurs before it drops samples, and so does
 ``BlurPool2d``: the maximum is taken at every position first, and the result is blurred and then thinned out.
-``equivariance.py`` measures what that mends.
+``equivariance.py`` measures the effect.
 """
 
 from typing import Literal
@@ -23,7 +23,7 @@ def windows(x: Tensor, kernel_size: int, stride: int) -> Tensor:
 
 
 def pool2d(x: Tensor, kind: Literal["max", "avg", "l2"], kernel_size: int, stride: int | None = None) -> Tensor:
-    """Summarizes each window: its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
+    """Reduces each window to its maximum, mean, or root of the sum of squares. (B, C, H, W) -> (B, C, H', W').
 
     Args:
         x: Feature maps.

@@ -1,8 +1,8 @@
-"""What an output looks at: the receptive field, by arithmetic over the layers.
+"""The receptive field of an output, computed from the layers' sizes.
 
 Araujo, Norris and Sim 2019, "Computing receptive fields of convolutional neural networks"; Goodfellow et al. 9.2. Each
-layer adds (kernel - 1) dilation steps of the layers before it. The field says what can matter; how much each pixel does
-is seen by the gradient and is a narrower Gaussian bump (Luo et al. 2016):
+layer adds (kernel - 1) dilation steps of the layers before it. The field contains the pixels that can matter; how much
+each matters is shown by the gradient, a narrower Gaussian shape (Luo et al. 2016):
 ``callbacks/pictures/receptive_field.py`` draws it.
 """
 
@@ -20,7 +20,7 @@ class Field(NamedTuple):
 
     Attributes:
         name: The layer.
-        size: Pixels that a unit sees.
+        size: Width of the field in pixels.
         jump: Pixels from one unit to the next.
         start: The first pixel that unit 0 sees; negative in the padding.
     """

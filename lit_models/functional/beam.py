@@ -1,9 +1,9 @@
-"""Beam search: the k best beginnings, carried on together. D2L 10.8, which gives no code.
+"""Beam search: keeps the k best partial outputs at each step. D2L 10.8, which has no code for it.
 
 A hypothesis is scored by log P / L^alpha, where L is the number of its tokens, the end of sequence included (Wu et al.
-2016; alpha 0.75 in the book). Of the k best continuations at each step those that end are finished and set aside; the k
-best that do not end go on. A row ends when it has k finished hypotheses (``early_stopping`` in transformers) or at
-``max_tokens``, where the k best continuations count whether they end or not.
+2016; alpha 0.75 in the book). Of the k best continuations at each step those that end are stored as finished; the k
+best that do not end continue. A row ends when it has k finished hypotheses (``early_stopping`` in transformers) or at
+``max_tokens``, where the k best continuations count, ended or not.
 
 A beam of one is greedy search; a beam of V^(T-1) is exhaustive search over T tokens of a vocabulary of V.
 """
@@ -20,7 +20,7 @@ from lit_models.functional.state import reorder
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """An output: its tokens, the last of which is the end of sequence where it ended, and its score.
+    """An output and its score. If the output ended, its last token is the end of sequence.
 
     Args:
         tokens: The generated token ids.
@@ -62,7 +62,7 @@ def beam_search(
     state = reorder(state, torch.arange(rows, device=device).repeat_interleave(width))
     last = last.repeat_interleave(width)
     total = torch.full((rows, width), OUT, dtype=torch.float64, device=device)
-    total[:, 0] = 0  # all beams begin alike: one of them counts
+    total[:, 0] = 0  # all beams begin the same: only the first one counts
     tokens = torch.empty(rows, width, 0, dtype=torch.long, device=device)
     finished: list[list[Hypothesis]] = [[] for _ in range(rows)]
     open_rows = torch.ones(rows, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""BLEU (Papineni et al. 2002): sacreBLEU's, which others can compare with, and the book's (D2L 10.7.6)."""
+"""BLEU (Papineni et al. 2002): sacreBLEU's, which is comparable with other work, and the book's (D2L 10.7.6)."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def corpus_bleu(outputs: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
     """sacreBLEU of a corpus, 0 to 100, one reference each, and its signature. Texts are detokenized sentences."""
-    from sacrebleu.metrics.bleu import BLEU  # here: most commands that import the task need no BLEU
+    from sacrebleu.metrics.bleu import BLEU  # imported here, since most commands do not need it
 
     metric = BLEU()
     return metric.corpus_score(list(outputs), [list(references)]).score, str(metric.get_signature())
@@ -18,7 +18,7 @@ def book_bleu(output: str, label: str, max_n: int) -> float:
 
     ``exp(min(0, 1 - len(label) / len(output))) * prod_n p_n ** (1 / 2 ** n)``: long matches weigh more than in
     Papineni's geometric mean, where every exponent is 1 / max_n. n stops at the output's length. Departs from the book:
-    an output of no words scores 0 instead of dividing by zero.
+    an empty output scores 0 instead of dividing by zero.
     """
     words, true = output.split(), label.split()
     if not words:
@@ -30,7 +30,7 @@ def book_bleu(output: str, label: str, max_n: int) -> float:
 
 
 def precision(words: list[str], true: list[str], n: int) -> float:
-    """The share of the n-grams of ``words`` that are in ``true``, each of which is matched once."""
+    """The fraction of the n-grams of ``words`` that are in ``true``, each of which is matched once."""
     have = Counter(zip(*(words[i:] for i in range(n)), strict=False))
     want = Counter(zip(*(true[i:] for i in range(n)), strict=False))
     return sum((have & want).values()) / sum(have.values())

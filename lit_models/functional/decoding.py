@@ -5,8 +5,8 @@ log-probabilities or logits. A recurrent network, a transformer with its cache a
 such functions.
 
 Fan et al. 2018 (top-k), Holtzman et al. 2020 (top-p), Nguyen et al. 2024 (min-p), Keskar et al. 2019 (repetition
-penalty). D2L 9.5 decodes greedily; its from-scratch ``predict`` works for one sequence alone. The order of the filters
-is that of transformers.
+penalty). D2L 9.5 decodes greedily; its from-scratch ``predict`` works for one sequence only. The filters are applied in
+the order of transformers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,9 +29,9 @@ class Sampling:
         temperature: Divides the scores; 0 takes the best token, 1 samples from the model's own distribution.
         top_k: Only the k best tokens; 0 means all.
         top_p: Only the smallest set of best tokens whose probability reaches p.
-        min_p: Only tokens at least this share as probable as the best one.
-        repetition_penalty: Scores of tokens that stand in the text already are divided by it where positive,
-            multiplied where negative; 1 does nothing.
+        min_p: Only tokens at least this fraction as probable as the best one.
+        repetition_penalty: Scores of tokens that are already in the text are divided by it if positive and
+            multiplied by it if negative; 1 has no effect.
     """
 
     temperature: float = 0.0
@@ -52,7 +52,7 @@ class Sampling:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number {what}")
 
     def filter(self, scores: Tensor, history: Tensor | None = None) -> Tensor:
-        """Scores (B, V) after all filters, minus infinity for what may not be drawn; ``history`` (B, L) is the text."""
+        """Scores (B, V) after all filters, minus infinity for excluded tokens; ``history`` (B, L) is the text."""
         scores = scores.float()
         if self.repetition_penalty != 1 and history is not None and history.numel():
             scores = penalize(scores, history, self.repetition_penalty)
@@ -85,7 +85,7 @@ GREEDY = Sampling()
 
 
 def penalize(scores: Tensor, history: Tensor, penalty: float) -> Tensor:
-    """Scores (B, V), worse for the tokens of ``history`` (B, L)."""
+    """Scores (B, V), lowered for the tokens of ``history`` (B, L)."""
     seen = scores.gather(1, history)
     return scores.scatter(1, history, torch.where(seen > 0, seen / penalty, seen * penalty))
 
@@ -107,7 +107,7 @@ def stream(
     history: Tensor | None = None,
     generator: Generators = None,
 ) -> Iterator[Tensor]:
-    """Yields the next tokens (B,) one by one, until every row has met a stop token or ``max_tokens`` are made.
+    """Yields the next tokens (B,) one by one, until every row has a stop token or ``max_tokens`` are generated.
 
     A row that has stopped repeats its stop token. Gradients are off.
 
@@ -118,9 +118,9 @@ def stream(
         max_tokens: How many tokens at most.
         sampling: How tokens are chosen.
         stop: Tokens that end a row; the stop token itself is yielded.
-        history: The prompts (B, L), for the repetition penalty; None means ``last`` alone.
-        generator: Random numbers, on the device of the scores: of all rows, or a generator for each row, so that a row
-            is the same alone and beside others.
+        history: The prompts (B, L), for the repetition penalty; None means only ``last``.
+        generator: Random numbers, on the device of the scores: one generator for all rows, or one per row, so that
+            a row is the same alone and in a batch.
     """
     text = last[:, None] if history is None else history
     ends = torch.tensor(list(stop), dtype=torch.long, device=last.device)
@@ -149,6 +149,6 @@ def generate(
     history: Tensor | None = None,
     generator: Generators = None,
 ) -> Tensor:
-    """All of ``stream`` at once: (B, L), L at most ``max_tokens``. A row that stops early ends in its stop token."""
+    """All tokens of ``stream``: (B, L), L at most ``max_tokens``. A row that stops early repeats its stop token."""
     tokens = list(stream(step, last, state, max_tokens, sampling, stop, history, generator))
     return torch.stack(tokens, dim=1) if tokens else last.new_empty(len(last), 0)

@@ -1,6 +1,6 @@
 """States of sequence models: tensors nested in tuples, lists and dicts, every tensor with the batch first.
 
-A state may also be an object with a method ``reorder(index)`` of its own, such as a cache that is written in place.
+A state may also be an object with a method ``reorder(index)`` of its own, such as a cache that is changed in place.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: Any) -> Any:
-    """The same nest with ``function`` of every tensor; None and numbers stay as they are."""
+    """The same structure with ``function`` applied to every tensor; None and numbers are unchanged."""
     if isinstance(state, Tensor):
         return function(state)
     if isinstance(state, tuple | list):
@@ -21,14 +21,14 @@ def map_state(function: Callable[[Tensor], Tensor], state: Any) -> Any:
 
 
 def reorder(state: Any, index: Tensor) -> Any:
-    """The rows ``index`` (N,) of every tensor of a state: a beam's survivors, or rows repeated."""
+    """The rows ``index`` (N,) of every tensor of a state: the beams that are kept, or repeated rows."""
     if hasattr(state, "reorder"):
         return state.reorder(index)
     return map_state(lambda t: t.index_select(0, index), state)
 
 
 def rows_of(state: Any) -> int:
-    """The batch size of a state; 0 where it has no tensor."""
+    """The batch size of a state; 0 if it does not have a tensor."""
     if isinstance(state, Tensor):
         return len(state)
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, tuple | list) else ()

@@ -1,4 +1,4 @@
-"""Tokens to text, piece by piece: each new token costs the decoding of a few, however long the text has become."""
+"""Tokens to text, piece by piece: a new token takes the decoding of a few tokens, however long the text is."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,18 +6,17 @@ from collections.abc import Callable, Sequence
 class TextStream:
     """Turns the tokens of one text into pieces of text that are final.
 
-    A piece is held back while it may still change: a character whose bytes are not all there, or the beginning of a
-    text that ends the generation.
+    A piece is held back while it may still change: a character with missing bytes, or the beginning of a stop text.
 
     Args:
         decode: Tokens to text, such as ``tokenizer.decode``.
-        prompt: Tokens that stand before the text.
-        stop: Texts that end it; they and what follows are left out.
+        prompt: Tokens before the text.
+        stop: Texts that end the generation; they and what follows are left out.
     """
 
     def __init__(self, decode: Callable[[list[int]], str], prompt: Sequence[int], stop: Sequence[str] = ()) -> None:
         self.decode, self.stop = decode, [text for text in stop if text]
-        self.tail = list(prompt)[-8:]  # decoded together with new tokens: some tokens read differently at a beginning
+        self.tail = list(prompt)[-8:]  # decoded together with new tokens: some tokens decode differently at a beginning
         self.new: list[int] = []
         self.waiting = ""  # decoded, but not yet final
         self.ended = False
@@ -29,13 +28,13 @@ class TextStream:
         self.new.append(token)
         piece = self._decoded()
         if piece.endswith("\ufffd"):
-            return ""  # half a character
+            return ""  # an incomplete character
         self.tail, self.new = [*self.tail, *self.new][-8:], []
         self.waiting += piece
         return self._final()
 
     def finish(self) -> str:
-        """What is still held back, once no token follows."""
+        """The rest of the text, after the last token."""
         rest, self.waiting = ("", "") if self.ended else (self.waiting + (self._decoded() if self.new else ""), "")
         self.new, self.ended = [], True
         return rest

@@ -1,11 +1,11 @@
 """Attention: a weighted mean of values, with weights that compare a query with every key.
 
 Vaswani et al. 2017, "Attention is all you need", 3.2.1; Bahdanau et al. 2015 for the additive score. D2L 11.3.
-Two paths that agree in values and gradients: ``dot_product_attention`` is written out and returns the weights;
-``fused_attention`` is ``scaled_dot_product_attention``, which never stores them.
+Two implementations with the same values and gradients: ``dot_product_attention`` computes each step and returns the
+weights; ``fused_attention`` is ``scaled_dot_product_attention``, which does not store them.
 
-Departs from the book: a mask is a tensor of booleans (True may be looked at) and not -1e6 written into the scores in
-place; a query that may look at nothing gets zeros, where the book's equal scores return the mean of the padding.
+Departs from the book: a mask is a tensor of booleans (True: may be attended to); the book sets scores to -1e6 in
+place. A query whose keys are all masked gets zeros; the book's equal scores return the mean of the padding.
 
 Shapes: (B, H, Q, d) queries, (B, H, K, d) keys and values: batch, heads, positions, features of a head.
 """
@@ -30,11 +30,11 @@ def length_mask(lengths: Tensor, num_keys: int) -> Tensor:
 
 
 def causal_mask(num_queries: int, num_keys: int, window: int = 0, device: torch.device | None = None) -> Tensor:
-    """Which keys are not in a query's future -> (num_queries, num_keys) booleans. The last query is the last key.
+    """Which keys are not in a query's future -> (num_queries, num_keys) booleans. Last query and last key coincide.
 
     Args:
-        num_queries, num_keys: With more keys than queries the first keys are the past, out of a cache.
-        window: How many keys, the query's own among them, may be looked at; 0 means all of the past (Beltagy et al.
+        num_queries, num_keys: With more keys than queries the first keys are the past, from a cache.
+        window: How many keys, including the query's own, may be attended to; 0 means all of the past (Beltagy et al.
             2020, sliding window).
         device: Where the mask is made.
     """
@@ -48,20 +48,20 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     """Softmax over the last dimension of (..., Q, K), zero where ``mask`` is False; an all-masked row is all zeros."""
     if mask is None:
         return scores.softmax(-1)
-    lowest = torch.finfo(scores.dtype).min  # not -inf: a row of nothing else would be 0 / 0, and so its gradient
+    lowest = torch.finfo(scores.dtype).min  # not -inf: a row with only -inf would be 0 / 0, and so its gradient
     return scores.masked_fill(~mask, lowest).softmax(-1) * mask
 
 
 def dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Scaled dot-product attention written out.
+    """Scaled dot-product attention, step by step.
 
     Args:
         query: (B, H, Q, d).
         key, value: (B, G, K, d) with H a multiple of G: each group of H / G query heads shares one head of keys and
             values (Ainslie et al. 2023, grouped-query attention).
-        mask: Broadcastable to (B, H, Q, K); True may be looked at.
+        mask: Broadcastable to (B, H, Q, K); True: may be attended to.
         dropout: Probability that a weight is dropped.
 
     Returns:
@@ -78,10 +78,10 @@ def dot_product_attention(
 def fused_attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, dropout: float = 0.0, causal: bool = False
 ) -> Tensor:
-    """The same means by ``scaled_dot_product_attention``. ``causal`` needs as many keys as queries and no mask."""
+    """The same means from ``scaled_dot_product_attention``. ``causal`` needs as many keys as queries and no mask."""
     groups = key.shape[-3]
     grouped = query.shape[-3] != groups
-    if grouped and query.shape[-2] == 1 and mask is None and not dropout:  # the heads of a group as queries: no repeat
+    if grouped and query.shape[-2] == 1 and mask is None and not dropout:  # a group's heads as queries: no repeat
         mean = F.scaled_dot_product_attention(query.reshape(len(query), groups, -1, query.shape[-1]), key, value)
         return mean.reshape(query.shape)
     return F.scaled_dot_product_attention(query, key, value, mask, dropout, causal, enable_gqa=grouped)

@@ -1,4 +1,4 @@
-"""The part of a transformer's layer that looks at each position by itself: two dense layers, or a gated pair.
+"""The part of a transformer's layer that processes each position separately: two dense layers, or a gated pair.
 
 Vaswani et al. 2017, 3.3; Shazeer 2020, "GLU variants improve transformer". D2L 11.7.
 """
@@ -38,7 +38,7 @@ class FeedForward(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """silu(W x) * (V x), then back: one projection opens or closes what the other lets through. No biases.
+    """silu(W x) * (V x), then back: one projection gates the other. No biases.
 
     (..., hidden_size) -> (..., hidden_size). W and V lie in one matrix.
 

@@ -1,7 +1,7 @@
-"""What a decoder keeps of the tokens it has seen: the keys and values of each attention layer.
+"""The memory that a decoder has of earlier tokens: the keys and values of each attention layer.
 
 With it a new token costs one row of attention instead of the whole triangle (Shazeer 2019, 2). The book appends to
-``state[2]`` (D2L 11.7), which copies all of the past at each step: here a step writes one row in place.
+``state[2]`` (D2L 11.7), which copies the whole past at each step; here a step sets one row in place.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 class KVCache:
     """Keys and values of one layer, in memory that is reserved at the start and doubled when full.
 
-    Keys and values lie in one tensor (B, 2 G, length, d), the G heads of keys first, so that a step writes once.
+    Keys and values lie in one tensor (B, 2 G, length, d), the G heads of keys first, so that a step needs one copy.
 
     Args:
         window: Keep the newest ``window`` tokens only, in a ring: cost and memory of a token are then constant. 0 keeps
@@ -22,19 +22,19 @@ class KVCache:
     def __init__(self, window: int = 0, capacity: int = 64) -> None:
         self.window = window
         self.capacity = window or capacity
-        self.length = 0  # tokens seen so far: the position of the next one
+        self.length = 0  # tokens so far: the position of the next one
         self.pairs = torch.empty(0, 0, 0, 0)  # (B, 2 G, room, d)
 
     @property
     def used(self) -> int:
-        """Rows that hold something."""
+        """Number of positions in use."""
         return min(self.length, self.window) if self.window else self.length
 
     def append(self, pairs: Tensor) -> Tensor:
-        """Adds (B, 2 G, T, d) and returns all keys and values that the new queries may look at (B, 2 G, K, d).
+        """Adds (B, 2 G, T, d) and returns all keys and values that the new queries may attend to (B, 2 G, K, d).
 
-        In order of position, but for one new token in a full ring: its one query may look at the whole ring, and
-        positions are in the keys already.
+        They are in order of position, except for one new token in a full ring: its query may attend to the whole ring,
+        and positions are already encoded in the keys.
         """
         new = pairs.shape[2]
         if self.window and new > 1 and self.length + new > self.window:
@@ -86,7 +86,7 @@ class DecoderState:
     Args:
         num_layers: Layers of the decoder.
         window, capacity: See ``KVCache``.
-        with_memory: Each layer also looks at an encoder's output, whose keys and values are cached too.
+        with_memory: Each layer also attends to an encoder's output, whose keys and values are cached too.
     """
 
     def __init__(self, num_layers: int, window: int = 0, capacity: int = 64, with_memory: bool = False) -> None:
@@ -96,7 +96,7 @@ class DecoderState:
 
     @property
     def length(self) -> int:
-        """Tokens seen so far."""
+        """Number of tokens so far."""
         return self.own[0].length
 
     def layer(self, index: int) -> tuple[KVCache, KVCache | None]:

@@ -1,9 +1,9 @@
-"""Multi-head attention: several small attentions side by side, each with its own view of queries, keys and values.
+"""Multi-head attention: several small attentions in parallel, each with its own queries, keys and values.
 
 Vaswani et al. 2017, 3.2.2; Shazeer 2019 and Ainslie et al. 2023 for shared keys and values. D2L 11.5.
-Departs from the book: the three projections lie in one matrix (one multiplication instead of three where a sequence
-looks at itself), as in ``torch.nn.MultiheadAttention`` and GPT-2's ``c_attn``; the fused kernel does the work unless
-the weights are asked for.
+Departs from the book: the three projections lie in one matrix (one multiplication instead of three in
+self-attention), as in ``torch.nn.MultiheadAttention`` and GPT-2's ``c_attn``; the fused kernel is used unless
+the weights are requested.
 """
 
 import torch
@@ -16,10 +16,10 @@ from lit_models.layers.positions import RotaryPositions
 
 
 class MultiHeadAttention(nn.Module):
-    """(B, Q, hidden_size) looks at itself, or at a memory (B, K, hidden_size) -> (B, Q, hidden_size).
+    """(B, Q, hidden_size) attends to itself, or to a memory (B, K, hidden_size) -> (B, Q, hidden_size).
 
-    Set ``need_weights`` to take the written-out path and find the weights (B, H, Q, K) of the last call in ``weights``:
-    that is how callbacks draw them.
+    If ``need_weights`` is set, ``dot_product_attention`` is used, and ``weights`` holds the weights (B, H, Q, K) of the
+    last call; callbacks draw them from there.
 
     Args:
         hidden_size: Features D of a token.
@@ -27,9 +27,9 @@ class MultiHeadAttention(nn.Module):
         num_kv_heads: Heads G of keys and values, a divisor of H; 0 means H. 1 is multi-query attention.
         dropout: Probability that a weight is dropped in training.
         bias: Whether the projections have biases; the book's have none.
-        causal: A query does not look at later keys.
-        window: With ``causal``: how many keys, its own among them, a query may look at; 0 means all.
-        rotary: Turns queries and keys by their positions; shared by all layers.
+        causal: A query does not attend to later keys.
+        window: With ``causal``: how many keys, including its own, a query may attend to; 0 means all.
+        rotary: Rotates queries and keys by their positions; shared by all layers.
 
     Raises:
         ValueError: The heads do not divide the features, or the key heads the query heads.
@@ -63,7 +63,7 @@ class MultiHeadAttention(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Xavier for each projection by itself, zero biases."""
+        """Xavier initialization for each projection separately, zero biases."""
         for weight in (*self.qkv.weight.split(self.sizes), self.output.weight):
             nn.init.xavier_uniform_(weight)
         for layer in (self.qkv, self.output):
@@ -93,7 +93,7 @@ class MultiHeadAttention(nn.Module):
         return self.output(mean.transpose(1, 2).reshape(x.shape))
 
     def _project(self, x: Tensor, memory: Tensor | None, cache: KVCache | None) -> tuple[Tensor, Tensor | None]:
-        """Queries (B, H, Q, d), keys and values (B, 2 G, K, d); the latter None where the cache has a memory's."""
+        """Queries (B, H, Q, d), keys and values (B, 2 G, K, d); the latter None if the cache has those of a memory."""
         if memory is None:
             heads = self._heads(self.qkv(x))  # (B, H + 2 G, Q, d)
             return heads.narrow(1, 0, self.num_heads), heads.narrow(1, self.num_heads, 2 * self.groups)

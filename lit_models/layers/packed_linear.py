@@ -1,9 +1,9 @@
-"""Dense layers laid out for writing, where a step multiplies a matrix by one row or by a few.
+"""Dense layers with a memory layout for generation, where a step multiplies a matrix by one row or by a few.
 
-A step reads every matrix once and computes little with it, so its time is that of reading memory. One row is fastest
-with the matrix as (in, out); several rows in the blocked order of oneDNN, whose kernels PyTorch takes for a plain
-``nn.Linear`` in half precision alone (``torch.compile`` takes them when it freezes a network). What writing gains is in
-BENCH.md.
+A step reads every matrix once and computes little with it, so its time is the time of reading memory. One row is
+fastest with the matrix as (in, out); several rows are fastest in the blocked order of oneDNN, whose kernels PyTorch
+uses for a plain ``nn.Linear`` in half precision only (``torch.compile`` uses them when it freezes a network). The
+speed-up of generation is in BENCH.md.
 """
 
 import copy
@@ -19,7 +19,7 @@ Net = TypeVar("Net", bound=nn.Module)
 class PackedLinear(nn.Module):
     """``linear`` in single precision on a CPU: (..., in) -> (..., out), without gradients.
 
-    Its matrices are no parameters: the network that holds it writes, and is neither trained nor saved.
+    Its matrices are not parameters: the network that contains it only generates; it is neither trained nor saved.
 
     Args:
         linear: The layer whose weights are copied.
@@ -43,9 +43,9 @@ ROWS = 16  # for which oneDNN chooses the order of the blocks
 
 
 def packed(net: Net) -> Net:
-    """A copy of ``net`` whose dense layers are packed; a plain copy where that is of no use (a GPU, half precision).
+    """A copy of ``net`` whose dense layers are packed; a plain copy if packing does not help (a GPU, half precision).
 
-    For networks that call their dense layers: an attention to an encoder's memory takes its matrix apart.
+    For networks that call their dense layers: attention to an encoder's memory uses parts of its matrix instead.
     """
     net = copy.deepcopy(net).eval()
     for module in list(net.modules()):

@@ -1,8 +1,8 @@
-"""Where a token stands: attention alone sees a set. Sinusoidal, learned and rotary positions.
+"""Positions of tokens, without which attention ignores their order: sinusoidal, learned and rotary.
 
 Vaswani et al. 2017, 3.5; Su et al. 2021, "RoFormer". D2L 11.6.
-Departs from the book: the table is a buffer, so that it moves with the module, and ``offset`` says where the first
-token stands. The book's decoder adds position 0 to every token that it generates one at a time (D2L 11.7).
+Departs from the book: the table is a buffer, so that it moves with the module, and ``offset`` is the position of
+the first token. The book's decoder adds position 0 to every token that it generates one at a time (D2L 11.7).
 """
 
 import torch
@@ -24,7 +24,7 @@ def angles(size: int, length: int, base: float = 10_000.0) -> Tensor:
 class SinusoidalPositions(nn.Module):
     """Adds sin and cos of the position at geometrically spaced wavelengths. (B, T, hidden_size) -> the same.
 
-    A shift by k positions turns each pair (sin, cos) by a fixed angle: relative positions are a linear map away.
+    A shift by k positions rotates each pair (sin, cos) by a fixed angle: a linear map gives relative positions.
 
     Args:
         hidden_size: Features of a token, an even number.
@@ -58,7 +58,7 @@ class LearnedPositions(nn.Module):
 
     Args:
         hidden_size: Features of a token.
-        max_length: Longest sequence; there is no vector beyond.
+        max_length: Longest sequence; there are no vectors for later positions.
         std: Standard deviation of the start: 0.02 as GPT-2 and BERT, 1.0 as the book's vision transformer.
     """
 
@@ -71,8 +71,8 @@ class LearnedPositions(nn.Module):
 
 
 class RotaryPositions(nn.Module):
-    """Turns pairs of features of queries and keys by an angle in proportion to the position: q . k then depends on the
-    distance alone. (B, H, T, head_size) -> the same.
+    """Rotates pairs of features of queries and keys by an angle proportional to the position: q . k then depends on the
+    distance only. (B, H, T, head_size) -> the same.
 
     Feature i is paired with feature i + head_size / 2, as in Llama's published weights.
 

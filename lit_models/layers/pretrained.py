@@ -1,18 +1,18 @@
-"""Weights from a file, or published by torchvision, into a network of ours by the names of its parameters.
+"""Loads weights, from a file or published by torchvision, into our networks by the names of their parameters.
 
-``lit_models/layers/weight_files.py`` says which files are read. Our networks name their parameters as torchvision's do,
-so its files load as they are. What a network says of itself:
+``lit_models/layers/weight_files.py`` lists the file formats. Our networks name their parameters as torchvision's do, so
+its files load without changes. A network class can declare:
 
-- ``HEADS``: the layers that depend on the number of classes. Where their shapes differ from the file's they stay as
-  they were drawn, with a note; where one side lacks them (the auxiliary heads of GoogLeNet) they are left out.
-- ``rename(key)``: the present name of a parameter that published files know by an older one (DenseNet).
-- ``from_published(tensors)``: published tensors under its own names, where a new name alone does not do it (GPT).
+- ``HEADS``: the layers that depend on the number of classes. If their shapes differ from the file's, they keep
+  their initial values, with a note; if only one side has them (the auxiliary heads of GoogLeNet), they are skipped.
+- ``rename(key)``: the current name of a parameter that has an older name in published files (DenseNet).
+- ``from_published(tensors)``: published tensors under its own names, if renaming is not enough (GPT).
 - ``sizes()`` and ``sizes_of(tensors, config)``: its own arguments, and those of the network that a file was made for,
-  as far as its tensors and the ``config.json`` beside it tell them. A number of heads changes no shape: without this
-  a file for four heads would load into eight.
+  as far as they follow from its tensors and its ``config.json``. The number of heads does not change any shape: without
+  this check, a file for four heads would load into a network with eight.
 
 torchvision's classifiers were all trained on images normalized by ImageNet's mean and standard deviation
-(``normalize``); weights of a run of this project go on with what that run saw.
+(``normalize``); with weights of a run of this project, images are normalized as in that run.
 """
 
 from typing import Any
@@ -36,9 +36,9 @@ def normalize(x: Tensor) -> Tensor:
 
 
 def load_weights(net: nn.Module, source: str, arguments: dict[str, Any] | None = None) -> None:
-    """Loads the weights named by ``source`` (``read_weights``) into ``net``; a new head stays as it was drawn.
+    """Loads the weights named by ``source`` (``read_weights``) into ``net``; a new head keeps its initial values.
 
-    A first convolution of one channel (gray images) takes the sum over a file's three.
+    A first convolution of one channel (gray images) gets the sum over the file's three channels.
 
     Args:
         net: The network.
@@ -68,7 +68,7 @@ def load_weights(net: nn.Module, source: str, arguments: dict[str, Any] | None =
 
 
 def with_own_prefix(net: nn.Module, found: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Puts back what ``read_weights`` took off as a wrapper's, where all of the network's own names begin with it."""
+    """Restores a prefix that ``read_weights`` removed as a wrapper's, if all names of the network begin with it."""
     names = list(net.state_dict())
     for prefix in AROUND:
         if names and all(name.startswith(prefix) for name in names) and not any(n.startswith(prefix) for n in found):
@@ -77,7 +77,7 @@ def with_own_prefix(net: nn.Module, found: dict[str, Tensor]) -> dict[str, Tenso
 
 
 def put_run(net: nn.Module, file: WeightFile, arguments: dict[str, Any]) -> None:
-    """Loads the weights of a run, and says which arguments of its network differ from ``arguments``."""
+    """Loads the weights of a run, and prints which arguments of its network differ from ``arguments``."""
     other = {k: v for k, v in arguments.items() if k in file.arguments and file.arguments[k] != v and k != "weights"}
     try:
         put_weights(net, with_own_prefix(net, file.tensors), file.source)
@@ -91,7 +91,7 @@ def put_run(net: nn.Module, file: WeightFile, arguments: dict[str, Any]) -> None
 
 
 def compare(net: nn.Module, theirs: dict[str, Any], source: str) -> None:
-    """Refuses a file for a network with other arguments, and says which would fit."""
+    """Refuses a file for a network with other arguments; the error lists the arguments that fit."""
     ours: dict[str, Any] = net.sizes()  # type: ignore[operator]
     other = {name: value for name, value in theirs.items() if name not in ours or not same(value, ours[name])}
     if other:
@@ -114,7 +114,7 @@ def options(arguments: dict[str, Any]) -> str:
 
 
 def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
-    """Loads tensors under our names, which came from ``source``, as ``load_weights`` does."""
+    """Loads tensors that were read from ``source`` and have our names, as ``load_weights`` does."""
     own = net.state_dict()
     heads = tuple(f"{head}." for head in getattr(net, "HEADS", ()))
     lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith("num_batches_tracked")]

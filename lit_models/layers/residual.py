@@ -1,4 +1,4 @@
-"""Residual blocks: a shortcut that carries the input on, and convolutions that learn what to add to it.
+"""Residual blocks: a shortcut passes the input on, and convolutions learn what to add to it.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition" and "Identity Mappings in Deep Residual Networks" (the
 pre-activation form); Xie et al. 2017, "Aggregated Residual Transformations" (groups). D2L 8.6.
@@ -20,7 +20,7 @@ def conv1x1(in_channels: int, channels: int, stride: int = 1) -> nn.Conv2d:
 
 
 def shortcut(in_channels: int, channels: int, stride: int, normalized: bool) -> nn.Sequential | None:
-    """A 1 x 1 convolution where the shape changes; nothing where it does not."""
+    """A 1 x 1 convolution if the shape changes, else None."""
     if stride == 1 and in_channels == channels:
         return None
     conv = conv1x1(in_channels, channels, stride)
@@ -33,8 +33,8 @@ class BasicBlock(nn.Module):
     Args:
         in_channels, channels: Channels that come in and go out.
         stride: Of the first convolution and of the shortcut.
-        pre_activation: Normalization and ReLU before each convolution instead of after it; the sum is then passed on as
-            it is, so that the shortcuts of all blocks together are one straight line.
+        pre_activation: Normalization and ReLU before each convolution instead of after it; the sum is then passed on
+            unchanged, so that the shortcuts of all blocks form one direct path.
     """
 
     expansion = 1

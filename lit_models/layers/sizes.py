@@ -1,8 +1,8 @@
-"""Sizes that a network refuses, in one line and before its first step."""
+"""Checks of sizes: a network refuses wrong ones with one line, before its first step."""
 
 
 def refuse_small_image(name: str, image_size: int, least: int) -> None:
-    """Refuses images from which a network's strides and poolings would leave nothing.
+    """Refuses images that are too small for a network's strides and poolings.
 
     Args:
         name: The network's name, for the message.

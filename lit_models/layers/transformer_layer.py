@@ -13,13 +13,13 @@ from lit_models.layers.multi_head import MultiHeadAttention
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention, attention to a memory where there is one, feed-forward; each in a residual connection.
+    """Self-attention, attention to a memory if there is one, feed-forward; each in a residual connection.
 
     Args:
-        attention: Looks at the sequence itself.
+        attention: Self-attention.
         feed_forward: Maps (..., hidden_size) to the same.
         norm: Makes a normalization; called once for each part.
-        cross_attention: Looks at an encoder's output; None for an encoder or a language model.
+        cross_attention: Attends to an encoder's output; None for an encoder or a language model.
         pre_norm: x + f(norm(x)); else norm(x + f(x)), the paper's and the book's.
         dropout: Of each part's output, before it is added.
     """
@@ -50,7 +50,7 @@ class TransformerLayer(nn.Module):
         memory_mask: Tensor | None = None,
         caches: tuple[KVCache, KVCache | None] | None = None,
     ) -> Tensor:
-        """(B, T, D), memory (B, S, D), masks (True may be looked at), caches of the two attentions -> (B, T, D)."""
+        """(B, T, D), memory (B, S, D), masks (True: may be attended to), caches of the two attentions -> (B, T, D)."""
         own, other = caches or (None, None)
         if self.pre_norm:
             x = self._add(x, self.attention(self.attention_norm(x), mask=mask, cache=own))
@@ -63,4 +63,4 @@ class TransformerLayer(nn.Module):
         return self.feed_forward_norm(self._add(x, self.feed_forward(x)))
 
     def _add(self, x: Tensor, part: Tensor) -> Tensor:
-        return x + (self.dropout(part) if self.training else part)  # a call saved, where each of a token's counts
+        return x + (self.dropout(part) if self.training else part)  # saves a call, which matters when generating

@@ -1,11 +1,11 @@
-"""Files of weights: what is in them, and whose they are.
+"""Files of weights: their contents and their origin.
 
-Read without running code out of them: ``.safetensors``; ``.pth``, ``.pt``, ``.bin`` and ``.ckpt`` of ``torch.save``; an
+Read without executing code from them: ``.safetensors``; ``.pth``, ``.pt``, ``.bin`` and ``.ckpt`` of ``torch.save``; an
 ``.index.json`` with its shards; a folder with one of these, as Hugging Face's and a run's are; and torchvision's names,
 such as ``ResNet18_Weights.IMAGENET1K_V1``.
 
-Tensors may lie under ``state_dict`` or ``model``, and be called ``module.`` (DataParallel), ``_orig_mod.``
-(torch.compile) or ``net.`` (this project) first: what is put around the network's own names is taken off.
+Tensors may be under the key ``state_dict`` or ``model``, and their names may have the prefix ``module.``
+(DataParallel), ``_orig_mod.`` (torch.compile) or ``net.`` (this project), which is removed.
 """
 
 import json
@@ -21,10 +21,10 @@ from torch import Tensor
 from common.messages import UserError
 
 Origin = Literal["published", "run"]
-#: Where a dictionary keeps its tensors, the first that is there.
+#: Keys under which a dictionary may have its tensors; the first one found is used.
 INNER = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
 AROUND = ("module.", "_orig_mod.", "model.", "network.")
-#: What a folder is searched for.
+#: File names that are looked for in a folder.
 IN_FOLDER = (
     *("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json", "pytorch_model.bin"),
     *("checkpoints/best.ckpt", "best.ckpt"),
@@ -33,13 +33,13 @@ IN_FOLDER = (
 
 @dataclass
 class WeightFile:
-    """What a file holds.
+    """The contents of a file.
 
     Args:
         source: As it was given.
         tensors: By their names in the network.
-        origin: Of a ``run`` of this project, or ``published`` by anybody else.
-        arguments: Those of the run's model; empty where the file does not say them.
+        origin: ``run`` for a run of this project, else ``published``.
+        arguments: Those of the run's model; empty if the file does not have them.
         model: The class of the run's model.
         config: The ``config.json`` beside the file.
     """
@@ -56,7 +56,7 @@ def read_weights(source: str) -> WeightFile:
     """The weights of a file, a folder or a published name.
 
     Raises:
-        UserError: No such file or name, no network, or the file holds no state dict; says what it is.
+        UserError: No such file or name, a failed download, or a file without a state dict; the error names the cause.
     """
     path = find_file(source)
     if path is None:
@@ -72,10 +72,10 @@ def read_weights(source: str) -> WeightFile:
 
 
 def origin_of(source: str) -> Origin:
-    """Whose weights ``source`` has, without reading its tensors.
+    """The origin of the weights in ``source``, without reading its tensors.
 
-    Weights of a run that began with published ones are published still: its network goes on seeing what theirs saw.
-    What is not there, or cannot be read, is taken for published; reading it later says what is wrong.
+    The weights of a run that started from published ones still count as published, since its images are normalized in
+    the same way. A missing or unreadable file counts as published; reading it later raises the error.
     """
     try:
         path = find_file(source)
@@ -98,7 +98,7 @@ def origin_of_run(arguments: dict[str, Any]) -> Origin:
 
 
 def find_file(source: str) -> Path | None:
-    """The file behind ``source``; None where it is the name of something else.
+    """The file of ``source``; None if it is a name and not a file.
 
     Raises:
         UserError: A folder without weights.
@@ -120,7 +120,7 @@ def download(name: str) -> dict[str, Tensor]:
 
     try:
         published: Any = get_weight(name)
-    except (ValueError, TypeError):  # torchvision meets a name such as resnet18.pth with either
+    except (ValueError, TypeError):  # torchvision raises either for a name such as resnet18.pth
         raise UserError(
             f"weights: there is no file {name}, and torchvision has no weights of that name (names are like "
             "ResNet18_Weights.IMAGENET1K_V1)"
@@ -134,10 +134,10 @@ def download(name: str) -> dict[str, Tensor]:
 
 
 def beside(path: Path) -> dict[str, Any]:
-    """The ``config.json`` in a file's folder; empty where there is none.
+    """The ``config.json`` in a file's folder; empty if there is none.
 
     Raises:
-        UserError: It is no JSON.
+        UserError: It is not JSON.
     """
     config = path.parent / "config.json"
     return read_json(config) if config.is_file() else {}
@@ -163,7 +163,7 @@ def read_shards(index: Path) -> dict[str, Tensor]:
         raise UserError(f"weights: {index} has no weight_map: it is no index of shards")
     tensors: dict[str, Tensor] = {}
     for name in sorted(set(map(str, names.values()))):
-        shard = index.parent / Path(name).name  # beside the index, whatever it says
+        shard = index.parent / Path(name).name  # in the folder of the index, whatever path it has
         if not shard.is_file():
             raise UserError(f"weights: {index} names {name}, which is not beside it: fetch it too")
         part = read_safetensors(shard) if shard.suffix == ".safetensors" else unwrapped(read_torch(shard), shard)
@@ -177,7 +177,7 @@ def read_safetensors(path: Path) -> WeightFile:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
     except Exception as error:  # safetensors has an exception of its own and raises OSError too
         raise UserError(f"weights: {path} is no file of weights ({first_line(error)})") from None
     tensors |= {name: tensors[kept] for name, kept in metadata.items() if kept in tensors}  # one tensor, two names
@@ -187,10 +187,10 @@ def read_safetensors(path: Path) -> WeightFile:
 
 
 def read_torch(path: Path) -> Any:
-    """What ``torch.save`` wrote.
+    """The contents of a file of ``torch.save``.
 
     Raises:
-        UserError: It is damaged, of another kind, or holds objects whose code would have to be run.
+        UserError: It is damaged, of another kind, or has objects that need code to be executed.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -201,18 +201,18 @@ def read_torch(path: Path) -> Any:
             f"weights: {path} holds Python objects, whose code is not run: save torch.save(network.state_dict(), FILE) "
             "where it was made"
         ) from None
-    except Exception as error:  # torch, pickle and zipfile raise a dozen kinds
+    except Exception as error:  # torch, pickle and zipfile raise many kinds of exceptions
         raise UserError(f"weights: {path} is no file of weights ({first_line(error)})") from None
 
 
 def unwrapped(content: Any, path: Path) -> WeightFile:
-    """The state dict in what ``torch.save`` wrote."""
+    """The state dict in the contents of a file of ``torch.save``."""
     tensors = content
     while isinstance(tensors, dict) and not (tensors and all(isinstance(v, Tensor) for v in tensors.values())):
         inner = next((tensors[name] for name in INNER if isinstance(tensors.get(name), dict)), None)
         if inner is None:
             held = {k: v for k, v in tensors.items() if isinstance(v, Tensor)}
-            tensors = held if len(held) > len(tensors) / 2 else None  # a few numbers stand beside the tensors
+            tensors = held if len(held) > len(tensors) / 2 else None  # a few entries may be numbers
         else:
             tensors = inner
     if not isinstance(tensors, dict):
@@ -233,12 +233,12 @@ def of_run(path: Path, tensors: dict[str, Tensor], arguments: dict[str, Any], mo
 
 
 def network_part(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of all that a LightningModule keeps what its ``net`` has, by the names in there; nothing where it has none."""
+    """The tensors of a LightningModule's ``net``, by their names in the network; empty if there are none."""
     return {name.removeprefix("net."): value for name, value in tensors.items() if name.startswith("net.")}
 
 
 def without_surroundings(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same under the network's own names: what all names begin with, and is put there by wrappers, is taken off."""
+    """The same under the network's own names: a wrapper's prefix that all names have is removed."""
     tensors = {k.replace("._orig_mod.", "."): v for k, v in tensors.items() if k != "n_averaged"}  # of AveragedModel
     while first := [p for p in AROUND if tensors and all(name.startswith(p) for name in tensors)]:
         tensors = {name.removeprefix(first[0]): value for name, value in tensors.items()}
@@ -246,7 +246,7 @@ def without_surroundings(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file has torch's present format, whose tensors can stay on the disk."""
+    """Whether a file has torch's current format, whose tensors can be memory-mapped."""
     with open(path, "rb") as file:
         return file.read(2) == b"PK"
 

@@ -1,4 +1,4 @@
-"""Covariate shift: the inputs change, the rule does not; training rows are weighted by how likely the target has them.
+"""Covariate shift: the inputs change, the rule does not; training rows are weighted by their likelihood in the target.
 
 Shimodaira 2000, "Improving predictive inference under covariate shift"; Sugiyama et al. 2007 for the weighted
 validation. D2L 4.7.3, which has no code.
@@ -7,7 +7,7 @@ sees x and x^2, which is exactly right for two normal distributions; the validat
 rows would choose the model that is best for the source.
 
     dive fit linear/covariate_shift                           a line for a cubic seen elsewhere than asked for, offline
-    dive fit linear/covariate_shift --model.weighted false    as if nothing had changed
+    dive fit linear/covariate_shift --model.weighted false    ignores the shift
 
 The numbers they reach are in RESULTS.md; ``shift.png`` shows both samples, the line and the weights.
 """
@@ -38,7 +38,7 @@ def logistic_regression(x: Tensor, z: Tensor, l2: float = 1e-3, steps: int = 100
         x: Inputs (N, F).
         z: Sides (N,), 1 or -1.
         l2: Strength of the penalty.
-        steps: At most so many; it ends when the gradient is nil.
+        steps: At most so many; it ends when the gradient is zero.
     """
     x, z = torch.cat([x, torch.ones_like(x[:, :1])], dim=1).double(), z.double()
     w = x.new_zeros(x.shape[1])
@@ -76,7 +76,7 @@ class LitCovariateShift(Regressor):
 
     Args:
         num_features: Length of x.
-        weighted: False trains as if nothing had changed.
+        weighted: False ignores the shift.
         clip: The largest weight: min(exp(h), clip) trades a little bias for much less variance.
         l2: Penalty of the classifier behind the weights.
         **task: See ``Task``.
@@ -88,7 +88,7 @@ class LitCovariateShift(Regressor):
         self, num_features: int = 1, weighted: bool = True, clip: float = 10.0, l2: float = 1e-3, **task: Any
     ) -> None:
         super().__init__(**task)
-        self.ratio = nn.Linear(2 * num_features, 1).requires_grad_(False)  # h: saved and moved, never trained
+        self.ratio = nn.Linear(2 * num_features, 1).requires_grad_(False)  # h: saved and moved, not trained
         nn.init.zeros_(self.ratio.weight)
         nn.init.zeros_(self.ratio.bias)
         self.weighted, self.clip, self.l2 = weighted, clip, l2
@@ -102,7 +102,7 @@ class LitCovariateShift(Regressor):
             self.ratio.load_state_dict({"weight": weights[None].float(), "bias": bias[None].float()})
 
     def row_weights(self, x: Tensor) -> Tensor:
-        """How many times likelier the target is to have x than the source, clipped: (B, F) -> (B,)."""
+        """The ratio of the densities of x in target and source, clipped: (B, F) -> (B,)."""
         with full_precision(x):
             return self.ratio(squares(x))[:, 0].exp().clamp(max=self.clip)
 

@@ -1,9 +1,9 @@
-"""Cross-validation: every row is held out once, so that little data can both train a model and choose it.
+"""Cross-validation: every row is held out once, so that little data suffices to train and to select a model.
 
 Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions". D2L 3.6.3.
 Departs from the book, whose only k-fold (5.7) cuts the table in its given order and standardizes it before the cut, so
-that held-out rows leak into what the model sees: here rows are shuffled first, and everything that is estimated from
-data belongs into ``fit``, which sees the training rows alone.
+that held-out rows leak into the model's inputs: here rows are shuffled first, and everything that is estimated from
+data belongs into ``fit``, which gets only the training rows.
 
 A network's folds are a datamodule's arguments (``--data.num_folds 5 --data.fold 0``, ``datamodules/tabular``), since
 each fold is a run of its own; ``dive ensemble`` runs them all.
@@ -66,7 +66,7 @@ def choose(
 ) -> tuple[Candidate, list[float]]:
     """The candidate with the least cross-validation error, and all errors.
 
-    The least error is an optimistic one, since it was chosen: what the choice is worth, only rows outside of x can say.
+    The least error is optimistic, since it was selected: an unbiased estimate needs rows outside of x.
     """
 
     def fit_with(candidate: Candidate) -> Callable[[Tensor, Tensor], Predictor]:

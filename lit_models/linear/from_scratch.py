@@ -1,4 +1,4 @@
-"""Linear regression from scratch: parameters, forward, loss and the descent step, each written out.
+"""Linear regression from scratch: parameters, forward, loss and the descent step, each by hand.
 
 D2L 3.4.
 Departs from the book: its parameters are raw tensors in no module and its optimizer is a class of its own kind, so that
@@ -50,7 +50,7 @@ class ScratchSGD(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """One step down. ``closure`` computes loss and gradients anew: Lightning always gives one."""
+        """One descent step. ``closure`` computes loss and gradients anew: Lightning always gives one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -1,13 +1,13 @@
-"""Label shift: the shares of the classes change, what each class looks like does not.
+"""Label shift: the frequencies of the classes change, the inputs of each class do not.
 
 Lipton, Wang and Smola 2018, "Detecting and Correcting for Label Shift with Black Box Predictors". D2L 4.7.3.4, which
-has no code. Any classifier f with an invertible confusion matrix C (column i: what f answers to class i) gives the new
-shares q from its mean answers mu to unlabeled target inputs, since C q = mu. Training then weights each row by
-q(y) / p(y).
-Departs from the book: noise can make parts of the solution negative; these are set to nil.
+has no code. Any classifier f with an invertible confusion matrix C (column i: f's predictions for class i) gives the
+new frequencies q from its mean predictions mu on unlabeled target inputs, since C q = mu. Training then weights each
+row by q(y) / p(y).
+Departs from the book: noise can make parts of the solution negative; these are set to zero.
 
     dive fit linear/label_shift                             three clouds, the rare one has become frequent, offline
-    dive fit linear/label_shift --model.weighted false      as if nothing had changed
+    dive fit linear/label_shift --model.weighted false      ignores the shift
 
 The numbers they reach are in RESULTS.md.
 """
@@ -24,7 +24,7 @@ from lit_models.tasks.trains import trains
 
 
 def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
-    """C with C[j, i] the share of class i that is taken for j: columns sum to 1.
+    """C with C[j, i] the fraction of class i that is predicted as j: columns sum to 1.
 
     Args:
         predicted, y: Classes (N,).
@@ -42,10 +42,10 @@ def confusion_columns(predicted: Tensor, y: Tensor, num_classes: int) -> Tensor:
 
 
 def target_priors(confusion: Tensor, mean_prediction: Tensor) -> Tensor:
-    """Shares q (K,) of the classes in the target: the solution of C q = mu, made a distribution.
+    """Frequencies q (K,) of the classes in the target: the solution of C q = mu, made a distribution.
 
     Raises:
-        UserError: C cannot be inverted, as when the classifier never answers with one of the classes.
+        UserError: C cannot be inverted, for example if the classifier does not predict one of the classes.
     """
     if float(torch.linalg.cond(confusion)) > 1e6:
         raise UserError("the confusion matrix cannot be inverted: the classifier behind it takes classes for one")
@@ -76,7 +76,7 @@ def fit_softmax(x: Tensor, y: Tensor, num_classes: int, weights: Tensor | None =
 
 
 def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean of weight * surprise in nats; logits (B, K), y (B,), weights (B,) or None for ones."""
+    """The mean of weight * negative log-likelihood in nats; logits (B, K), y (B,), weights (B,) or None for ones."""
     if weights is None:
         return cross_entropy(logits, y)
     rows = torch.nn.functional.one_hot(y, logits.shape[1]) * weights[:, None]  # (B, K)
@@ -93,7 +93,7 @@ class LitLabelShift(Classifier):
     Args:
         num_classes: Number of classes.
         num_features: Length of x.
-        weighted: False trains as if nothing had changed.
+        weighted: False ignores the shift.
         **task: See ``Classifier``.
     """
 

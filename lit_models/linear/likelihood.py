@@ -1,7 +1,7 @@
 """Why the squared error: it is the likelihood of normal noise. And why vectors: a loop over numbers is slow.
 
 Gauss 1809. D2L 3.1.2, 3.1.3.
-Departs from the book: the likelihood is computed and held against the squared error, where the book writes it down.
+Departs from the book: the likelihood is computed and compared with the squared error; the book only states it.
 """
 
 import math
@@ -24,7 +24,7 @@ def normal_density(x: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
 
 
 def negative_log_likelihood(prediction: Tensor, y: Tensor, std: float = 1.0) -> Tensor:
-    """Mean surprise () in nats at y (N,) where y is the prediction (N,) and normal noise.
+    """Mean negative log-likelihood () in nats at y (N,) where y is the prediction (N,) and normal noise.
 
     It is the half squared error over std^2 and a constant: the same predictions minimize both, whatever std is.
     """

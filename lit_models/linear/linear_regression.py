@@ -39,7 +39,7 @@ class LinearRegression(nn.Module):
 
 
 def closed_form(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights and bias with the least squared error: what gradient descent walks towards.
+    """The weights and bias with the least squared error: where gradient descent converges.
 
     The book's formula (X'X)^-1 X'y squares the condition number of X; a least-squares solver does not.
 

@@ -1,8 +1,8 @@
 """Generalization: one noisy cubic, and polynomials that are too small, right and too large for it.
 
-D2L 3.6, which tells it without code; the experiment is that of the book's earlier editions.
+D2L 3.6, which describes it without code; the experiment is that of the book's earlier editions.
 Departs from them: x is uniform and 20 points are given, so that a polynomial of degree 19 can go through all of them
-and does: training error nil, validation error beyond all bounds. ``fits.png`` has the three curves, and the errors of
+and does: training error zero, validation error very large. ``fits.png`` has the three curves, and the errors of
 every degree, which only the validation split tells apart.
 
     dive fit linear/polynomial                       degree 3, as the data, offline

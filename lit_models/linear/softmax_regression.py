@@ -1,4 +1,4 @@
-"""Softmax regression: a linear classifier, with the softmax and the cross-entropy written by hand.
+"""Softmax regression: a linear classifier, with the softmax and the cross-entropy by hand.
 
 D2L 4.1, 4.4, 4.5.
 Departs from the book: 4.4 takes exp and log as the formulas stand, which overflows for logits above 88 in single
@@ -32,12 +32,12 @@ def log_softmax(logits: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The mean surprise at the target, in nats; in single precision out of half precision, as the library's.
+    """The mean negative log-probability of the target, in nats; half precision gives single, as in the library.
 
     Args:
         logits: (B, C).
         target: Classes (B,) or distributions over classes (B, C).
-        label_smoothing: Share of the target spread evenly over all classes.
+        label_smoothing: Fraction of the target spread evenly over all classes.
     """
     log_p = log_softmax(at_least_float32(logits))
     if target.ndim == 1:
@@ -73,7 +73,7 @@ class LitSoftmaxRegression(Classifier):
 
     Args:
         by_hand: False takes the library's cross-entropy: the same numbers (``dive verify``) in a third of the time,
-            which a step as small as this one notices.
+            which matters for a step as short as this one.
         **task: See ``Classifier``.
     """
 

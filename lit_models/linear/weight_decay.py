@@ -1,14 +1,14 @@
-"""Weight decay: ridge regression, its penalty written out in the loss.
+"""Weight decay: ridge regression, with its penalty in the loss.
 
 Hoerl and Kennard 1970, "Ridge Regression". D2L 3.7.
 Departs from the book: the penalty is lambda / 2 ||w||^2 beside half the squared error, as in the book's from-scratch
-part; its concise part drops the half of the error alone and so halves the relative penalty. What the book prints as the
+part; its concise part drops only the half of the error and so halves the relative penalty. What the book prints as the
 "L2 norm of w" is ||w||^2 / 2; ``val/weight_norm`` here is ||w||. The recipe has 30 epochs: the book's 10 leave a third
 of the random start in place, see below.
 
-What the experiment shows is less than it seems. Twenty examples say nothing about 180 of 200 directions; there the
-weights stay as they were drawn unless they decay, and this random start is most of what looks like overfitting: started
-at zero (``init_std: 0``), lambda 0 does about as well, and neither is better than always answering the mean.
+The experiment shows less than it seems to. Twenty examples do not determine 180 of 200 directions; there the
+weights keep their initial values unless they decay, and this random start is most of what looks like overfitting:
+started at zero (``init_std: 0``), lambda 0 does about as well, and neither is better than predicting the mean.
 
     dive fit linear/weight_decay            20 examples of 200 features, offline
 
@@ -28,7 +28,7 @@ from lit_models.tasks.trains import trains
 class LitWeightDecay(Regressor):
     """Linear regression with an L2 penalty on the weights; the bias is free.
 
-    ``train/loss`` is the error alone, so that it can be held against ``val/loss``. With plain SGD the penalty makes
+    ``train/loss`` is the error without the penalty, to be compared with ``val/loss``. With plain SGD the penalty makes
     the same steps as the optimizer's ``weight_decay`` on the weights alone (``decay_biases: false``).
 
     Args:

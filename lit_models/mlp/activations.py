@@ -1,11 +1,11 @@
-"""Activations and their slopes, both written by hand: what passes forward, and what comes back through it.
+"""Activations and their derivatives, both by hand: the forward pass and the backward pass.
 
 Nair and Hinton 2010 (ReLU); He et al. 2015 (PReLU); Hendrycks and Gimpel 2016 (GELU). D2L 5.1.2.
-Departs from the book: the slopes are written out and train the network, where the book draws what autograd says of the
-library's functions.
+Departs from the book: the derivatives are computed by hand and train the network; the book draws those that autograd
+computes for the library's functions.
 
-The sigmoid's slope is at most 1/4, so that ten layers of it pass on less than a millionth of a gradient; tanh reaches
-1 at nought alone; ReLU has 1 on one side and nothing on the other. ``activations.png`` draws them.
+The sigmoid's derivative is at most 1/4, so that ten layers of it pass on less than a millionth of a gradient; tanh
+reaches 1 only at zero; ReLU has 1 on one side and 0 on the other. ``activations.png`` draws them.
 
     dive fit mlp/activations                                  5,000 real MNIST digits, offline, with GELU
     dive fit mlp/activations --model.activation sigmoid
@@ -32,12 +32,12 @@ def relu(x: Tensor) -> Tensor:
 
 
 def relu_derivative(x: Tensor) -> Tensor:
-    """0 or 1; at nought, where there is none, 0 by agreement."""
+    """0 or 1; at zero, where it does not exist, 0 by convention."""
     return (x > 0).to(x.dtype)
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)), with the exponent never above nought: exp(100) would be infinite in single precision."""
+    """1 / (1 + exp(-x)), with an exponent of at most zero: exp(100) would be infinite in single precision."""
     small = torch.exp(-x.abs())
     return torch.where(x >= 0, 1.0, small) / (1 + small)
 
@@ -78,7 +78,7 @@ FUNCTIONS: dict[str, tuple[Elementwise, Elementwise]] = {
 
 
 class WithDerivative(torch.autograd.Function):
-    """An elementwise function whose backward pass multiplies by the slope that it is given."""
+    """An elementwise function whose backward pass multiplies by the given derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: Elementwise, slope: Elementwise) -> Tensor:
@@ -93,7 +93,7 @@ class WithDerivative(torch.autograd.Function):
 
 
 class Activation(nn.Module):
-    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learnt a, at first 1/4. Any shape.
+    """One of ``FUNCTIONS``, or ``prelu``: max(0, x) + a min(0, x) with one learned a, initially 1/4. Any shape.
 
     Args:
         name: Which function.
@@ -145,7 +145,7 @@ class LitActivations(Classifier):
     """The MLP above as a classifier of images."""
 
     def panels(self) -> list[dict[str, Any]]:
-        """For ``LinePlots``: the functions, and their slopes."""
+        """For ``LinePlots``: the functions, and their derivatives."""
         x = torch.linspace(-5, 5, 501)
         names = [name for name in FUNCTIONS if name != "identity"]
         values = {name: (x, FUNCTIONS[name][0](x)) for name in names}

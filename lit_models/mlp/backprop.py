@@ -5,7 +5,7 @@ z = W1 x + b1, h = relu(z), o = W2 h + b2, J = L(o, y) + s with s = lambda / 2 (
 Departs from the book: there are biases, which the penalty leaves out, and a batch instead of one sample.
 
 The gradients are handed to autograd as the backward pass of one function, so that the model trains, clips, accumulates
-and resumes like any other; the tests and ``dive verify`` hold them against autograd's own in double precision.
+and resumes like any other; the tests and ``dive verify`` compare them with autograd's in double precision.
 
     dive fit mlp/backprop                                    5,000 real MNIST digits, offline
     dive fit mlp/backprop --model.backward_depth 1           the gradient stops before the hidden layer
@@ -39,7 +39,7 @@ class Objective(torch.autograd.Function):
             w1, b1: (H, D) and (H,).
             w2, b2: (K, H) and (K,).
             decay: lambda.
-            depth: 2 for the gradients of both layers, 1 for those of the output layer alone.
+            depth: 2 for the gradients of both layers, 1 for those of the output layer only.
         """
         z = x @ w1.T + b1  # (B, H)
         h = z.clamp(min=0)
@@ -63,14 +63,14 @@ class Objective(torch.autograd.Function):
         db2 = do.sum(0)  # (K,)
         if ctx.depth == 1:
             return None, None, None, None, dw2, db2, None, None
-        dz = (do @ w2) * (z > 0)  # (B, H): back through W2, then through the slope of the ReLU
+        dz = (do @ w2) * (z > 0)  # (B, H): back through W2, then through the derivative of the ReLU
         dw1 = dz.T @ x + dj * ctx.decay * w1  # (H, D)
         db1 = dz.sum(0)  # (H,)
         return dz @ w1, None, dw1, db1, dw2, db2, None, None
 
 
 class TwoLayers(nn.Module):
-    """One hidden ReLU layer out of four tensors. (B, ...) -> (B, num_classes) logits.
+    """One hidden ReLU layer made of four tensors. (B, ...) -> (B, num_classes) logits.
 
     Args:
         num_features: D.
@@ -102,7 +102,7 @@ class LitBackprop(Classifier):
 
     Args:
         decay: lambda of the L2 term.
-        backward_depth: 2 carries the gradient to the hidden layer, 1 leaves that layer as it was drawn.
+        backward_depth: 2 carries the gradient to the hidden layer, 1 leaves that layer at its initial values.
         **task: See ``Classifier``.
     """
 

@@ -21,7 +21,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
     """Zeroes each entry with probability ``p`` and divides the others by 1 - p: the expectation stays x. Any shape.
 
     Raises:
-        ValueError: ``p`` is no probability.
+        ValueError: ``p`` is not a probability.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout is {p}: a probability lies between 0 and 1")

@@ -5,7 +5,7 @@ Departs from the book: He and orthogonal weights stand beside its N(0, 0.01^2) a
 shows the difference, and the growth of its product of a hundred 4 x 4 matrices is compared with its known rate.
 
     dive fit mlp/initialization                              fifty ReLU layers, 5,000 real MNIST digits, offline
-    dive fit mlp/initialization --model.scheme normal        N(0, 0.01^2): nothing arrives, nothing comes back
+    dive fit mlp/initialization --model.scheme normal        N(0, 0.01^2): signal and gradient vanish
 
 The numbers they reach are in RESULTS.md; ``initialization.png`` draws signal and gradient through the layers.
 """
@@ -25,7 +25,7 @@ Scheme = Literal["constant", "normal", "xavier", "he", "orthogonal"]
 
 @torch.no_grad()
 def constant_(weight: Tensor, value: float = 0.01) -> Tensor:
-    """All alike: the units of a layer are then alike, get the same gradient and stay alike."""
+    """All weights equal: the units of a layer are then equal, get the same gradient and stay equal."""
     return weight.fill_(value)
 
 
@@ -134,9 +134,9 @@ def product_norms(depth: int = 100, size: int = 4, std: float = 1.0) -> Tensor:
 
 
 def growth_rate(size: int, std: float) -> float:
-    """Mean log growth of that norm for each matrix: log std + (log 2 + digamma(size / 2)) / 2 (Newman 1986).
+    """Mean log growth of that norm per matrix: log std + (log 2 + digamma(size / 2)) / 2 (Newman 1986).
 
-    Above nought the product explodes, below it vanishes; no layer of many keeps it at nought by chance.
+    Above zero the product explodes, below zero it vanishes; with many layers it does not stay at zero by chance.
     """
     return math.log(std) + (math.log(2) + float(torch.digamma(torch.tensor(size / 2)))) / 2
 

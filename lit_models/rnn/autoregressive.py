@@ -1,4 +1,4 @@
-"""Forecasts from the past values alone, one step and, on the model's own forecasts, many steps ahead. D2L 9.1.
+"""Forecasts from past values only: one step ahead, and many steps ahead from the model's own forecasts. D2L 9.1.
 
 Departs from the book: the split (``datamodules/tabular/series.py``); besides its linear model a multilayer perceptron
 and a GRU; ``relative`` predicts the change from the last value, which lets a model follow a trend out of the range it
@@ -24,13 +24,13 @@ from lit_models.tasks.trains import trains
 
 
 class Autoregressive(nn.Module):
-    """The next value out of the last ones. (B, num_features) -> (B, 1).
+    """The next value from the last ones. (B, num_features) -> (B, 1).
 
     Args:
         num_features: Past values F.
         kind: ``linear``; ``mlp``, one hidden layer; ``gru``, which reads them one by one.
         hidden_size: Units of mlp and gru.
-        relative: The past is seen from its last value, to which the answer is added.
+        relative: The last value is subtracted from the past and added to the output.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class LitAutoregressive(Regressor):
             metric.reset()  # type: ignore[operator]
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``forecast`` (B, num_outputs) for a batch ``x`` or ``(x, ...)``, standardized as x is: the
-        datamodule's ``in_units`` makes it the series' own numbers.
+        """Returns ``forecast`` (B, num_outputs) for a batch ``x`` or ``(x, ...)``, standardized as x is; the
+        datamodule's ``in_units`` converts it to the units of the series.
         """
         x = batch if isinstance(batch, Tensor) else batch[0]
         return {"forecast": self.forecast(x, self.num_outputs)}

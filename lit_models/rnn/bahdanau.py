@@ -1,4 +1,4 @@
-"""Attention: at each step the decoder looks again at all of the source. D2L 11.4.
+"""Attention: at each step the decoder attends to the whole source. D2L 11.4.
 
 Bahdanau, Cho and Bengio 2015, "Neural machine translation by jointly learning to align and translate". As in the book
 the encoder reads in one direction and the query is the decoder's top state before the step.
@@ -92,7 +92,7 @@ class LitBahdanau(Seq2Seq):
     """The GRU encoder and decoder with attention, trained to translate."""
 
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
-        """What it writes to sources (B, S), ids (B, T), and where it looks while writing each: (B, T, S)."""
+        """The generated ids (B, T) for sources (B, S), and the attention weights of each generated token (B, T, S)."""
         with torch.no_grad():
             ids = self.generate_tokens(source, source_length)
             target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], dim=1)

@@ -1,4 +1,4 @@
-"""Backpropagation through time, written out. D2L 9.7, which gives no code.
+"""Backpropagation through time, computed by hand. D2L 9.7, which has no code for it.
 
 h_t = tanh(W x_t + U h_{t-1}), o_t = V h_t, and the loss is the mean cross-entropy over the steps. The gradient of a
 state comes from its own output and from the next state:
@@ -6,7 +6,7 @@ state comes from its own output and from the next state:
     dL/dh_t = V^T dL/do_t + U^T (1 - h_{t+1}^2) dL/dh_{t+1}
 
 Truncation cuts the second term: every ``tau`` steps (regular, what sequential partitioning does), or at random places
-with a weight that keeps the gradient's mean right (Tallec and Ollivier 2017).
+with a weight that keeps the gradient unbiased (Tallec and Ollivier 2017).
 """
 
 import torch
@@ -35,8 +35,8 @@ def gradients(
     Args:
         w, u, v, x, h0: See ``forward``.
         y: Targets (T,).
-        links: Factor (T,) of what flows from step t + 1 back to step t, at place t; the last is not used. None means
-            ones: full backpropagation. See ``regular`` and ``randomized``.
+        links: Factor (T,) of the gradient from step t + 1 to step t, at index t; the last is not used. None means ones:
+            full backpropagation. See ``regular`` and ``randomized``.
     """
     steps = len(x)
     h, logits = forward(w, u, v, x, h0)
@@ -56,7 +56,7 @@ def gradients(
 
 
 def regular(steps: int, tau: int) -> Tensor:
-    """Links that cut after each ``tau`` steps: 0 where t + 1 is a multiple of tau."""
+    """Links that truncate after each ``tau`` steps: 0 where t + 1 is a multiple of tau."""
     return ((torch.arange(steps) + 1) % tau != 0).double()
 
 

@@ -1,8 +1,8 @@
 """Gated recurrent unit: two gates, no second state. D2L 10.2.
 
-Cho et al. 2014. The reset gate is applied in two places that do not compute the same: ``before`` the recurrent product,
-as in the paper and in the book's from-scratch code; ``after`` it, as in cuDNN and ``nn.GRU``, which the book's concise
-code uses without a word. Both are here by name.
+Cho et al. 2014. The reset gate can be applied in two places, with different results: ``before`` the recurrent product,
+as in the paper and in the book's from-scratch code, or ``after`` it, as in cuDNN and ``nn.GRU``, which the book's
+concise code uses without saying so. The argument ``reset`` selects one.
 
     dive fit rnn/gru                  characters of Python's documentation, offline
     dive fit rnn/gru_time_machine     the book's recipe
@@ -25,11 +25,11 @@ from lit_models.tasks.trains import trains
 
 
 class GRULayer(nn.Module):
-    """One layer, written out. (B, T, D) -> (B, T, H), state (B, H).
+    """One layer, step by step. (B, T, D) -> (B, T, H), state (B, H).
 
     r, z = sigmoid(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh);  h_t = z * h_{t-1} + (1 - z) * n with, ``after``,
     n = tanh(W_in x_t + b_in + r * (W_hn h_{t-1} + b_hn)) or, ``before``, n = tanh(W_in x_t + b_in + W_hn (r * h_{t-1})
-    + b_hn). The weights lie as in ``nn.GRU``: r, z, n below one another.
+    + b_hn). The weights have the order of ``nn.GRU``: r, z, n stacked.
 
     Args:
         input_size, hidden_size: D and H.
@@ -82,7 +82,7 @@ def gru_language_model(
         num_layers: Layers on top of one another.
         dropout: Of the vectors between layers and before the output.
         embed_size: Width of the token vectors; 0 feeds one-hot vectors, as the book.
-        reset: Where the reset gate acts; ``before`` exists by hand alone.
+        reset: Where the reset gate acts; ``before`` requires ``implementation: hand``.
         implementation: ``hand`` runs the layers of this file, ``torch`` nn.GRU: equal numbers with ``after``,
             faster.
     """

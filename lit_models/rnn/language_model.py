@@ -1,4 +1,4 @@
-"""Tokens in, scores of the next token out, around any stack of recurrent layers. D2L 9.5."""
+"""A language model, tokens to scores of the next token, on any stack of recurrent layers. D2L 9.5."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class RecurrentLM(nn.Module):
         vocab_size: V.
         hidden_size: Width of the body's outputs.
         embed_size: Width of the token vectors; 0 feeds one-hot vectors.
-        dropout: Share of the token vectors and of the last outputs that is left out, where there are token vectors.
+        dropout: Fraction of the token vectors and of the last outputs that is dropped, if there are token vectors.
         tied: Token vectors and output weights are one matrix (Press and Wolf 2017); the widths must be equal.
     """
 
@@ -41,7 +41,7 @@ class RecurrentLM(nn.Module):
             self.head.weight = self.embedding.weight
 
     def decode(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Goes on from a state (None is the beginning): logits (B, T, V) and the state after the last token."""
+        """Continues from a state (None is the beginning): logits (B, T, V) and the state after the last token."""
         if self.embedding is None:
             x = F.one_hot(tokens, self.vocab_size).to(self.head.weight.dtype)  # (B, T, V)
         else:

@@ -1,7 +1,7 @@
-"""Long short-term memory: a cell that gates what comes in, what stays and what goes out. D2L 10.1.
+"""Long short-term memory: a cell with gates for its input, its memory and its output. D2L 10.1.
 
 Hochreiter and Schmidhuber 1997; forget gate by Gers et al. 2000. As in the book the forget gate's bias starts at zero;
-``forget_bias: 1`` remembers from the start (Jozefowicz et al. 2015).
+``forget_bias: 1`` keeps the cell's state from the start (Jozefowicz et al. 2015).
 
     dive fit rnn/lstm                 characters of Python's documentation, offline
     dive fit rnn/lstm_time_machine    the book's recipe
@@ -23,10 +23,10 @@ from lit_models.tasks.trains import trains
 
 
 class LSTMLayer(nn.Module):
-    """One layer, written out. (B, T, D) -> (B, T, H), state (h, c), both (B, H).
+    """One layer, step by step. (B, T, D) -> (B, T, H), state (h, c), both (B, H).
 
     i, f, o = sigmoid(...), g = tanh(...) of W_ih x_t + b_ih + W_hh h_{t-1} + b_hh;
-    c_t = f * c_{t-1} + i * g;  h_t = o * tanh(c_t). The weights lie as in ``nn.LSTM``: i, f, g, o below one another.
+    c_t = f * c_{t-1} + i * g;  h_t = o * tanh(c_t). The weights have the order of ``nn.LSTM``: i, f, g, o stacked.
 
     Args:
         input_size, hidden_size: D and H.

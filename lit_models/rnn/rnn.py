@@ -1,8 +1,8 @@
-"""The recurrent network: a state that is told the next input and the last state. D2L 9.4 to 9.6.
+"""The recurrent network: each state is computed from the next input and the last state. D2L 9.4 to 9.6.
 
 Elman 1990, "Finding structure in time". Departs from the book: an epoch's perplexity is exp of the mean over all tokens
 (its plot shows the mean of the batches' exps), prediction works for any number of sequences (its from-scratch loop
-unpacks the state for one alone).
+unpacks the state for one only).
 
     dive fit rnn/rnn                  characters of Python's documentation, the state carried, offline
     dive fit rnn/rnn_time_machine     the book's recipe
@@ -23,9 +23,9 @@ from lit_models.tasks.trains import trains
 
 
 class RNNLayer(nn.Module):
-    """One layer, written out: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh). (B, T, D) -> (B, T, H), state (B, H).
+    """One layer, step by step: h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh). (B, T, D) -> (B, T, H), state (B, H).
 
-    The weights have the names and the start of ``nn.RNN``: uniform in +-1 / sqrt(H).
+    The weights have the names and the initialization of ``nn.RNN``: uniform in +-1 / sqrt(H).
 
     Args:
         input_size, hidden_size: D and H.
@@ -41,7 +41,7 @@ class RNNLayer(nn.Module):
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        inputs = x @ self.weight_ih.T + self.bias_ih  # (B, T, H): no step waits for this part, so all at once
+        inputs = x @ self.weight_ih.T + self.bias_ih  # (B, T, H): does not depend on the state, so all steps at once
         h = x.new_zeros(len(x), len(self.bias_hh)) if state is None else state
         outputs = []
         for t in range(x.shape[1]):

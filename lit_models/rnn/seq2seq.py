@@ -1,8 +1,8 @@
-"""Encoder and decoder: one GRU reads a sentence into a vector, another writes from it. D2L 10.7.
+"""Encoder and decoder: one GRU encodes a sentence as a vector, another generates from it. D2L 10.7.
 
 Cho et al. 2014, Sutskever et al. 2014. Departs from the book: the context is the encoder's state after a source's last
-real token; the book ignores the lengths and takes it at a padding step. Writing stops at the end token (the book cuts
-afterwards).
+real token; the book ignores the lengths and takes it at a padding step. Generation stops at the end token (the book
+cuts afterwards).
 
     dive fit rnn/seq2seq                 reverse a sequence of letters, offline
     dive fit rnn/seq2seq_fra_eng         the book's recipe
@@ -53,8 +53,8 @@ class Seq2SeqGRU(nn.Module):
         hidden_size: Width of each GRU.
         num_layers: Layers of each GRU.
         dropout: Between the layers.
-        context: ``last`` is the state after a source's last real token, ``padding`` the one behind its padding, as the
-            book takes it; ``none`` tells the decoder nothing of the source.
+        context: ``last`` is the state after a source's last real token, ``padding`` the state after its padding, as in
+            the book; with ``none`` the decoder does not get any information on the source.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Seq2SeqGRU(nn.Module):
 
 
 def initialize(net: nn.Module) -> None:
-    """Xavier for the weights of GRUs and linear layers, as the book."""
+    """Xavier for the weights of GRUs and linear layers, as in the book."""
     for module in net.modules():
         if isinstance(module, nn.GRU | nn.Linear):
             for name, parameter in module.named_parameters(recurse=False):

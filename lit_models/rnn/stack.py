@@ -1,7 +1,7 @@
-"""Recurrent layers one on the other: deep, bidirectional, dropout between. D2L 10.3 and 10.4.
+"""Stacked recurrent layers: deep, bidirectional, with dropout between them. D2L 10.3 and 10.4.
 
 A layer is any module ``layer(x (B, T, D), state) -> (y (B, T, H), state)`` whose state is a tensor (B, H) or a tuple of
-such; ``RNNLayer``, ``LSTMLayer`` and ``GRULayer`` are written out in their own files. ``TorchStack`` is the same by
+such; ``RNNLayer``, ``LSTMLayer`` and ``GRULayer`` are in their own files. ``TorchStack`` is the same with
 ``torch.nn``, whose fused loops are faster. States have the batch first: (B, layers * directions, H).
 """
 
@@ -22,9 +22,9 @@ class Stack(nn.Module):
         input_size: D.
         hidden_size: H.
         num_layers: Layers; each reads the outputs of the one below.
-        bidirectional: A second layer at each level reads from the end to the beginning; its output stands behind the
-            first's. It sees the future, so it is no language model.
-        dropout: Share of each layer's outputs that is left out before the next layer, not after the last one.
+        bidirectional: A second layer at each level reads from the end to the beginning; its output is appended to
+            the first one's. It sees the future, so it cannot be a language model.
+        dropout: Fraction of each layer's outputs that is dropped before the next layer, not after the last one.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ def stacked(states: list[Any]) -> Any:
 
 
 class TorchStack(nn.Module):
-    """The same by ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
+    """The same with ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
 
     Args:
         kind: ``rnn``, ``lstm`` or ``gru``.
@@ -88,7 +88,7 @@ class TorchStack(nn.Module):
             num_layers,
             batch_first=True,
             bidirectional=bidirectional,
-            dropout=dropout if num_layers > 1 else 0.0,  # torch warns about a dropout that has no place
+            dropout=dropout if num_layers > 1 else 0.0,  # torch warns about dropout with a single layer
         )
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -99,7 +99,7 @@ class TorchStack(nn.Module):
 
 
 def from_torch(stack: Stack, reference: nn.Module) -> None:
-    """Copies the weights of an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` into layers by hand, which have its names."""
+    """Copies the weights of an ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU`` into our layers, which have its names."""
     for number, layer in enumerate(stack.layers):
         level, back = divmod(number, stack.directions)
         for name, parameter in layer.named_parameters():

@@ -21,7 +21,8 @@ class Classifier(Task):
 
     Args:
         num_classes: Number of classes.
-        label_smoothing: Share of the target spread evenly over all classes, in training alone (Szegedy et al. 2016).
+        label_smoothing: Fraction of the target spread evenly over all classes, in training only (Szegedy et al.
+            2016).
         **task: See ``Task``.
     """
 
@@ -35,7 +36,7 @@ class Classifier(Task):
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
 
     def on_train_batch_start(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Refuses real numbers as targets before the loss meets them."""
+        """Refuses real numbers as targets before they reach the loss."""
         if batch[-1].ndim == 1 and batch[-1].is_floating_point():
             raise UserError(
                 f"the targets are real numbers, not classes: {type(self).__name__} is a classifier; "

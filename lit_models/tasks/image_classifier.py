@@ -1,7 +1,7 @@
 """Classification of images, by a network that may begin with published weights.
 
 Batch: as ``Classifier``, x (B, C, H, W).
-One level deeper than other tasks: tables, sounds and texts then know nothing of images.
+This class is one level deeper than other tasks, so that tables, sounds and texts do not depend on images.
 """
 
 from typing import Any
@@ -19,9 +19,9 @@ class ImageClassifier(Classifier):
         num_classes: Number of classes.
         in_channels: Channels of the image: 1 for gray, 3 for color.
         image_size: Height and width S of the image in pixels.
-        freeze_features: Only the head learns; the layers before it stay as they were drawn or loaded, in evaluation
-            mode: the running statistics of a batch normalization would move on without any gradient (D2L 14.14 lets
-            them), and the layers would be others than those that were loaded.
+        freeze_features: Only the head is trained. The layers before it keep their initial or loaded weights and stay
+            in evaluation mode: otherwise the running statistics of batch normalization would change even without
+            gradients (as in D2L 14.14), and the layers would differ from those that were loaded.
         **task: See ``Classifier``.
     """
 
@@ -48,7 +48,7 @@ class ImageClassifier(Classifier):
         return self
 
     def normalized(self, x: Tensor) -> Tensor:
-        """Images as the network takes them: as its published weights saw theirs, where it began with some."""
+        """Images as the network takes them: normalized as its published weights need it, if it started from such."""
         return normalize(x) if self.weights_from == "published" else x
 
     def forward(self, *inputs: Tensor) -> Any:
@@ -56,8 +56,8 @@ class ImageClassifier(Classifier):
 
 
 def feature_layers(net: nn.Module) -> list[nn.Module]:
-    """The layers before a network's head: ``feature_layers()`` where it says so, else ``features``, else all children
-    but those that ``HEADS`` names.
+    """The layers before a network's head: ``feature_layers()`` if it has that method, else ``features``, else
+    all children except those that ``HEADS`` names.
     """
     if hasattr(net, "feature_layers"):
         return [net.feature_layers()]  # type: ignore[operator]

@@ -1,9 +1,10 @@
-"""The gradient of the mean over all items of a step, however many processes and accumulated batches share them.
+"""The gradient of the mean over all items of a step, for any number of processes and accumulated batches.
 
-Lightning divides each batch's loss by ``accumulate_grad_batches``, and DDP takes the mean over the processes: a mean of
-means, in which the items of a short batch (tokens that are no padding, rows of an epoch's last batch) weigh more. Here
-each batch's gradient is weighted by its number of items, and the sum is divided by all of them before the optimizer's
-step, ahead of clipping. A step then is that of one large batch, also where an epoch ends before its last step is full.
+Lightning divides each batch's loss by ``accumulate_grad_batches``, and DDP takes the mean over the processes. The
+result is a mean of means, in which the items of a short batch (tokens that are not padding, rows of an epoch's last
+batch) have a larger weight. Here each batch's gradient is weighted by its number of items, and the sum is divided by
+the number of all items before the optimizer's step and before clipping. A step then equals that of one large batch,
+also when an epoch ends before the last step has all of its batches.
 """
 
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from lit_models.tasks.processes import mean_over_processes, rank_and_world
 class ItemWeights:
     """The items of one optimizer step.
 
-    The number of all items is known after the last batch alone. Until then batches are weighed against the first one.
+    The number of all items is known only after the last batch. Until then batches are weighted relative to the first.
     """
 
     def __init__(self) -> None:
@@ -27,10 +28,10 @@ class ItemWeights:
         self.total: float | Tensor = 0.0  # all batches of the step so far, likewise
 
     def weight(self, model: LightningModule, batches: int) -> float | Tensor:
-        """What the loss of the batch that was noted last is multiplied by before its backward pass.
+        """The factor for the loss of the most recently recorded batch, applied before its backward pass.
 
         Args:
-            model: Knows the processes.
+            model: The task; it gives the number of processes.
             batches: How many batches a step accumulates.
         """
         count, self.count = self.count, None

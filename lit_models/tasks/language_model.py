@@ -1,7 +1,7 @@
 """Language modeling. Batch: ``(tokens, targets)``, both (B, T) int64: targets are the tokens one place later.
 
-A target of ``pad_id`` counts nowhere. Perplexity is exp of the mean over all tokens of the split: D2L 9.5 plots the
-mean of the batches' perplexities, which is larger.
+A target of ``pad_id`` is ignored in every loss and metric. Perplexity is exp of the mean over all tokens of the
+split: D2L 9.5 plots the mean of the batches' perplexities, which is larger.
 """
 
 import math
@@ -26,20 +26,21 @@ from lit_models.tasks.text_generation import continue_texts, sampling
 class LanguageModel(Task):
     """Trains ``self.net``, which maps tokens (B, T) to logits (B, T, V) of the next one, by cross-entropy in nats.
 
-    A network that can go on from where it stopped also has ``net.decode(tokens, state) -> (logits, state)``: state None
-    is the beginning, and every tensor of a state has the batch first. ``carry_state`` and generation use it. A network
-    whose context may fill up goes on by itself in ``decode``; ``for_decoding()`` may return a faster form of it.
+    A network that can continue from an earlier state also has ``net.decode(tokens, state) -> (logits, state)``. State
+    None is the beginning, and every tensor of a state has the batch first. ``carry_state`` and generation use it. A
+    network with a limited context handles a full context itself in ``decode``; ``for_decoding()`` may return a faster
+    version of the network.
 
-    Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, where the datamodule
-    says how many characters a token has (``characters_per_token``), ``test/bits_per_character``.
+    Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, if the datamodule
+    has the number of characters per token (``characters_per_token``), ``test/bits_per_character``.
 
     Args:
         vocab_size: Number V of tokens.
-        pad_id: Target that is left out.
-        carry_state: Batches follow one another in the text (sequential partitioning), and each goes on from the state
-            in which the last one ended: truncated backpropagation through time, cut at the batch's edge. The training's
-            state is saved in the checkpoint, so that a resumed run goes on to the bit. For recurrent networks, whose
-            state is tensors; a transformer's cache only grows.
+        pad_id: Target that is ignored.
+        carry_state: Batches follow one another in the text (sequential partitioning), and each starts from
+            the final state of the previous one: truncated backpropagation through time, cut at the batch boundary. The
+            state of training is saved in the checkpoint, so that a resumed run continues bit for bit. For recurrent
+            networks, whose state has a fixed size; a transformer's cache only grows.
         **task: See ``Task``.
     """
 
@@ -61,7 +62,7 @@ class LanguageModel(Task):
                 )
 
     def take_weights(self) -> None:
-        """As ``Task``; weights are for the tokens of one vocabulary, and none that is made anew is the same."""
+        """As ``Task``; weights fit one vocabulary only, and a newly built vocabulary is a different one."""
         super().take_weights()
         if self.data_attribute("tokenizer") is not None and not self.data_attribute("tokenizer_file", ""):
             note(
@@ -69,16 +70,16 @@ class LanguageModel(Task):
                 "--data.tokenizer FILE (a tokenizer.json, or the processor.json of a run)"
             )
 
-    # -- the network, with or without what came before --------------------------------------------------------------
+    # -- the network, with or without an earlier state --------------------------------------------------------------
 
     def logits(self, tokens: Tensor, stage: str) -> Tensor:
-        """(B, T) -> (B, T, V), going on from the last batch of this stage and epoch where the state is carried."""
+        """(B, T) -> (B, T, V); if the state is carried, it continues from the last batch of this stage and epoch."""
         if not self.carry_state:
             return self(tokens)
         epoch, state = self.carried.get(stage, (-1, None))
         if epoch != self.current_epoch or rows_of(state) != len(tokens):
             state = None
-        state = map_state(lambda t: t.to(tokens.device), state)  # out of a checkpoint it comes on the CPU
+        state = map_state(lambda t: t.to(tokens.device), state)  # a state loaded from a checkpoint is on the CPU
         logits, state = self.net.decode(tokens, state)  # type: ignore[operator]
         self.carried[stage] = (self.current_epoch, map_state(Tensor.detach, state))
         return logits
@@ -141,7 +142,7 @@ class LanguageModel(Task):
 
     def step_function(self, net: nn.Module) -> Step:
         """``step(tokens (B,), state) -> (logits (B, V), state)``; state is (the tokens so far (B, L), the network's
-        state). A network without ``decode`` reads its last ``context`` tokens again for each one.
+        state). A network without ``decode`` reads the last ``context`` tokens again for each new token.
         """
         decode, context = getattr(net, "decode", None), getattr(net, "context", 0)
 
@@ -169,8 +170,8 @@ class LanguageModel(Task):
 
         Args:
             prompt, max_tokens, sampling, stop, generator: See ``stream``.
-            banned_tokens: Tokens that are never chosen: padding, unused entries of the vocabulary.
-            net: Takes the place of ``self.net``, such as its faster form for decoding.
+            banned_tokens: Tokens that cannot be chosen: padding, unused entries of the vocabulary.
+            net: Used in place of ``self.net``, for example its faster version for decoding.
         """
         net = net if net is not None else self.net
         plain, banned = self.step_function(net), torch.tensor(list(banned_tokens), device=prompt.device).long()
@@ -200,17 +201,17 @@ class LanguageModel(Task):
         samples: int = 1,
         seed: int = 0,
     ) -> Iterator[Output]:
-        """Texts that go on from prompts (``common/generation.py``).
+        """Texts that continue the prompts (``common/generation.py``).
 
         Args:
             data: Has the ``tokenizer``.
-            prompts: Texts to go on from.
+            prompts: Texts to continue.
             max_tokens: Most tokens of a text.
             temperature: 0 is greedy.
             top_k: Only the k best tokens; 0 means all.
             top_p: Only the best tokens that reach this probability.
             min_p: Only tokens at least this fraction as probable as the best one.
-            repetition_penalty: Above 1: less of what is in the text already.
+            repetition_penalty: Above 1: makes tokens that are in the text already less probable.
             stop: Texts that end the generation.
             samples: Texts for each prompt.
             seed: Of the random numbers.
@@ -243,7 +244,7 @@ class LanguageModel(Task):
         if not saved or rows_of(saved["state"]) == 0:
             return
         rank, world = rank_and_world(self)
-        if rows_of(saved["state"]) == world:  # with another number of ranks the streams are other ones
+        if rows_of(saved["state"]) == world:  # with another number of ranks the streams of text differ
             self.carried["train"] = (saved["epoch"], map_state(lambda t: t[rank], saved["state"]))
 
 
@@ -251,7 +252,7 @@ def refuse_no_state(net: nn.Module) -> None:
     """Refuses a network that has no state to carry from batch to batch.
 
     Raises:
-        UserError: It has no ``decode``, or its state is no nest of tensors (a transformer's cache).
+        UserError: It has no ``decode``, or its state is not made of nested tensors (a transformer's cache).
     """
     state = None
     if hasattr(net, "decode"):

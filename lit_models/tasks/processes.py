@@ -1,6 +1,6 @@
-"""What training on several processes asks of a task: shared parameters (FSDP2), means over all ranks, sums per rank.
+"""Training on several processes: sharded parameters (FSDP2), means over all ranks, sums per rank.
 
-A training step does not need to be read with this in mind; in one process all of it does nothing.
+Training steps can be read without knowing this file; in a single process none of it has any effect.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ def gather_rows(model: LightningModule, rows: list[Any]) -> list[Any]:
 
 
 def own_rows(model: LightningModule, rows: Any, start: int, count: int) -> list[Any]:
-    """The ``count`` rows of a split that this process meets after its first ``start``; the loader deals them out."""
+    """The ``count`` rows of a split that this process gets after its first ``start``; the loader distributes them."""
     rank, world = rank_and_world(model)
     return [rows[rank + world * (start + i)] for i in range(count)]
 
@@ -47,15 +47,15 @@ def own_rows(model: LightningModule, rows: Any, start: int, count: int) -> list[
 class EpochMean:
     """The mean of a per-batch loss over one epoch, weighted by batch size and summed on the device in double precision.
 
-    It is no buffer, since weight averaging would average it, and it carries its epoch's number, since a run resumed in
-    the middle of an epoch calls neither ``on_train_epoch_start`` nor, at times, ``on_train_epoch_end``.
+    It is not a buffer, since weight averaging would average it. It stores the number of its epoch, since a run that is
+    resumed within an epoch does not call ``on_train_epoch_start`` and sometimes not ``on_train_epoch_end`` either.
     """
 
     def __init__(self) -> None:
         self.epoch = -1
         self.total: Tensor | None = None  # (): the weighted sum of this rank
         self.count: float | Tensor = 0.0
-        self.saved: Tensor | None = None  # (world, 2) out of a checkpoint, until the first use knows its rank
+        self.saved: Tensor | None = None  # (world, 2) from a checkpoint, until the first use, when the rank is known
 
     def update(self, epoch: int, loss: Tensor, count: int | Tensor) -> None:
         """Adds a batch's mean ``loss`` () over ``count`` items: one operation on the device where count is a number."""
@@ -81,7 +81,7 @@ class EpochMean:
         return (total / count).float()
 
     def state(self, gather: Callable[..., Any]) -> dict[str, Any]:
-        """The epoch and each rank's sum and count (world, 2), plain enough for ``torch.load(weights_only=True)``."""
+        """The epoch and each rank's sum and count (world, 2), in types that ``torch.load(weights_only=True)`` reads."""
         self._take_saved()
         if self.total is None:
             return {"epoch": -1}
@@ -103,19 +103,19 @@ class EpochMean:
 
 
 def shard(model: LightningModule, mesh: Any) -> None:
-    """FSDP2 (``torch.distributed.fsdp.fully_shard``) of each layer of ``model.net``, then of what is left of it.
+    """FSDP2 (``torch.distributed.fsdp.fully_shard``) for each layer of ``model.net``, then for the rest of it.
 
-    A parameter that two layers share (tied embeddings) stays with the whole. Two things a class of networks
-    says of itself: ``gathered_at_once`` where a layer is called as often as the batch is long, or is used without being
-    called (processes that bring weights together a different number of times wait for ever), and ``forward_methods``,
-    the methods that a training step calls in the place of ``net(x)``.
+    A parameter that two layers share (tied embeddings) is sharded with the network as a whole. A network class can
+    declare two attributes. ``gathered_at_once`` is for a network with a layer that is called once per time step of the
+    batch, or used without being called: processes that gather weights a different number of times would wait forever.
+    ``forward_methods`` lists the methods that a training step calls instead of ``net(x)``.
 
     Args:
         model: Its ``net`` holds all its parameters.
-        mesh: The processes that share them.
+        mesh: The processes over which they are sharded.
 
     Raises:
-        UserError: There is no ``net``, or there are parameters outside of it, which nothing would average, or
+        UserError: There is no ``net``, or it does not hold all parameters (others would not be averaged), or there are
             parameters without a dimension, which cannot be divided.
     """
     net, name = getattr(model, "net", None), type(model).__name__

@@ -15,14 +15,14 @@ from lit_models.tasks.task import Task
 class Regressor(Task):
     """Trains ``self.net``, which maps x to (B, K), by the mean of half the squared error (D2L 3.1.1.2).
 
-    The half makes the gradient the plain residual: a rate from the book's from-scratch chapters can be used as it is,
-    whereas ``nn.MSELoss`` doubles it (D2L 3.5 switches silently).
+    With the half, the gradient equals the residual: a learning rate from the book's from-scratch chapters can be used
+    unchanged, whereas ``nn.MSELoss`` doubles the gradient (D2L 3.5 switches without saying so).
 
-    All of it is computed in single precision (or double), under mixed precision too: half precision has two to three
+    Everything is computed in single (or double) precision, also under mixed precision: half precision has two to three
     digits, and a year or a price would be rounded away.
 
-    Logs ``train/loss``, ``val/loss`` (halves), ``val/rmse``, ``test/rmse`` (in the target's units, also where the
-    datamodule has standardized it and says its ``scale``) and ``test/r2`` (of each output, then their mean).
+    Logs ``train/loss``, ``val/loss`` (with the half), ``val/rmse``, ``test/rmse`` (in the target's units, also
+    if the datamodule has standardized it and gives its ``scale``) and ``test/r2`` (of each output, then their mean).
     """
 
     output_means = "The prediction, in the measure of the target that was trained on."
@@ -33,7 +33,7 @@ class Regressor(Task):
         self.test_r2 = R2Score()
 
     def setup(self, stage: str) -> None:
-        """Refuses a precision in which Lightning rounds the targets before the model sees them."""
+        """Refuses a precision in which Lightning rounds the targets before the model gets them."""
         precision = getattr(self._trainer, "precision", "32-true")
         if precision in ("bf16-true", "16-true"):
             raise UserError(
@@ -47,7 +47,7 @@ class Regressor(Task):
 
     @property
     def scale(self) -> float:
-        """How many of the target's units one is."""
+        """The size of one unit of the model's output in the target's units."""
         return float(self.data_attribute("scale", 1.0))
 
     @staticmethod
@@ -80,8 +80,8 @@ class Regressor(Task):
         self.log("val/rmse", torch.sqrt(2 * self.val_loss.compute()) * self.scale, prog_bar=True)
 
     def on_test_epoch_start(self) -> None:
-        """R2 takes the variance of the targets as a difference of sums, which single precision has not the digits for
-        where the targets are far from zero.
+        """R2 computes the variance of the targets as a difference of sums, for which single precision is not enough if
+        the targets are far from zero.
         """
         self.test_r2.reset()
         self.test_r2.set_dtype(precise(self.device))
@@ -91,7 +91,7 @@ class Regressor(Task):
         self.log("test/rmse", torch.sqrt(2 * self.test_loss.compute()) * self.scale)
         try:
             self.log("test/r2", self.test_r2.compute().float())
-        except ValueError:  # over a single row there is no variance
+        except ValueError:  # a single row does not have a variance
             note("test/r2 needs two rows of test data")
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:

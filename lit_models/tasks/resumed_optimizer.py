@@ -1,7 +1,7 @@
-"""What a resumed run does with an optimizer setting that was changed: the command line wins over the checkpoint.
+"""Optimizer settings that were changed for a resumed run: the command line overrides the checkpoint.
 
-A checkpoint restores the optimizer's whole state, its hyper-parameters among them. ``Task`` therefore saves what the
-optimizer was set up with, and after a restore applies the difference between then and now.
+A checkpoint restores the optimizer's whole state, including its hyper-parameters. ``Task`` therefore saves the
+settings that the optimizer was built with, and after a restore applies those that differ now.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def setup_of(optimizer: Optimizer) -> Setup:
 
 
 def refuse_another(then: Setup, now: Setup) -> None:
-    """Refuses to go on with an optimizer whose state would mean something else.
+    """Refuses to resume with an optimizer that cannot use the saved state.
 
     Raises:
         UserError: Another class, or another number of parameter groups.
@@ -45,7 +45,7 @@ def refuse_another(then: Setup, now: Setup) -> None:
 
 
 def apply_changes(optimizer: Optimizer, schedules: list[Any], then: Setup, now: Setup) -> None:
-    """Sets what differs between then and now in a restored optimizer; a new rate moves its schedule too."""
+    """Sets the changed settings in a restored optimizer; a new learning rate rescales its schedule too."""
     for index, (group, old, new) in enumerate(zip(optimizer.param_groups, then["groups"], now["groups"], strict=True)):
         for name in [name for name in new if name in old and tuple_of(new[name]) != tuple_of(old[name])]:
             if name == "lr" and old["lr"]:
@@ -61,5 +61,5 @@ def apply_changes(optimizer: Optimizer, schedules: list[Any], then: Setup, now: 
 
 
 def tuple_of(value: Any) -> Any:
-    """A list out of a checkpoint as the tuple that it was."""
+    """Turns a list from a checkpoint back into the tuple that was saved."""
     return tuple(value) if isinstance(value, list) else value

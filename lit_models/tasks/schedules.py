@@ -1,11 +1,12 @@
 """Learning rates over a run: each takes its length from the run (``--trainer.max_epochs``, ``--trainer.max_steps``).
 
 ``Task`` tells a schedule how long the run is, in optimizer steps, or in epochs with ``lr_interval: epoch``. A run that
-is resumed for longer goes on with the rate that a run of the new length has at that place.
+is resumed with a larger length continues with the rate that a run of the new length has at that step.
 
-- ``Cosine``: down along a cosine to zero. ``WarmupCosine``: up in a line before that. Loshchilov and Hutter 2017;
-  Goyal et al. 2017 (warm-up); D2L 12.11. The one-cycle schedule of Smith and Topin 2017 without its momentum.
-- ``Noam``: up in a line, then down with the root of the step. Vaswani et al. 2017, equation 3.
+- ``Cosine``: decreases along a cosine to zero. ``WarmupCosine``: a linear warm-up before that. Loshchilov and Hutter
+  2017; Goyal et al. 2017 (warm-up); D2L 12.11. The one-cycle schedule of Smith and Topin 2017 without its momentum.
+- ``Noam``: increases linearly, then decreases with the inverse square root of the step. Vaswani et al. 2017,
+  equation 3.
 - ``Sequential``: several schedules, one after the other.
 """
 
@@ -34,19 +35,19 @@ class Cosine(LRScheduler):
         super().__init__(optimizer)
 
     def set_length(self, total: int) -> None:
-        """Takes the length of the run, unless one was given."""
+        """Sets the length of the run, unless one was given."""
         if self.of_run:
             self.total = total
 
     def factor(self, step: int) -> float:
-        """What the optimizer's rate is multiplied by in a step, counted from 0; zero after the end."""
+        """The factor of the optimizer's rate in a step, counted from 0; zero after the end."""
         return (1 + math.cos(math.pi * min(1.0, step / self.total))) / 2 if self.total else 1.0
 
     def get_lr(self) -> list[float | Tensor]:
         return [base * self.factor(self.last_epoch) for base in self.base_lrs]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keeps the length of this run; where it is another one, the rates are those of the new length at once."""
+        """Keeps the length of this run; if it differs from the saved one, the rates of the new length apply at once."""
         total, state = self.total, dict(state_dict)
         if self.of_run and state.pop("total", total) != total:
             note(f"the schedule was {state_dict['total']} long and is {total} now: the rate goes on as in such a run")
@@ -58,7 +59,7 @@ class Cosine(LRScheduler):
 
 
 class WarmupCosine(Cosine):
-    """Each group's rate rises from ``start`` of it to the optimizer's own rate, then falls along a cosine to zero.
+    """Each group's rate rises from ``start`` times the optimizer's rate to that rate, then follows a cosine to zero.
 
     Args:
         optimizer: Whose rates are moved.
@@ -70,7 +71,7 @@ class WarmupCosine(Cosine):
         UserError: ``warmup`` is not a fraction.
     """
 
-    interval = "step"  # whatever ``lr_interval`` says: a warm-up of a few epochs would be stairs
+    interval = "step"  # whatever ``lr_interval`` is: by epochs, a warm-up would have only a few steps
 
     def __init__(self, optimizer: Optimizer, total: int = 0, warmup: float = 0.25, start: float = 0.04) -> None:
         if not 0 <= warmup < 1:
@@ -97,25 +98,25 @@ class Noam(LambdaLR):
         warmup_steps: 4,000 in the paper; the rate is highest there.
     """
 
-    interval = "step"  # whatever ``lr_interval`` says: the formula counts steps
+    interval = "step"  # whatever ``lr_interval`` is: the formula counts steps
 
     def __init__(self, optimizer: Optimizer, hidden_size: int, warmup_steps: int) -> None:
         self.hidden_size, self.warmup_steps = hidden_size, warmup_steps
         super().__init__(optimizer, self.factor)
 
     def factor(self, step: int) -> float:
-        """What ``lr`` is multiplied by in optimizer step ``step``, counted from 0."""
+        """The factor of ``lr`` in optimizer step ``step``, counted from 0."""
         n = step + 1
         return float(self.hidden_size**-0.5 * min(n**-0.5, n * self.warmup_steps**-1.5))
 
 
 class Sequential(SequentialLR):
-    """Several schedules one after the other; each counts from its own beginning.
+    """Several schedules one after the other; each counts steps from its own beginning.
 
     Args:
         optimizer: Whose rates are moved.
-        schedules: Make a schedule from an optimizer each.
-        milestones: Where each but the first begins, in steps or epochs.
+        schedules: Functions that each make a schedule from an optimizer.
+        milestones: Where each schedule except the first begins, in steps or epochs.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Sequential(SequentialLR):
         super().__init__(optimizer, [make(optimizer) for make in schedules], list(milestones))  # type: ignore[misc]
 
     def set_length(self, total: int) -> None:
-        """Gives each schedule that asks for the run's length that of its own part."""
+        """Gives each schedule that needs the length of the run the length of its own part."""
         edges = [0, *self._milestones, max(total, self._milestones[-1] + 1)]
         for schedule, begin, end in zip(self._schedulers, edges, edges[1:], strict=False):
             if hasattr(schedule, "set_length"):

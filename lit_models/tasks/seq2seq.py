@@ -1,7 +1,8 @@
 """Sequence to sequence. Batch: ``(source, source_length, target_in, target_out)``.
 
 source (B, S), target_in and target_out (B, T) are int64, source_length (B,) counts a source's real tokens. target_in
-begins with ``bos_id``, target_out ends with ``eos_id``, both are padded with ``pad_id``; padding counts nowhere.
+begins with ``bos_id``, target_out ends with ``eos_id``, both are padded with ``pad_id``; padding is ignored in
+every loss and metric.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,21 +27,21 @@ from lit_models.tasks.task import Task
 class Seq2Seq(Task):
     """Trains ``self.net(source, source_length, target_in) -> logits (B, T, V)`` by cross-entropy in nats.
 
-    The next token is always told the true ones before it (teacher forcing). For generation the network has two parts:
-    ``net.encode(source, source_length) -> memory`` and ``net.decode(target_in, memory, state) -> (logits, state)``,
-    where state None is the beginning; every tensor of memory and state has the batch first.
+    In training, each next token is predicted from the true tokens before it (teacher forcing). For generation the
+    network has two methods: ``net.encode(source, source_length) -> memory`` and ``net.decode(target_in, memory, state)
+    -> (logits, state)``, where state None is the beginning. Every tensor of memory and state has the batch first.
 
-    Logs ``train/loss``, ``val/loss``, ``val/perplexity``; of its outputs to the test sources: ``test/bleu``
-    (sacreBLEU, 0 to 100) and ``test/exact`` (fraction of exact matches); and ``test/loss``,
-    ``test/perplexity``. The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into
-    sentences, and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
+    Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss`` and ``test/perplexity``; for its outputs to
+    the test sources also ``test/bleu`` (sacreBLEU, 0 to 100) and ``test/exact`` (fraction of exact matches).
+    The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into sentences,
+    and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
 
     Args:
         pad_id, bos_id, eos_id: The special tokens.
-        max_length: Most tokens of an output.
+        max_length: Maximum number of tokens of an output.
         beam_width: Beams of the generation; 1 is greedy.
         length_penalty: See ``beam_search``.
-        label_smoothing: Share of the target spread over all tokens, in training alone (Vaswani et al. 2017: 0.1).
+        label_smoothing: Fraction of the target spread over all tokens, in training only (Vaswani et al. 2017: 0.1).
         **task: See ``Task``.
     """
 
@@ -152,7 +153,7 @@ class Seq2Seq(Task):
         Args:
             data: Has the texts' tokenizers (``common/data_protocol.py``).
             prompts: Source texts.
-            max_tokens: Most tokens of an output; the model's own ``max_length`` limits it too.
+            max_tokens: Maximum number of tokens of an output; the model's own ``max_length`` limits it too.
             beam: Beams; 1 is greedy.
             n_best: Outputs to each prompt.
         """
@@ -188,7 +189,7 @@ class Seq2Seq(Task):
         self.generated = []
 
     def texts(self, ids: Tensor) -> list[str]:
-        """Sentences out of ids (B, L)."""
+        """Sentences from ids (B, L)."""
         decode = self.data_attribute("decode_target")
         if decode is not None:
             return list(decode(ids))
@@ -217,7 +218,7 @@ class Seq2Seq(Task):
 
 
 def check_source(data: Any, text: str) -> None:
-    """Notes what a source text has that the vocabulary lacks; refuses one that is longer than in training."""
+    """Prints a note on words that are not in the vocabulary; refuses a source that is longer than in training."""
     prepared = data.normalize(text)
     if unknown := data.source_tokenizer.unknown_pieces(prepared):
         note(f"{unknown[0]!r} is unknown to the model")

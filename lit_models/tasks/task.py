@@ -1,7 +1,7 @@
 """What every training task shares: the network, the optimizer, the schedule and the training loss of an epoch.
 
 A leaf (``LitLeNet``) inherits one task (``Classifier``), and a task inherits ``Task``: no deeper than that. A task
-states its batch contract at its head and supplies ``training_step``, ``validation_step``, ``test_step`` and
+states its batch contract at the top of its file and supplies ``training_step``, ``validation_step``, ``test_step`` and
 ``predict_step``.
 
 Two things are done differently from a plain ``self.log(..., on_step=True, on_epoch=True)``, both measured in
@@ -35,14 +35,15 @@ class Task(LightningModule):
 
     Args:
         net: The network. A leaf (``@trains(LeNet)``) builds its own where none is given.
-        weights: A file or folder of weights to start from, or the name of published ones, where the network can read
-            them (``lit_models/layers/pretrained.py``). They are read when a run begins that loads no checkpoint:
-            afterwards the file is not needed.
-        weights_from: Whose they are: ``published`` ones bring a network's published sizes, and images are normalized as
-            theirs were; those of a ``run`` go on as that run was. ``auto`` looks into the file.
+        weights: A file or folder of weights to start from, or the name of published ones, if the network can read
+            them (``lit_models/layers/pretrained.py``). They are read at the start of a run that does not load a
+            checkpoint; afterwards the file is not needed.
+        weights_from: Where they come from. With ``published`` weights the network has its published sizes, and images
+            are normalized as in their training; with those of a ``run`` as in that run. ``auto`` looks into
+            the file.
         optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.SGD, lr=0.1)``.
         lr_scheduler: Makes a schedule from an optimizer; None keeps the rate constant.
-        lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``; some know it themselves
+        lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``; some set it themselves
             (``lit_models/tasks/schedules.py``).
         lr_monitor: The metric that ``ReduceLROnPlateau`` watches; other schedules ignore it.
         decay_biases: False exempts biases and normalization gains (parameters with fewer than two dimensions) from
@@ -53,7 +54,7 @@ class Task(LightningModule):
     #: A batch of one, as ``forward`` takes it: for ``dive describe`` and exports. Lightning's ``example_input_array``
     #: would go through the datamodule's transform as if it were raw data.
     example_input: Tensor | tuple[Tensor, ...]
-    #: What ``forward`` answers, in words: for ``dive export``.
+    #: What ``forward`` returns, in words: for ``dive export``.
     output_means = ""
 
     def __init__(
@@ -75,7 +76,7 @@ class Task(LightningModule):
             self.net = net
         self.weights, self.weights_wanted = weights, bool(weights)
         self.weights_from = origin_of(weights) if weights and weights_from == "auto" else weights_from
-        self.hparams["weights_from"] = self.weights_from  # known without the file, once the run has begun
+        self.hparams["weights_from"] = self.weights_from  # the file may be missing once the run has started
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.lr_interval = lr_interval
@@ -87,8 +88,8 @@ class Task(LightningModule):
         self.restored_setup: Setup | None = None  # the same of the checkpoint that was loaded
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Lightning notes the name of each hook it runs, some forty times a step; ``nn.Module`` would ask each time
-        whether the name is a parameter, which is a tenth of a softmax regression's step.
+        """Lightning sets an attribute to the name of each hook that it runs, about forty times per step; ``nn.Module``
+        would check each time whether it is a parameter, which takes a tenth of a softmax regression's step.
         """
         if name == "_current_fx_name":
             self.__dict__[name] = value
@@ -99,7 +100,7 @@ class Task(LightningModule):
         return self.net(*inputs)
 
     def on_fit_start(self) -> None:
-        """Reads the weights to start from; metrics of a validation before it were made in inference mode."""
+        """Reads the weights to start from; metrics of an earlier validation were created in inference mode."""
         for module in self.modules():
             if isinstance(module, Metric):
                 module.reset()
@@ -131,7 +132,7 @@ class Task(LightningModule):
     # -- optimization ---------------------------------------------------------------------------------------------
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """All trainable parameters, the undecayed ones in a group of their own where ``decay_biases`` is False."""
+        """All trainable parameters, those without decay in a separate group if ``decay_biases`` is False."""
         parameters = [p for p in self.parameters() if p.requires_grad]
         if self.decay_biases:
             return [{"params": parameters}]
@@ -155,7 +156,7 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def on_train_start(self) -> None:
-        """After a checkpoint was restored: what was changed since wins."""
+        """After a checkpoint was restored: settings that were changed since then override it."""
         if self.restored_setup and self.optimizer_setup:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
@@ -173,7 +174,7 @@ class Task(LightningModule):
     def record_train_loss(self, loss: Tensor, count: int | Tensor) -> None:
         """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps.
 
-        ``count`` is also the batch's weight in the gradient, where a step has several batches or, a tensor (), where
+        ``count`` is also the batch's weight in the gradient if a step has several batches. It is a tensor () if the
         processes have different numbers of items: see ``ItemWeights``.
         """
         self.items.count = count

@@ -1,4 +1,4 @@
-"""Texts that go on from prompts: what ``LanguageModel.generate`` does around its tokens."""
+"""Texts that continue prompts: what ``LanguageModel.generate`` does besides choosing tokens."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -41,20 +41,20 @@ def continue_texts(
     """Yields the prompts and what follows them, ``samples`` texts for each.
 
     Each text has random numbers of its own, from ``seed`` and its number among the samples of its prompt: it is the
-    same alone and beside others. Prompts of the same length are continued as one batch.
+    same whether it is generated alone or in a batch. Prompts of the same length are continued as one batch.
 
     Args:
-        next_tokens: Makes tokens.
+        next_tokens: Generates tokens.
         tokenizer: Of the run's texts.
-        prompts: Texts to go on from; none means a line's beginning.
+        prompts: Texts to continue; none means the beginning of a line.
         samples: Texts for each prompt.
         stop: Texts that end one.
         seed: Of the random numbers.
-        context: Most tokens that the model reads at once; 0 means no limit.
+        context: Maximum number of tokens that the model reads at once; 0 means no limit.
         device: Where the model is.
 
     Raises:
-        UserError: A prompt has no token, or something that the vocabulary lacks.
+        UserError: A prompt does not have a token, or has one that is not in the vocabulary.
     """
     if samples < 1:
         raise UserError(f"--samples is {samples}: give at least 1")
@@ -78,7 +78,7 @@ def continue_texts(
 
 
 def beginning(tokenizer: Any) -> str:
-    """What a text begins from where no prompt is given: a new line, or the most frequent token."""
+    """The first token of a text without a prompt: a new line, or the most frequent token."""
     if tokenizer.encode("\n") and not tokenizer.unknown_pieces("\n"):
         return "\n"
     ordinary = (token for token in tokenizer.tokens if token not in tokenizer.specials and token[:7] != "<unused")
@@ -86,10 +86,10 @@ def beginning(tokenizer: Any) -> str:
 
 
 def encode_prompt(tokenizer: Any, text: str, context: int = 0) -> list[int]:
-    """The ids of a prompt; of one that is longer than the context the last part, with a note.
+    """The ids of a prompt; if it is longer than the context, only its last part, with a note.
 
     Raises:
-        UserError: It has no token, or something that the vocabulary lacks.
+        UserError: It does not have a token, or has one that is not in the vocabulary.
     """
     if unknown := tokenizer.unknown_pieces(text):
         raise UserError(f"the prompt has {unknown[0]!r}, which the model's vocabulary lacks: phrase it without")

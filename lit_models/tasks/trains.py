@@ -1,4 +1,4 @@
-"""``@trains(Network)``: a LightningModule out of a task and a network, whose arguments stand once, in the network.
+"""``@trains(Network)``: a LightningModule from a task and a network; the network alone states its arguments.
 
 ::
 
@@ -13,8 +13,8 @@ of its own (which passes ``**task`` on), and of ``ImageClassifier`` and its base
 (``num_classes``) goes to both, with the network's default unless the class itself states one. The command line,
 ``dive fit --help``, the checkpoint's hyper-parameters and ``inspect.signature`` see this composed list.
 
-Where the data does not say what a network asks for, a function computes it, and its parameters take the argument's
-place: ``@trains(MLP, num_features=flat_size)`` has ``in_channels`` and ``image_size`` in place of MLP's own
+If the data does not have an argument of the network, a function computes it, and its parameters replace the
+argument: ``@trains(MLP, num_features=flat_size)`` has ``in_channels`` and ``image_size`` in place of MLP's own
 ``num_features``.
 
 With published ``weights=``, a network's ``PUBLISHED`` sizes (a dictionary of its arguments) replace those that were
@@ -39,7 +39,7 @@ Parameters = dict[str, inspect.Parameter]
 
 
 def trains(network: Callable[..., nn.Module], **computed: Callable[..., Any]) -> Callable[[Leaf], Leaf]:
-    """Gives a class on a task its network.
+    """Adds the network to a task's class.
 
     Args:
         network: An ``nn.Module`` class, or a function that returns a network.
@@ -94,7 +94,7 @@ def trains(network: Callable[..., nn.Module], **computed: Callable[..., Any]) ->
 
 
 def flat_size(num_features: int = 0, in_channels: int = 1, image_size: int = 28) -> int:
-    """How many numbers a flattened sample has.
+    """The number of values in a flattened sample.
 
     Args:
         num_features: Columns of a table; 0 means an image.
@@ -105,7 +105,7 @@ def flat_size(num_features: int = 0, in_channels: int = 1, image_size: int = 28)
 
 
 def example_input(arguments: dict[str, Any]) -> Any:
-    """A sample of zeros in a batch of one, in the shape that a model's sizes say; None where they do not say it."""
+    """A sample of zeros in a batch of one, in the shape that follows from a model's sizes; None if it does not."""
     import torch
 
     def size(name: str) -> int:
@@ -127,7 +127,7 @@ def example_input(arguments: dict[str, Any]) -> Any:
 
 
 def classes_of(leaf: type) -> list[type]:
-    """The class and its bases whose ``__init__`` takes part, from the leaf up to the last that has no ``**kwargs``."""
+    """The class and its bases whose ``__init__`` is called, from the leaf to the first without ``**kwargs``."""
     found = []
     for klass in leaf.__mro__:
         if "__init__" in vars(klass):
@@ -139,7 +139,7 @@ def classes_of(leaf: type) -> list[type]:
 
 
 def task_parameters(leaf: type) -> Parameters:
-    """The keyword parameters of a class that hands ``**task`` on to its bases, the bases' first."""
+    """The keyword parameters of a class that passes ``**task`` on to its bases, the bases' first."""
     return {name: p for klass in reversed(classes_of(leaf)) for name, p in parameters_of(klass.__init__).items()}  # type: ignore[misc]
 
 
@@ -153,7 +153,7 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
 
 
 def documentation(sources: list[Any], names: list[str]) -> str:
-    """A docstring with what ``sources`` say about each argument; the first that knows one decides."""
+    """A docstring with the text of ``sources`` on each argument; the first source that documents it is used."""
     said: dict[str, str] = {}
     for source in sources:
         for entry in parse(inspect.getdoc(source) or "").params:

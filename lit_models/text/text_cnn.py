@@ -4,8 +4,8 @@ Kim 2014, "Convolutional neural networks for sentence classification"; Collobert
 D2L 16.3, whose "max-over-time" is ``AdaptiveAvgPool1d``, a mean over padding too (``pooling="mean"`` gives a mean that
 leaves padding out).
 Departs from the paper: windows may reach over both ends of a text (a wide convolution), so that a text shorter than a
-window has some; dropout and weight decay without the paper's bound on the last layer's norm. Padding never counts:
-windows of padding alone are left out of the maximum, and the answer does not depend on how much padding there is.
+window has some; dropout and weight decay without the paper's bound on the last layer's norm. Padding is ignored:
+windows with only padding are left out of the maximum, and the output does not depend on the amount of padding.
 
     dive fit text/text_cnn                 which language is this name from, offline
     dive fit text/text_cnn_rt_polarity     film reviews, favourable or not

@@ -64,7 +64,7 @@ PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings and no notes; progress bars are drawn, but into nothing."""
+    """No warnings and no notes; progress bars are drawn, but their output is discarded."""
     log = logging.getLogger("lightning.pytorch")
     level = log.level
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
@@ -89,7 +89,7 @@ def timed(side: Side, work: Workload, steps: int, rows: int = IMAGES, warmup: in
 
 
 def training(work: Workload, threads: int, repeats: int, sides: dict[str, Side] = FAST | SLOW) -> list[dict[str, Any]]:
-    """Samples a second of each side in each turn; the sides take turns, so that a slow minute strikes all of them."""
+    """Samples per second of each side in each turn; the sides take turns, so that a slow minute affects all of them."""
     torch.set_num_threads(threads)
     table: dict[str, dict[str, Any]] = {}
     for _ in range(repeats):
@@ -184,7 +184,7 @@ def say(line: str) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Measures, prints the tables, and keeps them when asked to. A goal that is missed is shown, and is no failure."""
+    """Measures, prints the tables, and keeps them when asked to. A missed goal is shown, but is not a failure."""
     parser = argparse.ArgumentParser(prog="dive bench", allow_abbrev=False, description="Measure speed side by side.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all without names")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="turns of each side; 5")

@@ -1,10 +1,10 @@
-"""The digest of a recipe: what its code does in the first steps, by which a row of results outlives a refactoring.
+"""The digest of a recipe: what its code does in the first steps. It keeps a row of results valid after a refactoring.
 
 The recipe is built as ``dive fit`` builds it, at seed 0, on one thread of the CPU, on its first fold where it has
 folds. A real Trainer takes ``STEPS`` optimizer steps with the recipe's own precision, clipping, accumulation and
 callbacks, then a batch of validation and one of test. Losses, metrics, weights, optimizer, learning rates and sizes
-are written down with seven significant digits. The same is done with the ablation's arguments, and what came out
-otherwise is written down too. Checkpoints, pictures and loggers are left out, and nothing is downloaded.
+are recorded with seven significant digits. The same is done with the ablation's arguments, and the values that
+differ are recorded too. Checkpoints, pictures and loggers are left out, and nothing is downloaded.
 
 A digest is a dictionary of short texts, the columns of ``results/<topic>.digests.csv``. ``difference`` compares two.
 """
@@ -25,21 +25,21 @@ from scripts.front.recipes import Recipe
 from scripts.front.working_directory import add_working_directory
 
 STEPS = 5  # of the optimizer: enough for momentum, clipping and augmentation to show
-RATES = 8  # places of the whole run where the learning rate is written down
+RATES = 8  # places of the whole run where the learning rate is recorded
 EVALUATED = 32  # rows of an evaluation batch at most: an untrained translator generates to the longest length
 LONGEST_SCHEDULE = 200_000  # steps that a schedule is followed for: a few seconds
 COLUMNS = (
     *("settings", "callbacks", "rows", "data", "parameters", "optimizer", "rates", "steps", "start"),
     *("losses", "weights", "val", "test", "ablation"),
 )
-#: Relative tolerances. Another CPU adds up in another order, and each step makes more of the difference. Measured over
+#: Relative tolerances. Another CPU sums in another order, and each step increases the difference. Measured over
 #: all recipes with and without a CPU's vector instructions (ATEN_CPU_CAPABILITY=default, ONEDNN_MAX_CPU_ISA=SSE41), the
 #: largest differences of the five losses were 6e-6, 9e-5, 4e-4, 3e-3 and 8e-3, of the weights' norm after them 1e-5,
 #: of a metric 3e-3; what is known before the first step was the same.
 LOSSES = (2e-5, 2e-4, 1e-3, 5e-3, 2e-2)
 TOLERANCES = {"weights": 1e-4, "val": 1e-2, "test": 1e-2}
-STRICT = 2e-6  # of the rest: seven digits are written down
-FLIPS = 2  # rows of an evaluation batch that may be judged otherwise by another CPU: of a share of ``EVALUATED``
+STRICT = 2e-6  # of the rest: seven digits are recorded
+FLIPS = 2  # rows of an evaluation batch that may be classified differently on another CPU, of ``EVALUATED``
 #: Settings of the trainer that decide a number, besides callbacks.
 SETTINGS = (
     *("max_epochs", "min_epochs", "max_steps", "min_steps", "precision", "gradient_clip_val"),
@@ -72,7 +72,7 @@ def digest(recipe: Recipe, extra: list[str]) -> dict[str, str]:
 
 
 def _enter(recipe: Recipe, extra: list[str], folder: str) -> None:
-    """What the new process does: writes ``answer.json`` into ``folder``."""
+    """The function of the new process: saves ``answer.json`` in ``folder``."""
     os.chdir(folder)
     silent = os.open("output", os.O_WRONLY | os.O_CREAT)
     os.dup2(silent, 1)
@@ -122,7 +122,7 @@ def first_steps(words: list[str]) -> dict[str, str]:
 def difference(old: dict[str, str], new: dict[str, str]) -> str:
     """The first entry in which two digests differ, with both values; empty where they agree within the tolerances.
 
-    What ``old`` does not have was not written down when it was taken, and is not compared.
+    Entries that ``old`` does not have were not recorded when it was taken, and are not compared.
     """
     for column in (column for column in COLUMNS if column in old):
         if found := text_difference(column, old[column], new.get(column, "nothing")):
@@ -148,7 +148,7 @@ def text_difference(column: str, old: str, new: str) -> str:
 def same_word(old: str, new: str, tolerance: float, flips: int = 0) -> bool:
     """Whether two words are equal up to ``tolerance`` of the number that they are or end with (``name=number``).
 
-    Whole numbers are counts: they are equal or not. Shares of ``EVALUATED`` rows may differ by ``flips`` rows.
+    Whole numbers are counts: they are equal or not. Fractions of ``EVALUATED`` rows may differ by ``flips`` rows.
     """
     if old == new:
         return True

@@ -1,7 +1,7 @@
-"""The first steps of a recipe under a Trainer that writes nothing: what ``scripts/evidence/digest.py`` writes down.
+"""The first steps of a recipe under a Trainer that does not save anything, for ``scripts/evidence/digest.py``.
 
-Everything is read through Lightning's documented attributes, so that it does not matter how a model or a datamodule is
-written.
+Everything is read through Lightning's documented attributes, so that the implementation of a model or a datamodule does
+not matter.
 """
 
 import copy
@@ -26,7 +26,7 @@ SPLITS = ("train", "val", "test")
 
 
 class Run(DiveCLI):
-    """Takes the first optimizer steps of ``dive fit WORDS`` and evaluates; ``found`` is what came out."""
+    """Takes the first optimizer steps of ``dive fit WORDS`` and evaluates; ``found`` receives the results."""
 
     def __init__(self, words: list[str]) -> None:
         command = resolve("fit", words)
@@ -109,7 +109,7 @@ class FirstSteps(Callback):
 
 def decides(callback: type, common: bool) -> bool:
     """Whether a callback of a recipe can change its numbers: not those that save, draw or show, and of those that all
-    recipes have (``common``) the random state alone.
+    recipes have (``common``) only the random state.
     """
     modules = [vars(sys.modules[cls.__module__]) for cls in callback.__mro__ if cls is not object]
     draws = any(str(getattr(v, "__module__", "")).startswith("matplotlib") for m in modules for v in m.values())

@@ -1,8 +1,8 @@
-"""The fingerprint of a recipe: a hash over everything that decides its numbers, by which a stale result is known.
+"""The fingerprint of a recipe: a hash over everything that determines its numbers, to detect stale results.
 
-It covers what the config says (not its comments, but its ablation and folds), ``default.yaml``, and the code of every
-class that the config names in ``lit_models`` and ``datamodules``, and what it imports from the two packages.
-Comments, docstrings and blank lines are left out: explaining a model better does not make its number old.
+It covers the contents of the config (not its comments, but its ablation and folds), ``default.yaml``, and the code of
+every class that the config names in ``lit_models`` and ``datamodules``, and what it imports from the two packages.
+Comments, docstrings and blank lines are left out: a better explanation of a model does not make its number stale.
 """
 
 import ast

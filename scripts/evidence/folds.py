@@ -1,4 +1,4 @@
-"""Recipes whose head says ``folds: 5`` are measured once for each fold of their data; a seed's number is their mean."""
+"""Recipes with ``folds: 5`` in the header are measured once per fold of their data; a seed's number is their mean."""
 
 from statistics import mean
 from typing import Any
@@ -11,7 +11,7 @@ def fold_arguments(recipe: Recipe) -> list[list[str]]:
     """The arguments that choose each fold; one empty list for a recipe without folds.
 
     Raises:
-        UserError: The head's ``folds`` is no number of folds.
+        UserError: The header's ``folds`` is not a number of folds.
     """
     text = recipe.header.get("folds", "")
     if not text:
@@ -22,7 +22,7 @@ def fold_arguments(recipe: Recipe) -> list[list[str]]:
 
 
 def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """One seed's row out of its folds': the metrics' means, with every fold's kept; seconds and epochs are summed."""
+    """One seed's row from the rows of its folds: the metrics' means and every fold's; seconds and epochs are summed."""
     if len(rows) == 1:
         return rows[0]
     rates = [row["samples_per_second"] for row in rows if row["samples_per_second"]]
@@ -37,7 +37,7 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def mean_baselines(answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Chance and baselines (``scripts/front/baselines.py``) out of their folds'."""
+    """Chance and baselines (``scripts/front/baselines.py``) from those of the folds."""
     if len(answers) == 1:
         return answers[0]
     return {

@@ -1,4 +1,4 @@
-"""The pages for readers, README.md and docs/*.md, and the measured numbers that stand in them.
+"""The pages for readers, README.md and docs/*.md, and the measured numbers in them.
 
 <!--cnn/lenet test/acc-->0.9813<!---->             a recipe's mean over its seeds
 <!--cnn/lenet test/acc ablation-->0.9630<!---->    its ablation, ``chance`` or ``baseline``
@@ -35,7 +35,7 @@ def filled_in(text: str, results: dict[str, dict[str, Any] | None]) -> str:
 
 
 def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str:
-    """Writes what a recipe's number is read against between ``<!--recipe metric ablation-->`` and ``<!---->``."""
+    """Inserts the number that a recipe's is compared with between ``<!--recipe metric ablation-->`` and ``<!---->``."""
 
     def fill(found: re.Match[str]) -> str:
         result = results.get(found[1])

@@ -3,7 +3,7 @@
     dive pictures             every picture of every page
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
 
-A page says in the line above a picture where it comes from: a recipe, arguments if it needs some, and a file of the run
+On a page, the line above a picture names its source: a recipe, arguments if it needs some, and a file of the run
 folder; or ``results/TOPIC``, which is drawn from the measured results::
 
     <!--picture cnn/lenet confusion.png-->
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
 
 
 def pictures_of(page: Path) -> list[Picture]:
-    """The pictures that a page says how to make.
+    """The pictures of a page that have a marker.
 
     Raises:
         UserError: A marker that cannot be read, or that no picture follows.
@@ -75,7 +75,7 @@ def pictures_of(page: Path) -> list[Picture]:
 
 
 def renew(pictures: Iterable[Picture]) -> None:
-    """Runs each recipe once and writes its pictures."""
+    """Runs each recipe once and saves its pictures."""
     runs: dict[tuple[str, str], list[Picture]] = {}
     for picture in pictures:
         runs.setdefault(picture.run, []).append(picture)

@@ -1,6 +1,6 @@
 """README's table of the study plan, made of ``configs/plan.yaml`` and of measured numbers.
 
-It stands between ``<!--plan-->`` and ``<!--/plan-->``; each number in it stands between markers of its own, as anywhere
+It is between ``<!--plan-->`` and ``<!--/plan-->``; each number in it is between markers of its own, as everywhere
 in the README (``results_page.py``).
 """
 

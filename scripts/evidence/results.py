@@ -11,8 +11,8 @@
 A recipe runs as it stands: fit and test in a process of their own for each seed, then once with its ``ablation:``
 arguments, in a temporary runs folder. Chance and baseline are computed on its data (``scripts/front/baselines.py``).
 
-A row is fresh while its sources are those that it was measured with (``fingerprint.py``), comments apart, or while what
-they do is the same (``digest.py``): a refactoring costs a ``--refresh``, some seconds a recipe.
+A row is fresh if its sources are those that it was measured with (``fingerprint.py``), except for comments, or if
+their first steps are the same (``digest.py``): a refactoring needs a ``--refresh``, some seconds per recipe.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def write_page() -> None:
 
 
 def refresh(recipe: Recipe) -> str:
-    """Takes the digest of an unchecked recipe and stores whether it is that of its row; returns what was found."""
+    """Computes the digest of an unchecked recipe and stores whether it is that of its row; returns the finding."""
     result = load(recipe)
     assert result is not None
     now = fingerprint(recipe, ROOT)
@@ -95,7 +95,7 @@ def refresh(recipe: Recipe) -> str:
     if differs:
         store(recipe, result | {"checked": now, "differs": differs})
         return f"stale: {differs}"
-    if "ablation" in result:  # the same steps, perhaps by arguments that have other names now
+    if "ablation" in result:  # the same steps, perhaps with arguments that were renamed
         result["ablation"]["arguments"] = shlex.join(ablation_arguments(recipe))
     # The digest stays the one of the measured runs, so that small differences cannot add up.
     store(recipe, result | {"fingerprint": now, "checked": "", "differs": "", "digest": taken | result["digest"]})
@@ -134,16 +134,16 @@ def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The row of one seed, over all folds where the head names them, and the last run's ``run.json``."""
+    """The row of one seed, over all folds if the header has some, and the last run's ``run.json``."""
     records = [run_once(recipe, seed, [*fold, *arguments]) for fold in fold_arguments(recipe)]
     return mean_row([seed_row(seed, record) for record in records]), records[-1]
 
 
 def ablation_arguments(recipe: Recipe) -> list[str]:
-    """The words of the head's ``ablation:``; none without it.
+    """The words of the header's ``ablation:``; none without it.
 
     Raises:
-        UserError: They are no Lightning arguments.
+        UserError: They are not Lightning arguments.
     """
     words = shlex.split(recipe.header.get("ablation", ""))
     if words and not words[0].startswith("-"):
@@ -186,7 +186,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
 
 
 def simple_baselines(argv: list[str]) -> dict[str, Any]:
-    """``chance`` and ``baseline`` of a recipe's data, computed here, once no run needs the memory."""
+    """``chance`` and ``baseline`` of a recipe's data, computed here, after the runs, which need the memory."""
     from scripts.front.baselines import baselines
     from scripts.front.build import build
 
@@ -201,7 +201,7 @@ def facts(run: dict[str, Any]) -> str:
 
 
 def pick(count: int, commit: str) -> list[Recipe]:
-    """``count`` fresh rows of offline recipes that train in little time, other ones for other commits."""
+    """``count`` fresh rows of offline recipes with short training; the choice depends on the commit."""
     cheap = []
     for recipe in all_recipes():
         result = load(recipe)
@@ -213,7 +213,7 @@ def pick(count: int, commit: str) -> list[Recipe]:
 
 
 def check(recipe: Recipe) -> bool:
-    """Whether one more run of a recipe comes out where its stored runs did; prints both."""
+    """Whether another run of a recipe agrees with its stored runs; prints both."""
     result = load(recipe)
     assert result is not None
     metric, seed = metric_of(recipe, result), result["seeds"][0]
@@ -239,7 +239,7 @@ def head_commit() -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Measures, renders, lists or checks; returns 1 when a number is not what it should be."""
+    """Measures, renders, lists or checks; returns 1 if a check fails."""
     parser = argparse.ArgumentParser(prog="dive results", allow_abbrev=False, description="Measure the recipes.")
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2, or a stale row's own")
@@ -287,7 +287,7 @@ def main(argv: list[str]) -> int:
     for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
         result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
-        write_page()  # after each: an interrupted evening of measuring keeps what it has
+        write_page()  # after each, so that an interruption keeps the finished rows
         failures += complaints(recipe, result)
     for line in failures:
         print(line, file=sys.stderr)

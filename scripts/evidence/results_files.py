@@ -1,7 +1,7 @@
-"""What was measured, as two CSV files a topic.
+"""The measured results, as two CSV files per topic.
 
-``results/<topic>.csv`` has a row for each seed of a recipe, with what it took and its metrics on the test split, and
-one for its ablation, its chance, its baseline and its trees, where it has them (``kind``). ``what`` says how: the
+``results/<topic>.csv`` has a row for each seed of a recipe, with its cost and its metrics on the test split, and
+one for its ablation, its chance, its baseline and its trees, if it has them (``kind``). ``what`` describes it: the
 ablation's arguments, the name of the baseline. ``folds`` are the metrics of the single folds.
 
 ``results/<topic>.digests.csv`` has a row for each recipe: what its numbers were measured with (commit, device,
@@ -53,7 +53,7 @@ def read_topic(folder: Path, topic: str) -> dict[str, dict[str, Any]]:
 
 
 def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) -> None:
-    """Writes both files of a topic, recipes by name; each appears whole or not at all."""
+    """Writes both files of a topic, recipes by name; each is replaced atomically."""
     rows, origins = [], []
     for recipe, result in sorted(results.items()):
         rows += [row_of(recipe, "seed", run) for run in result["runs"]]
@@ -79,7 +79,7 @@ def summary(values: list[float]) -> dict[str, float | None]:
 
 
 def row_of(recipe: str, kind: str, run: dict[str, Any]) -> dict[str, Any]:
-    """The row of a run, or of an answer that has nothing but ``metrics``."""
+    """The row of a run, or of a result with only ``metrics``."""
     folds = run.get("folds")
     names = list(run["metrics"])
     return {
@@ -91,7 +91,7 @@ def row_of(recipe: str, kind: str, run: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_of(row: dict[str, str]) -> dict[str, Any]:
-    """What ``row_of`` took apart."""
+    """The inverse of ``row_of``."""
     run: dict[str, Any] = {"seed": int(row["seed"])}
     run |= {name: kind(row[name]) if row[name] else None for name, kind in TAKEN.items()}
     run["metrics"] = metrics_of(row)

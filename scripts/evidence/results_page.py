@@ -1,4 +1,4 @@
-"""RESULTS.md: one table a topic, rendered from ``results/<topic>.csv`` and the heads of the recipes.
+"""RESULTS.md: one table per topic, rendered from ``results/<topic>.csv`` and the headers of the recipes.
 
 The README's numbers come from the same place: ``<!--cnn/lenet test/acc-->0.981<!---->``.
 """
@@ -85,7 +85,7 @@ def cells(recipe: Recipe, result: dict[str, Any] | None, status: str) -> list[st
 
 
 def metric_of(recipe: Recipe, result: dict[str, Any]) -> str:
-    """The metric a row shows: the threshold's, else BLEU where there is one, else the first that is no loss."""
+    """The metric a row shows: the threshold's, else BLEU if there is one, else the first that is not a loss."""
     names = list(result["metrics"])
     if recipe.threshold and recipe.threshold[0] in names:
         return recipe.threshold[0]
@@ -103,7 +103,7 @@ def meets(recipe: Recipe, metric: str, value: float) -> bool | None:
 
 
 def complaints(recipe: Recipe, result: dict[str, Any]) -> list[str]:
-    """What a result says against its recipe's head: the promise not kept, or kept by the ablation too."""
+    """How a result contradicts its recipe's header: the threshold missed, or reached by the ablation too."""
     metric = metric_of(recipe, result)
     value, spread = result["metrics"][metric]["mean"], result["metrics"][metric]["std"] or 0.0
     found = []
@@ -157,5 +157,5 @@ def epoch_seconds(result: dict[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Four decimals, three figures where they would hide the value."""
+    """Four decimals, or three significant figures for small values."""
     return f"{value:.4f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"

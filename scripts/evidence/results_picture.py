@@ -1,6 +1,6 @@
 """What the networks of a topic reach on the same data, against their size and their time: ``dive pictures`` draws it.
 
-One panel for each datamodule that at least three measured recipes of the topic share. The color of a point says how
+One panel for each datamodule that at least three measured recipes of the topic share. The color of a point shows how
 long an epoch takes; the bar is the standard deviation over the seeds.
 """
 
@@ -26,7 +26,7 @@ PLACES = [(far * x, far * y) for far in (6, 15, 27, 40) for x, y in SIDES]  # of
 
 
 def draw_topic(results: list[tuple[str, dict[str, Any] | None]], topic: str, path: Path | None = None) -> Path | None:
-    """Draws the measured results (name, stored result) of a topic; None, and no file, where they are too few."""
+    """Draws the measured results (name, stored result) of a topic; None, and no file, if there are too few."""
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for name, result in results:
         if result is not None and METRIC in result["metrics"] and all(run.get("epochs") for run in result["runs"]):
@@ -82,7 +82,7 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
 
 
 def place_labels(ax: Axes, names: list[str], points: list[tuple[float, float]]) -> None:
-    """Writes each name where it covers no point and no other name: the nearest free place, one point after another."""
+    """Places each name at the nearest place without a point or another name, one point after another."""
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in ax.transData.transform(points)]
     panel = ax.get_window_extent()
     for name, point in zip(names, points, strict=True):

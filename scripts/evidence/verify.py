@@ -4,10 +4,10 @@
     dive verify linear cnn/lenet   those of a topic, or one
     dive verify --write            all checks, then results/parity.json and PARITY.md
 
-A check lives in ``parity/<topic>.py``, in that module's list ``CHECKS``. It computes the same quantities three
-times: with our code, with the reference, and with a control, a plausible wrong implementation (the book's bug where
-there is one). Ours must agree with the reference and disagree with the control: a comparison that cannot tell the
-control apart proves nothing, and fails.
+A check is in ``parity/<topic>.py``, in that module's list ``CHECKS``. It computes the same quantities three
+times: with our code, with the reference, and with a control, a plausible wrong implementation (the book's bug if
+there is one). Ours must agree with the reference and disagree with the control: a comparison that does not
+detect the control proves nothing, and fails.
 """
 
 import argparse
@@ -34,11 +34,11 @@ class Check:
     """One comparison. The three functions return float64 tensors under the same names.
 
     Names of gradients begin with ``grad``. The functions are called one after the other with the same torch seed.
-    A control is near: its shapes are those of ours, and its numbers are what is compared.
+    A control is close to ours: it has the same shapes, so that the numbers are compared.
 
     Args:
         name: ``topic/what``.
-        claim: What is the same as what, for PARITY.md.
+        claim: What is compared with what, for PARITY.md.
         package: Distribution of the reference; its version is reported.
         ours: With the project's code.
         reference: With the reference, on the same weights and inputs.
@@ -127,7 +127,7 @@ class Outcome:
 def largest_difference(a: Tensors, b: Tensors) -> tuple[float, str]:
     """The largest absolute difference over all entries and the name of its tensor.
 
-    Infinite where a shape differs or an entry is NaN in one: such answers are not close to anything.
+    Infinite where a shape differs or an entry is NaN in one: such results do not agree with anything.
 
     Raises:
         ValueError: The names differ, nothing is compared, or a tensor is not float64.
@@ -146,7 +146,7 @@ def largest_difference(a: Tensors, b: Tensors) -> tuple[float, str]:
 
 
 def finite(value: float) -> float | None:
-    """JSON has no infinity."""
+    """JSON does not have infinity."""
     return value if math.isfinite(value) else None
 
 

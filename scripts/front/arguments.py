@@ -1,6 +1,6 @@
-"""From what the user types to what LightningCLI reads: recipes, presets, short class names, checks of each YAML.
+"""Converts what the user types to LightningCLI's arguments: recipes, presets, short class names, checks of each YAML.
 
-Everything here is text and standard library (and PyYAML): no torch, so that a mistake is answered at once.
+Everything here is text and standard library (and PyYAML), without torch, so that errors appear at once.
 """
 
 import re
@@ -15,7 +15,7 @@ from common.messages import UserError, did_you_mean
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
 from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
 
-PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"  # not Lightning's of the same name, which wants its metric
+PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"  # not Lightning's of the same name, which requires its metric
 DEFAULT = CONFIGS / "default.yaml"
 TOP_KEYS = ("seed_everything", "trainer", "model", "data", "ckpt_path", "verbose", "weights_only", "return_predictions")
 
@@ -28,16 +28,16 @@ class Command:
     recipe: str
     args: list[str] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
-    run: Path | None = None  # the run folder to go on in; None means: a new one
+    run: Path | None = None  # the run folder to resume in; None means a new one
     checkpoint: Path | None = None
     trainer: Any = None  # once it is built
-    made: bool = False  # the run folder is this command's own: removed where nothing comes of it
+    made: bool = False  # the run folder is this command's own: removed if nothing is saved in it
 
 
 def resolve(verb: str, argv: list[str]) -> Command:
     """Turns ``RECIPE -c PRESET --resume ...`` into LightningCLI's own arguments.
 
-    Resolving what was resolved already changes nothing: Lightning's child processes come through here again.
+    Resolving an already resolved command does not change it: Lightning's child processes do it again.
 
     Raises:
         UserError: An unknown recipe, preset or class, a config that is not YAML or has unknown keys, no run to resume.
@@ -75,7 +75,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
 
     command = Command(verb, recipe_name(own[0]) if own else "", args=expand_classes(rest))
     known = run_of(own[0].resolve().parent / "checkpoints" / "x") if own else None
-    if known is not None and own[0].name == "config.yaml":  # a run's own config: its children, or the user, name it
+    if known is not None and own[0].name == "config.yaml":  # a run's own config: from its children or the user
         command.recipe = known.parent.relative_to(known.parent.parent.parent).as_posix()
     find_run(command, resume, run, checkpoint)
     # The run's own config is what its weights were trained with. A plain `--config FILE --ckpt_path FILE` is taken as
@@ -203,7 +203,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """A config file as a dictionary.
 
     Raises:
-        UserError: The file is missing, is no YAML, or is no mapping.
+        UserError: The file is missing, is not YAML, or is not a mapping.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -221,7 +221,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
 
 def check_config(path: Path) -> None:
-    """Refuses unknown top-level keys, which jsonargparse partly accepts in silence, and sections of the wrong shape."""
+    """Refuses unknown top-level keys, some of which jsonargparse accepts silently, and sections of the wrong shape."""
     for key, value in load_yaml(path).items():
         if key not in TOP_KEYS:
             raise UserError(f"{path}: unknown key {key!r}{did_you_mean(str(key), TOP_KEYS)}")

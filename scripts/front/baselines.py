@@ -1,12 +1,12 @@
-"""Chance and a simple baseline for a recipe, computed on its own data: what a number must be read against.
+"""Chance and a simple baseline for a recipe, computed on its own data, for comparison with its numbers.
 
-Classification: the shares of the classes in the training set (whose accuracy is that of the most frequent one), and
-logistic regression. Regression: the mean of the training targets, and least squares. Both see what the network sees,
+Classification: the frequencies of the classes in the training set (their accuracy is that of the most frequent class),
+and logistic regression. Regression: the mean of the training targets, and least squares. Both get the network's input,
 after ``transform``, without augmentation, flattened. On a table of mixed columns (a datamodule with ``columns``) least
-squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added. Of
-a text with a class (a datamodule with a ``vocabulary``) logistic regression sees how often each token is in it. A
-datamodule of another kind (texts, pairs of texts, series) answers for itself by a method ``baselines()`` of the same
-form.
+squares are replaced by ridge regression, since rare categories leave them undetermined, and boosted trees are added.
+For a text with a class (a datamodule with a ``vocabulary``) logistic regression gets the counts of its tokens. A
+datamodule of another kind (texts, pairs of texts, series) has a method ``baselines()`` that returns the same
+structure.
 """
 
 import warnings
@@ -23,7 +23,7 @@ MAX_FEATURES = 4096
 def baselines(data: Any) -> dict[str, dict[str, Any]]:
     """``chance`` and ``baseline`` of a datamodule, each with ``what`` it is and its test ``metrics``.
 
-    Empty for data that is neither a table or an image with a class or numbers beside it nor has baselines of its own.
+    Empty for data without baselines of its own, unless it is tables or images with a class or numbers as targets.
     """
     if not hasattr(data, "splits"):
         return {}
@@ -54,7 +54,7 @@ def fits(y: Tensor) -> bool:
 
 
 def seen(data: Any, split: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """A split as the network sees it: x (N, F), y (N,) or (N, K)."""
+    """A split as the network gets it: x (N, F), y (N,) or (N, K)."""
     x, y = data.transform(split)
     return x.flatten(1).numpy().astype(np.float64), y.numpy()
 
@@ -86,7 +86,7 @@ def classification(x: Any, y: np.ndarray, x_test: Any, y_test: np.ndarray, on: s
 
 
 def predict_all(model: Any, x: Any, classes: int) -> np.ndarray:
-    """Probabilities (N, classes) of a model of scikit-learn, 0 for a class that its rows had not."""
+    """Probabilities (N, classes) of a model of scikit-learn, 0 for a class that was not in its rows."""
     probabilities = np.zeros((x.shape[0], classes))
     probabilities[:, model.classes_] = model.predict_proba(x)
     return probabilities
@@ -95,7 +95,7 @@ def predict_all(model: Any, x: Any, classes: int) -> np.ndarray:
 def class_metrics(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Accuracy and cross-entropy in nats, as ``lit_models.tasks.classifier`` has them, of probabilities (N, C).
 
-    A probability of 0 is taken as the smallest number beside 1, as scikit-learn's ``log_loss`` does.
+    A probability of 0 is replaced by the machine epsilon, as scikit-learn's ``log_loss`` does.
     """
     right = probabilities[np.arange(len(y)), y].clip(np.finfo(np.float64).eps)
     return {"test/acc": float((probabilities.argmax(1) == y).mean()), "test/loss": float(-np.log(right).mean())}

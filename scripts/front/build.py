@@ -14,7 +14,7 @@ from scripts.front.working_directory import add_working_directory
 
 
 class Builder(DiveCLI):
-    """Parses, links, infers and instantiates; makes no run folder and asks for no device."""
+    """Parses, links, infers and instantiates; makes neither a run folder nor a trainer with devices."""
 
     def before_instantiate_classes(self) -> None:
         pass
@@ -27,14 +27,14 @@ class Builder(DiveCLI):
 
 
 class Parsed(Builder):
-    """Parses, links and infers alone."""
+    """Parses, links and infers only."""
 
     def instantiate_classes(self) -> None:
         pass
 
 
 def parse(argv: list[str]) -> Parsed:
-    """What ``dive fit ARGV`` would be built from, in ``config``.
+    """The configuration of ``dive fit ARGV``, in ``config``.
 
     Raises:
         UserError: As in fit.

@@ -1,4 +1,4 @@
-"""Looks into a checkpoint before anything is built for it."""
+"""Checks a checkpoint before the model is built."""
 
 import tempfile
 import zipfile
@@ -20,7 +20,7 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
         model_args: Arguments that it is built with; prints those that differ from the checkpoint's.
 
     Raises:
-        UserError: Says what is wrong in one line.
+        UserError: One line with the reason.
     """
     content = load(path / "meta.pt", path) if path.is_dir() else load(path, path)
     whole = path.is_dir() or "state_dict" in content
@@ -40,10 +40,10 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
 
 
 def load(file: Path, checkpoint: Path) -> dict[str, Any]:
-    """The contents of a file, without running code out of it.
+    """The contents of a file, without executing code from it.
 
     Raises:
-        UserError: It is no checkpoint file, or damaged; names ``checkpoint``.
+        UserError: It is not a checkpoint file, or damaged; names ``checkpoint``.
     """
     if not file.is_file() or not zipfile.is_zipfile(file):
         raise UserError(
@@ -51,7 +51,7 @@ def load(file: Path, checkpoint: Path) -> dict[str, Any]:
         )
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a damaged archive
+    except Exception as error:  # torch raises many kinds of exceptions for a damaged archive
         raise UserError(f"checkpoint {checkpoint} is damaged or foreign ({str(error).splitlines()[0][:80]})") from None
     return content if isinstance(content, dict) else {}
 
@@ -62,7 +62,7 @@ def is_sharded(path: Path) -> bool:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The contents of a checkpoint; of a sharded one the whole weights, without the optimizer's state.
+    """The contents of a checkpoint; of a sharded one, all weights without the optimizer's state.
 
     Raises:
         UserError: It is damaged.

@@ -1,9 +1,9 @@
-"""A class given in the place of another: what is carried over, and what is not.
+"""A class that replaces another: which arguments are carried over, and which are not.
 
 jsonargparse fills in the first class's defaults and then carries over every value whose name the new class knows, those
-defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0. Here a value is carried over where
-a config or the command line wrote it. Arguments of a datamodule are carried over only where both classes have them from
-one class: a ``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
+defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0. Here a value is carried over only
+if a config or the command line sets it. Arguments of a datamodule are carried over only if both classes
+inherit them from one class: a ``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
 """
 
 import json
@@ -19,13 +19,13 @@ from scripts.front.help import arguments
 def words_for_swaps(
     config: Any, sources: Sequence[dict[str, Any]], typed: Sequence[str], linked: set[str]
 ) -> list[str]:
-    """The words that set back what nobody wrote, in each class of a parsed config that took another's place.
+    """The command-line words that reset arguments nobody set, in each class of a parsed config that replaced another.
 
     Args:
         config: What was parsed: ``model``, ``data`` and ``trainer``.
         sources: The contents of the config files, in their order.
         typed: The words of the command line.
-        linked: The model's arguments that come from the data: they are left alone.
+        linked: The model's arguments that come from the data: they are not changed.
     """
     given = list(pairs(typed))
     words: list[str] = []
@@ -62,7 +62,7 @@ def class_nodes(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def raw_node(source: dict[str, Any], path: str) -> tuple[str, set[str]]:
-    """The class and the arguments that a config file writes at a path: ``("", set())`` where it writes none."""
+    """The class and the arguments that a config file sets at a path; ``("", set())`` if it has none."""
     node: Any = source
     for part in path.split("."):
         if not isinstance(node, dict):
@@ -89,7 +89,7 @@ def pairs(typed: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def typed_nodes(given: Sequence[tuple[str, str]], path: str) -> list[tuple[str, set[str]]]:
-    """What the command line writes at a path: its class, and the keys below it."""
+    """What the command line sets at a path: its class, and the keys below it."""
     found: list[tuple[str, set[str]]] = []
     for key, value in given:
         if key == path:
@@ -115,7 +115,7 @@ def owners(class_path: str, key: str) -> set[type]:
 
 
 def plain(value: Any) -> bool:
-    """Whether a default can be typed."""
+    """Whether a default can be written on the command line."""
     try:
         json.dumps(value)
     except TypeError:

@@ -1,8 +1,8 @@
-"""Two costs of a network that its layers do not tell one by one: how far a unit sees, and what training keeps.
+"""Two properties of a network that single layers do not show: receptive fields, and the memory of training.
 
-The receptive field is that of the theory (Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional
-Neural Networks"): the side in pixels of the square that can change a unit at all, along the path that sees most. It may
-be larger than the image.
+The receptive field is the theoretical one (Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional
+Neural Networks"): the side in pixels of the square that can change a unit, along the path with the largest field. It
+may be larger than the image.
 """
 
 import math
@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-WHOLE = math.inf  # of a unit that sees the image to its ends, however large it is
+WHOLE = math.inf  # of a unit that depends on the whole image, of any size
 POOLINGS = ("max_pool2d_with_indices", "max_pool2d", "avg_pool2d")
 MIXING = ("addmm", "mm", "bmm", "linear")
 
@@ -24,7 +24,7 @@ class ReceptiveFields(TorchDispatchMode):
     """Follows the receptive fields of images through everything that is computed from them.
 
     Args:
-        images: (B, C, H, W). Their pixels see one pixel each.
+        images: (B, C, H, W). The receptive field of a pixel is itself.
     """
 
     def __init__(self, images: Tensor) -> None:
@@ -33,7 +33,7 @@ class ReceptiveFields(TorchDispatchMode):
         self.fields[images] = (1.0, 1.0)  # the side of the field; the step in pixels from one unit to the next
 
     def of(self, value: Any) -> float | None:
-        """The field of a tensor, of the widest of several; None where no image went into them."""
+        """The field of a tensor, of the widest of several; None if they do not depend on an image."""
         found = [self.fields[t][0] for t in tree_leaves(value) if isinstance(t, Tensor) and t in self.fields]
         return max(found, default=None)
 
@@ -50,7 +50,7 @@ class ReceptiveFields(TorchDispatchMode):
 
 
 def reach(operation: str, args: Any, out: Any) -> tuple[float, float]:
-    """How many neighboring units of its input an operation joins in one, and the stride between the windows."""
+    """The number of neighboring input units of an operation's window, and the stride between windows."""
 
     def first(value: Any) -> int:
         return value if isinstance(value, int) else value[0]
@@ -79,7 +79,7 @@ def kept_for_backward(model: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in known:
-            kept[storage._cdata] = (storage.nbytes(), tensor)  # the tensor too: its address is not to be used again
+            kept[storage._cdata] = (storage.nbytes(), tensor)  # the tensor too, so that its address is not reused
         return tensor
 
     with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):

@@ -1,4 +1,4 @@
-"""``--data.root DIR`` without ``--data``: which data has such an option."""
+"""``--data.root DIR`` without ``--data``: which datamodules have this option."""
 
 import ast
 from functools import cache
@@ -10,7 +10,7 @@ from scripts.front.runs import data_of, runs_of
 
 @cache
 def classes_with(option: str, folder: Path = CONFIGS.parent / "datamodules") -> tuple[tuple[str, str], ...]:
-    """The datamodules of a person's own files that take ``option``, which is empty until it is given: the name of each
+    """The datamodules of a person's own files that have ``option`` with an empty default: the name of each
     and its modality, such as ``vision``.
     """
     return tuple(
@@ -32,7 +32,7 @@ def empty_options(klass: ast.ClassDef) -> list[str]:
 
 
 def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str:
-    """The line for ``--data.OPTION`` that the data in use has not; empty where no other data has it either.
+    """The error line for ``--data.OPTION`` that the data in use does not have; empty if no other data has it.
 
     Args:
         option: Such as ``root``.

@@ -1,6 +1,6 @@
-"""jsonargparse's error messages, made into one line that names the key and what would be right.
+"""Converts jsonargparse's error messages to one line that names the key and the remedy.
 
-jsonargparse gives text and no structure, so key, class and value are cut out of its wording; a test pins each wording.
+jsonargparse's errors are unstructured text, so key, class and value are parsed from it; a test pins each wording.
 """
 
 import re
@@ -42,7 +42,7 @@ def explain(message: str, known: Iterable[str]) -> str:
 
 
 def first_error(message: str) -> str:
-    """The first of a list of errors in a message, or the message in one line: also for what a constructor raised."""
+    """The first of a list of errors in a message, or the message in one line; also for errors of a constructor."""
     found = re.search(r"Errors:\s+- (.*?)(?=\n\s+- Expected a|\n\s+Given value|$)", message, re.DOTALL)
     text = " ".join((found[1] if found else message).split())
     return text if len(text) <= 300 else text[:297] + "..."
@@ -64,7 +64,7 @@ def unknown_key(key: str, known: list[str], kind: str = "key ") -> str:
 
 
 def argument_names(class_path: str) -> list[str]:
-    """The arguments of a class whose module is loaded already; nothing for any other."""
+    """The arguments of a class whose module is loaded already; empty for any other."""
     module, _, name = class_path.rpartition(".")
     owner = getattr(sys.modules.get(module), name, None)
     if owner is None:

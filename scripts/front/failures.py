@@ -1,6 +1,6 @@
-"""What ends a run from outside, in one line: a full disk, a process that is missing or died, a port in use.
+"""External causes that end a run, each in one line: a full disk, a missing or dead process, a port in use.
 
-The libraries say these things at the end of a long trace, in their own words, which a test pins.
+The libraries report them at the end of a long trace; a test pins their wording.
 """
 
 import errno
@@ -73,7 +73,7 @@ def world_mismatch(who: str, tasks: int, devices: int, nodes: int) -> str:
 
 
 def check_launcher(devices: int, nodes: int) -> None:
-    """Refuses to train alone in each of several processes, or to wait for processes that nobody starts.
+    """Refuses to train separately in each of several processes, or to wait for processes that are not started.
 
     Raises:
         UserError: SLURM or torchrun started another number of processes than devices times nodes.

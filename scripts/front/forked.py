@@ -1,4 +1,4 @@
-"""A ``dive`` command in a process of its own, without the seconds that importing torch and Lightning take.
+"""A ``dive`` command in its own process, without the seconds of importing torch and Lightning.
 
 The standard library's fork server imports them once; each command then runs in a process forked from it. The server
 itself never trains: torch refuses a backward pass in a process that was forked after one.
@@ -16,11 +16,11 @@ FORKS.set_forkserver_preload(["scripts.front.lightning_cli"])
 
 
 def run(words: list[str], env: Mapping[str, str | None]) -> tuple[int, str]:
-    """Runs ``dive WORDS``; returns its exit code and all that it printed.
+    """Runs ``dive WORDS``; returns its exit code and its output.
 
     Args:
         words: The verb and its arguments.
-        env: Variables set for it; None takes one away.
+        env: Variables set for it; None removes one.
     """
     with tempfile.TemporaryDirectory(prefix="dive-command-") as folder:
         log = Path(folder) / "log"
@@ -31,7 +31,7 @@ def run(words: list[str], env: Mapping[str, str | None]) -> tuple[int, str]:
 
 
 def _enter(words: list[str], env: dict[str, str | None], log: str) -> None:
-    """What the new process does."""
+    """The function that runs in the new process."""
     for key, value in env.items():
         if value is None:
             os.environ.pop(key, None)

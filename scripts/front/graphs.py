@@ -1,4 +1,4 @@
-"""A model as a graph that needs torch alone (torch.export), and what is to be known to use it."""
+"""A model as a graph that needs only torch (torch.export), and the information to use it."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from common.messages import UserError
 
 
 class Forward(nn.Module):
-    """What a LightningModule's ``forward`` answers, as a plain module."""
+    """A LightningModule's ``forward`` as a plain module."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -27,10 +27,10 @@ class Forward(nn.Module):
 
 
 def save_graph(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> tuple[ExportedProgram | None, str]:
-    """Writes a model as a graph that takes batches of any size, and texts of any length where the model does.
+    """Saves a model as a graph that takes batches of any size, and texts of any length where the model does.
 
     Returns:
-        The graph and an empty string; or None and the reason why there is none.
+        The graph and an empty string; or None and the reason.
     """
     tries = [tuple(dynamic(x, True) for x in inputs), tuple(dynamic(x, False) for x in inputs)]
     why_not = ""
@@ -38,7 +38,7 @@ def save_graph(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> tupl
         try:
             with quiet():
                 program = torch.export.export(Forward(model), inputs, dynamic_shapes=(sizes,))
-        except Exception as error:  # torch's tracer has a dozen kinds for what it does not trace
+        except Exception as error:  # torch's tracer raises many kinds of exceptions
             why_not = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         else:
             torch.export.save(program, str(path))
@@ -48,7 +48,7 @@ def save_graph(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> tupl
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the pages that a failed trace logs and prints; it raises too."""
+    """Suppresses the long output of a failed trace, which also raises an exception."""
     logging.disable(logging.CRITICAL)
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
@@ -58,7 +58,7 @@ def quiet() -> Iterator[None]:
 
 
 def dynamic(x: Tensor, any_length: bool) -> dict[int, Any]:
-    """Which sizes of an input may differ: rows always, the length of a text (B, T) where it can."""
+    """The sizes of an input that may vary: always the rows, and the length of a text (B, T) if the model allows it."""
     return {0: Dim.DYNAMIC} | ({1: Dim.AUTO} if any_length and x.ndim == 2 and not x.is_floating_point() else {})
 
 
@@ -77,7 +77,7 @@ def example_of(model: Any) -> tuple[Tensor, ...]:
 
 
 def answer(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    """The tensors of a model's output by name, whatever it returns."""
+    """The tensors of a model's output by name, for any output type."""
     with torch.no_grad():
         result = model(*inputs)
     parts = list(result.values()) if isinstance(result, dict) else [result] if isinstance(result, Tensor) else result

@@ -1,7 +1,7 @@
-"""``dive fit RECIPE --help`` and ``--print_config``: what a recipe can be told, with its present values.
+"""``dive fit RECIPE --help`` and ``--print_config``: the options of a recipe, with their current values.
 
-Lightning's own help describes its parser: the options of every trainer, none of the recipe's model. This page is made
-of the classes that the recipe names, their signatures and docstrings.
+Lightning's own help describes its parser: the options of every trainer, not those of the recipe's model. This page is
+made from the classes that the recipe names, their signatures and docstrings.
 """
 
 import json
@@ -50,7 +50,7 @@ def preset_lines() -> list[str]:
 
 
 def wanted(words: list[str]) -> str:
-    """``help`` or ``config`` where a command asks to be shown instead of run, else an empty string."""
+    """``help`` or ``config`` if a command is to be shown instead of run, else an empty string."""
     return "help" if ASKS_FOR_HELP & set(words) else "config" if "--print_config" in words else ""
 
 
@@ -80,7 +80,7 @@ def names_a_config(words: list[str]) -> bool:
 
 
 def recipe_page(verb: str, cli: Any) -> str:
-    """The help of a recipe that was parsed: options of the command, of its model, data and trainer."""
+    """The help of a parsed recipe: options of the command, of its model, data and trainer."""
     from lightning.pytorch import Trainer
 
     from scripts.front.classes import import_class
@@ -103,7 +103,7 @@ def recipe_page(verb: str, cli: Any) -> str:
 
 
 def class_lines(prefix: str, klass: type, values: Any, skip: set[str]) -> list[str]:
-    """A line for each argument of a class but ``skip``: the option with its value, and what the docstring says."""
+    """A line for each argument of a class except ``skip``: the option, its value, and the docstring's text."""
     lines = []
     for name, (_, says) in arguments(klass).items():
         if name in skip:
@@ -116,7 +116,7 @@ def class_lines(prefix: str, klass: type, values: Any, skip: set[str]) -> list[s
 
 
 def nested_lines(prefix: str, value: Any) -> list[str]:
-    """The arguments of a class inside an option, those alone that are not the class's defaults."""
+    """The arguments of a class inside an option that differ from the class's defaults."""
     from scripts.front.classes import import_class
 
     known = arguments(import_class(value.class_path))
@@ -144,7 +144,7 @@ def arguments(klass: Any) -> dict[str, tuple[Any, str]]:
 
 
 def shown(value: Any) -> str:
-    """A value as it would be typed; of a class its path, of a list of classes their names."""
+    """A value as on the command line; for a class its path, for a list of classes their names."""
     if hasattr(value, "class_path"):
         return str(value.class_path)
     if isinstance(value, list) and value and hasattr(value[0], "class_path"):

@@ -1,4 +1,4 @@
-"""Sizes that files know and a command did not say: what a datamodule's ``infer`` and ``decided_by_files`` answer."""
+"""Sizes that come from files and not from the command: a datamodule's ``infer`` and ``decided_by_files``."""
 
 import inspect
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The arguments that ``infer`` of a datamodule's class fills, those that are empty.
+    """The empty arguments that ``infer`` of a datamodule's class fills.
 
     Args:
         data: The class.
-        given: Its arguments so far. At predict time the run's config has the sizes already; a folder without labels
-            could not give them again.
+        given: Its arguments so far. At predict time the run's config has the sizes already; they
+            cannot be inferred from a folder without labels.
         names: Arguments that models take from the data.
     """
     infer = getattr(data, "infer", None)
@@ -25,7 +25,7 @@ def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str
 
 
 def decided_by_files(data: Any, given: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:
-    """The arguments that a file decides (``decided_by_files`` of the class), whatever a recipe says of them.
+    """The arguments that a file decides (``decided_by_files`` of the class), even if a recipe sets them.
 
     Args:
         data: The class.

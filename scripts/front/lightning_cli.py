@@ -1,7 +1,7 @@
 """The one LightningCLI of the project: any LightningModule with any LightningDataModule.
 
 Besides parsing it does four things: it links sizes from the data to the model, it lets a datamodule infer sizes from
-files, it keeps everything of a run in the run's folder, and it turns the library's messages into one line.
+files, it keeps everything of a run in the run's folder, and it converts the library's messages to one line.
 """
 
 import json
@@ -66,7 +66,7 @@ class DiveCLI(LightningCLI):
         )
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
-        """The command's own verb alone: building the parsers of the other three takes half a second."""
+        """Only the command's own verb: building the parsers of the other three takes half a second."""
         return {verb: skip for verb, skip in super().subcommands().items() if verb == self.command.verb}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -96,7 +96,7 @@ class DiveCLI(LightningCLI):
                 )
         if "ckpt_path" in section:
             section.ckpt_path = (
-                None  # until before_instantiate_classes: Lightning would let the checkpoint's arguments win
+                None  # until before_instantiate_classes: Lightning would prefer the checkpoint's arguments
             )
 
     def _parse(self, parser: LightningArgumentParser) -> None:
@@ -116,7 +116,7 @@ class DiveCLI(LightningCLI):
         return self.config[self.config["subcommand"]] if "subcommand" in self.config else self.config
 
     def _class_keys(self) -> list[str]:
-        """``model.hidden_size`` and the like, for suggestions: the arguments of the classes that the configs name."""
+        """Keys such as ``model.hidden_size``, for suggestions: the arguments of the classes that the configs name."""
         names = {part: self._class_names(part) for part in ("model", "data")}
         return [f"{part}.{key}" for part, classes in names.items() for name in classes for key in arguments_of(name)]
 
@@ -137,7 +137,7 @@ class DiveCLI(LightningCLI):
         return words_for_swaps(self._section(), sources, sys.argv[1:], self.linked())
 
     def _infer(self) -> list[str]:
-        """Sizes that only the files know: ``infer`` of the datamodule fills the arguments that were not given."""
+        """Sizes that only the files determine: ``infer`` of the datamodule fills the arguments that were not given."""
         data = self._section().get("data")
         if not data:
             return []
@@ -155,7 +155,7 @@ class DiveCLI(LightningCLI):
         return sizes_for(import_class(net.class_path), given, sizes, self.link_names)
 
     def _origin_of_weights(self) -> list[str]:
-        """Whose ``model.weights`` are, for the run's config: once it has begun, their file may go."""
+        """The origin of ``model.weights``, for the run's config: after the start of the run their file may go."""
         model = self._section().get("model")
         given = dict(model.get("init_args") or {}) if model else {}
         if not given.get("weights") or given.get("weights_from") != "auto" or self.command.checkpoint:
@@ -194,7 +194,7 @@ class DiveCLI(LightningCLI):
                 arguments.id = wandb_id(self.command.run)
                 arguments.name = arguments.get("name") or self.command.run.resolve().as_posix().split("/runs/")[-1]
         if "verbose" in section and "--verbose" not in " ".join(TYPED):
-            section.verbose = False  # the run's record prints the metrics in one line, the table would repeat them
+            section.verbose = False  # the run's record prints the metrics, a table would repeat them
         if self.command.checkpoint:
             section.ckpt_path = str(self.command.checkpoint)
 
@@ -206,7 +206,7 @@ class DiveCLI(LightningCLI):
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
             raise UserError(first_error(str(error))) from error
         except TypeError as error:
-            if "should be" not in str(error):  # how the Trainer refuses a number of devices
+            if "should be" not in str(error):  # the Trainer's error for a number of devices
                 raise
             raise UserError(str(error)) from error
 
@@ -215,7 +215,7 @@ class DiveCLI(LightningCLI):
         check_launcher(trainer.num_devices, trainer.num_nodes)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ProgressBar) and not sys.stderr.isatty():
-                callback.disable()  # a log file is no terminal; EpochLines writes there instead
+                callback.disable()  # a log file is not a terminal; EpochLines is used instead
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
             if isinstance(callback, RunRecord):
@@ -231,7 +231,7 @@ class DiveCLI(LightningCLI):
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        """The datamodule takes what the run keeps of its data: vocabulary, classes, scaler."""
+        """Loads into the datamodule what the run has saved of its data: vocabulary, classes, scaler."""
         checkpoint, load = self.command.checkpoint, getattr(self.datamodule, "load_processor", None)
         run = (run_of(checkpoint) if checkpoint else None) or self.command.run
         if load is None or run is None or (self.command.verb == "fit" and checkpoint is None):
@@ -240,7 +240,7 @@ class DiveCLI(LightningCLI):
             load(json.loads((run / "processor.json").read_text()))
 
     def _config_file(self) -> str:
-        """What ``config.yaml`` of the run says."""
+        """The contents of the run's ``config.yaml``."""
         content = yaml.safe_load(self.config_text)
         content = content.get(self.command.verb, content)
         head = f"# {self.command.recipe}, resolved: `dive fit --config` on this file runs it again\n"
@@ -264,7 +264,7 @@ def launch(command: Command) -> int:
         return 0
     except SystemExit as error:
         if getattr(error, "on_all_ranks", False) and os.environ.get("LOCAL_RANK", "0") != "0":
-            return 0  # Lightning kills the first process when another ends with a code, whatever it is still doing
+            return 0  # Lightning kills the first process when another ends with an error code
         raise
     except MisconfigurationException as error:
         raise UserError(str(error)) from error

@@ -1,7 +1,7 @@
 """Which sizes go from the data to the model: the names that datamodule classes declare in their attribute ``links``.
 
-A declared argument of the datamodule becomes the model's argument of the same name while the command is parsed; a side
-that lacks it is left alone. A class without ``links`` that takes a declared name (a person's own, with ``num_classes``)
+A declared argument of the datamodule becomes the model's argument of the same name while the command is parsed, if
+both sides have it. A class without ``links`` that takes a declared name (a person's own, with ``num_classes``)
 is linked by it too.
 """
 

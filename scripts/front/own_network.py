@@ -1,4 +1,4 @@
-"""A network of one's own by ``--model.net mine.MyNet``: the data's sizes go to its arguments of the same names."""
+"""The user's own network, ``--model.net mine.MyNet``: the data's sizes go to its arguments of the same names."""
 
 import inspect
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def sizes_for(network: Any, given: dict[str, Any], sizes: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """The words that give ``network`` the sizes in ``names`` that it asks for and that the user did not give.
+    """The words that set those arguments of ``network`` in ``names`` that the user did not give.
 
     Args:
         network: The class.

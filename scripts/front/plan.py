@@ -10,7 +10,7 @@ from scripts.front.recipes import CONFIGS
 
 @dataclass(frozen=True)
 class Headline:
-    """What stands for an item in the README: a recipe and a metric of it, or a command."""
+    """An item's headline in the README: a recipe and a metric of it, or a command."""
 
     says: str
     recipe: str = ""
@@ -30,7 +30,7 @@ class Item:
 
 @cache
 def topics() -> tuple[str, ...]:
-    """The topics, folders of ``lit_models``, in the order in which they may use each other."""
+    """The topics, folders of ``lit_models``, in the order in which they may import from each other."""
     return tuple(yaml.safe_load((CONFIGS / "plan.yaml").read_text(encoding="utf-8"))["topics"])
 
 
@@ -45,6 +45,6 @@ def items() -> tuple[Item, ...]:
 
 
 def topic_rank(topic: str) -> tuple[int, str]:
-    """What to sort topics by: the plan's order, those that it does not know at the end."""
+    """A sort key for topics: the plan's order, topics outside the plan at the end."""
     known = topics()
     return (known.index(topic) if topic in known else len(known), topic)

@@ -1,4 +1,4 @@
-"""Recipes are the YAML files ``configs/<topic>/<model>.yaml``; what they are is said in their first comment lines.
+"""Recipes are the YAML files ``configs/<topic>/<model>.yaml``; their first comment lines are the header.
 
 The header of a recipe is a title and ``key: value`` comments, read here without YAML and without torch::
 
@@ -9,8 +9,8 @@ The header of a recipe is a title and ``key: value`` comments, read here without
     # threshold: test/acc >= 0.970
     # ablation: --model.learn_features false
 
-One space stands before a key; a line that is set in further goes on with the value above it. What the tests must know
-of a recipe stands there too (``small``, ``needs``, ``deterministic``, ``two processes``, ``presets``: CONTRIBUTING).
+A key has one space before it; a line with a deeper indent continues the value above it. What the tests must know
+about a recipe is there too (``small``, ``needs``, ``deterministic``, ``two processes``, ``presets``: CONTRIBUTING).
 """
 
 import re
@@ -20,7 +20,7 @@ from pathlib import Path
 from common.messages import UserError, did_you_mean
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-PRESETS = ("trainer", "logger")  # folders of configs that are no recipes
+PRESETS = ("trainer", "logger")  # folders of configs that are not recipes
 
 
 @dataclass
@@ -48,13 +48,13 @@ class Recipe:
 
     @property
     def threshold(self) -> tuple[str, str, float] | None:
-        """The number that the recipe reaches, e.g. ``("test/acc", ">=", 0.97)``; None where none is stated."""
+        """The threshold that the recipe reaches, e.g. ``("test/acc", ">=", 0.97)``; None if none is stated."""
         found = re.match(r"(\S+) (<=|>=) (\S+)", self.header.get("threshold", ""))
         return (found[1], found[2], float(found[3])) if found else None
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a file, of the project's own or of anybody's."""
+    """The recipe of a file, in this project or elsewhere."""
     recipe = Recipe(recipe_name(path), path)
     key = ""
     for line in path.read_text().splitlines():

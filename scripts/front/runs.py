@@ -1,8 +1,8 @@
 """One run, one folder: ``runs/<topic>/<recipe>/<time>/``.
 
-The process that the user starts makes the folder before any other process exists and hands it on in ``DIVE_RUN_DIR``.
+The process that the user starts makes the folder before any other process exists and passes it on in ``DIVE_RUN_DIR``.
 Under a launcher that starts all processes by itself (torchrun, srun) the folder is named after the job, so that all
-agree on it, and a job that is requeued or restarted goes on with its run.
+agree on it, and a job that is requeued or restarted resumes its run.
 """
 
 import json
@@ -39,7 +39,7 @@ def launcher_name() -> str | None:
 
 
 def begun_run(recipe: str) -> Path | None:
-    """The run that a launcher's job began before it was requeued or restarted; None where it saved nothing yet."""
+    """The run that a launcher's job began before it was requeued or restarted; None if it has not saved anything."""
     name = None if os.environ.get(RUN_DIR) else launcher_name()
     folder = runs_root() / recipe / (name or "")
     known = name and (folder / "config.yaml").is_file() and path_of(folder, "last").exists()
@@ -108,7 +108,7 @@ def runs_of(recipe: str) -> list[Path]:
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run was trained on, as its config says: the class of the datamodule, and the file or folder it read."""
+    """What a run was trained on, from its config: the class of the datamodule, and the file or folder it read."""
 
     class_path: str
     source: str = ""
@@ -124,10 +124,10 @@ def data_of(run: Path) -> RunData:
 
 
 def say_which(run: Path, recipe: str, data: str | None) -> None:
-    """Says which of several runs of a recipe is meant. Other data than the run's, given by name, is refused.
+    """Prints which of several runs of a recipe is used. Data given by name that is not the run's is refused.
 
     Args:
-        run: The run that is meant because it is the newest.
+        run: The run that is used because it is the newest.
         recipe: Whose runs there may be others of.
         data: The class of the data that was given on the command line.
 

@@ -1,8 +1,8 @@
 """Optimizers and schedules by their bare names, in YAML and on the command line: ``--model.lr_scheduler Cosine``.
 
-jsonargparse finds a class by its name alone where one class of the kind is called so. ``ReduceLROnPlateau`` is two:
-torch's, and Lightning's, which asks for its metric. ``Task`` says the metric (``lr_monitor``), so torch's is meant.
-On the command line ``scripts/front/arguments.py`` writes its path in full.
+jsonargparse finds a class by its bare name if only one class of the kind has it. ``ReduceLROnPlateau`` is two classes:
+torch's, and Lightning's, which requires its metric. ``Task`` sets the metric (``lr_monitor``), so torch's is meant.
+On the command line ``scripts/front/arguments.py`` inserts its full path.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from scripts.front.arguments import PLATEAU
 
 
 def take_plateau_by_name() -> None:
-    """From here on ``ReduceLROnPlateau`` alone is torch's, wherever jsonargparse reads YAML."""
+    """Makes the bare name ``ReduceLROnPlateau`` mean torch's, wherever jsonargparse reads YAML."""
     load = get_loader("yaml")
     if getattr(load, "knows_plateau", False):
         return
@@ -31,7 +31,7 @@ def take_plateau_by_name() -> None:
 
 
 def in_full(value: Any) -> Any:
-    """A value with the whole path in the place of the bare name."""
+    """A value with the full path instead of the bare name."""
     if isinstance(value, dict):
         return {key: in_full(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -40,7 +40,7 @@ def in_full(value: Any) -> Any:
 
 
 def explain_class(key: str, value: str) -> str:
-    """What is wrong with ``value`` where an optimizer or a schedule was expected; empty where that is not known.
+    """What is wrong with ``value`` where an optimizer or a schedule was expected; empty if that is not known.
 
     Args:
         key: The option, such as ``model.lr_scheduler``.

@@ -1,4 +1,4 @@
-"""What a signal does to a command outside of training: one line, and the exit code 128 plus its number."""
+"""Signals outside of training: a command prints one line and ends with exit code 128 plus the signal's number."""
 
 import os
 import signal
@@ -14,12 +14,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def ending_on_signals(at_once: bool = False) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP end the command with 130, 143 and 129. Lightning alone turns the first into 1 and,
-    outside of training, swallows the second; in training ``LastCheckpoint`` takes over.
+    """Ctrl-C, SIGTERM and SIGHUP end the command with 130, 143 and 129. Without this, Lightning ends with 1
+    for the first and, outside of training, ignores the second; in training ``LastCheckpoint`` handles signals.
 
     Args:
-        at_once: End the process where it is, as long as nothing is begun that must be put in order: while modules are
-            imported, where an exception may be taken for a missing package.
+        at_once: End the process immediately. For the time before there is work to clean up: while modules are imported,
+            when an exception could be mistaken for a missing package.
     """
     ended: list[int] = []
 
@@ -29,7 +29,7 @@ def ending_on_signals(at_once: bool = False) -> Iterator[None]:
             if ended:  # by the system and by the shell
                 return
         if is_first_process() and not ended:
-            with suppress(OSError):  # not print: a signal may come in the middle of one
+            with suppress(OSError):  # not print: a signal may interrupt one
                 os.write(2, f"dive: stopped by {signal.Signals(signum).name}\n".encode())
         if at_once or ended:
             os._exit(128 + signum)

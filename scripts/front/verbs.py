@@ -1,11 +1,11 @@
-"""The verbs of ``dive``, found by listing folders and read as text: nothing is imported before it is asked for.
+"""The verbs of ``dive``, found by listing folders and read as text: a module is imported only when it is used.
 
 Every file of ``scripts/verbs`` is a verb, and in ``scripts/evidence`` every file whose first line is of this form::
 
     \"\"\"``dive export RECIPE``: the network of a run as files that other programs read.
 
-What stands before the colon is shown as its usage and what follows as its line in ``dive --help``. The file has a
-function ``main(argv) -> int``, which also answers ``--help``.
+The text before the colon is shown as its usage, the text after it as its line in ``dive --help``. The file has a
+function ``main(argv) -> int``, which also handles ``--help``.
 """
 
 import ast
@@ -22,7 +22,7 @@ LIGHTNING = {
     "test": ("test RECIPE [--run DIR]", "the same on the test split"),
     "predict": ("predict RECIPE", "the same on new data: predictions.csv"),
 }
-#: Verbs that a checkout has and an installed ``dive`` has not.
+#: Verbs that a checkout has and an installed ``dive`` does not have.
 EVIDENCE = ("bench", "pictures", "results", "verify")
 
 
@@ -37,7 +37,7 @@ class Verb:
 
 
 def find_verbs() -> dict[str, Verb]:
-    """The verbs besides Lightning's, by name: first those of every day, then the project's own evidence."""
+    """The verbs besides Lightning's, by name: first those for everyday use, then the project's own evidence."""
     found = {}
     for folder in ("verbs", "evidence"):
         for path in sorted((SCRIPTS / folder).glob("*.py")):
@@ -48,7 +48,7 @@ def find_verbs() -> dict[str, Verb]:
 
 
 def read_verb(path: Path) -> Verb | None:
-    """The verb of a file by the first line of its docstring; None where the line has not the form of a verb's."""
+    """The verb of a file by the first line of its docstring; None if the line does not have that form."""
     opening = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
     line = re.match(rf"``dive ({path.stem}\b[^`]*)``: (.+?)(?:\.\s|\.?$)", " ".join(opening.split()))
     return Verb(path.stem, f"scripts.{path.parent.name}.{path.stem}", line[1], line[2]) if line else None

@@ -1,7 +1,7 @@
-"""Modules in the folder in which ``dive`` runs: a config may name their classes, and none replaces a part of ours.
+"""Modules in the folder in which ``dive`` runs: a config may name their classes, and they cannot replace our modules.
 
-A folder there may have the name of one of our packages (``callbacks/``, ``scripts/``). Ours is imported first, whatever
-the order of ``sys.path``; the folder is then searched for what ours has not: ``callbacks.mine`` is found,
+A folder there may have the name of one of our packages (``callbacks/``, ``scripts/``). Ours is imported first, for any
+order of ``sys.path``; the folder is then searched for modules that ours does not have: ``callbacks.mine`` is found,
 ``callbacks.epoch_lines`` stays ours.
 """
 

@@ -1,7 +1,7 @@
-"""Data of a kind that the model cannot read, said in one line: what the model takes, what the data gives, what to do.
+"""One-line errors for data that the model cannot read: what the model takes, what the data gives, the remedy.
 
-Nothing is looked at as long as all goes well: a model may be happy with data that nobody thought of. What is read of
-both when the first step fails is the model's ``example_input`` and one batch.
+Nothing is checked before a step fails, since a model may work with data that was not foreseen. When the first step
+fails, the model's ``example_input`` is compared with one batch.
 """
 
 import inspect
@@ -17,11 +17,11 @@ from scripts.front.failures import explain_failure
 
 
 def refuse_missing_sizes(model: Any, data: Any, links: list[str]) -> None:
-    """Refuses a model that needs a size which the data does not say.
+    """Refuses a model that needs a size which the data does not have.
 
     Args:
         model, data: Parsed, with ``class_path`` and ``init_args``.
-        links: The sizes that data may say.
+        links: The sizes that data may have.
 
     Raises:
         UserError: Names the size and a recipe for the data.
@@ -37,7 +37,7 @@ def refuse_missing_sizes(model: Any, data: Any, links: list[str]) -> None:
 
 
 def parameters_of(klass: Any) -> dict[str, inspect.Parameter]:
-    """The parameters of a class by name, those of its parents too; the nearest wins."""
+    """The parameters of a class by name, those of its parents too; the nearest class has priority."""
     found: dict[str, inspect.Parameter] = {}
     for one in getattr(klass, "__mro__", ()):
         if "__init__" in vars(one):
@@ -50,7 +50,7 @@ def explain_wrong_data(error: BaseException, trainer: Any, swapped: bool) -> Use
 
     Args:
         error: What was raised.
-        trainer: Of the command, None where it was not made.
+        trainer: Of the command, None if it was not made.
         swapped: Whether other data than the recipe's was asked for.
     """
     model, data = getattr(trainer, "lightning_module", None), getattr(trainer, "datamodule", None)
@@ -74,7 +74,7 @@ def explain_wrong_data(error: BaseException, trainer: Any, swapped: bool) -> Use
 
 
 def first_batch(data: Any) -> tuple[Tensor, ...] | None:
-    """A batch as the model gets it, from the first split that was loaded."""
+    """A batch as the model receives it, from the first split that was loaded."""
     loaders = {"train": "train_dataloader", "val": "val_dataloader", "test": "test_dataloader"}
     name = next((loader for split, loader in loaders.items() if split in getattr(data, "splits", {})), None)
     if name is None:

@@ -1,10 +1,10 @@
 """``dive describe RECIPE [--key value]``: what a recipe trains, and how large it is. No data is loaded.
 
-A multiply-add is one multiplication with its addition in a matrix product, a convolution or attention, which are what
-``torch.utils.flop_counter`` knows (it counts two operations for each); activations, normalization, biases and nn.LSTM's
-fused kernel are not in it. The numbers are for one sample, the model's ``example_input``. For images the table has each
-layer's receptive field too, in pixels, and the head says what training keeps of one for the backward pass
-(``scripts/front/costs.py``).
+A multiply-add is one multiplication with its addition in a matrix product, a convolution or attention, the operations
+that ``torch.utils.flop_counter`` counts (two for each multiply-add); activations, normalization, biases and nn.LSTM's
+fused kernel are not counted. The numbers are for one sample, the model's ``example_input``. For images the table also
+has each layer's receptive field in pixels, and the lines above the table show the memory that training keeps per image
+for the backward pass (``scripts/front/costs.py``).
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Layer:
     name: str
     kind: str
     parameters: int
-    output: str = "-"  # of its last call; - where forward does not use it
+    output: str = "-"  # of its last call; - if forward does not use it
     multiply_adds: int = 0  # over all its calls
-    field: float | None = None  # receptive field of its last output; None where the input is no image
+    field: float | None = None  # receptive field of its last output; None if the input is not an image
 
 
 def measure(model: nn.Module, inputs: tuple[Tensor, ...] | None) -> tuple[list[Layer], int | None]:
@@ -71,7 +71,7 @@ def measure(model: nn.Module, inputs: tuple[Tensor, ...] | None) -> tuple[list[L
             torch.enable_grad(),
             counter,
             fields,
-        ):  # without gradients nn.MultiheadAttention is one kernel that nothing counts
+        ):  # without gradients nn.MultiheadAttention is one kernel that is not counted
             model(*inputs)
     finally:
         model.train(training)
@@ -136,7 +136,7 @@ def describe(argv: list[str]) -> str:
 
 
 def kept_of_two(model: nn.Module, inputs: tuple[Tensor, ...]) -> float:
-    """Half of what a batch of two keeps: batch normalization refuses single values in training."""
+    """Half of the memory of a batch of two: batch normalization refuses single values in training."""
     twice = tuple(torch.cat([x, x]) for x in inputs)
     mode, state = model.training, {name: value.clone() for name, value in model.named_buffers()}
     try:

@@ -6,10 +6,10 @@
 
 Each fold is tested by the run that did not see it, so that the mean of these tests is an estimate for the whole table.
 All runs then predict the new rows (``data.path`` of the recipe, or ``--new FILE``). Numbers are averaged as the model
-learnt them: of prices learnt as logarithms that is the geometric mean, which is what a log-rmse asks for, where the
-book (D2L 5.7) takes the arithmetic. Probabilities are averaged, and the likeliest class is answered.
+learnt them: of prices learnt as logarithms that is the geometric mean, which suits a log-rmse; the book (D2L 5.7)
+uses the arithmetic mean. Probabilities are averaged, and the most probable class is predicted.
 
-The folds' runs lie where every run of the recipe lies; ``runs/<topic>/<recipe>/ensemble/<time>/`` has
+The folds' runs are in the recipe's run folder; ``runs/<topic>/<recipe>/ensemble/<time>/`` has
 ``submission.csv`` and ``ensemble.json``: every fold's test beside that of simple models on the same rows.
 """
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         runs.append(new_folder(runs_root() / recipe))
         code = run_fold(recipe, runs[-1], [*arguments, "--data.num_folds", str(folds), "--data.fold", str(fold)], new)
         if code:
-            with suppress(OSError):  # it holds what was done so far
+            with suppress(OSError):  # it has the finished folds
                 runs[-1].rmdir()
             return code
     records = [json.loads((run / "run.json").read_text()) for run in runs]
@@ -60,7 +60,7 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
     """Number of folds, arguments of ``predict``, name of the recipe, arguments of ``fit``.
 
     Raises:
-        UserError: No recipe, or a number of folds that is none.
+        UserError: No recipe, or an invalid number of folds.
     """
     rest: list[str] = []
     values = {"--folds": "5", "--new": ""}
@@ -82,7 +82,7 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
 def run_fold(recipe: str, run: Path, arguments: list[str], new: list[str]) -> int:
     """One fold's fit, test and prediction, each as the command would run it, in the folder ``run``.
 
-    Other runs of the recipe may begin and end meanwhile, so "the newest run" would not do.
+    Other runs of the recipe may start and end meanwhile, so "the newest run" could be another one.
     """
     from scripts.cli import main as dive
 
@@ -114,11 +114,11 @@ def read_predictions(run: Path) -> list[dict[str, str]]:
 
 
 def combine(parts: list[list[dict[str, str]]], processor: dict[str, Any]) -> list[list[str]]:
-    """The submission: a heading, then the name and the mean answer of each row.
+    """The submission: a heading, then the name and the mean prediction of each row.
 
     Args:
         parts: What each run predicted, in the same order of rows.
-        processor: Of one of the runs: its target, classes, whether logarithms were learnt, the heading of the names.
+        processor: Of one of the runs: its target, classes, whether logarithms were learned, the heading of the names.
     """
     heading = [processor.get("id") or "name", processor["target"]]
     classes, log = processor.get("class_names"), processor.get("log_target", False)

@@ -2,18 +2,18 @@
 
     dive export RECIPE [--run DIR | --ckpt_path FILE] [--out DIR]     default: the best checkpoint of the newest run
 
-What lands in ``DIR`` (by default ``export/`` in the run's folder):
+The files in ``DIR`` (by default ``export/`` in the run's folder):
 
-    model.safetensors   the weights; class and arguments stand in its metadata, reading it runs no code
+    model.safetensors   the weights; class and arguments are in its metadata, reading it does not execute code
     model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
     export.json         what goes in, what comes out, and what `dive predict` does before and after
     processor.json      of the run: labels, a table's columns, vocabulary
     example.safetensors an input and the model's output for it
     model.ckpt          only of a sharded checkpoint (-c trainer/fsdp): one file for `dive test --ckpt_path`
 
-The model is the whole ``forward``: with the normalization that published weights want, and in the units of a table's
+The model is the whole ``forward``: with the normalization that published weights need, and in the units of a table's
 target. ``load_network("model.safetensors")`` builds it again; ``torch.export.load("model.pt2").module()`` needs torch
-alone. Either can be started from: ``--model.weights DIR/model.safetensors``.
+only. A run can start from the weights: ``--model.weights DIR/model.safetensors``.
 """
 
 import json
@@ -39,15 +39,15 @@ FILES = ("model.ckpt", "model.safetensors", "model.pt2", "export.json", "process
 
 
 def save_network(model: Any, path: Path, net: dict[str, Any] | None = None) -> None:
-    """Writes weights, class and arguments of a LightningModule.
+    """Saves weights, class and arguments of a LightningModule.
 
     Args:
-        model: It.
+        model: The LightningModule.
         path: The file.
         net: ``class_path`` and ``init_args`` of a network that was given to it (``--model.net``).
 
     Raises:
-        UserError: An argument is no plain value.
+        UserError: An argument is not a plain value.
     """
     arguments = {key: value for key, value in dict(model.hparams).items() if not key.startswith("_")}
     try:
@@ -58,7 +58,7 @@ def save_network(model: Any, path: Path, net: dict[str, Any] | None = None) -> N
 
 
 def load_network(path: str | Path) -> LightningModule:
-    """The model of a ``model.safetensors``, ready for evaluation: called, it answers as in the run."""
+    """The model of a ``model.safetensors``, ready for evaluation: its outputs are those of the run."""
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
     arguments = json.loads(metadata["arguments"])
@@ -99,7 +99,7 @@ class Restored(Builder):
         self.model.eval()
 
     def given_net(self) -> dict[str, Any] | None:
-        """The network in ``model.net``, as a config says it."""
+        """The network in ``model.net``, as in a config."""
         net: Any = (self.config.model.get("init_args") or {}).get("net")
         return net.as_dict() if hasattr(net, "as_dict") else None
 
@@ -137,7 +137,7 @@ def export(argv: list[str]) -> Path:
 
 
 def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "") -> str:
-    """Writes a model that is ready for evaluation; returns an empty string, or why there is no graph of it."""
+    """Saves a model that is ready for evaluation; returns an empty string, or why a graph could not be made."""
     save_network(model, folder / "model.safetensors", net)
     inputs = example_of(model)
     outputs = answer(model, inputs)
@@ -152,7 +152,7 @@ def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None
 
 
 def reason_of(recipe: str) -> str:
-    """What a recipe's header says of why there is no graph of it (``export:``)."""
+    """The reason in a recipe's header why it cannot be exported as a graph (``export:``)."""
     path = CONFIGS / f"{recipe}.yaml"
     return read_recipe(path).header.get("export", "") if path.is_file() else ""
 

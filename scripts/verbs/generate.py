@@ -3,7 +3,7 @@
     dive generate RECIPE --prompt "The class" --temperature 0.8 --max_tokens 300
     dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
 
-A language model's text streams as it is made; several prompts, or ``--samples``, are shown one after the other. The
+A language model's text is streamed; several prompts, or ``--samples``, are shown one after the other. The
 newest run of the recipe is taken, or ``--run DIR``. The options of a run's model are shown by
 ``dive generate RECIPE --help``: they are the parameters of its ``generate`` (``common/generation.py``). In a prompt and
 in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
@@ -23,7 +23,7 @@ from common.messages import UserError
 
 def main(argv: list[str]) -> int:
     """Loads a run's model and shows what it generates; returns 0."""
-    parser = base_parser()  # without the model's own options, which are known once it is built
+    parser = base_parser()  # without the model's own options, which are known only after it is built
     words = guard_prompts([word for word in argv if word not in ("-h", "--help")])
     known, _ = parser.parse_known_args(words if words[:1] and words[0].startswith("-") else words[1:])
     known.recipe = words[0] if words and not words[0].startswith("-") else ""
@@ -76,7 +76,7 @@ def base_parser() -> Parser:
 
 
 def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
-    """The keyword-only parameters of a model's ``generate`` as options, with what its docstring says of them."""
+    """The keyword-only parameters of a model's ``generate`` as options, with the help from its docstring."""
     from docstring_parser import parse
 
     said = {entry.arg_name: entry.description or "" for entry in parse(inspect.getdoc(generate) or "").params}
@@ -96,7 +96,7 @@ def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
 
 
 def guard_prompts(argv: list[str]) -> list[str]:
-    """``--prompt -one`` as one word, ``--prompt=-one``: argparse takes a text that begins with a dash for an option."""
+    """``--prompt -one`` as one word, ``--prompt=-one``: argparse reads a text that begins with a dash as an option."""
     words: list[str] = []
     for word in argv:
         if words and words[-1] == "--prompt" and word.startswith("-") and not word.startswith("--"):
@@ -136,7 +136,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
 
 
 def show(outputs: Iterable[Output], run: Path, single: bool) -> None:
-    """Prints texts: one as it is made, several one after the other under their numbers. Pictures become files."""
+    """Prints texts: one as it is generated, several one after the other with their numbers. Pictures become files."""
     texts: dict[int, str] = {}
     for output in outputs:
         if output.image is not None:

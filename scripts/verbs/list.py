@@ -4,7 +4,7 @@
     dive list rnn        those of a topic
     dive list 12         those of an item of the plan
 
-The threshold is the number that three seeds reach; `dive describe RECIPE` says more of one.
+The threshold is the number that three seeds reach; `dive describe RECIPE` shows details of one.
 """
 
 from textwrap import shorten

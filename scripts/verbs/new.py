@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     """Writes the files and prints what to do next; returns 0.
 
     Raises:
-        UserError: A name that cannot be one, a topic that the plan has not, a file that exists.
+        UserError: A name that cannot be one, a topic that is not in the plan, a file that exists.
     """
     if {"-h", "--help"} & set(argv):
         print((__doc__ or "").strip())
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 
 def new_project(name: str) -> int:
-    """A project of one's own in a new folder."""
+    """A user's own project in a new folder."""
     check_name(name)
     if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
         raise UserError(f"{name} is the name of a module or a folder that exists: take another one")
@@ -76,7 +76,7 @@ def new_model(path: str) -> int:
 
 
 def add_row(page: str, row: str) -> str:
-    """A page with a row more in its table of files; at its end where it has no such table."""
+    """A page with one more row in its table of files; at its end if it does not have such a table."""
     lines = page.splitlines()
     files = [k for k, line in enumerate(lines) if line.startswith("| `lit_models/")]
     heads = [k + 1 for k, line in enumerate(lines) if line == "| file | content |"]
@@ -85,18 +85,18 @@ def add_row(page: str, row: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuses what cannot be a module's name."""
+    """Refuses names that cannot be a module's name."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UserError(f"{name!r} is not a name: lower case letters, digits and underscores, beginning with a letter")
 
 
 def names_of(name: str) -> dict[str, str]:
-    """What the templates call ``$name`` and, as a class, ``$Name``."""
+    """The values of ``$name`` and, for a class, ``$Name`` in the templates."""
     return {"name": name, "Name": "".join(part.capitalize() for part in name.split("_"))}
 
 
 def plan_files(templates: Path, folder: Path, names: dict[str, str]) -> dict[Path, Path]:
-    """Which file comes from which template; capital words in a template's path stand for names."""
+    """Which file comes from which template; capitalized words in a template's path are placeholders."""
     found = {}
     for template in sorted(templates.rglob("*.template")):
         path = template.relative_to(templates).with_suffix("").as_posix()
@@ -107,7 +107,7 @@ def plan_files(templates: Path, folder: Path, names: dict[str, str]) -> dict[Pat
 
 
 def write(files: dict[Path, Path], values: dict[str, str]) -> None:
-    """Fills the templates in; either all files are written or none."""
+    """Fills in the templates; either all files are created or none."""
     for path in files:
         if path.exists():
             raise UserError(f"{path} exists already: take another name, or move it away")

@@ -1,7 +1,7 @@
 """Convolutional networks at CIFAR's shape: our recipes against torchvision's own modules in a bare loop.
 
 Training, inference, and the augmentation of a batch on the tensor against torchvision's transforms image by image. The
-pictures are random bytes: speeds are measured and nothing is learnt.
+pictures are random bytes: only speeds are measured, nothing is learned.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def pictures() -> tuple[Tensor, Tensor]:
 
 
 class Pictures(ImageTensors):
-    """The pictures in the place of the recipe's."""
+    """The pictures instead of the recipe's."""
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3, image_size: int = 32, **images: Any) -> None:
         super().__init__(num_classes, in_channels, image_size, **images)
@@ -75,7 +75,7 @@ def resnet18() -> nn.Module:
 
 
 def vgg11() -> nn.Module:
-    with torch.device("meta"):  # its dense layers for 224 pixels alone take a second to draw
+    with torch.device("meta"):  # initializing its dense layers for 224 pixels takes a second
         net: Any = VGG(make_layers(cfgs["A"], batch_norm=True), num_classes=10, init_weights=False)
     hidden = (nn.ReLU(inplace=True), nn.Dropout(0.5))
     net.features, net.avgpool = make_layers(cfgs["A"], batch_norm=True), nn.Identity()

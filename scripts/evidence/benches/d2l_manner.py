@@ -32,7 +32,7 @@ class Board:
 
 
 class Classifier(nn.Module):
-    """A module that knows its loss and keeps its board."""
+    """A module with its loss and its board."""
 
     def __init__(self, net: nn.Module, batches: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Encoding a corpus in byte pairs: our tokenizer, as the datamodules call it, against the library alone.
+"""Encoding a corpus in byte pairs: our tokenizer, as the datamodules call it, against the bare library.
 
 The text is Python's documentation, which every installation has, the vocabulary that of the recipe attention/gpt.
 """
@@ -21,7 +21,7 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
     """Characters a second of each side in each turn. The library runs on one thread for one text.
 
     Raises:
-        RuntimeError: The sides do not write the same ids.
+        RuntimeError: The sides do not produce the same ids.
     """
     torch.set_num_threads(threads)
     corpus = PythonDocs(tokenizer="bpe", vocab_size=VOCABULARY).texts()["train"]

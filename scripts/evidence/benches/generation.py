@@ -1,7 +1,7 @@
-"""Writing with GPT: ours against ``transformers.generate`` on the same weights and prompts: the same text.
+"""Generation with GPT: ours against ``transformers.generate`` on the same weights and prompts, with the same text.
 
-6 layers of 256 with 4 heads, random weights, a vocabulary of 1,000 as in the recipe attention/gpt. A turn writes to the
-end: no stop tokens.
+6 layers of 256 with 4 heads, random weights, a vocabulary of 1,000 as in the recipe attention/gpt. A turn generates
+all tokens: no stop tokens.
 """
 
 import time
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 @cache
 @torch.inference_mode(False)
 def models() -> tuple[GPTDecoder, Any]:
-    """Ours and Hugging Face's, with the same weights. Wide ones: no two tokens are nearly equally probable."""
+    """Ours and Hugging Face's, with equal weights of large variance: no two tokens are nearly equally probable."""
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -79,8 +79,8 @@ def theirs(rows: int, beams: int = 1) -> Tensor:
 
 @torch.inference_mode()
 def matrices(rows: int) -> int:
-    """Nothing but the products with the network's matrices, as often as ``ours`` has them: what is left when all else
-    costs nothing. Returns the number of tokens that would be written.
+    """Only the products with the network's matrices, as many as in ``ours``: the lower limit of the time. Returns the
+    number of tokens that would be generated.
     """
     layers = [module for module in models()[0].modules() if isinstance(module, PackedLinear)]
     inputs = {size: torch.randn(rows, 1, size) for size in {layer.in_features for layer in layers}}
@@ -102,10 +102,10 @@ CASES: dict[str, tuple[int, dict[str, Callable[[int], Tensor]]]] = {
 
 
 def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]:
-    """Tokens a second of each side in each turn, and the window's early and late.
+    """Tokens per second of each side in each turn, and the window's early and late.
 
     Raises:
-        RuntimeError: The sides do not write the same.
+        RuntimeError: The sides do not generate the same text.
     """
     torch.set_num_threads(threads)
     table: dict[tuple[str, str], Row] = {}
@@ -136,7 +136,7 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
 @cache
 @torch.inference_mode(False)
 def windowed() -> GPTDecoder:
-    """Rotary positions, so that there is no end, and a sliding window."""
+    """Rotary positions, so that the length is not limited, and a sliding window."""
     torch.manual_seed(0)
     return GPTDecoder(GPT(VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS, variant="llama", window=WINDOW))
 

@@ -1,7 +1,7 @@
 """Lightning as first tutorials write it: torchvision's dataset, four workers, ``self.log`` on each step and epoch.
 
 Everything else is Lightning's default, the TensorBoard logger and the progress bar included. With ``accuracy`` the step
-also calls a metric, as most people's does; no other side has one, so that this is work on top.
+also calls a metric, as is common; no other side has one, so this is additional work.
 """
 
 from tempfile import TemporaryDirectory
@@ -45,7 +45,7 @@ def train(work: Workload, clock: Clock, rows: int = IMAGES, workers: int = 4, ac
             accelerator="cpu",
             max_steps=clock.total,
             max_epochs=-1,
-            enable_checkpointing=False,  # no side writes one
+            enable_checkpointing=False,  # no side saves one
             default_root_dir=folder,
             callbacks=[Ticks(clock)],
         )

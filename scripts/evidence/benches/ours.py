@@ -23,7 +23,7 @@ CHECKPOINT = "callbacks.best_checkpoint.BestCheckpoint"
 
 
 class RandomImages(ImageTensors):
-    """The benchmark's images in the place of the recipe's."""
+    """The benchmark's images instead of the recipe's."""
 
     def __init__(
         self, rows: int, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, **images: Any

@@ -1,7 +1,7 @@
 """Training the book's recurrent language models: the recipes as ``dive fit`` runs them, a bare loop, the book's manner.
 
 D2L 9.5, 9.6, 10.1 and 10.2: 32 hidden units on one-hot characters, 1,024 windows of 32 characters a step. The text is
-random characters of the same number and vocabulary: speeds are measured and nothing is learnt.
+random characters of the same number and vocabulary: only speeds are measured, nothing is learned.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def text() -> Tensor:
 
 
 class RandomText(LanguageModelData):
-    """The random text in the place of the recipe's."""
+    """The random text instead of the recipe's."""
 
     def __init__(self, vocab_size: int = VOCABULARY, seq_len: int = LENGTH, **more: Any) -> None:
         super().__init__(vocab_size, seq_len, **more)

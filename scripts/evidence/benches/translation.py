@@ -1,6 +1,6 @@
 """Training the book's transformer (2 layers of 256): the recipe as ``dive fit`` runs it against the bare loop.
 
-The texts are copies: random tokens whose target is the source, so that something is learnt and a loss means something.
+The texts are copies: random tokens whose target is the source, so that something is learned and the loss is meaningful.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def copies() -> tuple[Tensor, ...]:
 
 
 class Copies(ParallelText):
-    """The copies in the place of the recipe's texts."""
+    """The copies instead of the recipe's texts."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What every side of a benchmark shares: the data, the sizes of the work, the clock.
 
-The images are random bytes of Fashion-MNIST's shape: speeds are measured here and nothing is learnt. This file imports
+The images are random bytes of Fashion-MNIST's shape: only speeds are measured, nothing is learned. This file imports
 no Lightning, so that the plain loops can be measured in a process without it.
 """
 
@@ -116,7 +116,7 @@ def take_turns(
 ) -> list[dict[str, Any]]:
     """A row for each side with its samples a second in each turn; a number that a side returns is kept as its loss.
 
-    The sides take turns, so that a slow minute strikes all of them; a turn's number is its seed.
+    The sides take turns, so that a slow minute affects all of them; a turn's number is its seed.
     """
     table: dict[str, dict[str, Any]] = {}
     for turn in range(repeats):

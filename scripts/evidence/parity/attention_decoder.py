@@ -1,7 +1,7 @@
-"""GPT's decoder of one token at a time (``gpt_decoder.py``) against transformers, which has no past: all at once.
+"""GPT's decoder of one token at a time (``gpt_decoder.py``) against transformers, which reads the whole text at once.
 
 In double precision, which takes the plain dense layers, and in single precision, which takes the packed ones, those of
-one row and those of several. Text is given, not generated, so that one wrong number cannot lead elsewhere.
+one row and those of several. The text is given, not generated, so that one wrong number cannot change later tokens.
 """
 
 from functools import partial
@@ -47,7 +47,7 @@ def plain(variant: str) -> Tensors:
 
 
 def theirs(variant: str, gap: int = 0) -> Tensors:
-    """Or wrong: what follows the prompt stands ``gap`` positions too far."""
+    """Or wrong: the positions after the prompt are too large by ``gap``."""
     net = hugging_face(variant)
     place = torch.arange(LENGTH)
     positions = place + gap * (place >= PROMPT)

@@ -1,4 +1,4 @@
-"""GPT in both forms against transformers: logits, gradients, and what is written, greedily and by beams."""
+"""Both variants of GPT against transformers: logits, gradients, and generation, greedily and by beam search."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -104,7 +104,7 @@ def heads_tiled(net: Any) -> None:
         o.copy_(o.view(D, HEADS, -1)[:, order].reshape(o.shape))
 
 
-# -- writing ---------------------------------------------------------------------------------------------------------
+# -- generation ------------------------------------------------------------------------------------------------------
 
 
 def upto_end(row: list[int]) -> list[int]:
@@ -112,7 +112,7 @@ def upto_end(row: list[int]) -> list[int]:
 
 
 def as_numbers(rows: list[list[int]]) -> Tensor:
-    """Written tokens (B, NEW), -1 after the end."""
+    """Generated tokens (B, NEW), -1 after the end."""
     table = torch.full((len(rows), NEW), -1.0, dtype=torch.float64)
     for i, row in enumerate(rows):
         table[i, : len(row)] = torch.tensor(row, dtype=torch.float64)
@@ -120,7 +120,7 @@ def as_numbers(rows: list[list[int]]) -> Tensor:
 
 
 def greedy(rows: list[list[int]], seen: Sequence[Tensor]) -> Tensors:
-    """The tokens written, and the logits (B, NEW, V) that chose them; zeros after the end."""
+    """The generated tokens, and the logits (B, NEW, V) that chose them; zeros after the end."""
     logits = torch.zeros(len(rows), NEW, V, dtype=torch.float64)
     for i, row in enumerate(rows):
         logits[i, : len(row)] = torch.stack([scores[i] for scores in seen[: len(row)]]).double()
@@ -128,7 +128,7 @@ def greedy(rows: list[list[int]], seen: Sequence[Tensor]) -> Tensors:
 
 
 def our_writing(variant: str, beams: int, length_penalty: float = 1.0, lost: bool = False) -> Tensors:
-    """``lost`` is the book's mistake: each new token stands at position 0."""
+    """``lost`` is the book's error: each new token has position 0."""
     net, prompt, seen = ours(variant), tokens(), []
     with torch.no_grad():
         _, state = net.decode(prompt[:, :-1], None)
@@ -162,7 +162,7 @@ def their_writing(variant: str, beams: int) -> Tensors:
 
 
 def their_shifted_writing(variant: str) -> Tensors:
-    """Greedy, each time with all of the text, but what follows the prompt stands one position too far."""
+    """Greedy, each time with the whole text, but the positions after the prompt are too large by one."""
     text, net, seen = tokens(), hugging_face(variant), []
     for _ in range(NEW):
         place = torch.arange(text.shape[1])
@@ -191,7 +191,7 @@ def short_prompts() -> Tensor:
 
 
 def our_beams(keep: Callable[[list[Hypothesis]], list[Hypothesis]] = list) -> Tensors:
-    """All hypotheses of each prompt, and their scores. ``keep`` is told those of a row."""
+    """All hypotheses of each prompt, and their scores. ``keep`` is called with those of each row."""
     net, prompt = ours("gpt2"), short_prompts()
     with torch.no_grad():
         _, state = net.decode(prompt[:, :-1], None)
@@ -223,7 +223,7 @@ def their_beams() -> Tensors:
 
 
 def ended_alone(row: list[Hypothesis]) -> list[Hypothesis]:
-    """What does not end is dropped where anything ended."""
+    """Unfinished hypotheses are dropped if any is finished."""
     return [h for h in row if h.tokens[-1] == EOS] or row
 
 

@@ -62,7 +62,7 @@ def kernel_of(name: str, u: Tensor, book: bool) -> Tensor:
 
 
 def by_definition(training: bool, book: bool = False, itself: bool = False, over_queries: bool = False) -> Tensors:
-    """Or wrong: the book's Epanechnikov kernel, a point that sees itself, weights that sum to 1 over the queries."""
+    """Or wrong: the book's kernel, a point that attends to itself, weights that sum to 1 over the queries."""
     keys, values, queries = points()
     found: Tensors = {}
     for name in KERNELS:

@@ -1,4 +1,4 @@
-"""The vision transformer in both forms against torchvision and torch."""
+"""Both variants of the vision transformer against torchvision and torch."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def their_vit_with_torchs_epsilon() -> Tensors:
 
 
 class BookViT(nn.Module):
-    """D2L 11.8 out of torch's own layers, whose attention has biases: they are zero, as the book's has none."""
+    """D2L 11.8 with torch's own layers, whose attention has biases: they are zero, as the book's has none."""
 
     def __init__(self, pre_norm: bool = True) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Attention that looks back over a window: against a dense mask by loops, and GPT with a window against Mistral."""
+"""Attention with a sliding window: against a dense mask by loops, and GPT with a window against Mistral."""
 
 import math
 from functools import partial
@@ -74,7 +74,7 @@ def mistral(window: int = WINDOW) -> Any:
 
     transformers.logging.set_verbosity_error()
     torch.manual_seed(2)
-    make: Any = transformers.MistralConfig  # takes more than its signature says
+    make: Any = transformers.MistralConfig  # takes more arguments than its signature has
     config = make(
         vocab_size=V,
         hidden_size=D,

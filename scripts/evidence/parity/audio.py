@@ -86,7 +86,7 @@ def front_filters(scale: str) -> Tensor:
 
 
 def their_log_mel(scale: str, filters_of: str = "") -> Tensors:
-    """torch.stft, the filters of transformers, and the normalization written once more."""
+    """torch.stft, the filters of transformers, and an independent normalization."""
     from transformers.audio_utils import mel_filter_bank
 
     kind = filters_of or scale

@@ -101,7 +101,7 @@ def our_saving() -> Tensors:
 
 
 def torch_saving(keep_constant: bool = True) -> Tensors:
-    """The first network's numbers in torch's functions: nothing was saved. Or with the constant of the second."""
+    """The first network's numbers in torch's functions: without saving. Or with the constant of the second."""
     torch.manual_seed(2)
     linear = nn.Linear(8, 8)
     constant = torch.randn(8, 8) / 8**0.5

@@ -1,4 +1,4 @@
-"""Convolutional networks that torchvision has not: two towers, a network at each pixel, batch normalization."""
+"""Convolutional networks that torchvision does not have: two towers, a network at each pixel, batch normalization."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

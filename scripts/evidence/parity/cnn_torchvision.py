@@ -2,7 +2,7 @@
 
 Our state dict is loaded into torchvision's network as it is, by its names. One pass in training mode moves the running
 statistics, which the pass in evaluation mode then uses. Parameters are counted at the published size; the dense layers
-of AlexNet and VGG are computed with 64 units instead of 4,096, which would take seconds and say nothing more.
+of AlexNet and VGG are computed with 64 units instead of 4,096, which would take seconds without testing more.
 """
 
 from collections.abc import Callable

@@ -130,7 +130,7 @@ def entropies(log_p: Callable[..., Tensor], loss: Callable[..., Tensor]) -> Tens
 
 
 def smooth_the_others(logits: Tensor, target: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Wrong: the smoothed share goes to the other classes alone."""
+    """Wrong: the smoothed fraction goes only to the other classes."""
     share = target if target.ndim == 2 else F.one_hot(target, 4).double()
     others = (1 - share) / 3
     return F.cross_entropy(logits, (1 - label_smoothing) * share + label_smoothing * others)
@@ -193,7 +193,7 @@ def our_decay() -> Tensors:
 
 
 def torch_decay(half: float = 0.5) -> Tensors:
-    """SGD's own ``weight_decay``, on the weights alone. Without the half it is the book's concise version."""
+    """SGD's own ``weight_decay``, on the weights only. Without the half it is the book's concise version."""
     x, y = line()
     linear = penalized().net.linear
     groups: list[dict[str, Any]] = [{"params": [linear.weight], "weight_decay": DECAY}, {"params": [linear.bias]}]

@@ -54,7 +54,7 @@ def numpy_polynomial(factorial: bool = True) -> Tensors:
 
 
 def linear_fit(everything: Tensor | None, x: Tensor, y: Tensor) -> Predictor:
-    """Standardize, cut below nought, then least squares; with ``everything``, its mean and deviation are taken."""
+    """Standardize, cut below zero, then least squares; with ``everything``, its mean and deviation are taken."""
     seen = x if everything is None else everything
     mean, std = seen.mean(0), seen.std(0, correction=0)
     weights, bias = closed_form(((x - mean) / std).relu(), y)

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons against back-propagation written out in numpy, and against torch.nn."""
+"""Multilayer perceptrons against back-propagation in numpy, and against torch.nn."""
 
 from functools import partial
 

@@ -32,7 +32,7 @@ LIBRARY: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def activations(functions: dict[str, Callable[[Tensor], Tensor]], prelu: nn.Module) -> Tensors:
-    """Values and slopes at 61 places, the slopes weighted so that their order matters."""
+    """Values and derivatives at 61 points; the derivatives are weighted so that their order matters."""
     found: Tensors = {}
     every: dict[str, Callable[[Tensor], Tensor]] = {**functions, "prelu": prelu.double()}
     weights = torch.linspace(1, 2, 61, dtype=torch.float64)
@@ -157,7 +157,7 @@ def sklearn_columns(rows: int = 30) -> Tensors:
     frame, size = table()
     numbers = frame[["size", "rooms"]].astype(float)
     scaled = SimpleImputer(strategy="constant", fill_value=0.0).fit_transform(
-        StandardScaler().fit(numbers[:rows]).transform(numbers)  # leaves gaps out and in; the mean is now nought
+        StandardScaler().fit(numbers[:rows]).transform(numbers)  # leaves gaps out and in; the mean is now zero
     )
     gap = MissingIndicator(features="all").fit(numbers[:30]).transform(numbers)[:, 1:]
     text = make_pipeline(

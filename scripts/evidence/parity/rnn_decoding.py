@@ -1,4 +1,4 @@
-"""Beam search against trying everything, sampling filters and BLEU against libraries, attention against einsum."""
+"""Beam search against exhaustive search, sampling filters and BLEU against libraries, attention against einsum."""
 
 from collections.abc import Callable
 from functools import partial

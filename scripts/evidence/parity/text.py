@@ -39,7 +39,7 @@ def one_by_one(frozen: bool, pooling: str = "max", padded: int = 0) -> Tensors:
     Args:
         frozen: Two tables.
         pooling: ``max``; or ``mean``, as in the book.
-        padded: Length that texts are filled up to, with what the network answers to padding counted: the mistake.
+        padded: Length that texts are filled up to, with the network's outputs on padding included: the error.
     """
     learnt = {name: p.detach().clone() for name, p in network(frozen).named_parameters()}
     for name, p in learnt.items():
