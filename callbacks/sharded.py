@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.fsdp import FSDPModule
 
@@ -36,6 +37,14 @@ class Sharded(ModelParallelStrategy):
         super().__init__(data_parallel_size=1, tensor_parallel_size=1, timeout=timeout)
 
     def setup_environment(self) -> None:
+        """As Lightning's.
+
+        Raises:
+            UserError: Weights are to be averaged over steps, in a copy that would not be divided.
+        """
+        callbacks = self.lightning_module.trainer.callbacks if self.lightning_module else []  # type: ignore[attr-defined]
+        if any(isinstance(callback, WeightAveraging) for callback in callbacks):
+            raise UserError("averaging the weights over steps takes whole ones: train with -c trainer/ddp")
         self._data_parallel_size = self.num_nodes * self.num_processes  # known only now
         super().setup_environment()
 

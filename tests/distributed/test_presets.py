@@ -21,7 +21,9 @@ from tests.warm import dive, lines, start, start_ranks, wait
 LENET = "cnn/lenet"
 TRANSFORMER = "attention/transformer"
 QUICK = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
-SAME_STEP = 1e-2  # of the step's length; Adam's first step has the length of the rate however small a gradient is
+#: Of the step's length. Weights in another order of memory round in another way, which 60 layers of untrained batch
+#: normalization make 7 % of a gradient in single precision (RegNet; 1e-14 in double precision).
+SAME_STEP = 0.2
 USED = {
     "cpu": "../callbacks/test_sharded.py",
     "ddp": "test_launchers.py",
