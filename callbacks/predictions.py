@@ -54,6 +54,7 @@ class Predictions(Callback):
         for name, value in columns.items():
             if in_units is not None:
                 value = in_units(name, value)
+            value = value.flatten(1) if value.ndim > 2 else value  # a picture: one column a pixel
             if name == "label" and classes:
                 header.append(name)
                 cells.append([classes[i] for i in value.tolist()])

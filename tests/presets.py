@@ -43,7 +43,7 @@ def sample(*presets: str) -> set[str]:
     """
 
     def place(recipe: Recipe) -> tuple[bool, int]:
-        return "small" in recipe.header, crc32(f"{presets} {recipe.name}".encode())
+        return "small" in recipe.header, crc32(" ".join([*presets, recipe.name]).encode())
 
     drawn: dict[str, Recipe] = {}
     for recipe in sorted(all_recipes(), key=place):

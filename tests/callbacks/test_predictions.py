@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from callbacks.predictions import Predictions
 from tests.small import Points, SmallNet, small_trainer
@@ -51,3 +52,16 @@ def test_generated_texts_are_one_column(tmp_path: Path) -> None:
     small_trainer(tmp_path, Predictions()).predict(SmallSeq2Seq(), datamodule=data)
     header, *rows = list(csv.reader((tmp_path / "predictions.csv").open()))
     assert header == ["name", "target"] and len(rows) == 10
+
+
+class Pictures(SmallNet):
+    """Predicts a picture (1, 2, 3) for each row."""
+
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return {"prediction": torch.arange(6.0).reshape(1, 1, 2, 3).repeat(len(batch[0]), 1, 1, 1)}
+
+
+def test_a_predicted_picture_is_a_column_a_pixel(tmp_path: Path) -> None:
+    small_trainer(tmp_path, Predictions()).predict(Pictures(), datamodule=Points())
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert len(rows) == 11 and [row["prediction(5)"] for row in rows] == ["5"] * 11
