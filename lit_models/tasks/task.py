@@ -104,9 +104,14 @@ class Task(LightningModule):
         for module in self.modules():
             if isinstance(module, Metric):
                 module.reset()
-        self.on_validation_start()
+        self._read_weights()
 
     def on_validation_start(self) -> None:
+        self._read_weights()
+
+    on_test_start = on_predict_start = on_validation_start
+
+    def _read_weights(self) -> None:
         """Reads the weights to start from, once, unless a checkpoint was loaded."""
         if self.weights_wanted:
             self.weights_wanted = False
@@ -117,8 +122,6 @@ class Task(LightningModule):
         made_by = getattr(type(self), "network", None)  # of @trains
         network = parameters_of(made_by) if made_by else {}
         load_weights(self.net, self.weights, {name: self.hparams[name] for name in network if name in self.hparams})
-
-    on_test_start = on_predict_start = on_validation_start
 
     def configure_model(self) -> None:
         """Under ``-c trainer/fsdp`` each process keeps its part of the parameters of each layer of ``net``."""

@@ -67,7 +67,7 @@ def test_a_first_save_that_fails_says_that_nothing_was_saved(tmp_path: Path, mon
         raise RuntimeError("[enforce fail] PytorchStreamWriter failed writing file data/0: file write failed")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(CannotSave, match="the file could not be written whole; nothing was saved"):
+    with pytest.raises(CannotSave, match="the file could not be written completely; nothing was saved"):
         AtomicCheckpoint().save_checkpoint(SMALL, tmp_path / "last.ckpt")
     assert list(tmp_path.iterdir()) == []
 

@@ -93,8 +93,14 @@ def small_vit() -> LitViT:
     return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
 
 
+def small_text_cnn() -> LitTextCNN:
+    return LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3)
+
+
 def small_transformer() -> LitTransformer:
-    return LitTransformer(9, 9, max_length=8, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
+    return LitTransformer(
+        source_vocab_size=9, target_vocab_size=9, max_length=8, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8
+    )
 
 
 #: Each picture with what it is a picture of; the argument is the number of processes.
@@ -106,13 +112,17 @@ CASES: dict[str, Callable[[int], Case]] = {
     "errors": lambda world: (ErrorDistribution(), Exact(), Points()),
     "feature_maps": lambda world: (FeatureMaps(sample=4), LitLeNet(), Noise()),
     "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),
-    "forecast": lambda world: (Forecast(), LitAutoregressive(4, 64), NoisySine(batch_size=16)),
+    "forecast": lambda world: (Forecast(), LitAutoregressive(num_features=4, num_outputs=64), NoisySine(batch_size=16)),
     "heads": lambda world: (HeadMaps(row=3), small_transformer(), pairs()),
     "kernels": lambda world: (Kernels(), LitLeNet(optimizer=SGD), Noise(world=world)),
     "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
     "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
     "regression": lambda world: (RegressionPlot(), LitLinearRegression(), SyntheticRegression(num_test=51)),
-    "tokens": lambda world: (TokenInfluence(5), LitTextCNN(10, 2, seq_len=5, embed_size=4, num_channels=3), Words()),
+    "tokens": lambda world: (
+        TokenInfluence(5),
+        LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3),
+        Words(),
+    ),
 }
 FITTED = ("curves", "kernels", "lines")
 

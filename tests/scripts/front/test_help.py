@@ -22,7 +22,7 @@ def line_of(page: str, option: str) -> str:
 
 def test_a_recipes_help_shows_its_options_with_values_and_docs(capsys: pytest.CaptureFixture[str]) -> None:
     page = said(capsys, "fit", "cnn/lenet", "--help", "--trainer.max_epochs", "7", "--resume")
-    assert line_of(page, "--model.pooling").split()[1:3] == ["max", "What"]  # from the network's docstring
+    assert line_of(page, "--model.pooling").split()[1:3] == ["max", "How"]  # from the network's docstring
     assert line_of(page, "--model.optimizer.lr").split()[1] == "0.003"
     assert line_of(page, "--data.shift").split()[1:4] == ["2", "Training", "images"]
     assert line_of(page, "--trainer.max_epochs").split()[1] == "7"

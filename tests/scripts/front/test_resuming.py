@@ -135,7 +135,7 @@ def table(last: float) -> str:
             ["text/text_cnn", "--data", "TextTable", "--data.path"],
             rows(["negative", "positive"]),
             rows(["negative", "good"]),
-            "class 'good' was not there",
+            "class 'good' did not occur when",
         ),
         (
             ["mlp/mlp_regression", "--data", "CSVTable", "--data.target", "y", "--data.path"],
