@@ -33,6 +33,7 @@ def test_a_script_is_bash_and_asks_for_the_signal_and_the_queue(script: Path) ->
         assert re.search(f"^#SBATCH {line}", script.read_text(), re.MULTILINE)
 
 
+@pytest.mark.slow  # open: beside a second busy worker the weights differed in two of two runs, alone in none of three
 def test_usr1_requeues_the_job_which_goes_on_to_the_batch(undisturbed: Path, tmp_path: Path) -> None:  # noqa: F811
     cluster = Cluster(tmp_path, waiting_dive)
     job = cluster.sbatch(SCRIPTS / "one_node.sbatch", *WORDS, job=17, **TWO)
