@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 def gather(trainer: Trainer, value: Any) -> list[Any]:
-    """The value of each process, by rank, in all of them. Every process must call it, or the others wait for ever."""
+    """The value of each process, by rank, in all of them. Every process must call it, or the others wait forever."""
     if trainer.world_size == 1:
         return [value]
     values: list[Any] = [None] * trainer.world_size

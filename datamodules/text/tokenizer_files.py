@@ -94,7 +94,9 @@ def read_tokenizer(source: str | Path, size: int = 0, lower: bool = False) -> To
     if isinstance(content, dict) and "kind" in content:
         return load_tokenizer(content)
     if not isinstance(content, dict) or "model" not in content:
-        raise UserError(f"{path} is no tokenizer: give a tokenizer.json of Hugging Face's, or a run's processor.json")
+        raise UserError(
+            f"{path} is not a tokenizer: give a tokenizer.json of Hugging Face's, or a run's processor.json"
+        )
     try:
         return FileTokenizer(path.read_text(encoding="utf-8"), size, lower)
     except ValueError as error:
@@ -112,7 +114,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"no tokenizer {path}") from None
     except (ValueError, OSError):
-        raise UserError(f"{path} is no tokenizer file") from None
+        raise UserError(f"{path} is not a tokenizer file") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is no tokenizer file")
+        raise UserError(f"{path} is not a tokenizer file")
     return content

@@ -179,7 +179,7 @@ def read_safetensors(path: Path) -> WeightFile:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
     except Exception as error:  # safetensors has an exception of its own and raises OSError too
-        raise UserError(f"weights: {path} is no file of weights ({first_line(error)})") from None
+        raise UserError(f"weights: {path} is not a file of weights ({first_line(error)})") from None
     tensors |= {name: tensors[kept] for name, kept in metadata.items() if kept in tensors}  # one tensor, two names
     if "arguments" in metadata:
         return of_run(path, tensors, json.loads(metadata["arguments"]), metadata.get("class", ""))
@@ -196,13 +196,13 @@ def read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" not in str(error):
-            raise UserError(f"weights: {path} is no file of weights ({first_line(error)})") from None
+            raise UserError(f"weights: {path} is not a file of weights ({first_line(error)})") from None
         raise UserError(
             f"weights: {path} holds Python objects, whose code is not run: save torch.save(network.state_dict(), FILE) "
             "where it was made"
         ) from None
     except Exception as error:  # torch, pickle and zipfile raise many kinds of exceptions
-        raise UserError(f"weights: {path} is no file of weights ({first_line(error)})") from None
+        raise UserError(f"weights: {path} is not a file of weights ({first_line(error)})") from None
 
 
 def unwrapped(content: Any, path: Path) -> WeightFile:

@@ -73,9 +73,9 @@ def test_a_runs_processor_is_read_too(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (None, "no tokenizer"),
-        ("{", "is no tokenizer file"),
-        ("[]", "is no tokenizer file"),
-        ("{}", "is no tokenizer: give"),
+        ("{", "is not a tokenizer file"),
+        ("[]", "is not a tokenizer file"),
+        ("{}", "is not a tokenizer: give"),
     ],
 )
 def test_what_is_none_is_named(tmp_path: Path, content: str | None, says: str) -> None:

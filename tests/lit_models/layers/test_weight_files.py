@@ -49,7 +49,7 @@ def test_neither_file_nor_name(name: str) -> None:
 
 def test_a_damaged_file_and_a_file_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"no weights")
-    with pytest.raises(UserError, match=r"a\.pth is no file of weights"):
+    with pytest.raises(UserError, match=r"a\.pth is not a file of weights"):
         read_weights(str(tmp_path / "a.pth"))
     torch.save({"epoch": 3}, tmp_path / "b.pth")
     with pytest.raises(UserError, match=r"b\.pth holds no state dict"):

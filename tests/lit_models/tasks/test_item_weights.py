@@ -45,7 +45,7 @@ def padded(lengths: list[int], longest: int = 6) -> Tensor:
     return tokens.masked_fill(torch.arange(longest) >= torch.tensor(lengths)[:, None], PAD)
 
 
-LENGTHS = [6, 1, 2, 6, 1, 1, 3, 5, 2, 4]  # of ten rows; batches of two have 3 to 8 tokens that are no padding
+LENGTHS = [6, 1, 2, 6, 1, 1, 3, 5, 2, 4]  # of ten rows; batches of two have 3 to 8 tokens that are not padding
 
 
 def rows(kind: str) -> tuple[Tensor, ...]:
