@@ -138,7 +138,11 @@ def run_length(trainer: Any, interval: str) -> int:
     Raises:
         UserError: It has no end.
     """
+    loop = trainer.fit_loop
+    resumed, loader = trainer.ckpt_path is not None, loop._combined_loader
     steps = trainer.estimated_stepping_batches
+    if resumed and loader is None:  # it has just been made to be counted, before the checkpoint is restored: made again
+        loop._combined_loader = None  # after that, it takes its position within the epoch (Lightning 2.6.6)
     if steps in (float("inf"), -1):
         raise UserError(
             "trainer.max_epochs: the schedule takes its length from the run, which has no end: give "

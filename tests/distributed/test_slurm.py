@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scripts.front.runs import launcher_name
-from tests.distributed.jobs import FIT, RECIPE, STEPS, waiting_dive
+from tests.distributed.jobs import FIT, RECIPE, waiting_dive
 from tests.distributed.slurm import Cluster
 from tests.distributed.test_launchers import undisturbed  # noqa: F401  a fixture: two processes without a launcher
 from tests.faults.runs import check_equal, load
@@ -33,7 +33,6 @@ def test_a_script_is_bash_and_asks_for_the_signal_and_the_queue(script: Path) ->
         assert re.search(f"^#SBATCH {line}", script.read_text(), re.MULTILINE)
 
 
-@pytest.mark.slow  # open: beside a second busy worker the weights differed in two of two runs, alone in none of three
 def test_usr1_requeues_the_job_which_goes_on_to_the_batch(undisturbed: Path, tmp_path: Path) -> None:  # noqa: F811
     cluster = Cluster(tmp_path, waiting_dive)
     job = cluster.sbatch(SCRIPTS / "one_node.sbatch", *WORDS, job=17, **TWO)
@@ -48,8 +47,7 @@ def test_usr1_requeues_the_job_which_goes_on_to_the_batch(undisturbed: Path, tmp
     (tmp_path / "signalled").touch()
     assert job.wait() == 128 + signal.SIGUSR1, logs(tmp_path)
     assert (tmp_path / "requeued").read_text() == "requeue 17\n"
-    stopped_at = load(run, "last")["global_step"]
-    assert 0 < stopped_at < STEPS
+    assert load(run, "last")["global_step"] == 13  # within an epoch
 
     cluster.target = dive
     job = cluster.sbatch(SCRIPTS / "one_node.sbatch", *WORDS, job=17, restarts=1, **TWO)

@@ -22,6 +22,7 @@ from callbacks.random_state import RandomState
 from callbacks.run_record import RunRecord
 from datamodules.base import TensorLoader
 from lit_models.cnn.lenet import LitLeNet
+from lit_models.tasks.schedules import WarmupCosine
 
 BATCHES, EPOCHS, ACCUMULATE = 16, 3, 2
 STEPS = EPOCHS * BATCHES // ACCUMULATE
@@ -160,7 +161,7 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    warm_up = partial(torch.optim.lr_scheduler.LinearLR, start_factor=0.1, total_iters=STEPS)
+    warm_up = partial(WarmupCosine, warmup=0.3)  # asks for the run's length, before the checkpoint is restored
     model = LitDropoutLeNet(
         nan, optimizer=partial(torch.optim.Adam, lr=0.003), lr_scheduler=warm_up, lr_interval="step"
     )
