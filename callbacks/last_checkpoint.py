@@ -2,13 +2,11 @@
 
 Ctrl-C, SIGTERM and SIGHUP (the terminal was closed) end a run after the current step and a save, with exit code 130,
 143 or 129; a second signal ends it at once. SLURM sends USR1 when the time is nearly up: the run ends in the same way,
-and the job is requeued.
+and the command requeues the job (``scripts/front/slurm.py``).
 """
 
 import os
-import re
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -25,9 +23,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """A signal ended the run, after saving, in all its processes."""
+    """A signal ended the run, after saving, in all its processes.
+
+    Args:
+        signum: The signal.
+        requeue: Whether the job is to be requeued by this process, after all else has ended: SLURM then sends SIGTERM.
+    """
 
     on_all_ranks = True
+
+    def __init__(self, signum: int, requeue: bool = False) -> None:
+        super().__init__(128 + signum)
+        self.requeue = requeue
 
 
 class LastCheckpoint(Checkpoint):
@@ -75,10 +82,13 @@ class LastCheckpoint(Checkpoint):
         """Remembers a signal until the step ends; a second one ends the processes at once.
 
         A closed terminal sends SIGHUP more than once, from the system and from the shell: that is no second request.
+        Nor is what SLURM sends: SIGTERM twice at the time limit, USR1 and SIGTERM before it; it kills at last.
         """
         if signum == signal.SIGHUP:
             leave_lost_terminal()
             self.signum = self.signum or signum
+            return
+        if self.signum and signum != signal.SIGINT and "SLURM_PROCID" in os.environ:
             return
         if self.signum:
             launcher = self.trainer.strategy.launcher if self.trainer else None
@@ -91,6 +101,8 @@ class LastCheckpoint(Checkpoint):
         """Restores the signal handlers. A signal that came too late to stop the run ends the code that follows it."""
         for signum, handler in self.previous.items():
             signal.signal(signum, handler)
+        if self.agreed == signal.SIGUSR1 and "SLURM_PROCID" in os.environ:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM's, when the first process has requeued the job
         late = self.signum if self.signum != signal.SIGUSR1 and trainer.is_global_zero and not self.agreed else 0
         self.previous, self.trainer, self.signum = {}, None, 0
         if late:
@@ -165,9 +177,7 @@ class LastCheckpoint(Checkpoint):
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             print(f"stopped after step {self.saved_step}, saved {last_of(trainer)}: --resume continues from there")
-            if self.agreed == signal.SIGUSR1:
-                requeue()
-        raise Stopped(128 + self.agreed)
+        raise Stopped(self.agreed, requeue=self.agreed == signal.SIGUSR1 and trainer.is_global_zero)
 
 
 def is_free(trainer: Trainer, batch_idx: int) -> bool:
@@ -187,18 +197,3 @@ def is_free(trainer: Trainer, batch_idx: int) -> bool:
 
 def last_of(trainer: Trainer) -> Path:
     return Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
-
-
-def requeue() -> None:
-    """Requeues this SLURM job, or this task of a job array; prints it when SLURM refuses."""
-    job = os.environ.get("SLURM_JOB_ID")
-    if os.environ.get("SLURM_ARRAY_JOB_ID"):
-        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"
-    if not job or not re.fullmatch(r"[0-9_]+", job):
-        return
-    try:
-        done = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
-        failed = (done.stderr.strip() or f"exit code {done.returncode}") if done.returncode else ""
-    except OSError as error:
-        failed = str(error)
-    print(f"job {job} not requeued: {failed}" if failed else f"job {job} requeued")

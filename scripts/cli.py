@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from common.messages import UserError, did_you_mean
 from scripts.front import help
 from scripts.front.signals import ending_on_signals
+from scripts.front.slurm import requeue, requeueing_on_usr1
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
 PAGE = """dive: deep learning recipes on PyTorch Lightning.
@@ -39,10 +40,14 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ? instead of failing
     try:
-        with ending_on_signals(at_once=True):  # until a command begins its work and handles signals itself
+        with requeueing_on_usr1(), ending_on_signals(at_once=True):  # until a command begins its work and handles them
             done = dispatch(argv)
         sys.stdout.flush()
         return done
+    except SystemExit as end:
+        if getattr(end, "requeue", False):
+            requeue()
+        raise
     except BrokenPipeError:  # `dive list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -6,7 +6,10 @@ The libraries report them at the end of a long trace; a test pins their wording.
 import errno
 import os
 import re
+import socket
 from traceback import format_tb, walk_tb
+
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from common.messages import RunError, UserError, did_you_mean
 
@@ -87,3 +90,22 @@ def check_launcher(devices: int, nodes: int) -> None:
         return
     if tasks != devices * nodes:
         raise UserError(world_mismatch(who, tasks, devices, nodes))
+    if who == "srun" and tasks > 1:
+        check_first_node()
+
+
+def check_first_node() -> None:
+    """Refuses to wait for a first node whose name has no address.
+
+    Raises:
+        UserError: The name is not known here.
+    """
+    nodes = os.environ.get("SLURM_NODELIST", "127.0.0.1")
+    name = os.environ.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(nodes)
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as error:
+        raise UserError(
+            f"the job's first node, {name}, has no address on {socket.gethostname()} ({error.strerror or error}): let "
+            "/etc/hosts or DNS know it, or set MASTER_ADDR to an address"
+        ) from None

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from callbacks.last_checkpoint import LastCheckpoint, Stopped, requeue
+from callbacks.last_checkpoint import LastCheckpoint, Stopped
 from callbacks.run_record import RunRecord
 from scripts.front.signals import ending_on_signals
 from tests.small import Points, SmallNet, small_trainer
@@ -202,41 +202,3 @@ def test_a_run_folder_that_moved_keeps_its_best(tmp_path: Path) -> None:
     second = train(tmp_path / "there", 2, resume=True)
     assert second.best_model_score == first.best_model_score
     assert second.best_model_path == str(tmp_path / "there/checkpoints/best.ckpt")
-
-
-@pytest.mark.parametrize(
-    ("env", "job"),
-    [
-        ({"SLURM_JOB_ID": "17"}, "17"),
-        ({"SLURM_JOB_ID": "18", "SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "3"}, "17_3"),
-    ],
-)
-def test_it_requeues_the_job_or_the_task_of_an_array(
-    env: dict[str, str], job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for key, value in env.items():
-        monkeypatch.setenv(key, value)
-    fake = tmp_path / "scontrol"
-    fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\n')
-    fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    requeue()
-    assert (tmp_path / "said").read_text() == f"requeue {job}\n"
-    assert capsys.readouterr().out == f"job {job} requeued\n"
-
-
-def test_it_says_when_slurm_does_not_requeue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    requeue()
-    assert "job 17 not requeued: " in capsys.readouterr().out
-
-
-def test_outside_of_slurm_nothing_is_requeued(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    requeue()
-    assert capsys.readouterr().out == ""

@@ -113,9 +113,8 @@ def test_between_epochs_it_stops_only_where_the_epoch_was_saved(saved: int, asks
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1])
-def test_all_end_with_the_agreed_signal_and_usr1_alone_requeues(signum: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_end_with_the_agreed_signal_and_the_first_is_to_requeue_after_usr1(signum: int) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(last_checkpoint, "requeue", lambda: calls.append("requeued"))
     callback = LastCheckpoint()
     callback.agreed, callback.signum = signum, 0  # another process got it
     for first in (True, False):
@@ -123,7 +122,8 @@ def test_all_end_with_the_agreed_signal_and_usr1_alone_requeues(signum: int, mon
         with pytest.raises(Stopped) as stopped:
             callback.stop(trainer(strategy=strategy, is_global_zero=first, default_root_dir="."))
         assert stopped.value.code == 128 + signum
-    assert calls == ["waited", *["requeued"] * (signum == signal.SIGUSR1), "waited"]
+        assert stopped.value.requeue is (first and signum == signal.SIGUSR1)
+    assert calls == ["waited", "waited"]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,19 @@ def test_a_second_signal_ends_the_processes_where_they_are(monkeypatch: pytest.M
     assert callback.signum == signal.SIGINT and ended == []
     callback.note(signal.SIGTERM, None)
     assert ended == [signal.SIGKILL, 128 + signal.SIGTERM]
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGUSR1])
+def test_slurms_second_signal_is_no_second_request(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    callback = LastCheckpoint()
+    callback.note(first, None)
+    callback.note(signal.SIGTERM, None)
+    assert callback.signum == first and ended == []
+    callback.note(signal.SIGINT, None)  # srun passes on a person's Ctrl-C
+    assert ended == [128 + signal.SIGINT]
 
 
 def test_it_gives_back_the_handlers_that_it_took() -> None:

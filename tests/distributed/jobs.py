@@ -57,15 +57,18 @@ def torchrun(job: str, port: int, words: list[str], nodes: int = 1, workers: int
 
 
 def waiting_dive(*words: str) -> None:
-    """``dive`` that waits within its second epoch until the cluster's folder has a file ``signalled``, and then asks
-    after each step whether a signal came: on a fast machine it would ask at the end of the epoch only.
+    """``dive`` that waits within its second epoch, where it makes a file ``waiting<rank>`` in the cluster's folder, until
+    there is a file ``signalled``; then it asks after each step whether a signal came: on a fast machine it would ask
+    at the end of the epoch only.
     """
     step = LitLeNet.training_step
 
     def waiting(self: LitLeNet, batch: Any, batch_idx: int) -> Tensor:
-        while self.global_step == 12 and not (Path(os.environ["FAKE"]) / "signalled").exists():
-            time.sleep(0.02)
         if self.global_step == 12:
+            folder = Path(os.environ["FAKE"])
+            (folder / f"waiting{self.global_rank}").touch()
+            while not (folder / "signalled").exists():
+                time.sleep(0.02)
             (last,) = (c for c in self.trainer.callbacks if isinstance(c, LastCheckpoint))  # type: ignore[attr-defined]
             last.every = 1
         return step(self, batch, batch_idx)

@@ -57,6 +57,7 @@ class Cluster:
             "SLURM_NNODES": str(nodes),
             "SLURM_NTASKS": str(nodes * per_node),
             "SLURM_NTASKS_PER_NODE": str(per_node),
+            "SLURM_CPUS_PER_TASK": options["cpus-per-task"],
             "SLURM_NODELIST": "127.0.0.1",
             "SLURM_RESTART_COUNT": str(restarts),
         }

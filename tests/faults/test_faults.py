@@ -249,3 +249,12 @@ def test_tasks_must_be_devices_times_nodes(
         return
     with pytest.raises(UserError, match=rf"--trainer.devices {devices} x --trainer.num_nodes {nodes} are"):
         check_launcher(devices, nodes)
+
+
+def test_a_first_node_without_an_address_is_refused_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "dive", "SLURM_NODELIST": "gone.invalid"}.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(UserError, match=r"the job's first node, gone.invalid, has no address on .*: let /etc/hosts"):
+        check_launcher(2, 1)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    check_launcher(2, 1)
