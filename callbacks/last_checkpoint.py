@@ -23,11 +23,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """A signal ended the run, after saving, in all its processes.
-
-    Args:
-        signum: The signal.
-        requeue: Whether the job is to be requeued by this process, after all else has ended: SLURM then sends SIGTERM.
+    """A signal, ``signum``, ended the run, after saving, in all its processes. With ``requeue`` this process is to requeue
+    the job, after all else has ended: SLURM then sends SIGTERM.
     """
 
     on_all_ranks = True

@@ -2,7 +2,7 @@
 
     dive results RECIPE... [--seeds 0 1 2] [--extra ARGUMENTS]   measure: results/<topic>.csv and RESULTS.md
     dive results --refresh    compare the first steps of the recipes whose config or code changed with those measured
-    dive results --stale      measure again what takes other steps now
+    dive results --stale      measure again what takes other steps now; the ablation only, where only that does
     dive results --list       fresh, unchecked, stale or not run, for each recipe
     dive results --digest RECIPE [--extra ARGUMENTS]   what the first steps do, in numbers
     dive results --render     RESULTS.md alone
@@ -17,12 +17,9 @@ their first steps are the same (``digest.py``): a refactoring needs a ``--refres
 
 import argparse
 import hashlib
-import json
 import shlex
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from common.messages import RunError, UserError, note
@@ -34,9 +31,8 @@ from scripts.evidence.plan_table import write_plan
 from scripts.evidence.results_files import read_topic, summary, write_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
-from scripts.front import forked
+from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
-from scripts.front.runs import RUN_DIR
 
 ROOT = CONFIGS.parent
 RESULTS = ROOT / "results"
@@ -105,50 +101,10 @@ def refresh(recipe: Recipe) -> str:
 # -- measuring ------------------------------------------------------------------------------------------------------
 
 
-def run_once(recipe: Recipe, seed: int, arguments: list[str]) -> dict[str, Any]:
-    """Fits and tests a recipe in processes of their own; returns its ``run.json``.
-
-    Raises:
-        RunError: A process ended with another exit code than 0.
-    """
-    with tempfile.TemporaryDirectory(prefix="dive-results-") as folder:
-        dive("fit", recipe.name, "--seed_everything", str(seed), *arguments, runs=folder)
-        (run,) = (path.parent for path in Path(folder).glob(f"{recipe.name}/*/config.yaml"))
-        dive("test", recipe.name, "--run", str(run), runs=folder)
-        return json.loads((run / "run.json").read_text())
-
-
-def dive(*words: str, runs: str) -> None:
-    """One ``dive`` command in a process of its own."""
-    code, output = forked.run(list(words), {"DIVE_RUNS": runs, RUN_DIR: None})
-    if code:
-        last = (output.strip() or "no output").splitlines()[-1]
-        raise RunError(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
-
-
-def seed_row(seed: int, record: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of one run."""
-    tests = {name: value for name, value in record["metrics"].items() if name.startswith("test/")}
-    kept = {key: record[key] for key in ("seconds", "cpu_seconds", "epochs", "samples_per_second", "parameters")}
-    return {"seed": seed, **kept, "metrics": tests}
-
-
 def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The row of one seed, over all folds if the header has some, and the last run's ``run.json``."""
     records = [run_once(recipe, seed, [*fold, *arguments]) for fold in fold_arguments(recipe)]
     return mean_row([seed_row(seed, record) for record in records]), records[-1]
-
-
-def ablation_arguments(recipe: Recipe) -> list[str]:
-    """The words of the header's ``ablation:``; none without it.
-
-    Raises:
-        UserError: They are not Lightning arguments.
-    """
-    words = shlex.split(recipe.header.get("ablation", ""))
-    if words and not words[0].startswith("-"):
-        raise UserError(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
-    return words
 
 
 def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any]:
@@ -173,14 +129,29 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
     }
     if words:
-        ablated = run_folds(recipe, 0, [*extra, *words])[0]
-        result["ablation"] = {"arguments": shlex.join(words), **ablated}
-        print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
+        result["ablation"] = ablation_row(recipe, extra, words)
     result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
         note(f"{recipe.name}: {error}; the row has no digest and is stale when a source changes")
+    store(recipe, result)
+    return result
+
+
+def ablation_row(recipe: Recipe, extra: list[str], words: list[str]) -> dict[str, Any]:
+    ablated = run_folds(recipe, 0, [*extra, *words])[0]
+    print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
+    return {"arguments": shlex.join(words), **ablated}
+
+
+def measure_ablation(recipe: Recipe) -> dict[str, Any]:
+    """Runs the ablation only: for a row whose own steps are those that were measured."""
+    result, now = load(recipe), fingerprint(recipe, ROOT)
+    assert result is not None
+    result["ablation"] = ablation_row(recipe, result["extra"], ablation_arguments(recipe))
+    result["digest"]["ablation"] = digest(recipe, result["extra"])["ablation"]
+    result |= {"fingerprint": now, "checked": "", "differs": ""}
     store(recipe, result)
     return result
 
@@ -286,7 +257,10 @@ def main(argv: list[str]) -> int:
     failures: list[str] = []
     for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
-        result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+        if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
+            result = measure_ablation(recipe)
+        else:
+            result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
         write_page()  # after each, so that an interruption keeps the finished rows
         failures += complaints(recipe, result)
     for line in failures:

@@ -57,9 +57,10 @@ def torchrun(job: str, port: int, words: list[str], nodes: int = 1, workers: int
 
 
 def waiting_dive(*words: str) -> None:
-    """``dive`` that waits within its second epoch, with a file ``waiting<rank>`` in the cluster's folder, until there$
-    is a file ``signalled``; then it asks after each step whether a signal came: on a fast machine it would ask at the end
-    of the epoch only.
+    """``dive`` that waits within its second epoch until the cluster's folder has a file ``signalled``.
+
+    It makes a file ``waiting<rank>`` there first. Afterwards it asks after each step whether a signal came: on a fast
+    machine it would ask at the end of the epoch only.
     """
     step = LitLeNet.training_step
 

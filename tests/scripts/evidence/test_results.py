@@ -7,7 +7,7 @@ import pytest
 
 from common.messages import UserError
 from scripts.cli import main
-from scripts.evidence import results
+from scripts.evidence import results, results_runs
 from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.results_page import number, simple
 from scripts.front import recipes
@@ -183,7 +183,7 @@ def test_an_ablation_that_is_no_arguments_is_a_mistake_before_anything_runs(
 
 def test_a_failed_run_ends_with_1_and_its_last_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(results.RunError, match=r"`dive nonsense` ended with exit code 2: dive: no command 'nonsense'"):
-        results.dive("nonsense", runs=str(project))
+        results_runs.dive("nonsense", runs=str(project))
 
 
 @pytest.mark.parametrize("argv", [[], ["toy/one", "--stale"], ["--list", "--render"], ["toy/one", "--refresh"]])
@@ -236,6 +236,23 @@ def test_stale_reruns_stale_rows_only_with_their_own_seeds(
     main(["results", "--stale"])
     assert ran == [("toy/two", 0), ("toy/two", 2), ("toy/two", 0)]  # two seeds and the ablation
     assert results.status(find_recipe("toy/two")) == "fresh"
+
+
+def test_where_only_the_ablation_takes_other_steps_only_the_ablation_is_measured(
+    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"losses": "2.3 2.2", "ablation": "losses: 2.5 2.4"}
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(steps))
+    main(["results", "toy/one"])
+    edit(project / "configs/toy/one.yaml", "data: {", "trainer: {max_epochs: 2}\ndata: {")
+    steps["ablation"] = "losses: 2.6 2.4"
+    main(["results", "--refresh"])
+    assert stored_row("toy/one")["differs"].startswith("ablation, losses, word 1")
+    monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.25))
+    main(["results", "--stale"])
+    row = stored_row("toy/one")
+    assert results.status(find_recipe("toy/one")) == "fresh" and row["digest"] == steps
+    assert row["ablation"]["metrics"]["test/acc"] == 0.25 and row["metrics"]["test/acc"]["mean"] == pytest.approx(0.95)
 
 
 # -- checking -------------------------------------------------------------------------------------------------------
