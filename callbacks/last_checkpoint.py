@@ -23,7 +23,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class Stopped(SystemExit):
-    """A signal, ``signum``, ended the run, after saving, in all its processes. With ``requeue`` this process is to requeue
+    """A signal, ``signum``, ended the run, after saving, in all its processes. With ``requeue`` this one is to requeue
     the job, after all else has ended: SLURM then sends SIGTERM.
     """
 
