@@ -1,6 +1,7 @@
 """The scripts of scripts/slurm under SLURM itself: each ending, planned or not, equals the undisturbed run."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,8 @@ class Jobs:
 
     def __init__(self, slurm: Slurm, folder: Path) -> None:
         self.slurm, self.folder = slurm, folder
-        self.env = {"DIVE_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
+        path = f"{Path(sys.executable).parent}:{slurm.env['PATH']}"  # where `dive` is
+        self.env = {"DIVE_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1", "PATH": path}
 
     def submit(self, script: str, *options: str, words: tuple[str, ...] = ()) -> str:
         out = ["--chdir", ROOT, "-o", self.folder / "%j.log"]
