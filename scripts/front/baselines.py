@@ -118,9 +118,12 @@ def regression(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndar
 
 
 def regression_metrics(prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K)."""
+    """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K); one row has no R2."""
+    from sklearn.metrics import r2_score
+
     mse = float(np.square(prediction - y).mean())
-    return {"test/loss": mse / 2, "test/rmse": mse**0.5, "test/r2": 1 - mse / float(y.var())}
+    r2 = {"test/r2": float(r2_score(y, prediction))} if len(y) > 1 else {}
+    return {"test/loss": mse / 2, "test/rmse": mse**0.5, **r2}
 
 
 def table(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 
 from datamodules.base import TensorDataModule
 from datamodules.text.text_table import TextTable
-from scripts.front.baselines import bag_of_tokens, baselines
+from scripts.front.baselines import bag_of_tokens, baselines, regression_metrics
 
 
 def test_tokens_are_counted_and_padding_is_not() -> None:
@@ -94,6 +94,13 @@ class Table(Tensors):
     """Rows whose columns were of many kinds."""
 
     columns = ("one", "two")
+
+
+def test_r2_is_the_mean_over_the_outputs_and_one_row_has_none() -> None:
+    y = np.array([[0.0, 10.0], [2.0, 30.0]])
+    found = regression_metrics(y + [[1.0, 0.0], [0.0, 0.0]], y)
+    assert found["test/r2"] == pytest.approx((1 - 1 / 2 + 1) / 2) and found["test/rmse"] == pytest.approx(0.5)
+    assert regression_metrics(y[:1] + 1, y[:1]) == {"test/loss": 0.5, "test/rmse": 1.0}
 
 
 def test_a_table_is_held_against_ridge_regression_and_boosted_trees() -> None:
