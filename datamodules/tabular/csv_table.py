@@ -86,6 +86,10 @@ class CSVTable(TensorDataModule):
         self.columns: list[Column] | None = None  # from the training rows, or from the run that trained the model
         self.target_mean, self.target_std = 0.0, 1.0
 
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.path
+
     @classmethod
     def infer(
         cls,
