@@ -132,7 +132,7 @@ class TensorDataModule(LightningDataModule):
     predict_names: list[str] | None = None
     #: What a sample of x is made of and how, and what is still to be done to a prediction: for ``dive export``.
     input_means = output_means = ""
-    #: The person's own file or folder that is read; empty for a data set of the project. A subclass makes it a property.
+    #: The own file or folder of a person that is read; empty for a data set of the project. A subclass has a property.
     own_path = ""
     #: What a row is, in the plural, for the line of what was read.
     items = "rows"
