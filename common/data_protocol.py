@@ -38,6 +38,9 @@ class DataProtocol(Protocol):
     #: What was read of it, in one line: rows by split, classes, sizes, what was cut, left out or unknown.
     summary: Callable[[], str]
 
+    #: What a person's file holds, in lines, from arguments of the constructor; static, for ``dive describe``.
+    described: Callable[..., list[str]]
+
     # -- using a trained model --------------------------------------------------------------------------------------
     #: Plain values that using the model needs besides its weights: ``processor.json``.
     processor: Callable[[], dict[str, Any]]
