@@ -33,6 +33,14 @@ class DataProtocol(Protocol):
     #: Sizes that a file given by the user decides, whatever a recipe says; static, called before a run begins.
     decided_by_files: Callable[..., dict[str, Any]]
 
+    #: The person's own file or folder that is read; empty for a data set of the project.
+    own_path: str
+    #: What was read of it, in one line: rows by split, classes, sizes, what was cut, left out or unknown.
+    summary: Callable[[], str]
+
+    #: What a person's file holds, in lines, from arguments of the constructor; static, for ``dive describe``.
+    described: Callable[..., list[str]]
+
     # -- using a trained model --------------------------------------------------------------------------------------
     #: Plain values that using the model needs besides its weights: ``processor.json``.
     processor: Callable[[], dict[str, Any]]

@@ -13,8 +13,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from common.messages import UserError
+from common.messages import UserError, note
 from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
+from datamodules.reading import read_line
 
 
 class TensorLoader:
@@ -131,6 +132,10 @@ class TensorDataModule(LightningDataModule):
     predict_names: list[str] | None = None
     #: What a sample of x is made of and how, and what is still to be done to a prediction: for ``dive export``.
     input_means = output_means = ""
+    #: The own file or folder of a person that is read; empty for a data set of the project. A subclass has a property.
+    own_path = ""
+    #: What a row is, in the plural, for the line of what was read.
+    items = "rows"
 
     def __init__(self, batch_size: int = 64, eval_batch_size: int = 0) -> None:
         super().__init__()
@@ -142,12 +147,30 @@ class TensorDataModule(LightningDataModule):
         self.splits: dict[str, tuple[Tensor, ...]] = {}
         self.remembered: dict[str, Any] = {}  # of the splits, for a later resume
         self.of_run = False  # whether the class names are those of the run that trained the model
+        self.facts: list[str] = []  # what ``load`` adds to the line of what was read
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         """The splits that ``stage`` needs, by name: train, val, test, predict, perhaps more. The target stands last."""
         raise NotImplementedError
+
+    def counts(self) -> dict[str, int]:
+        """The rows of each split that is loaded, in ``items``."""
+        return {name: len(tensors[0]) for name, tensors in self.splits.items()}
+
+    def class_counts(self) -> dict[str, int]:
+        """The rows of each class over all splits with a class; empty without classes."""
+        labels = [tensors[-1] for name, tensors in self.splits.items() if name != "predict" and len(tensors) > 1]
+        if not self.class_names or not labels or any(y.ndim != 1 or y.is_floating_point() for y in labels):
+            return {}
+        return dict(
+            zip(self.class_names, torch.cat(labels).bincount(minlength=len(self.class_names)).tolist(), strict=False)
+        )
+
+    def summary(self) -> str:
+        """What was read of a person's own files, in one line: rows by split, classes, ``facts``."""
+        return read_line(self.own_path, self.counts(), self.items, self.class_counts(), self.facts)
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Transforms every batch on the device: conversion to float, normalization."""
@@ -192,7 +215,7 @@ class TensorDataModule(LightningDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[stage]
         if all(name in self.splits for name in needed):
             return
-        names = self.class_names
+        names, self.facts = self.class_names, []
         self.splits.update(self.load(stage))
         self.remembered = {}
         if self.of_run and names != self.class_names:
@@ -206,6 +229,8 @@ class TensorDataModule(LightningDataModule):
             if rows < world:
                 raise UserError(f"the {name} split has {rows} rows for {world} processes: use at most {rows}")
         self._check_labels()
+        if self.own_path and self.trainer is not None:  # else a tool loads it that says what it needs to say
+            note(self.summary())
 
     def _check_labels(self) -> None:
         num_classes: int = getattr(self, "num_classes", 0)

@@ -42,6 +42,8 @@ class AudioFolder(Waveforms):
         UserError: No such folder, no class folders, too few classes or sounds, too many unreadable files.
     """
 
+    items = "sounds"
+
     def __init__(
         self,
         root: str = "",
@@ -62,6 +64,10 @@ class AudioFolder(Waveforms):
             )
         self.root = root
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.root
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, num_samples: int = 0, sample_rate: int = 0) -> dict[str, int]:

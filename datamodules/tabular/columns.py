@@ -1,87 +1,69 @@
 """Columns of a table as numbers: the kind of each column, its statistics over the training rows, its encoding.
 
 Numbers and dates are standardized by the training rows' mean and standard deviation. Text is one-hot over the
-categories of the training rows (an unseen one is all zeros). A missing number becomes the mean, and an indicator column
-marks it; a missing text is a category of its own.
+categories of the training rows (an unseen one is all zeros, counted and named). A missing number becomes the mean, and
+an indicator column marks it; a missing text is a category of its own. ``datamodules/tabular/formats.py`` knows how
+numbers, dates and missing values are written.
 """
 
-from dataclasses import asdict, dataclass, field
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from common.messages import UserError, note
+from datamodules.reading import some
+from datamodules.tabular import formats
+from datamodules.tabular.column import MISSING, Column, is_whole, to_numbers, without_missing_words
 
-MISSING = "missing"
-ISO_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}.*)?"
 MOST_CATEGORIES = 100  # rarer ones of a column are encoded as unseen ones: all zeros
+COUNTER_HEADING = re.compile(
+    r"(unnamed: ?\d+(\.\d+)*|index|level_\d+|row|row ?_?(number|num|nr|no|id)|#|nr\.?)?", re.IGNORECASE
+)
 
 
 @dataclass
-class Column:
-    """One column of the table.
+class Taken:
+    """What a column was taken for.
 
     Args:
-        name: Its heading.
-        kind: number; date (ISO, read as days since 1970); text.
-        mean, std: Of the training rows; std 0 means that the values are constant and left out.
-        indicator: Whether there is an indicator column for missing numbers.
-        categories: The categories of a text, one column each.
+        column: Its kind, statistics and encoding.
+        why: Why it is left out; empty where it is used.
     """
 
-    name: str
-    kind: Literal["number", "date", "text"]
-    mean: float = 0.0
-    std: float = 0.0
-    indicator: bool = False
-    categories: list[str] = field(default_factory=list)
+    column: Column
+    why: str = ""
 
-    @property
-    def width(self) -> int:
-        return len(self.categories) + (self.std > 0) + self.indicator
-
-    def numbers(self, values: pd.Series) -> np.ndarray:
-        """The values of a number or date (N,), NaN where missing.
-
-        Raises:
-            UserError: A value is infinite, or is not a number or date.
-        """
-        found = to_numbers(values) if self.kind == "number" else to_days(values)
-        wrong = np.isnan(found) & values.notna().to_numpy()
-        for rows, problem in ((wrong, f"is not a {self.kind}"), (np.isinf(found), "is infinite")):
-            if rows.any():
-                i = int(rows.argmax())
-                cell = f"column {self.name!r}, row {values.index[i] + 1}: {values.iloc[i]!r}"
-                raise UserError(f"{cell} {problem}: correct it or leave the cell empty")
-        return found
-
-    def encode(self, values: pd.Series) -> np.ndarray:
-        """Returns (N, width), float32."""
-        if self.kind == "text":
-            texts = values.fillna(MISSING).to_numpy(dtype=object)[:, None]
-            return (texts == np.array(self.categories, dtype=object)).astype(np.float32)
-        found = self.numbers(values)
-        parts = []
-        if self.std > 0:
-            parts.append((np.where(np.isnan(found), self.mean, found) - self.mean) / self.std)
-        if self.indicator:
-            parts.append(np.isnan(found))
-        return np.stack(parts, axis=1).astype(np.float32)
-
-    def saved(self) -> dict[str, Any]:
-        return asdict(self)
+    def describe(self) -> str:
+        return f"left out: {self.why}" if self.why else self.column.describe()
 
 
-def fit_column(values: pd.Series, train: np.ndarray) -> Column:
-    """A column: its kind by all rows, its statistics by the rows ``train`` only; of width 0 if it is constant."""
-    name, kind = str(values.name), kind_of(values)
-    if kind == "text":
-        counts = values.iloc[train].fillna(MISSING).value_counts()
+def fit_column(
+    values: pd.Series, train: np.ndarray, decimal: str = ".", day_first: bool = False, missing: Sequence[str] = ()
+) -> Column:
+    """A column: its kind by all rows, its statistics by the rows ``train`` only; of width 0 if it is constant.
+
+    Args:
+        values: Its cells.
+        train: Positions of the training rows.
+        decimal, day_first: How numbers and dates are read that can be read in two ways.
+        missing: Words that are missing texts.
+    """
+    column = Column(str(values.name), "text", missing=list(missing))
+    column.kind, column.decimal, column.style = how_read(values, decimal, day_first)
+    if column.kind == "text":
+        counts = Counter(column.texts(values.iloc[train]).tolist())
         if len(counts) < 2:
-            return Column(name, kind)
-        return Column(name, kind, categories=sorted(counts.index[:MOST_CATEGORIES]))
-    column = Column(name, kind)
+            return column
+        column.categories = sorted(name for name, _ in counts.most_common(MOST_CATEGORIES))
+        return column
+    if column.kind == "number" and formats.has_texts(values):
+        column.unit = formats.unit_of(list(without_missing_words(values).dropna().unique()[:100]), column.decimal)
+    column.origin = origin_of(values, column)
     found = column.numbers(values)[train]
     present = found[~np.isnan(found)]
     column.indicator = 0 < len(present) < len(found)
@@ -90,58 +72,164 @@ def fit_column(values: pd.Series, train: np.ndarray) -> Column:
     return column
 
 
+def origin_of(values: pd.Series, column: Column) -> int:
+    """The least value where all are within an hour (dates) or are large whole numbers; else 0."""
+    if not formats.has_texts(values):
+        return 0
+    cells = list(without_missing_words(values).dropna().unique())
+    if column.kind == "number":
+        if not cells or not all(map(is_whole, cells)):
+            return 0
+        whole = [int(text) for text in cells]
+        return min(whole) if max(map(abs, whole)) >= 2**53 else 0
+    times = pd.to_datetime(pd.Series(cells, dtype=object), format=column.style, utc=True, errors="coerce").dropna()
+    times = times.astype("datetime64[ns, UTC]")
+    close = len(times) and times.max() - times.min() < pd.Timedelta(hours=1)
+    return int(times.min().value) if close else 0
+
+
 def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:
-    """Number or date if all values that are not missing are, else text.
+    return how_read(values)[0]
+
+
+def how_read(
+    values: pd.Series, decimal: str = ".", day_first: bool = False
+) -> tuple[Literal["number", "date", "text"], str, str]:
+    """Number or date if all values that are not missing are, else text; the decimal sign; the format of dates.
 
     Raises:
         UserError: At least nine in ten of the values are numbers: the others are likely typing errors.
     """
-    present = values.dropna()
-    no_number = np.isnan(to_numbers(present))
-    if not no_number.any():
-        return "number"
-    if no_number.mean() <= 0.1:
-        i = int(no_number.argmax())
-        raise UserError(
-            f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is not a number, but nearly all "
-            "others are: correct it or leave the cell empty"
-        )
-    return "date" if present.str.fullmatch(ISO_DATE).all() and not np.isnan(to_days(present)).any() else "text"
+    if not formats.has_texts(values):
+        return "number", ".", ""
+    present = without_missing_words(values).dropna()
+    texts = list(present.unique())
+    if not texts:
+        return "number", ".", ""
+    if signs := formats.decimals_of(texts):
+        return "number", decimal if decimal in signs else signs[0], ""
+    if style := formats.date_format(texts, day_first):
+        return "date", ".", style
+    for sign in dict.fromkeys((decimal, ".", ",")):
+        no_number = np.isnan(to_numbers(present, sign))
+        if no_number.mean() <= 0.1:
+            i = int(no_number.argmax())
+            raise UserError(
+                f"column {values.name!r}, row {present.index[i] + 1}: {present.iloc[i]!r} is not a number, but nearly "
+                "all others are: correct it or leave the cell empty"
+            )
+    return "text", ".", ""
 
 
-def to_numbers(values: pd.Series) -> np.ndarray:
-    return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+def decimal_of(table: pd.DataFrame) -> str:
+    """The decimal sign of a file where a cell alone does not show it: that of other cells; else a comma in a file
+    with semicolons whose numbers show no point.
+    """
+    shown: Counter[str] = Counter()
+    for name in table.columns:
+        if not formats.has_texts(table[name]):
+            shown["."] += bool((table[name] % 1 != 0).any())
+        else:
+            shown[formats.shows_decimal(list(without_missing_words(table[name]).dropna().unique()[:1000]))] += 1
+    if shown[","] != shown["."]:
+        return "," if shown[","] > shown["."] else "."
+    return str(table.attrs.get("decimal", "."))
 
 
-def to_days(values: pd.Series) -> np.ndarray:
-    """ISO dates and times as days since 1970, NaN where missing. A time without a zone is taken as UTC."""
-    times = pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True)
-    return ((times - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+def is_counter(values: pd.Series) -> bool:
+    """Whether the values are the numbers of the rows: counted from 0 or 1, or different whole numbers under a heading
+    that says so.
+    """
+    if formats.has_texts(values) or len(values) < 2 or values.isna().any():
+        return False
+    found = values.to_numpy()
+    if (found % 1 != 0).any():
+        return False
+    counted = found - found[0] == np.arange(len(found))
+    named = COUNTER_HEADING.fullmatch(str(values.name).strip()) is not None
+    return bool(counted.all() and found[0] in (0, 1)) or (named and len(np.unique(found)) == len(found))
 
 
-def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False) -> list[Column]:
+def judge_columns(
+    table: pd.DataFrame,
+    train: np.ndarray,
+    decimal: str = "auto",
+    day_first: bool | None = None,
+    missing: Sequence[str] = (),
+    whole: pd.DataFrame | None = None,
+) -> list[Taken]:
+    """What each column is taken for, and why some are left out.
+
+    Left out are columns that are constant over the training rows, row numbers, and texts that are names, not
+    categories: more than 20 different values, and more than half as many as training rows.
+
+    Args:
+        table: The features.
+        train: Positions of the training rows.
+        decimal, day_first: How numbers and dates are read that can be read in two ways; auto and None: by the file.
+        missing: Words that are missing texts.
+        whole: The table with its target, of which the decimal sign is found.
+    """
+    sign = decimal_of(table if whole is None else whole) if decimal == "auto" else decimal
+    first = sign == "," if day_first is None else day_first
+    taken: list[Taken] = []
+    for name in table.columns:
+        column = fit_column(table[name], train, sign, first, missing)
+        distinct = table[name].iloc[train].nunique() if column.kind == "text" else 0
+        present = int(table[name].iloc[train].notna().sum())
+        why = ""
+        if str(name).startswith("Unnamed: 0") or is_counter(table[name]):
+            why = "a row number"
+        elif column.width == 0:
+            why = "the same in all training rows"
+        elif distinct > max(20, present / 2):
+            why = "different in most rows"
+        taken.append(Taken(column, why))
+    if all(each.why for each in taken):  # the only column there is may be counted
+        for each in taken:
+            if each.why == "a row number" and not COUNTER_HEADING.fullmatch(each.column.name) and each.column.width:
+                each.why = ""
+    return taken
+
+
+def say_columns(taken: list[Taken], table: pd.DataFrame) -> None:
+    """Notes about what is left out and what could be read otherwise."""
+    for each in taken:
+        name = each.column.name
+        if not each.why and each.column.kind == "text":
+            distinct = len(set(each.column.texts(table[name]))) - (MISSING in each.column.categories)
+            if len(each.column.categories) >= MOST_CATEGORIES and distinct > MOST_CATEGORIES:
+                note(f"column {name!r} has {distinct} categories: only the {MOST_CATEGORIES} most frequent are used")
+        if not each.why and each.column.kind == "date" and formats.is_ambiguous(list(table[name].dropna().unique())):
+            note(f"column {name!r} is taken as {each.column.describe()}; --data.day_first true or false changes it")
+    for why in ("a row number", "the same in all training rows", "different in most rows"):
+        if which := [each.column.name for each in taken if each.why == why]:
+            note(f"not used, because {why}: {', '.join(which)}")
+
+
+def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False, **reading: Any) -> list[Column]:
     """The columns of ``table`` that are used as features; notes say which are left out.
 
-    Left out are columns that are constant over the training rows, a first column without a heading, and texts that are
-    names, not categories: more than 20 different values, and more than half as many as training rows.
+    Args:
+        table, train: As in ``judge_columns``.
+        quiet: No notes.
+        **reading: Further arguments of ``judge_columns``.
     """
-    columns, counters, constant, names = [], [], [], []
-    for name in table.columns:
-        column = fit_column(table[name], train)
-        present = table[name].iloc[train].dropna()
-        distinct = present.nunique() if column.kind == "text" else 0
-        if name == "Unnamed: 0":  # the index that pandas writes as the first column by default
-            counters.append(name)
-        elif column.width == 0:
-            constant.append(name)
-        elif distinct > max(20, len(present) / 2):
-            names.append(name)
-        else:
-            columns.append(column)
-            if distinct > MOST_CATEGORIES and not quiet:
-                note(f"column {name!r} has {distinct} categories: only the {MOST_CATEGORIES} most frequent are used")
-    left_out = {"a row number": counters, "the same in all training rows": constant, "different in most rows": names}
-    for why, which in left_out.items():
-        if which and not quiet:
-            note(f"not used, because {why}: {', '.join(which)}")
-    return columns
+    taken = judge_columns(table, train, **reading)
+    if not quiet:
+        say_columns(taken, table)
+    return [each.column for each in taken if not each.why]
+
+
+def encode_columns(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[np.ndarray, list[str]]:
+    """The rows as numbers (N, num_features), float32; and what was unseen in training, counted and named."""
+    x = np.empty((len(table), sum(column.width for column in columns)), dtype=np.float32)
+    facts, place = [], 0
+    for column in columns:
+        x[:, place : place + column.width] = column.encode(table[column.name])
+        place += column.width
+        if unseen := column.unseen(table[column.name]):
+            named = some(f"{'empty' if text == MISSING else repr(text)} {n:,}" for text, n in unseen.most_common())
+            why = "is not among the categories of the model" if len(unseen) == 1 else "are not among its categories"
+            facts.append(f"column {column.name!r}, {sum(unseen.values()):,} rows: {named} {why}")
+    return x, facts

@@ -2,11 +2,15 @@
 
     dive fit mlp/mlp --data CSVTable --data.path houses.csv --data.target kind              a class: text, or few values
     dive fit mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price  a number
+    dive test mlp/mlp --data.test_path more.csv          all rows of a file of its own
     dive predict mlp/mlp --data.path new.csv             without the target column; houses.csv is not read
     dive ensemble mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price      five folds
 
-Separators ``, ; tab |`` are recognized in the header row. Empty cells, ``NA``, ``NaN``, ``null`` and ``?`` are missing
-values. ``datamodules/tabular/columns.py`` encodes the columns.
+    dive describe mlp/mlp --data CSVTable --data.path houses.csv        what each column is taken for; trains nothing
+
+Encoding, separator, decimal sign and formats of dates are found in the file (``datamodules/tabular/delimited.py``,
+``formats.py``). Empty cells are missing; ``NA``, ``None``, ``n/a`` and the like are missing among numbers and dates, a
+category among texts, a class in the target. ``datamodules/tabular/columns.py`` encodes the columns.
 """
 
 from collections.abc import Sequence
@@ -19,8 +23,23 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorDataModule
-from datamodules.tabular.columns import Column, fit_columns
-from datamodules.tabular.tables import class_numbers, drop_columns, logarithms, read_table, read_target, split_rows
+from datamodules.reading import some
+from datamodules.tabular.column import Column
+from datamodules.tabular.columns import encode_columns, judge_columns, say_columns
+from datamodules.tabular.report import by_kind, describe_table, other_columns, taken_for
+from datamodules.tabular.tables import (
+    alike_classes,
+    class_numbers,
+    drop_columns,
+    forget_tables,
+    ignored,
+    listed,
+    logarithms,
+    missing_in_target,
+    read_table,
+    read_target,
+    split_rows,
+)
 
 
 class CSVTable(TensorDataModule):
@@ -31,16 +50,23 @@ class CSVTable(TensorDataModule):
     are a numeric target's statistics over the training rows, for models that predict in its units.
 
     Args:
-        path: The CSV file, UTF-8.
+        path: The CSV file.
         target: The heading of the target column.
-        task: auto treats text, and whole numbers with at most 20 different values, as classes, all else as a number.
+        task: auto treats text as classes, and whole numbers with at most 20 different values that come three times each
+            on average, all else as a number.
         num_features, num_classes, num_outputs: 0 means as found in the file (``infer``); a classifier has num_outputs
             0, a regression num_classes 0.
-        ignore: Columns that are not used, such as an identifier, or a column that reveals the target.
+        ignore: Columns that are not used, such as an identifier, or a column that reveals the target: a list, or one
+            word with commas between them.
         val_fraction, test_fraction: Fractions of the rows held out.
         num_folds, fold: With folds, the rows of ``fold`` (counted from 0) are the test rows, and ``test_fraction`` is
             not used.
         log_target: Learn the logarithm of a number, so that errors are relative; predictions are in its own units.
+        decimal: The decimal sign of numbers such as 1,234 that can be read in two ways; auto: as in the file's others.
+        day_first: Whether 03/04/2021 is in April; None: as in the rest of the file.
+        missing: Words that are missing values in texts and classes, too.
+        test_path: A file of its own whose rows are the test rows, all of them; none of ``path`` is tested then.
+        encoding: Of the file; empty: UTF-8, UTF-16 or Windows-1252, as found.
         **loader: See ``TensorDataModule``.
 
     Raises:
@@ -64,27 +90,37 @@ class CSVTable(TensorDataModule):
         num_features: int = 0,
         num_classes: int = 0,
         num_outputs: int = 0,
-        ignore: Sequence[str] = (),
+        ignore: Sequence[str] | str = (),
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         num_folds: int = 0,
         fold: int = 0,
         log_target: bool = False,
+        decimal: Literal["auto", ".", ","] = "auto",
+        day_first: bool | None = None,
+        missing: Sequence[str] | str = (),
+        encoding: str = "",
+        test_path: str = "",
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
-        self.split = {
-            "val_fraction": val_fraction,
-            "test_fraction": test_fraction,
-            "num_folds": num_folds,
-            "fold": fold,
-        }
-        found = self.infer(path, target, task, num_features, num_classes, num_outputs, ignore, **self.split)  # type: ignore[arg-type]
+        self.task, self.encoding = task, encoding
+        self.reading: dict[str, Any] = {"decimal": decimal, "day_first": day_first, "missing": tuple(listed(missing))}
+        fractions = {"val_fraction": val_fraction, "test_fraction": 0.0 if test_path else test_fraction}
+        self.split: dict[str, Any] = {**fractions, "num_folds": num_folds, "fold": fold}
+        sizes: dict[str, Any] = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
+        found = self.infer(path, target, task, **sizes, ignore=ignore, encoding=encoding, **self.split, **self.reading)
         self.num_features, self.num_classes = found["num_features"], found["num_classes"]
         self.num_outputs = found["num_outputs"]
-        self.path, self.target, self.ignore, self.log_target = path, target, tuple(ignore), log_target
+        self.path, self.test_path, self.target, self.log_target = path, test_path, target, log_target
+        self.ignore = ignore if isinstance(ignore, str) else tuple(ignore)
         self.columns: list[Column] | None = None  # from the training rows, or from the run that trained the model
+        self.taken_for: dict[str, str] = {}  # what each column was taken for, in words
         self.target_mean, self.target_std = 0.0, 1.0
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.test_path if self.splits.keys() == {"test"} else self.path
 
     @classmethod
     def infer(
@@ -95,11 +131,15 @@ class CSVTable(TensorDataModule):
         num_features: int = 0,
         num_classes: int = 0,
         num_outputs: int = 0,
-        ignore: Sequence[str] = (),
+        ignore: Sequence[str] | str = (),
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         num_folds: int = 0,
         fold: int = 0,
+        decimal: str = "auto",
+        day_first: bool | None = None,
+        missing: Sequence[str] | str = (),
+        encoding: str = "",
     ) -> dict[str, int]:
         """The numbers of features, and of classes or outputs, by the file; arguments that are not 0 are kept."""
         if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
@@ -109,14 +149,18 @@ class CSVTable(TensorDataModule):
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
             return given  # as in a run's config.yaml: the file may have no target now
-        table = cls.read(path)
-        values, classes = read_target(table, path, target, task)
+        missing = listed(missing)
+        table = cls.read(path, encoding, (target,))
+        values, classes = read_target(table, path, target, task, decimal, missing)
         if task == "auto":
-            kind = f"{len(classes)} classes" if classes else "a number (regression)"
+            kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
+            kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
             note(f"the target {target!r} of {path} is taken as {kind}; --data.task changes it")
-        features = drop_columns(table.loc[values.index], path, target, *ignore)
+        kept = table if len(values) == len(table) else table.loc[values.index]
+        features = drop_columns(kept, path, target, ignore)
         train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
-        columns = fit_columns(features, train.numpy(), quiet=True)
+        taken = judge_columns(features, train.numpy(), decimal, day_first, missing, table)
+        columns = [each.column for each in taken if not each.why]
         if not columns:
             raise UserError(
                 f"{path}: all columns but {target!r} are constant or names: give it a column to predict from"
@@ -128,65 +172,114 @@ class CSVTable(TensorDataModule):
         }
 
     @staticmethod
-    def read(path: str) -> pd.DataFrame:
-        """The table to train on, every cell as text."""
-        return read_table(path)
+    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+        """The table to train on; the columns ``text`` as texts."""
+        return read_table(path, encoding, text)
 
     @staticmethod
-    def read_new(path: str) -> pd.DataFrame:
-        """The table to predict."""
-        return read_table(path)
+    def read_new(path: str, encoding: str = "") -> pd.DataFrame:
+        """The table to predict, every cell as text."""
+        return read_table(path, encoding, None)
+
+    @classmethod
+    def described(
+        cls,
+        path: str = "",
+        target: str = "",
+        ignore: Sequence[str] | str = (),
+        decimal: str = "auto",
+        day_first: bool | None = None,
+        missing: Sequence[str] | str = (),
+        encoding: str = "",
+    ) -> list[str]:
+        """A line for each column of a file with what it is taken for, for ``dive describe``; the target need not be
+        known.
+        """
+        table = cls.read(path, encoding)
+        taken = judge_columns(table, np.arange(len(table)), decimal, day_first, listed(missing))
+        return describe_table(path, table, taken, target, ignored(table, ignore))
 
     def processor(self) -> dict[str, Any]:
         columns = [column.saved() for column in self.columns or []]
         settings = {"target": self.target, "log_target": self.log_target, "id": self.id_column}
-        return {**super().processor(), **settings, "columns": columns}
+        return {**super().processor(), **settings, "columns": columns, "taken_for": self.taken_for}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
         self.columns = [Column(**column) for column in processor["columns"]]
+        self.taken_for = processor.get("taken_for", {})
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             return {"predict": (self.load_new(),)}
-        table = self.read(self.path)
-        values, classes = read_target(
-            table, self.path, self.target, "classification" if self.num_classes else "regression"
-        )
-        if len(values) < len(table):
-            note(f"{self.path}: {len(table) - len(values)} rows without {self.target!r} are left out")
-        if self.class_names is None and classes:  # else set by the run that trained the model
-            self.class_names = classes
-        if new := sorted(set(classes) - set(self.class_names or [])):
-            raise UserError(
-                f"{self.path}: class {new[0]!r} of {self.target!r} did not occur when the model was trained"
-            )
-        if self.num_classes and len(self.class_names or []) != self.num_classes:
-            raise UserError(f"{self.path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
-        rows = split_rows(values, classes, self.path, **self.split)  # type: ignore[arg-type]
-        table = table.loc[values.index]
+        splits = {} if self.test_path and stage == "test" and self.columns else self._load_table()
+        if self.test_path:
+            table, values, classes = self._read_labeled(self.test_path)
+            splits["test"] = self.encode(table, self.test_path), self._labels(values, classes, self.test_path)
+        forget_tables()
+        return splits
+
+    def _load_table(self) -> dict[str, tuple[Tensor, ...]]:
+        """The splits of the one table."""
+        table, values, classes = self._read_labeled(self.path)
+        rows = split_rows(values, classes, self.path, **self.split)
         if self.columns is None:
-            self.columns = fit_columns(drop_columns(table, self.path, self.target, *self.ignore), rows[0].numpy())
-        x = self.encode(table)
+            features = drop_columns(table, self.path, self.target, self.ignore)
+            taken = judge_columns(features, rows[0].numpy(), whole=table, **self.reading)
+            self.columns = [each.column for each in taken if not each.why]
+            self.taken_for = taken_for(table, taken, self.target, "a class" if classes else "a number")
+            say_columns(taken, features)
+            if self.own_path:
+                note(f"columns of {self.path} are taken as {by_kind(taken)}; processor.json has all")
+        x = self.encode(table, self.path)
         if x.shape[1] != self.num_features:
             raise UserError(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
-        if classes:
-            y = class_numbers(values, self.class_names or [])
-        else:
-            values = logarithms(values, self.path, self.target) if self.log_target else values
-            y = torch.tensor(values.to_numpy(np.float32))
+        y = self._labels(values, classes, self.path)
+        if not classes:
             self.target_mean = float(y[rows[0]].double().mean())
             self.target_std = float(y[rows[0]].double().std()) or 1.0
         return {name: (x[part], y[part]) for name, part in zip(("train", "val", "test"), rows, strict=True)}
+
+    def _read_labeled(self, path: str) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+        """The rows with a target, their targets, and the classes among them, none for a number."""
+        table = self.read(path, self.encoding, (self.target,))
+        how = (self.reading["decimal"], self.reading["missing"])
+        values, classes = read_target(table, path, self.target, self.task, *how)
+        if bool(classes) != bool(self.num_classes):
+            task = "classification" if self.num_classes else "regression"
+            values, classes = read_target(table, path, self.target, task, *how)
+        self.facts += table.attrs.get("facts", ())
+        if said := missing_in_target(table, self.target, values.index):
+            self.facts.append(said)
+            if not self.own_path or self.trainer is None:
+                note(f"{path}: {said}")
+        if self.class_names is None and classes:  # else set by the run that trained the model
+            self.class_names = classes
+        if self.num_classes and len(self.class_names or []) != self.num_classes:
+            raise UserError(f"{path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
+        if same := alike_classes(classes):
+            self.facts.append(f"classes {some(same)} are different classes: they differ in capital letters alone")
+        return table if len(values) == len(table) else table.loc[values.index], values, classes
+
+    def _labels(self, values: pd.Series, classes: list[str], path: str) -> Tensor:
+        """The targets as class numbers, or as numbers or their logarithms."""
+        if new := sorted(set(classes) - set(self.class_names or [])):
+            raise UserError(f"{path}: class {new[0]!r} of {self.target!r} did not occur when the model was trained")
+        if classes:
+            return class_numbers(values, self.class_names or [])
+        return torch.tensor((logarithms(values, path, self.target) if self.log_target else values).to_numpy(np.float32))
 
     def load_new(self) -> Tensor:
         """The rows to predict; their cells are kept for ``predictions.csv``."""
         if self.columns is None:
             raise UserError("predicting needs a trained run: its processor.json has the encoding of the columns")
-        table = self.read_new(self.path)
+        table = self.read_new(self.path, self.encoding)
+        self.facts += table.attrs.get("facts", ())
         self.predict_names = [str(row + 1) for row in range(len(table))]
         self.predict_cells = {str(name): table[name].fillna("").tolist() for name in table.columns}
-        return self.encode(table)
+        self.facts += other_columns(list(map(str, table.columns)), list(self.taken_for))
+        forget_tables()
+        return self.encode(table, self.path)
 
     def in_units(self, name: str, values: Tensor) -> Tensor:
         """Predictions called ``name``, in the units of the target."""
@@ -196,10 +289,12 @@ class CSVTable(TensorDataModule):
     def output_means(self) -> str:  # type: ignore[override]
         return f"It is the logarithm of {self.target}: exp gives its units." if self.log_target else ""
 
-    def encode(self, table: pd.DataFrame) -> Tensor:
-        """The rows as x (N, num_features)."""
+    def encode(self, table: pd.DataFrame, path: str = "") -> Tensor:
+        """The rows as x (N, num_features); what was unseen in training is counted in ``facts``."""
         assert self.columns is not None
         if absent := [column.name for column in self.columns if column.name not in table]:
-            raise UserError(f"{self.path} has no column {', '.join(map(repr, absent))}: the model was trained with it")
-        x = np.concatenate([column.encode(table[column.name]) for column in self.columns], axis=1)
+            names, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
+            raise UserError(f"{path} has no column {names}: the model was trained with it; the file has {has}")
+        x, facts = encode_columns(table, self.columns)
+        self.facts += facts
         return torch.from_numpy(x)

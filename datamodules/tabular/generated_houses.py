@@ -5,6 +5,8 @@ constant columns, and a price whose logarithm is not a linear function of them. 
 columns plus ``NOISE``, so the best possible log-rmse is 0.1, up to chance.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -68,9 +70,9 @@ class GeneratedHouses(HousePrices):
     """
 
     @staticmethod
-    def read(path: str) -> pd.DataFrame:
-        return read_table(path) if path else generate(1200, seed=1)
+    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+        return read_table(path, encoding, text) if path else generate(1200, seed=1)
 
     @staticmethod
-    def read_new(path: str) -> pd.DataFrame:
-        return read_table(path) if path else generate(300, seed=2, new=True)
+    def read_new(path: str, encoding: str = "") -> pd.DataFrame:
+        return read_table(path, encoding, None) if path else generate(300, seed=2, new=True)

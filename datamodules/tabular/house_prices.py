@@ -33,6 +33,7 @@ class HousePrices(CSVTable):
     Args:
         path: A table of your own with the same columns; empty means Kaggle's, whose test table is predicted.
         target, task, ignore, num_folds, log_target: As in ``CSVTable``, with defaults for this table.
+        missing: What is not there (an alley, a masonry veneer) is a category, the same as a missing one.
         val_fraction: Fraction of the rows outside of the fold that choose the best epoch.
         **table: See ``CSVTable``.
     """
@@ -46,11 +47,12 @@ class HousePrices(CSVTable):
         task: Literal["auto", "classification", "regression"] = "regression",
         num_features: int = 0,
         num_outputs: int = 0,
-        ignore: Sequence[str] = ("Id",),
+        ignore: Sequence[str] | str = ("Id",),
         val_fraction: float = 0.1,
         num_folds: int = 5,
         fold: int = 0,
         log_target: bool = True,
+        missing: Sequence[str] | str = ("NA", "None"),
         **table: Any,
     ) -> None:
         super().__init__(
@@ -64,16 +66,17 @@ class HousePrices(CSVTable):
             num_folds=num_folds,
             fold=fold,
             log_target=log_target,
+            missing=missing,
             **table,
         )
 
     @staticmethod
-    def read(path: str) -> pd.DataFrame:
-        return read_table(path or kaggle_file("kaggle_house_pred_train.csv"))
+    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+        return read_table(path or kaggle_file("kaggle_house_pred_train.csv"), encoding, text)
 
     @staticmethod
-    def read_new(path: str) -> pd.DataFrame:
-        return read_table(path or kaggle_file("kaggle_house_pred_test.csv"))
+    def read_new(path: str, encoding: str = "") -> pd.DataFrame:
+        return read_table(path or kaggle_file("kaggle_house_pred_test.csv"), encoding, None)
 
     def load_new(self) -> Tensor:
         x = super().load_new()

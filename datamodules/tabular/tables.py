@@ -3,79 +3,110 @@
 Every error is one line that names the file, and the column and row where there is one.
 """
 
-import warnings
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from common.messages import UserError
+from common.messages import UserError, did_you_mean
 from datamodules.splits import split_fractions
-from datamodules.tabular.columns import to_numbers
+from datamodules.tabular import formats
+from datamodules.tabular.columns import decimal_of, to_numbers, without_missing_words
+from datamodules.tabular.delimited import read_cells
 
 MOST_CLASSES = 20  # a target of whole numbers with more values is a regression
+ROWS_OF_CLASS = 3  # on average; with fewer, whole numbers are not taken for classes
 
 
-def read_table(path: str) -> pd.DataFrame:
-    """Every cell as text, NaN where missing.
+def read_table(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+    """A table as in ``datamodules/tabular/delimited.py``, read once for all who ask for it at the start of a run.
 
     Raises:
-        UserError: No such file, not UTF-8 text, empty, or a line with more cells than the header row.
+        UserError: No such file, not a text, empty, or a line with more cells than the header row.
     """
-    if not path:
-        raise UserError("data.path is not given: --data.path FILE.csv names your table")
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            heading = file.readline()
-        separator = max(",;\t|", key=heading.count)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a line with more cells than the heading
-            table = pd.read_csv(
-                path,
-                sep=separator,
-                dtype=str,
-                na_values=["?"],
-                index_col=False,
-                skipinitialspace=True,
-                encoding="utf-8-sig",
-            )
-    except FileNotFoundError:
-        raise UserError(f"no file {path}: give --data.path your CSV file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not UTF-8 text: save it as CSV (UTF-8)") from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{path} is empty: give it a heading and rows") from None
-    except (OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise UserError(
-            f"{path} cannot be read as CSV: {str(error).strip().removeprefix('Error tokenizing data. C error: ')}"
-        ) from None
-    if len(table) == 0:
-        raise UserError(f"{path} has a heading but no rows: add rows below it")
-    return table
+        state = os.stat(path)
+    except OSError:
+        return read_cells(path, encoding, text)  # says what is wrong
+    return _read_once(path, encoding, None if text is None else tuple(text), state.st_mtime_ns, state.st_size).copy(
+        deep=False
+    )
 
 
-def read_target(table: pd.DataFrame, path: str, target: str, task: str) -> tuple[pd.Series, list[str]]:
+@lru_cache(maxsize=1)
+def _read_once(path: str, encoding: str, text: tuple[str, ...] | None, time: int, size: int) -> pd.DataFrame:
+    return read_cells(path, encoding, text)
+
+
+def forget_tables() -> None:
+    """Frees the table that ``read_table`` keeps."""
+    _read_once.cache_clear()
+
+
+def target_column(table: pd.DataFrame, path: str, target: str) -> pd.Series:
+    """The cells of the target.
+
+    Raises:
+        UserError: No such column.
+    """
+    if target not in table:
+        has = f"it has {', '.join(map(str, table.columns))}"
+        if not target:
+            raise UserError(f"{path}: data.target is not given, --data.target COLUMN names it; {has}")
+        raise UserError(f"{path}: no column {target!r}; {has}{did_you_mean(target, map(str, table.columns))}")
+    return table[target]
+
+
+def read_target(
+    table: pd.DataFrame, path: str, target: str, task: str, decimal: str = "auto", missing: Sequence[str] = ()
+) -> tuple[pd.Series, list[str]]:
     """The rows that have a target, as class names or float64, and the class names in order; none for a number.
+
+    Empty cells are missing. ``NA``, ``None`` and the like are missing among numbers and classes among texts.
+
+    Args:
+        table: As ``read_table`` returns it.
+        path: The file, for messages.
+        target: The heading.
+        task: auto, classification or regression.
+        decimal: The decimal sign; auto: that of the file.
+        missing: Words that are missing in a class, too.
 
     Raises:
         UserError: No such column, only one class or value, or a regression with values that are not finite numbers.
     """
-    if target not in table:
-        what = f"no column {target!r}" if target else "data.target is not given, --data.target COLUMN names it"
-        raise UserError(f"{path}: {what}; it has {', '.join(map(str, table.columns))}")
-    values = table[target].dropna()
-    numbers = to_numbers(values)
-    all_numbers = not np.isnan(numbers).any()
+    cells = target_column(table, path, target)
+    if formats.has_texts(cells) and missing:
+        cells = cells.where(~cells.isin(list(missing)), np.nan)
+    values = cells.dropna()
+    sign = decimal_of(table) if decimal == "auto" else decimal
+    found = values if not formats.has_texts(values) else without_missing_words(values).dropna()
+    texts = [] if not formats.has_texts(found) else list(found.unique())
+    signs = formats.decimals_of(texts) if texts else "."
+    sign = sign if sign in signs or not signs else signs[0]
+    numbers = to_numbers(found, sign)
+    all_numbers = len(found) > 0 and not np.isnan(numbers).any()
     if task == "auto":
-        few = all_numbers and (numbers % 1 == 0).all() and len(np.unique(numbers)) <= MOST_CLASSES
+        distinct = len(np.unique(numbers))
+        whole = all_numbers and np.isfinite(numbers).all() and bool((numbers % 1 == 0).all())
+        few = whole and distinct <= MOST_CLASSES and len(found) >= ROWS_OF_CLASS * distinct
         task = "classification" if few or not all_numbers else "regression"
+        values = found if all_numbers else values
+    elif task == "regression":
+        values = found if all_numbers else values
     if values.nunique() < 2:
         raise UserError(f"{path}: the target {target!r} has the same value in all rows: name another column")
     if task == "classification":
-        if all_numbers:  # "1" and "1.0" are one class, 10 comes after 9
-            values = pd.Series([f"{number:.15g}" for number in numbers], index=values.index)
-        return values, sorted(values.unique(), key=float if all_numbers else str)
+        names = class_names(values)
+        return names, order_of(names)
+    numbers = to_numbers(values, sign)
     for wrong, problem in ((np.isnan(numbers), "is not a number"), (np.isinf(numbers), "is infinite")):
         if wrong.any():
             i = int(wrong.argmax())
@@ -84,10 +115,70 @@ def read_target(table: pd.DataFrame, path: str, target: str, task: str) -> tuple
     return pd.Series(numbers, index=values.index), []
 
 
-def drop_columns(table: pd.DataFrame, path: str, *names: str) -> pd.DataFrame:
+def class_names(values: pd.Series) -> pd.Series:
+    """Cells as names of classes: ``1``, ``1.0`` and ``1e0`` are one class, ``01`` is another, and no digit is lost."""
+    codes, uniques = pd.factorize(values.astype(object))
+    names = [class_name(text if isinstance(text, str) else f"{text:.15g}") for text in uniques]
+    return pd.Series(np.array(names, dtype=object)[codes], index=values.index, name=values.name, dtype=object)
+
+
+def class_name(text: str) -> str:
+    if re.fullmatch(r"[+-]?0\d+", text) or not re.match(r"[+-]?[\d.]", text):
+        return text
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return f"{number.normalize():f}" if number else "0"
+
+
+def order_of(names: pd.Series) -> list[str]:
+    """The different names: 10 after 9 where all are numbers, else by their letters."""
+    different = sorted(names.unique())
+    try:
+        return sorted(different, key=Decimal)
+    except InvalidOperation:
+        return different
+
+
+def alike_classes(classes: Sequence[str]) -> list[str]:
+    """Classes that differ only in capital letters or marks of accents, joined by `` and ``."""
+    same: dict[str, list[str]] = {}
+    for name in classes:
+        same.setdefault(" ".join(name.casefold().split()), []).append(repr(name))
+    return [" and ".join(names) for names in same.values() if len(names) > 1]
+
+
+def missing_in_target(table: pd.DataFrame, target: str, kept: pd.Index) -> str:
+    """How many rows have no target, and which words stand there; empty where all have one."""
+    gone = table[target][~table.index.isin(kept)]
+    if not len(gone):
+        return ""
+    words = Counter(text for text in gone.dropna()) if formats.has_texts(gone) else Counter()
+    said = "".join(f", {count} of them {word!r}" for word, count in words.most_common(3))
+    return f"{len(gone):,} rows without {target!r} are left out{said}"
+
+
+def drop_columns(table: pd.DataFrame, path: str, target: str, ignore: Sequence[str] | str = ()) -> pd.DataFrame:
+    """The table without its target and the columns to ignore: their headings, or one word with commas between them.
+
+    Raises:
+        UserError: There is no such column.
+    """
+    names = ignored(table, ignore)
     if unknown := [name for name in names if name not in table]:
         raise UserError(f"{path}: no column {unknown[0]!r} to ignore; it has {', '.join(map(str, table.columns))}")
-    return table.drop(columns=list(names))
+    return table.drop(columns=[target, *(name for name in names if name != target)])
+
+
+def listed(words: Sequence[str] | str) -> list[str]:
+    """A list, or one word with commas between the items, as a list."""
+    return [word.strip() for word in words.split(",") if word.strip()] if isinstance(words, str) else list(words)
+
+
+def ignored(table: pd.DataFrame, ignore: Sequence[str] | str) -> list[str]:
+    """The headings of ``data.ignore``: a list, one heading, or several with commas between them."""
+    return [ignore] if isinstance(ignore, str) and ignore in table else listed(ignore)
 
 
 def split_rows(
@@ -113,7 +204,8 @@ def split_rows(
     counts = values.value_counts()
     if classes and counts.iloc[-1] < needed:
         rare = f"class {counts.index[-1]!r} has {counts.iloc[-1]} rows, too few to split"
-        hint = "; for a number give --data.task regression" if len(classes) > MOST_CLASSES else ""
+        number = len(classes) > MOST_CLASSES or all(class_name(name).lstrip("-").isdigit() for name in classes)
+        hint = "; for a number give --data.task regression" if number else ""
         raise UserError(f"{path}: {rare}: give it at least {needed}{hint}")
     y = class_numbers(values, classes) if classes else torch.zeros(len(values))
     if not num_folds:

@@ -46,6 +46,8 @@ class ImageFolder(ImageTensors):
         UserError: No such folder, no class folders, too few classes or images, too many unreadable files.
     """
 
+    items = "images"
+
     def __init__(
         self,
         root: str = "",
@@ -73,6 +75,10 @@ class ImageFolder(ImageTensors):
         self.memory_limit_mb = memory_limit_mb
         self.num_workers = num_workers
         self.streamed: list[str] = []  # files that the workers decode, over all splits that do not fit in memory
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.root
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:

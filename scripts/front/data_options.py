@@ -7,6 +7,14 @@ from pathlib import Path
 from scripts.front.recipes import CONFIGS
 from scripts.front.runs import data_of, runs_of
 
+USUAL = {
+    "linear": "tabular",
+    "mlp": "tabular",
+    "text": "text",
+    "cnn": "vision",
+    "audio": "audio",
+}  # of a topic's recipes
+
 
 @cache
 def classes_with(option: str, folder: Path = CONFIGS.parent / "datamodules") -> tuple[tuple[str, str], ...]:
@@ -44,6 +52,8 @@ def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str
     if not known:
         return ""
     kinds = [kind for kind, modality in known if modality in data.split(".")] or [kind for kind, _ in known]
+    usual = [kind for kind, modality in known if modality == USUAL.get(recipe.split("/")[0])]
+    kinds = list(dict.fromkeys([*usual, *kinds]))
     name = data.rpartition(".")[2]
     if run is not None:
         others = [r for r in reversed(runs_of(recipe)) if data_of(r).class_path.rpartition(".")[2] in dict(known)]

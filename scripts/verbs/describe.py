@@ -1,5 +1,7 @@
 """``dive describe RECIPE [--key value]``: what a recipe trains, and how large it is. No data is loaded.
 
+    dive describe RECIPE --data CSVTable --data.path FILE      what each column of a file of one's own is taken for
+
 A multiply-add is one multiplication with its addition in a matrix product, a convolution or attention, the operations
 that ``torch.utils.flop_counter`` counts (two for each multiply-add); activations, normalization, biases and nn.LSTM's
 fused kernel are not counted. The numbers are for one sample, the model's ``example_input``. For images the table also
@@ -7,15 +9,19 @@ has each layer's receptive field in pixels, and the lines above the table show t
 for the backward pass (``scripts/front/costs.py``).
 """
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from common.messages import UserError
+from scripts.front.arguments import resolve, typed_value
 from scripts.front.build import build
+from scripts.front.classes import import_class
 from scripts.front.costs import WHOLE, ReceptiveFields, kept_for_backward
 from scripts.front.recipes import CONFIGS, Recipe, read_recipe
 
@@ -106,6 +112,26 @@ def table(layers: list[Layer], parameters: int, total: int | None) -> list[str]:
     return ["  ".join(a + b).rstrip() for a, b in zip(left, right, strict=True)]
 
 
+def describe_file(argv: list[str]) -> tuple[list[str], bool]:
+    """What a file of one's own holds, where its datamodule can say it (``described``), and whether that is all: without
+    ``--data.target`` there is no model yet.
+    """
+    args = resolve("fit", argv).args
+    kind = import_class(typed_value(args, "--data") or "")
+    read = getattr(kind, "described", None)
+    if read is None:
+        return [], False
+    typed: dict[str, Any] = {}
+    for word, following in zip(args, [*args[1:], ""], strict=True):
+        if word.startswith("--data."):
+            key, joined, value = word.removeprefix("--data.").removeprefix("init_args.").partition("=")
+            value = value if joined else following
+            typed[key] = yaml.safe_load(value) if value.startswith("[") or value in ("true", "false") else value
+    wanted = inspect.signature(read).parameters
+    lines = read(**{key: value for key, value in typed.items() if key in wanted})
+    return lines, "target" in wanted and not typed.get("target")
+
+
 def describe(argv: list[str]) -> str:
     """The whole description as text."""
     command, model, data = build(argv)
@@ -157,5 +183,9 @@ def main(argv: list[str]) -> int:
         return 0
     if not any(not word.startswith("-") for word in argv):
         raise UserError("which recipe? `dive describe RECIPE`, for example `dive describe cnn/lenet`")
-    print(describe(argv))
+    lines, complete = describe_file(argv)
+    for line in [*lines, ""] if lines else []:
+        print(line)
+    if not complete:
+        print(describe(argv))
     return 0

@@ -191,3 +191,20 @@ def test_names_that_are_found_in_the_data_do_not_replace_the_runs(capsys: pytest
     data.load_processor({"class_names": ["a", "b", "c"]})
     data.setup("test")
     assert data.class_names == ["a", "b", "c"] and "and not as Named calls them" in capsys.readouterr().err
+
+
+class OwnPoints(Points):
+    own_path = "points.csv"
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        self.facts.append("2 rows left out")
+        return super().load(stage)
+
+
+def test_what_was_read_of_own_data_is_said_once_for_each_verb(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data, lines in ((OwnPoints(), 1), (Points(), 0)):
+        small_trainer(tmp_path, max_epochs=1).fit(SmallNet(), data)
+        said = [line for line in capsys.readouterr().err.splitlines() if "read points.csv: train" in line]
+        assert len(said) == lines and all("2 rows left out" in line for line in said)
