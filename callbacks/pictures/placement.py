@@ -45,7 +45,9 @@ def draw_placement(rows: list[dict[str, Any]]) -> Figure:
     for y, row in enumerate(rows):
         ax.text(-0.72, y, row["name"], va="center", fontsize="small", weight="bold")
         for x, text in enumerate(row["boxes"]):
-            box = FancyBboxPatch((x - 0.36, y - 0.26), 0.72, 0.52, boxstyle="round,pad=0.02", fc=COLORS[x % 4], ec="gray")
+            box = FancyBboxPatch(
+                (x - 0.36, y - 0.26), 0.72, 0.52, boxstyle="round,pad=0.02", fc=COLORS[x % 4], ec="gray"
+            )
             ax.add_patch(box)
             ax.text(x, y, text, ha="center", va="center", fontsize=7)
             sources = range(count) if row["reads"] in ("both", "all") else [x]

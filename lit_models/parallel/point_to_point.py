@@ -50,13 +50,16 @@ def world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def start(sends: Mapping[int, Tensor], receives: Mapping[int, Tensor]) -> list[dist.Work]:
+def start(
+    sends: Mapping[int, Tensor], receives: Mapping[int, Tensor], group: dist.ProcessGroup | None = None
+) -> list[dist.Work]:
     """Starts one step: sends a tensor to each process of ``sends``, receives into those of ``receives``.
 
-    A tensor that is sent must be contiguous and must not change before the step ends.
+    A tensor that is sent must be contiguous and must not change before the step ends. What runs in another thread uses a
+    ``group`` of its own, so that its messages are not taken for others.
     """
-    operations = [dist.P2POp(dist.irecv, tensor, peer) for peer, tensor in receives.items()]
-    operations += [dist.P2POp(dist.isend, tensor, peer) for peer, tensor in sends.items()]
+    operations = [dist.P2POp(dist.irecv, tensor, peer, group) for peer, tensor in receives.items()]
+    operations += [dist.P2POp(dist.isend, tensor, peer, group) for peer, tensor in sends.items()]
     for traffic in _counters:
         traffic.sent += sum(t.numel() * t.element_size() for t in sends.values())
         traffic.received += sum(t.numel() * t.element_size() for t in receives.values())
@@ -65,9 +68,11 @@ def start(sends: Mapping[int, Tensor], receives: Mapping[int, Tensor]) -> list[d
     return dist.batch_isend_irecv(operations) if operations else []
 
 
-def exchange(sends: Mapping[int, Tensor], receives: Mapping[int, Tensor]) -> None:
+def exchange(
+    sends: Mapping[int, Tensor], receives: Mapping[int, Tensor], group: dist.ProcessGroup | None = None
+) -> None:
     """One step from its start to its end."""
-    for work in start(sends, receives):
+    for work in start(sends, receives, group):
         work.wait()
 
 
@@ -76,5 +81,5 @@ def everybody(mine: Tensor) -> list[Tensor]:
     me, mine = rank(), mine.contiguous()
     parts = [mine if k == me else mine.new_empty(mine.shape) for k in range(world())]
     others = [k for k in range(world()) if k != me]
-    exchange({k: mine for k in others}, {k: parts[k] for k in others})
+    exchange(dict.fromkeys(others, mine), {k: parts[k] for k in others})
     return parts
