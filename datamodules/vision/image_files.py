@@ -31,11 +31,11 @@ def read_header(path: str) -> tuple[int, bool] | None:
         return None
 
 
-def decode(path: str, channels: int, size: int) -> np.ndarray:
+def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
     Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
-    is cut out and resized (bilinear, antialiased). An animation gives its first picture.
+    is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first picture.
     """
     with Image.open(path) as file:
         sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
@@ -46,8 +46,23 @@ def decode(path: str, channels: int, size: int) -> np.ndarray:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image, 65535 if sixteen else 0)
-    image = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
+    resized = ImageOps.fit if crop else Image.Image.resize
+    image = resized(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, float]]:
+    """A picture in color, upright, as large as it is, and its largest centered square (left, top, right, bottom), which
+    ``decode`` cuts out.
+    """
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = eight_bits(image)
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return image.convert("RGB"), (left, top, left + side, top + side)
 
 
 def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:

@@ -14,13 +14,14 @@ from statistics import median_low
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader
 from datamodules.data_digest import Split
 from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
-from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable
+from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable, whole_picture
 from datamodules.vision.images import ImageTensors
 
 LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes; give image_size for more
@@ -119,6 +120,11 @@ class ImageFolder(ImageTensors):
         sizes = [len(paths) for paths in files.values()]
         parts = zip(files, images.split(sizes), y.split(sizes), good.split(sizes), strict=True)
         return {name: (x, t) if keep.all() else (x[keep], t[keep]) for name, x, t, keep in parts}
+
+    def predict_picture(self, row: int) -> tuple[Image.Image, tuple[float, float, float, float]]:
+        """The whole picture of a row of the predict split, and the square of it that the model saw."""
+        assert self.predict_names is not None
+        return whole_picture(os.path.join(self.root, self.predict_names[row]))
 
     def content(self) -> Mapping[str, Split]:
         """Of images that are decoded anew each epoch the files' names and sizes."""

@@ -1,0 +1,121 @@
+"""Detection: the steps that detectors share, judged by average precision.
+
+Batch: ``(x, boxes, ignored, labels)``, x (B, C, S, S) in [0, 1]; boxes (B, M, 4) as (left, top, right, bottom) in
+fractions of the picture; labels (B, M), -1 where a picture has fewer than M objects; ignored (B, M) marks objects that
+neither teach nor count: VOC's ``difficult``, COCO's crowds.
+
+The book shows the error of an anchor's class, which is tiny whatever the network does, since nearly all anchors are
+background. Here it is COCO's average precision, by torchmetrics and pycocotools.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.detection import MeanAveragePrecision
+
+from lit_models.tasks.task import Task
+
+Detections = tuple[Tensor, Tensor, Tensor]  # boxes (B, D, 4), scores (B, D), labels (B, D), -1 where there are fewer
+
+
+class Detector(Task):
+    """Trains ``self.net`` by the loss of a subclass.
+
+    Logs ``train/loss``, ``val/loss``, ``val/map50``, ``test/map`` (mean over overlaps from 0.5 to 0.95, COCO's),
+    ``test/map50`` (at an overlap of 0.5, VOC's) and the latter for each class, ``test/map50_0`` and so on.
+
+    Args:
+        num_classes: Number of classes, without the background.
+        image_size: Height and width S of the image in pixels.
+        **task: See ``Task``.
+    """
+
+    def __init__(self, num_classes: int, image_size: int, **task: Any) -> None:
+        super().__init__(**task)
+        self.num_classes, self.image_size = num_classes, image_size
+        self.val_loss = MeanMetric()
+        self.val_map, self.test_map = average_precision(), average_precision()
+
+    # -- for the subclass -------------------------------------------------------------------------------------------
+
+    def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
+        """The mean loss of a batch, of how many items it is the mean, and what ``detect`` takes of the network."""
+        raise NotImplementedError
+
+    def detect(self, output: Any) -> Detections:
+        """Detections from what the network returned."""
+        raise NotImplementedError
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        loss, count, _ = self.loss_and_count(batch)
+        self.record_train_loss(loss, count)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        loss, count, output = self.loss_and_count(batch)
+        self.val_loss.update(loss, count)
+        return self._judge(output, batch, self.val_map)
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return self._judge(self(batch[0]), batch, self.test_map)
+
+    def _judge(self, output: Any, batch: tuple[Tensor, ...], metric: MeanAveragePrecision) -> dict[str, Tensor]:
+        boxes, scores, labels = self.detect(output)
+        metric.update(*for_metric((boxes, scores, labels), batch[1:], self.image_size))
+        return {"boxes": boxes, "scores": scores, "labels": labels}
+
+    def on_validation_epoch_end(self) -> None:
+        found = precisions(self.val_map, self.num_classes)
+        self.val_map.reset()
+        self.log("val/loss", self.val_loss)
+        self.log("val/map50", found["map50"], prog_bar=True, sync_dist=True)  # equal on all ranks already
+
+    def on_test_epoch_end(self) -> None:
+        found = precisions(self.test_map, self.num_classes)
+        self.test_map.reset()
+        self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> list[dict[str, Tensor]]:
+        """A picture's ``boxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,), for each picture of a batch ``x`` or ``(x, ...)``."""
+        boxes, scores, labels = self.detect(self(batch if isinstance(batch, Tensor) else batch[0]))
+        return [
+            {"boxes": b[k], "scores": s[k], "labels": c[k]}
+            for b, s, c, k in zip(boxes, scores, labels, labels >= 0, strict=True)
+        ]
+
+
+def average_precision() -> MeanAveragePrecision:
+    metric = MeanAveragePrecision(backend="pycocotools", extended_summary=True)
+    metric.warn_on_many_detections = False
+    return metric
+
+
+def for_metric(found: Detections, truth: tuple[Tensor, ...], image_size: int) -> tuple[list[Any], list[Any]]:
+    """Detections and objects of each picture as torchmetrics takes them: in pixels, without padding, on the CPU."""
+    boxes, scores, labels = (part.detach().float().cpu() for part in found)
+    real, ignored, classes = (part.cpu() for part in truth)
+    predictions = [
+        {"boxes": b[k] * image_size, "scores": s[k], "labels": c[k].long()}
+        for b, s, c, k in zip(boxes, scores, labels, labels >= 0, strict=True)
+    ]
+    objects = [
+        {"boxes": b[k].float() * image_size, "iscrowd": i[k].long(), "labels": c[k]}
+        for b, i, c, k in zip(real, ignored, classes, classes >= 0, strict=True)
+    ]
+    return predictions, objects
+
+
+def precisions(metric: MeanAveragePrecision, num_classes: int) -> dict[str, Tensor]:
+    """``map``, ``map50`` and ``map50_k`` of each class k. A class without objects is not counted; -1 if there are none.
+
+    COCO's precision is a table (overlap, recall, class, size of objects, most detections); the first overlap is 0.5.
+    """
+    found: Any = metric.compute()
+    table, classes = found["precision"][:, :, :, 0, -1], found["classes"].reshape(-1).tolist()  # (T, R, K)
+    single = {int(c): table[0, :, k].mean() for k, c in enumerate(classes) if bool((table[0, :, k] > -1).all())}
+    by_class = {f"map50_{k}": single.get(k, torch.tensor(-1.0)) for k in range(num_classes)}
+    return {"map": found["map"], "map50": found["map_50"], **{k: v.float() for k, v in by_class.items()}}
