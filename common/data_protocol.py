@@ -35,6 +35,8 @@ class DataProtocol(Protocol):
 
     #: The person's own file or folder that is read; empty for a data set of the project.
     own_path: str
+    #: Whether another file than the run's is tested: there are no training rows for a baseline.
+    other_file: bool
     #: What was read of it, in one line: rows by split, classes, sizes, what was cut, left out or unknown.
     summary: Callable[[], str]
 
@@ -90,6 +92,8 @@ class DataProtocol(Protocol):
     tokenizer_file: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
+    #: Bits that are added to a token's on average for the characters behind ``<unk>``, by split.
+    unknown_bits: dict[str, float]
     #: Between source texts and ids, for pairs of texts.
     source_tokenizer: Any
     #: The largest number of tokens in a text.
@@ -105,6 +109,8 @@ class DataProtocol(Protocol):
     target_tokens: Callable[[Iterable[int]], list[str]]
     #: The true target texts by split, in the order of its rows.
     references: dict[str, list[str]]
+    #: How they are normalized, for the signature of BLEU.
+    reference_form: str
 
 
 NAMES = frozenset(DataProtocol.__annotations__)

@@ -2,70 +2,314 @@
 
     dive fit rnn/bahdanau --data ParallelFile --data.path pairs.tsv
     dive fit rnn/bahdanau --data ParallelFile --data.path text.en --data.target_path text.sw
+    dive predict rnn/bahdanau --data.path new.en             a translation of each line, beside it
 
-The vocabularies and the splits are described in ``datamodules/parallel_text/parallel_text.py``.
+Sizes are found in the files; a line says how much is unknown or left out. The vocabularies and the splits are described
+in ``datamodules/parallel_text/parallel_text.py``.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from torch import Tensor
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
-from datamodules.text.files import read_text
+from datamodules.parallel_text.nearest import copy_and_nearest
+from datamodules.parallel_text.parallel_text import EOS, Pairs, ParallelText, padded, random_splits
+from datamodules.text.files import identity, is_another, read_text
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
+
+LARGEST_FOUND = 10_000  # tokens of a vocabulary
+BYTE_PAIRS = ((500_000, 4000), (100_000, 2000), (0, 1000))  # characters of a side, byte pairs
+LONGEST_FOUND = 200  # tokens of a source or target; longer pairs are left out
 
 
 class ParallelFile(ParallelText):
     """Pairs of texts from files, split at random (seed 0); a source is in one split only.
 
     Args:
-        path: ``source<TAB>target`` lines (further columns are ignored), or the sources, one per line.
+        path: ``source<TAB>target`` lines (further columns are ignored), or the sources, one per line. At test time files
+            that are not the run's are tested whole; ``predict`` translates every line, with or without a target.
         target_path: The targets, one per line; empty where ``path`` has both.
+        test_path, test_target_path: Other pairs for the test; then the others are for training and validation only.
         val_fraction, test_fraction: Fractions of the pairs held out.
-        **parallel: See ``ParallelText``.
+        source_vocab_size, target_vocab_size: Entries of the vocabularies; 0 means all tokens of the training pairs, at
+            most 10,000.
+        max_length: Largest number of tokens of a source or target, ``<eos>`` included. Longer pairs are left out, since
+            from a target that is cut a model does not learn to end; 0 means that of the longest pair, at most 200.
+        tokenizer, lower, min_count, shared: See ``ParallelText``.
+        **loader: See ``TensorDataModule``.
     """
+
+    items = "pairs"
 
     def __init__(
         self,
         path: str = "",
         target_path: str = "",
+        test_path: str = "",
+        test_target_path: str = "",
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
-        **parallel: Any,
+        source_vocab_size: int = 0,
+        target_vocab_size: int = 0,
+        max_length: int = 0,
+        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        lower: bool = False,
+        min_count: int = 1,
+        shared: bool = False,
+        **loader: Any,
     ) -> None:
-        super().__init__(**parallel)
         if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
             raise UserError(
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
                 "each must be above 0, and together they must be below 1"
             )
+        how: dict[str, Any] = {"tokenizer": tokenizer, "lower": lower, "min_count": min_count, "shared": shared}
+        where: dict[str, Any] = {
+            "path": path,
+            "target_path": target_path,
+            "val_fraction": val_fraction,
+            "test_fraction": 0.0 if test_path else test_fraction,
+        }
+        sizes = self.infer(**where, **how, test_path=test_path, source_vocab_size=source_vocab_size,
+                           target_vocab_size=target_vocab_size, max_length=max_length)  # fmt: skip
+        super().__init__(**sizes, **how, **loader)
         self.path, self.target_path = path, target_path
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.test_path, self.test_target_path = test_path, test_target_path
+        self.fractions = (val_fraction, where["test_fraction"])
+        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
+        self.other_file = False  # whether another one is tested
+
+    @staticmethod
+    def infer(
+        path: str = "",
+        target_path: str = "",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        test_path: str = "",
+        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        lower: bool = False,
+        min_count: int = 1,
+        shared: bool = False,
+        source_vocab_size: int = 0,
+        target_vocab_size: int = 0,
+        max_length: int = 0,
+    ) -> dict[str, int]:
+        """Sizes of the vocabularies and the largest length, from the training pairs."""
+        given = {
+            "source_vocab_size": source_vocab_size,
+            "target_vocab_size": target_vocab_size,
+            "max_length": max_length,
+        }
+        if all(given.values()):
+            return given  # as in a run's config.yaml: the file may have no targets now
+        pairs, _ = read_pairs(path, target_path)
+        train = split(pairs, val_fraction, 0.0 if test_path else test_fraction)["train"]
+        sides = [list(side) for side in zip(*train, strict=True)]
+        joint = [sides[0] + sides[1]] if shared else sides
+        sizes = [vocabulary_of(side, tokenizer, lower, min_count) for side in joint]
+        found = {"source_vocab_size": sizes[0], "target_vocab_size": sizes[-1]}
+        found = {name: given[name] or found[name] for name in found}
+        if not max_length:
+            cutters = [
+                TOKENIZERS[tokenizer].train(side, size, lower=lower) if tokenizer == "bpe" else
+                TOKENIZERS[tokenizer](SPECIALS, SPECIALS, lower)
+                for side, size in zip(joint, found.values(), strict=False)
+            ]  # fmt: skip
+            lengths = [
+                len(cutter.encode(text))
+                for cutter, side in zip([cutters[0], cutters[-1]], sides, strict=True)
+                for text in side
+            ]
+            max_length = max(2, min(LONGEST_FOUND, 1 + max(lengths)))
+        return {**found, "max_length": max_length}
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        two = f" and {self.target_path}" if self.target_path else ""
+        return self.path + two if not self.test_path or "train" in self.splits else self.test_path
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "file": self.run_file}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.run_file = processor.get("file")
+
+    def counts(self) -> dict[str, int]:
+        return {name: n for name, n in super().counts().items() if name != "predict" or "test" not in self.splits}
+
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     def pairs(self) -> dict[str, Pairs]:
-        pairs = self._two_files() if self.target_path else self._one_file()
-        sizes = [max(1, round(len(pairs) * part)) for part in (self.val_fraction, self.test_fraction)]
-        return random_splits(pairs, *sizes)
+        pairs, dropped = read_pairs(self.path, self.target_path)
+        if dropped:
+            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        if self.run_file is None:
+            self.run_file = identity(self.path)
+        return split(pairs, *self.fractions)
 
-    def _one_file(self) -> Pairs:
-        pairs = []
-        for number, line in enumerate(read_text(self.path).split("\n"), 1):
-            if not line.strip():
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        if stage == "predict":
+            return self._load_sources()
+        if stage == "test" and self.test_path:
+            return self._load_whole("test", self.test_path, self.test_target_path)
+        if stage in ("test", "validate") and is_another(self.path, self.run_file):
+            self.other_file = True
+            self.facts.append("not the file of the run: all of it")
+            return self._load_whole("test" if stage == "test" else "val", self.path, self.target_path)
+        parts = self.pairs()
+        if self.source_tokenizer is None or self.target_tokenizer is None:
+            self._make_vocabularies(parts["train"])
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        everything, kept = sum(map(len, parts.values())), 0
+        for name, rows in parts.items():
+            if name == "test" and self.test_path:
                 continue
-            source, tab, target = line.partition("\t")
-            if not tab or not source.strip() or not target.strip():
+            short = self._short_enough(rows)
+            if not short:
                 raise UserError(
-                    f"{self.path}:{number} is not source<TAB>target; for two files give --data.target_path too"
+                    f"all {len(rows)} pairs of the {name} split have more than data.max_length {self.max_length} tokens: "
+                    "give a larger one, or 0 to have it found"
                 )
-            pairs.append((source.strip(), target.split("\t")[0].strip()))
-        return pairs
-
-    def _two_files(self) -> Pairs:
-        sides = [
-            read_text(path, option).rstrip("\n").split("\n")
-            for path, option in ((self.path, "data.path"), (self.target_path, "data.target_path"))
-        ]
-        if len(sides[0]) != len(sides[1]):
-            raise UserError(
-                f"{self.path} has {len(sides[0])} lines, {self.target_path} has {len(sides[1])}: line i of one must "
-                "be the translation of line i of the other"
+            kept += len(short)
+            self._keep_texts(name, short)
+            splits[name] = self.tensors(short)
+        if kept < everything:
+            self.facts.append(
+                f"{everything - kept:,} of {everything:,} pairs have more than data.max_length {self.max_length} tokens "
+                "and are left out"
             )
-        return [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]
+        self._say_unknown(splits)
+        return splits | self._to_predict(splits)
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """As ``ParallelText``, from at most 20,000 training pairs."""
+        first = {"train": 20_000}
+        sources, references = (
+            {name: texts[: first.get(name)] for name, texts in side.items()} for side in (self.sources, self.references)
+        )
+        return copy_and_nearest(sources, references)
+
+    def _short_enough(self, pairs: Pairs) -> Pairs:
+        """The pairs whose source and target have at most ``max_length`` tokens."""
+        assert self.source_tokenizer is not None and self.target_tokenizer is not None
+        most = self.max_length - 1
+        return [
+            (source, target)
+            for source, target in pairs
+            if len(self.source_tokenizer.encode(source)) <= most and len(self.target_tokenizer.encode(target)) <= most
+        ]
+
+    def _load_whole(self, name: str, path: str, target_path: str) -> dict[str, tuple[Tensor, ...]]:
+        """All pairs of other files as one split, however long they are."""
+        assert self.source_tokenizer is not None and self.target_tokenizer is not None
+        pairs, dropped = read_pairs(path, target_path)
+        if dropped:
+            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        self._keep_texts(name, pairs)
+        longest, self.max_length = self.max_length, self._longest(pairs)
+        splits = {name: self.tensors(pairs)}
+        self.max_length = longest
+        self._say_long(int((splits[name][1] > longest).sum()), len(pairs), "pairs")
+        self._say_unknown(splits)
+        return splits | self._to_predict(splits)
+
+    def _longest(self, pairs: Pairs) -> int:
+        assert self.source_tokenizer is not None and self.target_tokenizer is not None
+        sides = zip((self.source_tokenizer, self.target_tokenizer), zip(*pairs, strict=True), strict=True)
+        return 1 + max(len(tokenizer.encode(text)) for tokenizer, side in sides for text in side)
+
+    def _load_sources(self) -> dict[str, tuple[Tensor, ...]]:
+        """Every line of a file as a source to translate; what is behind a tab is not read."""
+        if self.source_tokenizer is None:
+            raise UserError("predicting needs a trained run: its processor.json has the vocabularies")
+        sources = [line.split("\t")[0].strip() for line in lines_of_file(self.path, "data.path")]
+        rows = self._whole(self.source_tokenizer, sources)
+        source, length = padded(rows, max(map(len, rows)))
+        self.items = "sources"
+        self.predict_names = [str(number) for number in range(1, len(sources) + 1)]
+        self.predict_cells = {"source": sources}
+        empty = sum(row == [EOS] for row in rows)
+        if empty:
+            self.facts.append(f"{empty:,} empty lines stay empty")
+        self._say_long(int((length > self.max_length).sum()), len(sources), "sources")
+        self._say_unknown({"predict": (source, length)})
+        return {"predict": (source, length)}
+
+    def _say_long(self, count: int, whole: int, items: str) -> None:
+        if count:
+            self.facts.append(
+                f"{count:,} of {whole:,} {items} are longer than the {self.max_length} tokens of training: their outputs "
+                "are not reliable"
+            )
+
+    def _say_unknown(self, splits: dict[str, tuple[Tensor, ...]]) -> None:
+        """Adds the fractions of unknown tokens to the facts, where they are a hundredth or more."""
+        for name, tensors in splits.items():
+            for side, tokens in zip(("source", "target"), (tensors[0], *tensors[3:]), strict=False):
+                unknown = float((tokens == 3).sum() / (tokens > 0).sum().clamp(min=1))
+                if unknown >= 0.01:
+                    self.facts.append(f"{unknown:.0%} of the {name} {side} tokens are not in the vocabulary")
+
+
+def read_pairs(path: str, target_path: str) -> tuple[Pairs, int]:
+    """The pairs of one file or two, and how many lines of a file of two were left out since a side is empty.
+
+    Raises:
+        UserError: A file cannot be read, a line has no tab, or two files have different numbers of lines.
+    """
+    if not target_path:
+        return one_file(path)
+    sides = [lines_of_file(path, "data.path"), lines_of_file(target_path, "data.target_path")]
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{path} has {len(sides[0])} lines, {target_path} has {len(sides[1])}: line i of one must be the translation "
+            "of line i of the other"
+        )
+    pairs = [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]
+    if not pairs:
+        raise UserError(f"{path} and {target_path} have no line with a source and a target")
+    return pairs, sum(bool(s.strip() or t.strip()) for s, t in zip(*sides, strict=True)) - len(pairs)
+
+
+def lines_of_file(path: str, option: str) -> list[str]:
+    """The lines of a file: the last one may be empty or not be ended."""
+    return read_text(path, option).removesuffix("\n").split("\n")
+
+
+def one_file(path: str) -> tuple[Pairs, int]:
+    """The pairs of ``source<TAB>target`` lines."""
+    pairs, dropped = [], 0
+    for number, line in enumerate(lines_of_file(path, "data.path"), 1):
+        source, tab, target = line.partition("\t")
+        target = target.split("\t")[0]
+        if source.strip() and target.strip():
+            pairs.append((source.strip(), target.strip()))
+        elif tab and line.strip():
+            dropped += 1  # not translated yet
+        elif line.strip():
+            raise UserError(f"{path}:{number} is not source<TAB>target; for two files give --data.target_path too")
+    if not pairs:
+        raise UserError(f"{path}:1 and all other lines have no source or no target")
+    return pairs, dropped
+
+
+def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, Pairs]:
+    """The pairs of each split; the test has none where its fraction is 0."""
+    sizes = [max(1, round(len(pairs) * part)) if part else 0 for part in (val_fraction, test_fraction)]
+    return random_splits(pairs, *sizes)
+
+
+def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) -> int:
+    """The size of a vocabulary, specials included."""
+    if kind == "bpe":
+        length = sum(map(len, texts))
+        return next(size for least, size in BYTE_PAIRS if length >= least)
+    cutter = TOKENIZERS[kind](SPECIALS, SPECIALS, lower)
+    counts: dict[str, int] = {}
+    for text in texts:
+        for token in cutter.cut(cutter.prepare(text)):
+            counts[token] = counts.get(token, 0) + 1
+    return len(SPECIALS) + max(1, min(LARGEST_FOUND, sum(n >= min_count for t, n in counts.items() if t not in SPECIALS)))

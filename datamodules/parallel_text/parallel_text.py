@@ -70,7 +70,8 @@ class ParallelText(TensorDataModule):
         self.min_count, self.shared = min_count, shared
         self.source_tokenizer: Tokenizer | None = None
         self.target_tokenizer: Tokenizer | None = None
-        #: The true texts of each split, in the order of its rows: BLEU is measured against them.
+        #: The true texts of each split, in the order of its rows: BLEU is measured against them. They are as an output
+        #: without errors would be: normalized by ``normalize`` and by the tokenizer.
         self.references: dict[str, list[str]] = {}
         self.sources: dict[str, list[str]] = {}
 
@@ -83,6 +84,11 @@ class ParallelText(TensorDataModule):
     def normalize(self, text: str) -> str:
         """Prepares a text before it is tokenized; references too."""
         return text
+
+    @property
+    def reference_form(self) -> str:
+        """How references are normalized, for the signature of BLEU."""
+        return "NFC, lower case" if self.lower else "NFC"
 
     # -- texts and ids ------------------------------------------------------------------------------------------------
 
@@ -112,6 +118,10 @@ class ParallelText(TensorDataModule):
     def _ids(self, tokenizer: Tokenizer, text: str) -> list[int]:
         return [*tokenizer.encode(text), EOS][: self.max_length]
 
+    def _whole(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of texts of any length, each ended by ``<eos>``."""
+        return [[*tokenizer.encode(self.normalize(text)), EOS] for text in texts]
+
     input_means = (
         "the ids of sources by source_tokenizer of processor.json, each ended by <eos> and filled up with <pad>; their "
         "lengths; the ids of the targets so far by target_tokenizer, beginning with <bos>"
@@ -140,11 +150,23 @@ class ParallelText(TensorDataModule):
         for name, rows in pairs.items():
             if not rows:
                 raise UserError(f"the {name} split of {type(self).__name__} is empty: give it more pairs")
-            self.sources[name] = [source for source, _ in rows]
-            self.references[name] = [target.strip() for _, target in rows]
+            self._keep_texts(name, rows)
             splits[name] = self.tensors(rows)
+        return splits | self._to_predict(splits)
+
+    def _to_predict(self, splits: dict[str, tuple[Tensor, ...]]) -> dict[str, tuple[Tensor, ...]]:
+        """The sources of the test as the split to predict."""
+        if "test" not in splits:
+            return {}
         source, length, *_ = splits["test"]
-        return splits | {"predict": (source, length)}
+        self.predict_cells = {"source": self.sources["test"]}
+        return {"predict": (source, length)}
+
+    def _keep_texts(self, name: str, rows: Pairs) -> None:
+        """Keeps the sources of a split, and its references in the form of an output."""
+        assert self.target_tokenizer is not None
+        self.sources[name] = [source for source, _ in rows]
+        self.references[name] = [self.target_tokenizer.canonical(target).strip() for _, target in rows]
 
     def _make_vocabularies(self, train: Pairs) -> None:
         kind = TOKENIZERS[self.kind]

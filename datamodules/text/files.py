@@ -1,12 +1,20 @@
-"""Text files: read as UTF-8, with the position of a byte that is not UTF-8 in the error."""
+"""Text files: UTF-8, or UTF-16 with its mark; errors name the position of a byte that cannot be read."""
 
+import codecs
+import hashlib
+import unicodedata
 from pathlib import Path
 
 from common.messages import UserError
 
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 
 def read_text(path: str | Path, option: str = "data.path") -> str:
     """The text of a UTF-8 file with ``\\n`` as every line ending, without a byte-order mark.
+
+    UTF-16 is read where its byte-order mark stands first, as Excel writes "Unicode text". A lone carriage return ends a
+    line only in a file without ``\\n``; elsewhere it is a space.
 
     Raises:
         UserError: No such file, a folder, another encoding, or an empty file.
@@ -19,23 +27,69 @@ def read_text(path: str | Path, option: str = "data.path") -> str:
         raise UserError(f"no file {path}: give --{option} a text file") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)
-        raise UserError(f"{path} is not UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = decode(raw, path).replace("\r\n", "\n")
+    if "\r" in text:
+        text = text.replace("\r", " " if "\n" in text else "\n")
     if not text.strip():
         raise UserError(f"{path} is empty: give a file with text")
     return text
 
 
+def decode(raw: bytes, path: str | Path) -> str:
+    """The text of a file's bytes, without a byte-order mark.
+
+    Raises:
+        UserError: They are neither UTF-8 nor UTF-16 with its mark.
+    """
+    if raw.startswith(UTF16):
+        try:
+            return raw.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-16 text: offset {error.start}; save it as UTF-8") from None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = error.start + (3 if raw.startswith(codecs.BOM_UTF8) else 0)
+        raise UserError(f"{path} is not UTF-8 text: byte {raw[at]:#04x} at offset {at}; save it as UTF-8") from None
+
+
 def split_text(text: str, val_fraction: float, test_fraction: float) -> dict[str, str]:
-    """Splits a text into training, validation and test part, in this order; at line ends where there are any."""
+    """Splits a text into training, validation and test part, in this order.
+
+    A cut is moved to the next line end where there is one within a tenth of the part that it begins, and never between
+    a letter and its combining marks. Texts of one line, or of few long paragraphs, are cut where the fractions say.
+    """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise UserError(
             f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
         )
-    cuts = [round(len(text) * end) for end in (1 - val_fraction - test_fraction, 1 - test_fraction)]
-    cuts = [end + 1 if 0 <= (end := text.find("\n", cut)) < cut + 1000 else cut for cut in cuts]
+    ends = (1 - val_fraction - test_fraction, 1 - test_fraction)
+    rooms = [int(len(text) * part / 10) for part in (val_fraction, test_fraction)]
+    cuts = [nearby(text, round(len(text) * end), min(room, 1000)) for end, room in zip(ends, rooms, strict=True)]
     return {"train": text[: cuts[0]], "val": text[cuts[0] : cuts[1]], "test": text[cuts[1] :]}
+
+
+def nearby(text: str, cut: int, room: int) -> int:
+    """The first place after a line end within ``room`` characters behind ``cut``; else ``cut``, behind marks."""
+    end = text.find("\n", cut, cut + room)
+    if end >= 0:
+        return end + 1
+    while cut < len(text) and unicodedata.category(text[cut]).startswith("M"):
+        cut += 1
+    return cut
+
+
+def identity(path: str | Path) -> dict[str, str]:
+    """What a run keeps of a file, to know it again: its place and SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return {"path": str(Path(path).resolve()), "sha256": digest.hexdigest()}
+
+
+def is_another(path: str | Path, known: dict[str, str] | None) -> bool:
+    """Whether a file is neither at the place nor of the content that a run keeps; a run that keeps none knows it not."""
+    if not known or str(Path(path).resolve()) == known["path"] or not Path(path).is_file():
+        return False
+    return identity(path)["sha256"] != known["sha256"]

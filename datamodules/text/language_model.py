@@ -16,10 +16,14 @@ from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
-from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, lines_of
+from datamodules.text.windows import EvaluationStreams, StreamLoader, WindowLoader, evaluation_windows, stream_count
 
 PAD = -1  # padding of targets; not a token id
+MAX_COUNTED = 3_000_000  # tokens of which the baseline counts n-grams
+# Bits that are charged for the character behind an <unk>: log2 of the number of Unicode's characters. A model that
+# foresees <unk> has not foreseen which character it is.
+UNKNOWN_BITS = math.log2(0x110000 - 0x800)
 
 
 class LanguageModelData(TensorDataModule):
@@ -32,7 +36,10 @@ class LanguageModelData(TensorDataModule):
             published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
         lower: Put the text in lower case.
         min_count: Tokens with fewer occurrences are unknown.
-        partition: ``random`` windows, or ``sequential`` streams for models that carry their state.
+        partition: ``random`` windows, or ``sequential`` streams for models that carry their state. Evaluation then has
+            ``eval_streams`` streams, whatever ``eval_batch_size`` is: the result may not depend on it.
+        eval_streams: Streams that an evaluation is divided into in sequential partitioning; 0 means by the length of the
+            text, one for 1,024 tokens, at most 16.
         stride: Tokens from one random window to the next; 0 means ``seq_len``, 1 means all windows, as in the book.
         train_tokens: Number of training tokens that are used; 0 means all.
         **loader: See ``TensorDataModule``. In sequential partitioning the batch size is the number of streams.
@@ -41,6 +48,7 @@ class LanguageModelData(TensorDataModule):
     #: Special tokens of the vocabulary.
     specials: tuple[str, ...] = SPECIALS
     links = ("vocab_size", "seq_len")
+    items = "characters"
     input_means = "the ids of a text by the tokenizer in processor.json"
 
     def __init__(
@@ -53,6 +61,7 @@ class LanguageModelData(TensorDataModule):
         partition: Literal["random", "sequential"] = "random",
         stride: int = 0,
         train_tokens: int = 0,
+        eval_streams: int = 0,
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
@@ -62,15 +71,19 @@ class LanguageModelData(TensorDataModule):
         self.tokenizer_file = "" if tokenizer in TOKENIZERS else tokenizer
         self.kind, self.lower, self.min_count = tokenizer, lower, min_count
         self.partition, self.stride, self.train_tokens = partition, stride or seq_len, train_tokens
+        self.eval_streams = eval_streams
         self.tokenizer: Tokenizer | None = None
         self.corpus: dict[str, Tensor] = {}  # each split as one row of tokens, int32
         #: Characters per token of a split, on average: makes perplexities of different tokenizers comparable.
         self.characters_per_token: dict[str, float] = {}
+        #: Bits that are added to a token's on average for the characters behind ``<unk>``, by split.
+        self.unknown_bits: dict[str, float] = {}
+        self.lengths: dict[str, int] = {}  # characters of each split
 
     @staticmethod
     def decided_by_files(tokenizer: str = "char", vocab_size: int = 0) -> dict[str, int]:
         """The size of the vocabulary where a file brings it."""
-        if tokenizer in TOKENIZERS:
+        if not tokenizer or tokenizer in TOKENIZERS:
             return {}
         if not Path(tokenizer).exists():
             raise UserError(
@@ -85,6 +98,10 @@ class LanguageModelData(TensorDataModule):
         """The whole text of each split: train, val and test."""
         raise NotImplementedError
 
+    def texts_for(self, stage: str) -> dict[str, str]:
+        """The texts that a stage needs: all of ``texts``, or other ones for ``test`` and ``predict``."""
+        return self.texts()
+
     # -- tokens -------------------------------------------------------------------------------------------------------
 
     def processor(self) -> dict[str, Any]:
@@ -96,43 +113,76 @@ class LanguageModelData(TensorDataModule):
         self.tokenizer = load_tokenizer(processor["tokenizer"])
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        texts = self.texts()
-        if self.tokenizer is None and self.tokenizer_file:
-            self.tokenizer = read_tokenizer(self.tokenizer_file, self.vocab_size, self.lower)
+        texts = self.texts_for(stage)
         if self.tokenizer is None:
-            kind = TOKENIZERS[self.kind]
-            train = texts["train"].splitlines(keepends=True)
-            self.tokenizer = kind.train(train, self.vocab_size, self.specials, self.lower, self.min_count)
+            self.tokenizer = self._make_tokenizer(texts)
         if len(self.tokenizer) != self.vocab_size:
             raise UserError(
                 f"the vocabulary has {len(self.tokenizer)} entries, but data.vocab_size is {self.vocab_size}"
             )
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, text in texts.items():
-            ids = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
+            ids = torch.from_numpy(self.tokenizer.encode_long(text))
             if name == "train" and self.train_tokens:
                 ids = ids[: self.train_tokens]
             self._check_length(name, ids)
-            if self._keeps_all(text):
-                self.characters_per_token[name] = len(text) / len(ids)
+            self._count_characters(name, text, ids)
             self.corpus[name] = ids
             if name == "train":
                 splits[name] = (ids,)
             else:
-                streams = self.eval_batch_size * self._rank_and_world()[1] if self.partition == "sequential" else 1
-                splits[name] = evaluation_windows(ids, self.seq_len, streams, PAD)
-        splits["predict"] = splits["test"]
+                splits[name] = evaluation_windows(ids, self.seq_len, self._streams(name), PAD)
+        if "test" in splits:
+            splits.setdefault("predict", splits["test"])
+        if stage == "predict":
+            self._name_predictions(splits["predict"][1])
         return splits
 
+    def _make_tokenizer(self, texts: dict[str, str]) -> Tokenizer:
+        if self.tokenizer_file:
+            return read_tokenizer(self.tokenizer_file, self.vocab_size, self.lower)
+        if "train" not in texts:
+            raise UserError("predicting needs a trained run: its processor.json has the vocabulary")
+        kind = TOKENIZERS[self.kind]
+        return kind.train(lines_of(texts["train"]), self.vocab_size, self.specials, self.lower, self.min_count)
+
+    def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
+        """Characters per token, and what the unknown ones cost."""
+        assert self.tokenizer is not None
+        unknown = float((ids == self.tokenizer.unk_id).double().mean()) if self.tokenizer.unk_id >= 0 else 0.0
+        if unknown >= 0.0005:
+            self.facts.append(f"{unknown:.1%} of the {name} tokens are not in the vocabulary of {self.vocab_size}")
+        whole = name != "train" or not self.train_tokens
+        self.lengths[name] = len(text)
+        if whole and self._keeps_all(text) and (not unknown or self.tokenizer.kind == "char"):
+            self.characters_per_token[name] = len(self.tokenizer.prepare(text)) / len(ids)
+            self.unknown_bits[name] = unknown * UNKNOWN_BITS
+
+    def _streams(self, name: str) -> int:
+        """How many streams an evaluation has: rows that follow one another from batch to batch."""
+        if self.partition != "sequential" or name == "predict":
+            return 1
+        return self.eval_streams or stream_count(len(self.corpus[name]), self._rank_and_world()[1])
+
+    def _name_predictions(self, targets: Tensor) -> None:
+        """Each row of the predictions is a window: its text stands beside its number."""
+        assert self.tokenizer is not None
+        rows = [[i for i in row if i != PAD] for row in targets.tolist()]
+        self.predict_names = [str(n) for n in range(1, len(rows) + 1)]
+        self.predict_cells = {"text": [self.tokenizer.decode(row) for row in rows]}
+
+    def counts(self) -> dict[str, int]:
+        return {name: self.lengths[name] for name in self.splits if name in self.lengths}
+
     def content(self) -> Mapping[str, Split]:
-        """The tokens: how evaluation cuts them depends on batch size and number of processes."""
+        """The tokens: how evaluation cuts them may depend on the number of processes."""
         return {name: (ids,) for name, ids in self.corpus.items()}
 
     def _keeps_all(self, text: str) -> bool:
         """Whether the tokens are all of the text; words lose the spaces between them."""
-        if not self.tokenizer_file:
-            return self.kind in ("char", "bpe")
         assert self.tokenizer is not None
+        if self.tokenizer.kind != "file":
+            return self.tokenizer.kind in ("char", "bpe")
         part = self.tokenizer.prepare(text[:1000])
         return self.tokenizer.decode(self.tokenizer.encode(part)) == part
 
@@ -168,20 +218,30 @@ class LanguageModelData(TensorDataModule):
             return self.for_training(StreamLoader(corpus, self.seq_len, self.batch_size, **loader))
         return self.for_training(WindowLoader(corpus, self.seq_len, self.stride, self.batch_size, **loader))
 
+    def _loader(self, split: str, shuffle: bool = False) -> TensorLoader:
+        if self.partition != "sequential":
+            return super()._loader(split, shuffle)
+        rank, world = self._rank_and_world()
+        cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        streams = self._streams(split) if split in self.corpus else 1
+        return EvaluationStreams(self.splits[split], streams, rank=rank, world=world, pin_memory=cuda)
+
     # -- baselines ---------------------------------------------------------------------------------------------------
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Perplexities on the test part of chance and of an n-gram model of the training part."""
-        train, test = self.corpus["train"].numpy(), self.corpus["test"].numpy()
+        train, test = self.corpus["train"].numpy()[-MAX_COUNTED:], self.corpus["test"].numpy()
         order = 5 if self.kind == "char" else 3
+        some = "" if len(train) == len(self.corpus["train"]) else f" of {MAX_COUNTED:,} tokens"
         losses = {n: ngram_loss(train, test, self.vocab_size, n) for n in (1, order)}
         length = self.characters_per_token.get("test")
 
         def metrics(loss: float) -> dict[str, float]:
-            bits = {"test/bits_per_character": loss / math.log(2) / length} if length else {}
+            more = self.unknown_bits.get("test", 0.0)
+            bits = {"test/bits_per_character": (loss / math.log(2) + more) / length} if length else {}
             return {"test/loss": loss, "test/perplexity": math.exp(loss), **bits}
 
         return {
             "chance": {"what": "the frequencies of the tokens", "metrics": metrics(losses[1])},
-            "baseline": {"what": f"{order}-gram model (Witten-Bell)", "metrics": metrics(losses[order])},
+            "baseline": {"what": f"{order}-gram model{some} (Witten-Bell)", "metrics": metrics(losses[order])},
         }

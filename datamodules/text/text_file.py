@@ -2,31 +2,156 @@
 
     dive fit rnn/gru --data TextFile --data.path book.txt
     dive fit rnn/gru --data TextFile --data.path book.txt --data.tokenizer bpe --data.vocab_size 2000
+    dive fit rnn/gru --data TextFile --data.path book.txt --data.test_path another.txt
 
-The parts are divided at line ends where there are any.
+The parts are divided at line ends where there are any nearby. A model of the text is tested and predicts on all of
+another file: ``dive test rnn/gru --data.path another.txt``.
 """
 
-from typing import Any
+import re
+from collections import Counter
+from typing import Any, Literal
 
-from datamodules.text.files import read_text, split_text
+from common.messages import UserError
+from datamodules.text.files import identity, is_another, read_text, split_text
 from datamodules.text.language_model import LanguageModelData
+from datamodules.text.tokenizer_files import read_tokenizer
+from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
+
+LARGEST_FOUND = 20_000  # different characters or words
+#: Characters of a training text from which byte pairs have fewer bits per character than single characters, and the
+#: vocabularies for them: measured on plays with ``attention/gpt_modern`` and ``rnn/gru`` (docs/rnn.md).
+BYTE_PAIRS = ((10_000_000, 8000), (2_000_000, 4000), (500_000, 2000), (200_000, 1000))
+LONG_WORD = 1000  # characters without a space: such a text has no words that byte pairs could be made of
 
 
 class TextFile(LanguageModelData):
     """A text file for language models.
 
     Args:
-        path: The file.
+        path: The file. At test time a file that is not the run's is tested whole; ``predict`` scores the whole file.
         val_fraction, test_fraction: Fractions of the text held out, at its end.
+        test_path: Another file for the test; then ``path`` is for training and validation only.
+        tokenizer: See ``LanguageModelData``; empty means by the size of the text: characters, or byte pairs from
+            200,000 characters on. With a given ``vocab_size`` it means characters.
+        vocab_size: Entries of the vocabulary; 0 means as found: all characters or words of the training part (at most
+            20,000), or as many byte pairs as the text is large enough for.
         **text: See ``LanguageModelData``.
     """
 
-    def __init__(self, path: str = "", val_fraction: float = 0.1, test_fraction: float = 0.1, **text: Any) -> None:
-        super().__init__(**text)
-        self.path, self.val_fraction, self.test_fraction = path, val_fraction, test_fraction
+    def __init__(
+        self,
+        path: str = "",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        test_path: str = "",
+        tokenizer: Literal["", "char", "word", "space", "bpe"] | str = "",
+        vocab_size: int = 0,
+        **text: Any,
+    ) -> None:
+        lower, min_count = text.get("lower", False), text.get("min_count", 1)
+        found = self.infer(path, tokenizer, vocab_size, lower, min_count, val_fraction, test_fraction, test_path)
+        super().__init__(vocab_size=found["vocab_size"], tokenizer=found["tokenizer"], **text)
+        self.path, self.test_path = path, test_path
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
+        self.other_file = False  # whether another one is tested
+
+    @staticmethod
+    def infer(
+        path: str = "",
+        tokenizer: str = "",
+        vocab_size: int = 0,
+        lower: bool = False,
+        min_count: int = 1,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        test_path: str = "",
+    ) -> dict[str, Any]:
+        """The tokenizer and the size of the vocabulary."""
+        if vocab_size:
+            return {"tokenizer": tokenizer or "char", "vocab_size": vocab_size}
+        if tokenizer and tokenizer not in TOKENIZERS:
+            LanguageModelData.decided_by_files(tokenizer)  # refuses a file that is not there
+            return {"tokenizer": tokenizer, "vocab_size": len(read_tokenizer(tokenizer))}
+        text = split_text(read_text(path), val_fraction, 0.0 if test_path else test_fraction)["train"]
+        kind = tokenizer or tokenizer_for(text)
+        return {"tokenizer": kind, "vocab_size": vocabulary_of(text, kind, lower, min_count)}
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.path if not self.test_path or "train" in self.splits else self.test_path
 
     def source_name(self) -> str:
-        return self.path
+        return self.own_path
+
+    def processor(self) -> dict[str, Any]:
+        return {**super().processor(), "file": self.run_file}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.run_file = processor.get("file")
 
     def texts(self) -> dict[str, str]:
-        return split_text(read_text(self.path), self.val_fraction, self.test_fraction)
+        parts = split_text(read_text(self.path), self.val_fraction, 0.0 if self.test_path else self.test_fraction)
+        if self.run_file is None:
+            self.run_file = identity(self.path)
+        if self.test_path:
+            del parts["test"]
+        return parts
+
+    def texts_for(self, stage: str) -> dict[str, str]:
+        if stage == "predict":
+            return {"predict": read_text(self.path)}
+        if stage == "test" and self.test_path:
+            return {"test": read_text(self.test_path, "data.test_path")}
+        if stage in ("test", "validate") and is_another(self.path, self.run_file):
+            self.other_file = True
+            self.facts.append("not the file of the run: all of it")
+            return {"test" if stage == "test" else "val": read_text(self.path)}
+        texts = self.texts()
+        if stage == "fit":
+            self.say_tokens(texts["train"])
+        return texts
+
+    def say_tokens(self, train: str) -> None:
+        """Adds to the facts what the tokens are."""
+        if self.tokenizer_file:
+            self.facts.append(f"tokens of {self.tokenizer_file}")
+        elif self.kind == "bpe":
+            self.facts.append(f"{self.vocab_size:,} byte pairs as tokens (--data.tokenizer char for characters)")
+            if longest_word(train) > LONG_WORD:
+                self.facts.append("words of more than 64 bytes are cut for byte pairs")
+        else:
+            name = {"char": "characters"}.get(self.kind, "words")
+            self.facts.append(f"{self.vocab_size:,} different {name} as tokens")
+
+
+def tokenizer_for(text: str) -> str:
+    """``char``, or ``bpe`` for a text that is large enough, and has words and an alphabet."""
+    words, alphabet = longest_word(text[:1_000_000]) <= LONG_WORD, len(set(text)) <= 1000
+    return "bpe" if len(text) >= BYTE_PAIRS[-1][0] and words and alphabet else "char"
+
+
+def longest_word(text: str) -> int:
+    """The length of the longest run without white space, up to just above ``LONG_WORD``."""
+    return LONG_WORD + 1 if re.search(rf"\S{{{LONG_WORD + 1}}}", text) else 0
+
+
+def vocabulary_of(text: str, kind: str, lower: bool, min_count: int) -> int:
+    """The size of the vocabulary of a training text, specials included.
+
+    Raises:
+        UserError: The text has no token that occurs ``min_count`` times.
+    """
+    specials = TextFile.specials
+    if kind == "bpe":
+        least = len(specials) + 256
+        return next((size for length, size in BYTE_PAIRS if len(text) >= length), max(512, least))
+    cutter: Tokenizer = TOKENIZERS[kind](specials, specials, lower)
+    prepared = cutter.prepare(text)
+    counts = Counter(prepared) if kind == "char" else Counter(cutter.cut(prepared))
+    known = sum(count >= min_count for token, count in counts.items() if token not in specials)
+    if not known:
+        raise UserError(f"no token of the text occurs data.min_count {min_count} times")
+    return len(specials) + min(known, LARGEST_FOUND)

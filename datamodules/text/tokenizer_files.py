@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from common.messages import UserError
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
 
@@ -50,8 +52,15 @@ class FileTokenizer(Tokenizer):
         found = self.model.encode(text, add_special_tokens=False)
         return [text[a:b] for i, (a, b) in zip(found.ids, found.offsets, strict=True) if i == self.unk_id]
 
-    def encode(self, text: str) -> list[int]:
-        return self.model.encode(self.prepare(text), add_special_tokens=False).ids
+    def encode_prepared(self, text: str) -> list[int]:
+        return self.model.encode(text, add_special_tokens=False).ids
+
+    def encode_long(self, text: str) -> np.ndarray:
+        """At once, since a model may put a mark before the beginning of each text that it is given."""
+        return np.array(self.encode(text), np.int32)
+
+    def canonical(self, text: str) -> str:
+        return self.decode(self.encode(text))
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
         return self.model.decode(list(ids), skip_special_tokens=True)

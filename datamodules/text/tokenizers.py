@@ -9,15 +9,24 @@ texts have fewer different tokens than declared, the rest of the vocabulary stan
 import json
 import re
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+import regex
 
 from common.messages import UserError
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 Kind = Literal["char", "word", "space", "bpe", "file"]
+PIECE = 1 << 14  # characters that are encoded at once: the library needs 200 bytes of memory for each
+LONGEST_WORD = 64  # bytes: the library's training is quadratic in the length of a word
+# What a word is made of: letters with their combining marks (Yoruba, Hindi, Thai, Arabic), joiners inside of it.
+LETTER = r"[\p{L}\p{M}\p{Nl}\p{No}_\u200c\u200d]"
+SIGN = r"[^\s\p{L}\p{N}_]\p{M}*"
 
 
 class Tokenizer:
@@ -62,11 +71,26 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text; an unknown token becomes ``<unk>``, or is left out if the vocabulary has no ``<unk>``."""
+        return self.encode_prepared(self.prepare(text))
+
+    def encode_prepared(self, text: str) -> list[int]:
+        """The ids of a text that went through ``prepare``."""
         ids = self.ids
         if self.unk_id < 0:
-            return [ids[token] for token in self.cut(self.prepare(text)) if token in ids]
+            return [ids[token] for token in self.cut(text) if token in ids]
         unk = self.unk_id
-        return [ids.get(token, unk) for token in self.cut(self.prepare(text))]
+        return [ids.get(token, unk) for token in self.cut(text)]
+
+    def encode_long(self, text: str) -> np.ndarray:
+        """The same as ``encode`` for a text of any length, as (N,) int32: piece by piece, in little memory."""
+        found = array("i")
+        for piece in pieces(self.prepare(text)):
+            found.extend(self.encode_prepared(piece))
+        return np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32)
+
+    def canonical(self, text: str) -> str:
+        """A text as ``decode`` would write it if it had no unknown tokens: what outputs can be compared with."""
+        return self.join(self.cut(self.prepare(text)))
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
         """The text of ids; ``<pad>``, ``<bos>`` and ``<eos>`` are left out, unused entries too."""
@@ -115,6 +139,24 @@ def fill(tokens: list[str], size: int) -> list[str]:
     return tokens[:size] + [f"<unused{i}>" for i in range(size - len(tokens))]
 
 
+def pieces(text: str, size: int = PIECE) -> Iterator[str]:
+    """A text in pieces of at most ``size`` characters. They begin with the white space that follows a word, which no
+    tokenizer joins to what is before; where there is none they are cut at the size.
+    """
+    start = 0
+    while len(text) - start > size:
+        ends = [m.start() for m in re.finditer(r"(?<=\S)\s", text[start : start + size + 1])]
+        end = start + (ends[-1] if ends else size)
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """The lines of a text, one after the other, each with its end."""
+    return (match[0] for match in re.finditer(r"[^\n]*\n|[^\n]+", text))
+
+
 class CharTokenizer(Tokenizer):
     """Each character is a token."""
 
@@ -123,6 +165,18 @@ class CharTokenizer(Tokenizer):
     def cut(self, text: str) -> list[str]:
         return list(text)
 
+    def encode_long(self, text: str) -> np.ndarray:
+        codes = {ord(token): i for i, token in enumerate(self.tokens) if len(token) == 1}
+        table = np.full(0x110000, self.unk_id, np.int32)
+        table[list(codes)] = list(codes.values())
+        prepared = self.prepare(text)
+        parts = [
+            table[np.frombuffer(prepared[i : i + (1 << 20)].encode("utf-32-le", "surrogatepass"), np.uint32)]
+            for i in range(0, len(prepared), 1 << 20)
+        ]
+        found = np.concatenate([np.zeros(0, np.int32), *parts])
+        return found if self.unk_id >= 0 else found[found >= 0]
+
     def join(self, tokens: list[str]) -> str:
         return "".join(tokens)
 
@@ -130,14 +184,15 @@ class CharTokenizer(Tokenizer):
 class WordTokenizer(Tokenizer):
     """Words, punctuation and the spaces between. Decoding restores a text without unknown tokens exactly.
 
-    A word is a run of letters with inner apostrophes or hyphens, with the space before it; every digit and every other
-    sign is a token of its own, also with the space before it. A special token written in a text (``<unk>``) is one
-    token.
+    A word is a run of letters and their marks with inner apostrophes or hyphens, with the space before it; every digit
+    and every other sign is a token of its own, also with the space before it. A special token written in a text
+    (``<unk>``) is one token.
     """
 
     kind = "word"
-    LETTER = r"(?:[^\W\d]|[\u0300-\u036f])"  # with tone marks that have no composed form, as in Yoruba
-    PATTERN = re.compile(rf"<\w+>| ?{LETTER}+(?:['\u2019-]{LETTER}+)*| ?\d| ?[^\w\s]|\n|[^\S\n]+(?= \S)|\s")
+    PATTERN = regex.compile(
+        rf"<\w+>| ?{LETTER}+(?:['\u2019-]{LETTER}+)*| ?\p{{Nd}}\p{{M}}*| ?{SIGN}|\n|[^\S\n]+(?= \S)|\s"
+    )
 
     def cut(self, text: str) -> list[str]:
         return self.PATTERN.findall(text)
@@ -195,7 +250,9 @@ class BPETokenizer(Tokenizer):
         if size < least:
             raise UserError(f"data.vocab_size is {size}: byte pairs need at least {least}, the specials and all bytes")
         model = tokenizers.Tokenizer(models.BPE())
-        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        short = pre_tokenizers.Split(tokenizers.Regex(f".{{1,{LONGEST_WORD}}}"), "isolated")
+        words = [pre_tokenizers.ByteLevel(add_prefix_space=False), short]
+        model.pre_tokenizer = pre_tokenizers.Sequence(words)  # type: ignore[arg-type]
         model.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=size,
@@ -214,8 +271,11 @@ class BPETokenizer(Tokenizer):
     def unknown_pieces(self, text: str) -> list[str]:
         return []  # every byte is a token
 
-    def encode(self, text: str) -> list[int]:
-        return self.model.encode(self.prepare(text), add_special_tokens=False).ids
+    def encode_prepared(self, text: str) -> list[int]:
+        return self.model.encode(text, add_special_tokens=False).ids
+
+    def canonical(self, text: str) -> str:
+        return self.prepare(text)  # every byte is kept
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
         return self.model.decode([i for i in ids if i not in self.unused], skip_special_tokens=True)

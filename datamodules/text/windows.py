@@ -4,6 +4,8 @@ D2L 9.3 uses all windows in a random order; its earlier editions also have seque
 carry their state need. Both are views of one tensor of tokens: a window is copied only with its batch.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -60,6 +62,38 @@ class StreamLoader(TensorLoader):
         steps, rows = len(self), self.batch_size * self.world
         starts = torch.arange(rows * steps).reshape(rows, steps) * self.seq_len + offset
         return starts.T[:, self.rank :: self.world].flatten()  # step by step
+
+
+class EvaluationStreams(TensorLoader):
+    """The rows of ``evaluation_windows`` in which each batch is one step of all streams of this process, so that row i of
+    a batch continues row i of the batch before.
+
+    Args:
+        tensors: Rows in the order of steps, ``streams`` of them for each.
+        streams: Streams of all processes; with fewer streams than processes rows are distributed in turn.
+        rank, world, pin_memory: See ``TensorLoader``.
+    """
+
+    def __init__(
+        self, tensors: Sequence[Tensor], streams: int, rank: int = 0, world: int = 1, pin_memory: bool = False
+    ) -> None:
+        mine = max(1, len(range(rank, streams, world)))
+        super().__init__(tensors, mine, False, 0, rank, world, pin_memory)
+        self.streams = max(streams, 1)
+
+    def _order(self) -> Tensor:
+        rows = torch.arange(len(self.tensors[0]))
+        if self.streams < self.world:
+            return rows[self.rank :: self.world]
+        return rows.reshape(-1, self.streams)[:, self.rank :: self.world].flatten()
+
+    def __len__(self) -> int:
+        return -(-len(self._order()) // self.batch_size)
+
+
+def stream_count(tokens: int, world: int = 1) -> int:
+    """Streams of an evaluation: one for 1,024 tokens, at most 16, and at least one for each process."""
+    return max(world, min(16, tokens // 1024), 1)
 
 
 def evaluation_windows(corpus: Tensor, seq_len: int, rows: int, pad_id: int = -1) -> tuple[Tensor, Tensor]:

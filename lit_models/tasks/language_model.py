@@ -32,7 +32,9 @@ class LanguageModel(Task):
     version of the network.
 
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, if the datamodule
-    has the number of characters per token (``characters_per_token``), ``test/bits_per_character``.
+    has the number of characters per token (``characters_per_token``), ``val/bits_per_character`` and
+    ``test/bits_per_character``. A character that became ``<unk>`` costs as much as to write it down
+    (``unknown_bits``).
 
     Args:
         vocab_size: Number V of tokens.
@@ -129,14 +131,20 @@ class LanguageModel(Task):
     def on_validation_epoch_end(self) -> None:
         self.log("val/loss", self.val_loss)
         self.log("val/perplexity", self.val_loss.compute().exp(), prog_bar=True)
+        self.log_bits("val", self.val_loss.compute())
 
     def on_test_epoch_end(self) -> None:
         loss = self.test_loss.compute()
         self.log("test/loss", self.test_loss)
         self.log("test/perplexity", loss.exp())
-        length: float = self.data_attribute("characters_per_token", {}).get("test", 0.0)
+        self.log_bits("test", loss)
+
+    def log_bits(self, split: str, loss: Tensor) -> None:
+        """Logs the bits per character of a mean loss in nats, where the tokens are all of the text."""
+        length: float = self.data_attribute("characters_per_token", {}).get(split, 0.0)
+        unknown: float = self.data_attribute("unknown_bits", {}).get(split, 0.0)
         if length:
-            self.log("test/bits_per_character", loss / math.log(2) / length)
+            self.log(f"{split}/bits_per_character", (loss / math.log(2) + unknown) / length)
 
     # -- generation ---------------------------------------------------------------------------------------------------
 

@@ -121,6 +121,12 @@ class Seq2Seq(Task):
         ended = (ids == self.eos_id).cumsum(1) - (ids == self.eos_id).long() > 0  # after the first end
         return ids.masked_fill(ended, self.pad_id)
 
+    def outputs(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
+        """``generate_tokens``, with no tokens for a source that is empty but for its end: all would be invented."""
+        ids = self.generate_tokens(source, source_length, max_length)
+        empty = (source_length <= 1) & (source[:, 0] == self.eos_id)
+        return ids.masked_fill(empty[:, None], self.pad_id)
+
     def hypotheses(
         self, source: Tensor, source_length: Tensor, width: int, num_best: int = 1, max_length: int = 0
     ) -> list[list[Hypothesis]]:
@@ -169,18 +175,19 @@ class Seq2Seq(Task):
         source, length = (t.to(self.device) for t in data.encode_source(prompts))
         most = min(max_tokens, self.max_length)
         if beam == 1:
-            targets = data.decode_target(self.generate_tokens(source, length, most))
+            targets = data.decode_target(self.outputs(source, length, most))
             for n, (text, target) in enumerate(zip(prompts, targets, strict=True)):
                 yield Output(n, f"{text} => {target}\n")
             return
         n_bests = self.hypotheses(source, length, beam, n_best, most)
         for n, (text, found) in enumerate(zip(prompts, n_bests, strict=True)):
+            found = found if int(length[n]) > 1 else []
             lines = [f"  {h.score:8.3f}  {data.decode_target(torch.tensor([h.tokens]))[0]}\n" for h in found]
             yield Output(n, "".join([f"{text} =>\n", *lines]))
 
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         """Returns ``target`` (B, max_length): the output to each source, padded."""
-        ids = self.generate_tokens(batch[0], batch[1])
+        ids = self.outputs(batch[0], batch[1])
         return {"target": F.pad(ids, (0, self.max_length - ids.shape[1]), value=self.pad_id)}
 
     # -- test ---------------------------------------------------------------------------------------------------------
@@ -211,7 +218,8 @@ class Seq2Seq(Task):
         outputs, references = [list(side) for side in zip(*pairs, strict=True)]
         bleu, signature = corpus_bleu(outputs, references)
         if self.trainer.is_global_zero:
-            print(f"sacreBLEU {bleu:.2f} {signature}")
+            form = self.data_attribute("reference_form", "")
+            print(f"sacreBLEU {bleu:.2f} {signature}" + (f" (references in {form})" if form else ""))
         self.log("test/bleu", bleu, sync_dist=True)
         exact = sum(output == reference for output, reference in pairs) / len(pairs)
         self.log("test/exact", exact, sync_dist=True)

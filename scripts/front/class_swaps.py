@@ -8,6 +8,7 @@ inherit them from one class: a ``shift`` of images in pixels is not a ``shift`` 
 
 import json
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import yaml
@@ -37,8 +38,12 @@ def words_for_swaps(
         kept = {key for _, keys in written for key in keys}
         if path == "data":
             typed_keys = {key for _, keys in typed_nodes(given, path) for key in keys}
+            found = found_in_files(node.class_path)
             kept = {
-                key for key in kept if key in typed_keys or all(shared(name, node.class_path, key) for name in named)
+                key
+                for key in kept
+                if key in typed_keys
+                or (key not in found and all(shared(name, node.class_path, key) for name in named))
             }
         known = arguments(import_class(node.class_path))
         for key, value in dict(node.get("init_args") or {}).items():
@@ -97,6 +102,18 @@ def typed_nodes(given: Sequence[tuple[str, str]], path: str) -> list[tuple[str, 
         elif key.startswith(f"{path}."):
             found.append(("", {key.removeprefix(f"{path}.").partition(".")[0]}))
     return found
+
+
+def found_in_files(class_path: str) -> set[str]:
+    """The arguments that a datamodule finds in its files where they are empty (``infer``): those of a recipe are for the
+    recipe's own data.
+    """
+    klass = import_class(class_path)
+    infer = getattr(klass, "infer", None)
+    if infer is None:
+        return set()
+    empty = {name for name, (default, *_) in arguments(klass).items() if default in (0, "") and default is not False}
+    return empty & set(signature(infer).parameters)
 
 
 def shared(one: str, other: str, key: str) -> bool:

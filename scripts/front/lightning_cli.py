@@ -239,6 +239,15 @@ class DiveCLI(LightningCLI):
         if (run / "processor.json").is_file():
             load(json.loads((run / "processor.json").read_text()))
 
+    def after_test(self) -> None:
+        """Chance and a baseline beside the result on a person's own data."""
+        trainer: Any = self.trainer
+        whole = not trainer.fast_dev_run and trainer.limit_test_batches == 1.0
+        if trainer.is_global_zero and whole and getattr(self.datamodule, "own_path", ""):
+            from scripts.front.honest import say
+
+            say(self.datamodule, {name: float(value) for name, value in trainer.callback_metrics.items()})
+
     def _config_file(self) -> str:
         """The contents of the run's ``config.yaml``."""
         content = yaml.safe_load(self.config_text)

@@ -96,13 +96,22 @@ def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
 
 
 def guard_prompts(argv: list[str]) -> list[str]:
-    """``--prompt -one`` as one word, ``--prompt=-one``: argparse reads a text that begins with a dash as an option."""
+    """``--prompt -one -two`` as ``--prompt=-one --prompt=-two``: argparse reads a text that begins with a dash as an
+    option. The same for ``--stop``.
+    """
     words: list[str] = []
+    option = ""
     for word in argv:
-        if words and words[-1] == "--prompt" and word.startswith("-") and not word.startswith("--"):
-            words[-1] = f"--prompt={word}"
-        else:
-            words.append(word)
+        if option and word.startswith("-") and not word.startswith("--") and word != "-h":
+            if words[-1] == option:
+                words.pop()  # its values are written with it
+            words.append(f"{option}={word}")
+            continue
+        if word.startswith("--"):
+            option = word if word in ("--prompt", "--stop") else ""
+        elif words and words[-1].startswith(f"{option}=") and option:
+            words.append(option)  # further texts after one that began with a dash
+        words.append(word)
     return words
 
 

@@ -1,5 +1,6 @@
 """Pairs of texts as padded tensors, and back."""
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -99,3 +100,17 @@ def test_padded() -> None:
 def test_a_length_of_one_token_is_refused() -> None:
     with pytest.raises(UserError, match="max_length is 1"):
         Four(max_length=1)
+
+
+def test_references_are_as_an_output_without_errors_would_be() -> None:
+    class Forms(Four):
+        def pairs(self) -> dict[str, Pairs]:
+            rows = [("a", unicodedata.normalize("NFD", "Ẹ̀kọ́  ọjọ́"))]
+            return {"train": rows, "val": rows, "test": rows}
+
+    for options, text in (({}, "Ẹ̀kọ́ ọjọ́"), ({"lower": True}, "ẹ̀kọ́ ọjọ́"), ({"tokenizer": "char"}, "Ẹ̀kọ́  ọjọ́")):
+        data = Forms(**{"target_vocab_size": 20, **options})
+        data.setup("fit")
+        assert data.references["test"] == [unicodedata.normalize("NFC", text)]
+        assert data.decode_target(data.splits["test"][3]) == data.references["test"]
+        assert data.reference_form == ("NFC, lower case" if "lower" in options else "NFC")

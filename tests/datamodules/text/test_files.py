@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.text.files import read_text, split_text
+from datamodules.text.files import identity, is_another, read_text, split_text
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from datamodules.text.files import read_text, split_text
         (b" \n\n", "is empty"),
         (b"caf\xe9 au lait", "byte 0xe9 at offset 3"),
         (b"\xef\xbb\xbfcaf\xe9", "byte 0xe9 at offset 6"),
-        ("text".encode("utf-16"), "byte 0xff at offset 0"),
+        ("text".encode("utf-16") + b"\x00", "not UTF-16 text"),
     ],
 )
 def test_unusable_files_are_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
@@ -38,8 +38,14 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 
 def test_ends_of_lines_and_the_byte_order_mark_are_made_alike(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n")
-    assert read_text(path) == "one\ntwo\nthree\n"
+    for raw, text in (
+        (b"\xef\xbb\xbfone\r\ntwo\n", "one\ntwo\n"),
+        (b"one\rtwo\r", "one\ntwo\n"),  # of an old Macintosh
+        (b"one\ntw\ro\n", "one\ntw o\n"),  # within a line
+        ("one\r\ntwo".encode("utf-16"), "one\ntwo"),
+    ):
+        path.write_bytes(raw)
+        assert read_text(path) == text
 
 
 def test_split_is_whole_in_order_and_cut_at_lines() -> None:
@@ -48,6 +54,30 @@ def test_split_is_whole_in_order_and_cut_at_lines() -> None:
     assert "".join(parts[name] for name in ("train", "val", "test")) == text
     assert all(part.endswith("\n") for part in parts.values())
     assert abs(len(parts["val"]) / len(text) - 0.2) < 0.02
+
+
+@pytest.mark.parametrize("text", ["x" * 5000 + "\n", ("word " * 250 + "\n") * 8, "a\n" + "y" * 700 + "\n", "ab" * 30])
+def test_cuts_stay_near_the_fractions_however_long_the_lines_are(text: str) -> None:
+    parts = split_text(text, 0.1, 0.1)
+    assert "".join(parts.values()) == text
+    for name in ("val", "test"):
+        assert abs(len(parts[name]) - len(text) / 10) <= len(text) / 100 + 1
+
+
+def test_a_cut_is_never_between_a_letter_and_its_marks() -> None:
+    parts = split_text("e\u0323\u0300" * 100, 0.1, 0.1)
+    assert all(part.startswith("e") for part in parts.values())
+
+
+def test_a_file_is_known_again_by_its_place_or_its_content(tmp_path: Path) -> None:
+    one, same, other = (tmp_path / name for name in ("one", "same", "other"))
+    one.write_text("a")
+    same.write_text("a")
+    other.write_text("b")
+    known = identity(one)
+    assert not is_another(one, known) and not is_another(same, known) and is_another(other, known)
+    one.write_text("c")
+    assert not is_another(one, known) and not is_another(other, None)
 
 
 def test_a_split_without_training_is_refused() -> None:

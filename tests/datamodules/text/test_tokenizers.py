@@ -1,12 +1,15 @@
 """One interface, three tokenizers: encoding is reversible, sizes are as declared, saved ones can be loaded."""
 
+import random
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.messages import UserError
 from datamodules.text.tokenizer_files import load_tokenizer
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, pieces
 
 TEXTS = [
     "The cat's tail, 12 cm long (or 13)!\n",
@@ -48,6 +51,34 @@ def test_what_it_does_not_know_is_unknown(kind: str) -> None:
     assert tokenizer.encode("a q")[-1] == 3 and "<unk>" in tokenizer.decode(tokenizer.encode("a q"))
     without = TOKENIZERS[kind].train(["a b c"], 20, specials=("<pad>",))
     assert without.decode(without.encode("a q")).strip() == "a"
+
+
+@pytest.mark.parametrize("word", ["ẹlẹ́sẹ̀", "हिन्दी", "ภาษาไทย", "שָׁלוֹם", "مُحَمَّدٌ", "می\u200cخواهم", "x²"])
+def test_a_word_keeps_its_combining_marks(word: str) -> None:
+    cutter = TOKENIZERS["word"](SPECIALS)
+    assert cutter.cut(f"{word} {word}") == [word, f" {word}"]
+
+
+@pytest.mark.parametrize("kind", list(TOKENIZERS))
+def test_a_long_text_is_encoded_in_pieces_as_it_is_whole(kind: str) -> None:
+    text = (" ".join(TEXTS) + "\n\n   \n") * 900 + "x" * 40_000
+    tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind])
+    found = tokenizer.encode_long(text)
+    assert found.dtype == np.int32 and "".join(pieces(text)) == text and max(map(len, pieces(text))) <= 1 << 14
+    end = len(tokenizer.encode(" ".join(TEXTS) * 3))
+    assert found[:end].tolist() == tokenizer.encode(text)[:end]
+    if kind in ("char", "bpe"):
+        assert tokenizer.decode(found.tolist()).replace("<unk>", "x") == tokenizer.prepare(text)
+    if kind != "bpe":
+        assert found.tolist() == tokenizer.encode(text) or kind != "char"
+
+
+def test_byte_pairs_of_a_text_without_spaces_take_no_quadratic_time() -> None:
+    text = "".join(random.Random(0).choices("ACGT", k=160_000))
+    began = time.process_time()
+    tokenizer = TOKENIZERS["bpe"].train([text], 300)
+    assert time.process_time() - began < 4  # 0.3 seconds; 7 where the text is one word
+    assert tokenizer.decode(tokenizer.encode(text[:999])) == text[:999]
 
 
 def test_byte_pairs_know_every_text() -> None:

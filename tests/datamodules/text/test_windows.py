@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from datamodules.text.windows import StreamLoader, WindowLoader, evaluation_windows
+from datamodules.text.windows import EvaluationStreams, StreamLoader, WindowLoader, evaluation_windows, stream_count
 
 CORPUS = torch.arange(1000, dtype=torch.int32)
 
@@ -78,3 +78,22 @@ def test_evaluation_has_each_target_exactly_once(rows: int) -> None:
 def test_a_view_holds_no_copies() -> None:
     loader = WindowLoader(CORPUS, 99, 1, 8)
     assert loader.tensors[0].data_ptr() == CORPUS.data_ptr()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_streams_of_an_evaluation_go_on_in_every_process(world: int) -> None:
+    corpus = torch.arange(1000)
+    tensors = evaluation_windows(corpus, 7, 4)
+    seen = []
+    for rank in range(world):
+        batches = list(EvaluationStreams(tensors, 4, rank, world))
+        assert len(batches) == len(EvaluationStreams(tensors, 4, rank, world))
+        for (_, before), (tokens, _) in pairwise(batches):
+            inside = (before[:, -1] >= 0) & (tokens[:, 0] > 0)
+            assert torch.equal(before[inside, -1], tokens[inside, 0])
+        seen += [t for _, targets in batches for t in targets.flatten().tolist() if t >= 0]
+    assert sorted(seen) == list(range(1, 1000))
+
+
+def test_the_number_of_streams_is_by_the_length_of_the_text_alone() -> None:
+    assert [stream_count(n) for n in (5, 3000, 10**6)] == [1, 2, 16] and stream_count(5, 2) == 2

@@ -238,3 +238,21 @@ def test_weights_of_another_vocabulary_are_noted(
         model._trainer = SimpleNamespace(datamodule=data)  # type: ignore[assignment]
         model.take_weights()
         assert capsys.readouterr().err.count("give their own by --data.tokenizer FILE") == notes
+
+
+def test_the_test_does_not_depend_on_the_batch_size_of_the_evaluation_and_has_bits(tmp_path: Path) -> None:
+    from datamodules.text.text_file import TextFile
+
+    path = tmp_path / "a.txt"
+    path.write_text("".join("abcde"[i * i % 5] for i in range(12_000)) + "\n")
+    model = SmallLM(9, carry_state=True)
+    losses = []
+    for size in (1, 3, 16, 1000):
+        data = TextFile(path=str(path), seq_len=9, batch_size=8, eval_batch_size=size, partition="sequential")
+        trainer = small_trainer(tmp_path)
+        trainer.test(model, data, verbose=False)
+        losses.append(float(trainer.callback_metrics["test/loss"]))
+        trainer.validate(model, data, verbose=False)
+        bits = float(trainer.callback_metrics["val/loss"]) / math.log(2)
+        assert float(trainer.callback_metrics["val/bits_per_character"]) == pytest.approx(bits, rel=1e-5)
+    assert losses == [losses[0]] * 4

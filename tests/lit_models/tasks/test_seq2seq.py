@@ -119,3 +119,20 @@ def test_label_smoothing_is_of_real_tokens_and_in_training_alone(tmp_path: Path)
     smooth = 0.7 * true - 0.3 * log_p.mean()  # 0.3 of the target lies evenly on all V tokens
     assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(float(smooth), rel=1e-5)
     assert float(trainer.callback_metrics["val/loss"]) == pytest.approx(float(true), rel=1e-5)
+
+
+def test_nothing_is_generated_for_an_empty_source() -> None:
+    model = SmallSeq2Seq().eval()
+    source, length = torch.tensor([[2, 0, 0], [4, 5, 2]]), torch.tensor([1, 3])
+    target = model.predict_step((source, length), 0)["target"]
+    assert not target[0].any() and torch.equal(target[1, :8], model.predict_step((source[1:], length[1:]), 0)["target"][0])
+    assert model.generate_tokens(source, length)[0].any()  # it would be invented
+
+
+@pytest.mark.parametrize("beam", [1, 2])
+def test_an_empty_prompt_stays_empty(beam: int) -> None:
+    sizes = {"source_vocab_size": 9, "target_vocab_size": 9, "train_size": 40, "val_size": 4, "test_size": 4}
+    data = Toy(task="copy", symbols=5, longest=4, min_length=1, max_length=8, **sizes)
+    data.setup("fit")
+    outputs = [output.text for output in SmallSeq2Seq().eval().generate(data, ["", "a"], beam=beam)]
+    assert outputs[0] in (" => \n", " =>\n") and len(outputs[1]) > 6

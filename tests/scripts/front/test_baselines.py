@@ -29,8 +29,18 @@ def test_a_word_that_decides_is_found_wherever_it_stands(tmp_path: Path) -> None
     path = tmp_path / "mails.csv"
     rows = [f"{line('good')},yes\n{line('bad')},no\n" for _ in range(200)]
     path.write_text("text,label\n" + "".join(rows))
-    found = baselines(TextTable(path=str(path), vocab_size=20, seq_len=8))
-    assert found["baseline"]["metrics"]["test/acc"] == 1.0 and "counts of tokens" in found["baseline"]["what"]
+    data = TextTable(path=str(path), vocab_size=20, seq_len=8)
+    for what, found in (("counts of tokens", baselines(Plain(data))), ("TF-IDF", baselines(data))):
+        assert found["baseline"]["metrics"]["test/acc"] == 1.0 and what in found["baseline"]["what"]
+
+
+class Plain:
+    """Texts with a class without a baseline of their own."""
+
+    def __init__(self, data: TextTable) -> None:
+        self.setup, self.splits, self.transform = data.setup, data.splits, data.transform
+
+    vocabulary = ["token"] * 20
 
 
 class Tensors(TensorDataModule):

@@ -7,6 +7,7 @@ import torch
 
 from scripts.cli import main
 from scripts.front.runs import newest_run
+from scripts.verbs.generate import guard_prompts
 
 TRAINING = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
 
@@ -177,3 +178,10 @@ def test_the_help_of_a_run_shows_its_models_options(run: Path, capsys: pytest.Ca
     assert generate(run, "--help") == 0
     text = capsys.readouterr().out
     assert "--temperature" in text and "0 is greedy. (default 0.8)" in " ".join(text.split()) and "--beam" not in text
+
+
+def test_several_prompts_and_stops_may_begin_with_a_dash() -> None:
+    assert guard_prompts(["--prompt", "-one", "-two", "x", "--stop", "-", "--seed", "-1"]) == [
+        "--prompt=-one", "--prompt=-two", "--prompt", "x", "--stop=-", "--seed", "-1",
+    ]  # fmt: skip
+    assert guard_prompts(["rnn/gru", "--prompt", "a", "b"]) == ["rnn/gru", "--prompt", "a", "b"]

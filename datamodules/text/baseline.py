@@ -1,0 +1,45 @@
+"""What a simple model makes of texts with a class: logistic regression on TF-IDF."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from datamodules.text.labeled_text import split_text
+
+MAX_TEXTS = 20_000  # the fit is to take seconds
+
+
+def text_baselines(
+    texts: Sequence[str], y: np.ndarray, test_texts: Sequence[str], y_test: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """``chance``, the most frequent class, and ``baseline``, logistic regression on TF-IDF of words and word pairs."""
+    import sklearn
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rows = np.random.default_rng(0).permutation(len(texts))[:MAX_TEXTS]
+    vectorizer = TfidfVectorizer(
+        tokenizer=lambda text: split_text(text, "word"), token_pattern=None, lowercase=False, ngram_range=(1, 2)
+    )
+    model = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=200))
+    model.fit([texts[i] for i in rows], y[rows])
+    shares = np.bincount(y) / len(y)
+    probabilities = model.predict_proba(list(test_texts))
+    some = "" if len(rows) == len(texts) else f" of {len(rows):,} texts"
+    what = f"logistic regression on TF-IDF of words and word pairs{some} (scikit-learn {sklearn.__version__})"
+    every = np.broadcast_to(shares, (len(y_test), len(shares)))
+    return {
+        "chance": {"what": "the shares of the classes", "metrics": metrics(every, np.arange(len(shares)), y_test)},
+        "baseline": {"what": what, "metrics": metrics(probabilities, model.classes_, y_test)},
+    }
+
+
+def metrics(probabilities: np.ndarray, classes: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Accuracy and cross-entropy in nats of probabilities (N, C) of ``classes`` (C,)."""
+    right = np.where(classes == y[:, None], probabilities, 0).sum(1).clip(np.finfo(np.float64).eps)
+    return {
+        "test/acc": float((classes[probabilities.argmax(1)] == y).mean()),
+        "test/loss": float(-np.log(right).mean()),
+    }
