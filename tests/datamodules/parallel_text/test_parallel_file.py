@@ -18,7 +18,9 @@ def test_one_file_and_two_files_say_the_same(tmp_path: Path) -> None:
     a, b = ParallelFile(path=str(one)), ParallelFile(path=str(source), target_path=str(target))
     assert a.pairs() == b.pairs() and [len(v) for v in a.pairs().values()] == [32, 4, 4]
     a.setup("fit")
-    assert a.own_path == str(one) and a.summary().startswith(f"read {one}: train 32, val 4, test 4 pairs; 11% of the test")
+    assert a.own_path == str(one) and a.summary().startswith(
+        f"read {one}: train 32, val 4, test 4 pairs; 11% of the test"
+    )
     assert a.decode_target(a.splits["train"][3]) == a.references["train"]
 
 
@@ -128,7 +130,12 @@ def test_every_line_is_predicted_in_order_beside_its_source(tmp_path: Path) -> N
     data.setup("predict")
     source, length = data.splits["predict"]
     assert data.predict_names == ["1", "2", "3", "4"] and length.tolist()[1] == 1 and source[1, 0] == 2
-    assert data.predict_cells["source"] == ["house number 3", "", "house house house house house house house", "number 1"]
+    assert data.predict_cells["source"] == [
+        "house number 3",
+        "",
+        "house house house house house house house",
+        "number 1",
+    ]
     assert "1 empty lines stay empty" in data.summary() and "1 of 4 sources are longer than the" in data.summary()
 
 
@@ -136,7 +143,9 @@ def test_other_pairs_and_a_test_file_are_tested_whole(tmp_path: Path) -> None:
     other = pairs_file(tmp_path / "b.tsv", [("house", "nyumba"), ("number " * 9, "namba"), ("number", "namba")])
     data = trained(tmp_path, other)
     data.setup("test")
-    assert len(data.splits["test"][0]) == 3 and data.other_file and data.references["test"] == ["nyumba", "namba", "namba"]
+    assert (
+        len(data.splits["test"][0]) == 3 and data.other_file and data.references["test"] == ["nyumba", "namba", "namba"]
+    )
     data = trained(tmp_path, str(tmp_path / "a.tsv"), test_path=other)
     data.setup("fit")
     data.setup("test")

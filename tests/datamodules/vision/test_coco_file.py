@@ -60,7 +60,10 @@ def test_faults_are_one_line(file: Path) -> None:
         ({"images": []}, "no 'categories'"),
         ([], "is not COCO's JSON"),
         (good | {"images": [], "annotations": []}, "lists no images"),
-        (good | {"images": [good["images"][0] | {"file_name": "gone.png"}], "annotations": []}, "gone.png, which is not there"),
+        (
+            good | {"images": [good["images"][0] | {"file_name": "gone.png"}], "annotations": []},
+            "gone.png, which is not there",
+        ),
     ):
         file.write_text(json.dumps(content))
         with pytest.raises(UserError, match=why) as error:

@@ -23,7 +23,9 @@ class Listed(ObjectFiles):
         return self.listed
 
 
-def item(folder: Path, name: str, *objects: tuple[list[float], str], size: Any = None, orientation: int = 1) -> Annotated:
+def item(
+    folder: Path, name: str, *objects: tuple[list[float], str], size: Any = None, orientation: int = 1
+) -> Annotated:
     image = Image.new("RGB", (40, 20))
     image.getexif()[0x0112] = orientation
     image.save(folder / name, exif=image.getexif())

@@ -71,3 +71,11 @@ def test_the_training_loss_of_soft_targets_is_their_cross_entropy(tmp_path: Path
     trainer.fit(model, *one_batch(x, y))
     expected = -(y * model.eval()(x).log_softmax(1)).sum(1).mean()
     assert float(trainer.callback_metrics["train/loss"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_predictions_are_those_of_each_row_for_a_tensor_and_for_a_batch() -> None:
+    model, x = SmallNet().eval(), torch.randn(5, 2)
+    for batch in (x, (x, torch.zeros(5))):
+        found = model.predict_step(batch, 0)
+        torch.testing.assert_close(found["probabilities"], model(x).softmax(1))
+        assert torch.equal(found["label"], model(x).argmax(1))

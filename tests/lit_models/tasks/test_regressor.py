@@ -2,10 +2,12 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import LightningDataModule
 from sklearn.metrics import mean_squared_error, r2_score, root_mean_squared_error
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -85,10 +87,28 @@ def test_training_in_mixed_precision_is_training_in_single_precision(tmp_path: P
     assert losses[0] == losses[1]
 
 
-def test_a_precision_that_rounds_the_targets_is_refused(tmp_path: Path) -> None:
-    data = DataLoader([(torch.randn(4, 3), torch.randn(4))], batch_size=None)
-    with pytest.raises(UserError, match=r"trainer.precision bf16-true rounds the targets"):
-        small_trainer(tmp_path, precision="bf16-true").test(Line(), data, verbose=False)
+@pytest.mark.parametrize("precision", ["bf16-true", "16-true"])
+def test_a_precision_that_rounds_the_targets_is_refused(precision: str) -> None:
+    model = Line()
+    model._trainer = SimpleNamespace(precision=precision)  # type: ignore[assignment]
+    with pytest.raises(UserError, match=rf"trainer.precision {precision} rounds the targets"):
+        model.setup("test")
+
+
+def test_errors_are_in_the_units_of_a_target_that_the_data_standardized(tmp_path: Path) -> None:
+    class Standardized(LightningDataModule):
+        scale = 4.0
+
+        def test_dataloader(self) -> DataLoader[Any]:
+            return DataLoader([(x, y)], batch_size=None)  # type: ignore[arg-type]
+
+        val_dataloader = test_dataloader
+
+    model, x, y = Line().eval(), torch.randn(10, 3), torch.randn(10)
+    expected = 4.0 * root_mean_squared_error(y, model(x).flatten().detach())
+    trainer = small_trainer(tmp_path)
+    assert trainer.validate(model, Standardized(), verbose=False)[0]["val/rmse"] == pytest.approx(expected, rel=1e-5)
+    assert trainer.test(model, Standardized(), verbose=False)[0]["test/rmse"] == pytest.approx(expected, rel=1e-5)
 
 
 class Plane(Regressor):
