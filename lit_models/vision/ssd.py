@@ -29,12 +29,14 @@ from lit_models.vision.detector import Detections, Detector
 BOOK_SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # D2L 14.7
 
 
-def convolutions(in_channels: int, channels: int) -> list[nn.Module]:
-    """Two 3 x 3 convolutions with normalization. (B, in_channels, H, W) -> (B, channels, H, W)."""
+def half_size(in_channels: int, channels: int, strided: bool = False) -> list[nn.Module]:
+    """Two 3 x 3 convolutions with normalization, and pooling; ``strided``: the first convolution has stride 2 instead.
+    (B, in_channels, H, W) -> (B, channels, H / 2, W / 2).
+    """
     layers: list[nn.Module] = []
-    for inputs in (in_channels, channels):
-        layers += [nn.Conv2d(inputs, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
-    return layers
+    for inputs, stride in ((in_channels, 2 if strided else 1), (channels, 1)):
+        layers += [nn.Conv2d(inputs, channels, 3, stride, padding=1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    return layers if strided else [*layers, nn.MaxPool2d(2)]
 
 
 class TinySSD(nn.Module):
@@ -50,6 +52,7 @@ class TinySSD(nn.Module):
         channels: Channels of the layers between the scales.
         sizes: Of the anchors of each scale, in fractions of the picture's side; the book's are the default.
         ratios: Widths of the anchors divided by their heights.
+        strided_stem: The first convolution has stride 2, and no pooling follows: 2.5 times as fast.
     """
 
     def __init__(
@@ -61,9 +64,11 @@ class TinySSD(nn.Module):
         channels: int = 128,
         sizes: Sequence[Sequence[float]] = BOOK_SIZES,
         ratios: Sequence[float] = (1.0, 2.0, 0.5),
+        strided_stem: bool = False,
     ) -> None:
         super().__init__()
-        sides = [image_size >> (len(widths) + k) for k in range(len(sizes) - 1)] + [1]
+        side = image_size + image_size % 2 if strided_stem else image_size  # a stride rounds up, a pooling down
+        sides = [side >> (len(widths) + k) for k in range(len(sizes) - 1)] + [1]
         if min(sides) < 1:
             raise UserError(
                 f"data.image_size is {image_size}: {len(sizes)} scales after {len(widths)} poolings need at least "
@@ -75,13 +80,13 @@ class TinySSD(nn.Module):
         for k, (side, pair) in enumerate(zip(sides, sizes, strict=True)):
             layers: list[nn.Module] = []
             if k == 0:
-                for width in widths:
-                    layers += [*convolutions(inputs, width), nn.MaxPool2d(2)]
+                for n, width in enumerate(widths):
+                    layers += half_size(inputs, width, strided_stem and n == 0)
                     inputs = width
             elif k == len(sizes) - 1:
                 layers = [nn.AdaptiveMaxPool2d(1)]
             else:
-                layers = [*convolutions(inputs, channels), nn.MaxPool2d(2)]
+                layers = half_size(inputs, channels)
                 inputs = channels
             shapes = anchor_shapes(pair, ratios)
             self.stages.append(nn.Sequential(*layers))

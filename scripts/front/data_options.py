@@ -39,6 +39,30 @@ def empty_options(klass: ast.ClassDef) -> list[str]:
     return []
 
 
+@cache
+def bases(folder: Path = CONFIGS.parent / "datamodules") -> dict[str, tuple[str, ...]]:
+    """The names of the bases of each class; the files are read and not imported."""
+    return {
+        klass.name: tuple(base.id for base in klass.bases if isinstance(base, ast.Name))
+        for path in folder.rglob("*.py")
+        for klass in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(klass, ast.ClassDef)
+    }
+
+
+def distance(klass: str, ancestor: str) -> int:
+    """How many classes lie between a class and one that it inherits from; a large number if it does not."""
+    if klass == ancestor:
+        return 0
+    return min((1 + distance(base, ancestor) for base in bases().get(klass, ())), default=99)
+
+
+def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
+    """Those classes that are nearest to the base of the data in use: images with boxes for images with boxes."""
+    near = {kind: min((distance(kind, base) for base in bases().get(data, ())), default=99) for kind in kinds}
+    return [kind for kind in kinds if near[kind] == min(near.values())]
+
+
 def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str:
     """The error line for ``--data.OPTION`` that the data in use does not have; empty if no other data has it.
 
@@ -55,6 +79,7 @@ def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str
     usual = [kind for kind, modality in known if modality == USUAL.get(recipe.split("/")[0])]
     kinds = list(dict.fromkeys([*usual, *kinds]))
     name = data.rpartition(".")[2]
+    kinds = of_the_same_kind(kinds, name)
     if run is not None:
         others = [r for r in reversed(runs_of(recipe)) if data_of(r).class_path.rpartition(".")[2] in dict(known)]
         which = f"{others[0]} was trained on {data_of(others[0])}, give --run {others[0]}" if others else ""

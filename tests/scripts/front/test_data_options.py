@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from scripts.cli import main
-from scripts.front.data_options import classes_with, explain_option
+from scripts.front.data_options import classes_with, explain_option, of_the_same_kind
 from scripts.front.runs import runs_root
 
 MNIST = "datamodules.vision.mnist.MNIST5k"
@@ -14,8 +14,15 @@ PHOTOS = {"class_path": "datamodules.vision.image_folder.ImageFolder", "init_arg
 
 
 def test_the_data_that_has_an_option_is_found_without_an_import() -> None:
-    assert dict(classes_with("root")) == {"ImageFolder": "vision", "AudioFolder": "audio"}
+    known = dict(classes_with("root"))
+    assert known.items() >= {"ImageFolder": "vision", "VOCFolder": "vision", "AudioFolder": "audio"}.items()
     assert "CSVTable" in dict(classes_with("target")) and classes_with("batch_size") == ()
+
+
+def test_data_of_the_same_kind_is_proposed() -> None:
+    kinds = [kind for kind, modality in classes_with("root") if modality == "vision"]
+    assert of_the_same_kind(kinds, "MNIST5k") == ["ImageFolder"]
+    assert set(of_the_same_kind(kinds, "Scenes")) == {"VOCFolder", "COCOFile"}
 
 
 @pytest.mark.parametrize(

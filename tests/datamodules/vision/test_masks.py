@@ -1,0 +1,41 @@
+"""Masks move with their pictures, without classes in between."""
+
+import pytest
+import torch
+
+from common.messages import UserError
+from datamodules.vision.masks import VOID, MaskImages, refuse_other_values, zoom_with_masks
+
+
+def pictures() -> tuple[torch.Tensor, torch.Tensor]:
+    y = torch.zeros(6, 24, 24, dtype=torch.long)
+    y[:, 4:12, 2:10], y[:, 14:20, 12:22], y[:, :2] = 3, 1, VOID
+    return y[:, None] / 255, y
+
+
+def test_flip_and_zoom_keep_pixels_and_classes_together() -> None:
+    x, y = pictures()
+    torch.manual_seed(0)
+    data = MaskImages(4, 1, 24, flip=True, zoom=2.0)
+    moved, mask = data.augment((x, y))
+    assert set(mask.unique().tolist()) <= {0, 1, 3, VOID}
+    same = (moved[:, 0] * 255 - mask).abs() < 0.01
+    assert same.float().mean() > 0.75  # the others are at edges, where the picture is interpolated
+    assert not torch.equal(mask[0], mask[1])  # each has its own draw
+    torch.testing.assert_close(zoom_with_masks(x, y, 1.0), (x, y))
+
+
+def test_a_batch_has_numbers_for_the_loss() -> None:
+    x, y = MaskImages(4, 1, 2).transform((torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), torch.tensor([[[0, 3], [1, 255]]], dtype=torch.uint8)))  # fmt: skip
+    assert float(x.max()) == 1 and y.dtype == torch.int64 and y.tolist() == [[[0, 3], [1, 255]]]
+
+
+def test_other_values_are_refused_by_name() -> None:
+    masks = torch.zeros(2, 3, 3, dtype=torch.uint8)
+    masks[1, 0, 0], masks[0, 0, 0] = 7, VOID
+    with pytest.raises(UserError, match=r"b.png: a pixel is 7, but data.num_classes is 4"):
+        refuse_other_values(masks, 4, ["a.png", "b.png"])
+    with pytest.raises(UserError, match="zoom"):
+        MaskImages(2, 3, 10, shift=1)
+    with pytest.raises(UserError, match=r"data.zoom is 0"):
+        MaskImages(2, 3, 10, zoom=0)
