@@ -84,6 +84,12 @@ class DataProtocol(Protocol):
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.
     vocabulary: list[str] | None
+    #: Occurrences (V,) of each word of the vocabulary in the training text.
+    word_counts: "Tensor"
+    #: What word vectors are tested with: ``similarity`` (pairs with a human score), ``analogies`` (four words),
+    #: ``neighbors`` (a word, and which neighbors are right), ``unseen`` (the same of words that are not in the
+    #: vocabulary); each a mapping of a metric's name to a list.
+    word_tests: dict[str, dict[str, Any]]
     #: Between texts and ids, for language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
     #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams.

@@ -1,0 +1,79 @@
+"""``dive embed RECIPE``: the vectors of a run's words, or of your texts, in a file; or the nearest to a query.
+
+    dive embed embeddings/word2vec                            vectors.txt in the run's folder, GloVe's format
+    dive embed embeddings/word2vec --out v.bin --format binary    word2vec's formats: text, binary; .gz compresses
+    dive embed embeddings/word2vec --query bakudarn           the ten nearest words
+    dive embed embeddings/word2vec --query "b - a + c"        an analogy: the nearest to a sum
+
+``--run DIR`` and ``--ckpt_path FILE`` choose a run or a checkpoint, else it is the best of the newest run.
+"""
+
+from typing import Any
+
+import torch
+
+from common.messages import UserError, did_you_mean
+from lit_models.embeddings.vector_files import write_vectors
+from lit_models.functional.word_similarity import nearest, unit
+from scripts.front.arguments import next_word, resolve
+from scripts.front.working_directory import add_working_directory
+
+OPTIONS = {"--out": "", "--format": "glove", "--query": "", "--count": "10"}
+FORMATS = ("glove", "text", "binary")
+
+
+def read_options(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The options of this verb, and the words that are left."""
+    given, rest, words = dict(OPTIONS), [], iter(argv)
+    for word in words:
+        option, joined, value = word.partition("=")
+        if option in given:
+            given[option] = value if joined else next_word(words, option)
+        else:
+            rest.append(word)
+    if given["--format"] not in FORMATS:
+        raise UserError(f"--format {given['--format']}: give {', '.join(FORMATS)}")
+    if not given["--count"].isdigit() or not int(given["--count"]):
+        raise UserError(f"--count {given['--count']}: give a whole number of at least 1")
+    return given, rest
+
+
+def main(argv: list[str]) -> int:
+    if {"-h", "--help"} & set(argv):
+        print((__doc__ or "").strip())
+        return 0
+    given, rest = read_options(argv)
+    add_working_directory()
+    command = resolve("test", rest)
+    from scripts.verbs.export import Restored
+
+    restored: Any = Restored(command)
+    model, data = restored.model, restored.datamodule
+    data.setup("test")
+    if not hasattr(model, "vectors") or not getattr(data, "vocabulary", None):
+        raise UserError(f"{type(model).__name__} has no vectors of words: dive embed needs a run of word vectors")
+    words, vectors = data.vocabulary, model.vectors()[: len(data.vocabulary)]
+    if given["--query"]:
+        show_nearest(words, vectors, given["--query"], int(given["--count"]))
+        return 0
+    assert command.checkpoint is not None
+    path = given["--out"] or str((command.run or command.checkpoint.parent) / "vectors.txt")
+    write_vectors(path, words, vectors, given["--format"])  # type: ignore[arg-type]
+    print(f"{len(words):,} vectors of {vectors.shape[1]} numbers in {path}")
+    return 0
+
+
+def show_nearest(words: list[str], vectors: torch.Tensor, query: str, count: int) -> None:
+    """Prints the words nearest to ``word``, or to ``word - word + word``, which are left out."""
+    number = {word: i for i, word in enumerate(words)}
+    total, used, sign = torch.zeros(vectors.shape[1]), [], 1
+    for part in query.split():
+        if part in ("+", "-"):
+            sign = 1 if part == "+" else -1
+            continue
+        if part not in number:
+            raise UserError(f"{part!r} is not in the vocabulary{did_you_mean(part, words)}")
+        total, sign = total + sign * unit(vectors[number[part]]), 1
+        used.append(number[part])
+    for place, cosine in zip(*nearest(vectors, total, used, count), strict=True):
+        print(f"{float(cosine):7.4f}  {words[int(place)]}")

@@ -1,0 +1,56 @@
+"""Sentences of words, your own file, the public texts."""
+
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from datamodules.text.english_words import EnglishWords, WordFile, english_fields, split_words
+
+
+def test_sentences_end_at_their_marks_and_words_keep_their_apostrophes() -> None:
+    found = split_words("It's the king's 3 horses. Ọba dé!\nEnd -- <br />x")
+    assert found == [["it's", "the", "king's", "horses"], ["ọba", "dé"], ["end"], ["x"]]
+
+
+def test_own_file_is_split_and_counted(tmp_path: Path) -> None:
+    (path := tmp_path / "t.txt").write_text("the cat sat. the dog sat.\n" * 30)
+    data = WordFile(str(path), batch_size=4)
+    data.setup("fit")
+    assert set(data.vocabulary or []) == {"the", "cat", "dog", "sat"}
+    assert len(data.splits["val"][0]) == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"one sentence only\n", "has 1 sentences"), (b"bad \xff byte", "byte 0xff at offset 4"), (None, "no file")],
+)
+def test_unusable_files_are_one_line(content: bytes | None, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        WordFile(str(path)).setup("fit")
+
+
+def test_english_of_json_lines_is_found_in_each_of_their_forms(tmp_path: Path) -> None:
+    (path := tmp_path / "a.jsonl").write_text(
+        '{"source": ["a", "b"], "target": ["c"]}\n{"text": "d"}\n{"translation": {"en": "e", "hau": "x"}}\n'
+    )
+    assert list(english_fields(path)) == list("abcde")
+
+
+def test_no_english_text_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path))
+    with pytest.raises(UserError, match="no English text"):
+        EnglishWords().setup("fit")
+
+
+def test_what_is_missing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path))
+    (tmp_path / "timemachine").mkdir()
+    (tmp_path / "timemachine/timemachine.txt").write_text("The time traveller spoke.\n" * 40)
+    assert EnglishWords().sentences()["train"]
+    assert "does not have ptb/ptb.zip" in capsys.readouterr().err
