@@ -97,7 +97,7 @@ class SummedLinear(nn.Linear):
 
 
 class Tower(nn.Module):
-    """One process's half of the network. (B, in_channels, S, S), the same in both -> (B, num_classes), the same in both.
+    """One process's half of the network: (B, in_channels, S, S) -> (B, num_classes), both the same in both processes.
 
     Its parameters have the names of the whole network's; ``split`` says which dimension of each is divided.
 

@@ -1,6 +1,6 @@
 """The sum of a tensor over all processes, in three ways, written out on single messages.
 
-    naive    all send to process 0, which adds and sends the sum back       2 steps, 2 (K - 1) N bytes through one process
+    naive    all send to process 0, which adds and sends the sum back      2 steps, 2 (K - 1) N bytes through process 0
     tree     pairs add up, then pairs of pairs; then back down              2 log2(K) steps of N bytes
     ring     each process passes a Kth of the tensor to its neighbor: after K - 1 steps each part is summed in one place
              (reduce-scatter), after K - 1 more it is everywhere (all-gather)   2 (K - 1) steps of N / K bytes

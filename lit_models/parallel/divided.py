@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from lit_models.layers.precision import at_least_float32
 from lit_models.parallel.point_to_point import everybody, rank, world
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.processes import rank_and_world
@@ -63,6 +64,9 @@ class DividedClassifier(ImageClassifier):
     def configure_model(self) -> None:
         """Divides the network where several processes train it; FSDP2 divides it in its own way."""
         mine, count = rank_and_world(self)
+        if self.split and self.trainer.state.fn != "fit":  # evaluated after it was trained, in the same processes:
+            self.undivided.load_state_dict(joined(self.net.state_dict(), self.split))  # Lightning sends the first
+            self.net, self.split = self.undivided, {}  # process's weights to all
         if self.device_mesh is not None or count == 1 or self.split or self.trainer.state.fn != "fit":
             super().configure_model()
             return
@@ -164,5 +168,5 @@ def own_part(whole: Tensor, dim: int) -> Tensor:
 
 def square_sum(parameters: Iterable[nn.Parameter]) -> Tensor:
     """The sum of the squares of all gradients, ()."""
-    grads = [p.grad.float().square().sum() for p in parameters if p.grad is not None]
+    grads = [at_least_float32(p.grad).square().sum() for p in parameters if p.grad is not None]
     return torch.stack(grads).sum() if grads else torch.zeros(())

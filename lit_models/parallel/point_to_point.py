@@ -18,7 +18,13 @@ from torch import Tensor
 
 @dataclass
 class Traffic:
-    """What this process sent and received: bytes, messages, and the steps in which they went."""
+    """What this process sent and received.
+
+    Args:
+        sent, received: Bytes.
+        messages: Tensors that were sent.
+        steps: Exchanges, one after the other.
+    """
 
     sent: int = 0
     received: int = 0
@@ -55,8 +61,10 @@ def start(
 ) -> list[dist.Work]:
     """Starts one step: sends a tensor to each process of ``sends``, receives into those of ``receives``.
 
-    A tensor that is sent must be contiguous and must not change before the step ends. What runs in another thread uses a
-    ``group`` of its own, so that its messages are not taken for others.
+    Args:
+        sends: By the receiving process; contiguous tensors that do not change before the step ends.
+        receives: By the sending process.
+        group: What runs in another thread uses a group of its own, so that its messages are not taken for others.
     """
     operations = [dist.P2POp(dist.irecv, tensor, peer, group) for peer, tensor in receives.items()]
     operations += [dist.P2POp(dist.isend, tensor, peer, group) for peer, tensor in sends.items()]

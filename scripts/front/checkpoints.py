@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from common.messages import UserError
@@ -23,6 +24,8 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
         UserError: One line with the reason.
     """
     content = load(path / "meta.pt", path) if path.is_dir() else load(path, path)
+    if path.is_dir():
+        refuse_missing_parts(path)
     whole = path.is_dir() or "state_dict" in content
     if not whole or "pytorch-lightning_version" not in content:
         raise UserError(f"checkpoint {path} was not written by Lightning: it has no state_dict and version")
@@ -61,6 +64,21 @@ def is_sharded(path: Path) -> bool:
     return path.is_dir() and (path / "meta.pt").is_file()
 
 
+def refuse_missing_parts(path: Path) -> None:
+    """Looks whether a sharded checkpoint has all files that it names.
+
+    Raises:
+        UserError: A file is missing, or the list of the files is damaged.
+    """
+    try:
+        places = FileSystemReader(path).read_metadata().storage_data or {}
+    except Exception as error:  # no such file, or something else in it
+        raise UserError(f"checkpoint {path} is damaged ({str(error).splitlines()[0][:80]})") from None
+    lost = sorted({p.relative_path for p in places.values() if not (path / p.relative_path).is_file()})
+    if lost:
+        raise UserError(f"checkpoint {path} has lost {', '.join(lost)}: each process wrote a file; all are needed")
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The contents of a checkpoint; of a sharded one, all weights without the optimizer's state.
 
@@ -70,6 +88,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not is_sharded(path):
         return load(path, path)
     content = load(path / "meta.pt", path)
+    refuse_missing_parts(path)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "whole.pt"
         try:

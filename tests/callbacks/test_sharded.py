@@ -1,6 +1,7 @@
 """FSDP2 on two CPU processes: half the weights each, the same result, checkpoints that one process can use."""
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -53,12 +54,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fit(folder: Path, *words: str, resume: bool = False) -> None:
+def fit(folder: Path, *words: str, resume: bool = False, world: int = 2) -> None:
     run = folder / "runs" / MLP / "1"
     run.mkdir(parents=True, exist_ok=True)
     env: dict[str, str | None] = {"DIVE_RUNS": str(folder / "runs"), "DIVE_RUN_DIR": str(run)}
     goes_on = ["--resume"] if resume else []
-    assert wait(*start_ranks(dive, *FIT, *FSDP, *goes_on, *words, folder=folder, env=env)) == [0, 0], log_of(folder)
+    ranks = start_ranks(dive, *FIT, *FSDP, *goes_on, *words, world=world, folder=folder, env=env)
+    assert wait(*ranks) == [0] * world, log_of(folder)
 
 
 def test_a_checkpoint_is_a_folder_with_a_file_of_each_process(trained: Path) -> None:
@@ -77,6 +79,27 @@ def test_a_sharded_run_resumes(trained: Path, tmp_path: Path) -> None:
         for folder in (trained, tmp_path)
     )
     assert same(whole, resumed)
+
+
+def test_a_sharded_run_resumes_on_another_number_of_processes(trained: Path, tmp_path: Path) -> None:
+    fit(tmp_path, "--trainer.max_epochs", "1")
+    halves = ["--trainer.devices", "4", "--data.batch_size", "16"]  # of twice the processes
+    fit(tmp_path, "--trainer.max_epochs", "2", *halves, resume=True, world=4)
+    whole, resumed = (
+        read_checkpoint(folder / "runs" / MLP / "1/checkpoints/last.ckpt")["state_dict"]
+        for folder in (trained, tmp_path)
+    )
+    assert max(float((whole[name] - resumed[name]).abs().max()) for name in whole) < 1e-4
+
+
+def test_a_part_that_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "runs", tmp_path / "runs", symlinks=True)
+    (tmp_path / "runs" / MLP / "1/checkpoints/last.ckpt/__1_0.distcp").unlink()
+    env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
+    words = [*FIT, *FSDP, "--resume", "--trainer.max_epochs", "3"]
+    assert wait(start(dive, *words, log=tmp_path / "log", env=env), seconds=60) == [2]
+    (line,) = lines(tmp_path / "log")
+    assert "last.ckpt has lost __1_0.distcp: each process wrote a file" in line
 
 
 def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> None:

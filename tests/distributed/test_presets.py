@@ -31,6 +31,9 @@ USED = {
     "debug": "test_presets.py",
     "bf16": "test_presets.py",
     "fsdp": "../callbacks/test_sharded.py",
+    "tensor_parallel": "test_presets.py",
+    "pipeline": "test_presets.py",
+    "sync_batch_norm": "test_batch_norm_over_processes.py",
     "slurm": "test_slurm.py, through scripts/slurm",
     "gpu": "test_presets.py, where there is a GPU",
 }
@@ -77,6 +80,17 @@ def test_a_run_of_two_processes_goes_on_is_tested_in_one_and_exported(tmp_path: 
     assert (record["epochs"], record["processes"]) == (2, 2)
     for verb in (["test", LENET, "-c", "trainer/cpu"], ["export", LENET]):
         assert wait(start(dive, *verb, log=tmp_path / "one.log", env=env)) == [0], (tmp_path / "one.log").read_text()
+
+
+@pytest.mark.parametrize(("name", "preset"), [(TRANSFORMER, "trainer/tensor_parallel"), (LENET, "trainer/pipeline")])
+def test_a_run_of_a_divided_network_is_tested_in_one_process(name: str, preset: str, tmp_path: Path) -> None:
+    """More is in test_divided_networks.py."""
+    env = one_run(tmp_path, name)
+    few = ["--data.eval_batch_size", "16", "--trainer.limit_test_batches", "1"]
+    words = ["fit", name, "--trainer.accelerator", "cpu", *QUICK, *few[:2], "-c", preset]
+    assert wait(*start_ranks(dive, *words, folder=tmp_path, env=env)) == [0, 0], log_of(tmp_path)
+    tested = wait(start(dive, "test", name, *few[2:], "-c", "trainer/cpu", log=tmp_path / "one.log", env=env))
+    assert tested == [0], (tmp_path / "one.log").read_text()[-2000:]
 
 
 @pytest.mark.slow

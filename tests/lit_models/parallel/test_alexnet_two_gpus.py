@@ -1,4 +1,4 @@
-"""The two-tower AlexNet in one process: the battery, the norm within towers, the counts; two are in tests/distributed."""
+"""The two-tower AlexNet in one process: the battery, the norm within towers, counts. Two are in tests/distributed."""
 
 from typing import Any
 
