@@ -1,12 +1,15 @@
 """Sums and means over processes, in one; two are in tests/distributed."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from common.messages import UserError
-from lit_models.tasks.processes import EpochMean, gather_rows, own_rows, rank_and_world, shard
+from lit_models.tasks import processes
+from lit_models.tasks.processes import EpochMean, gather_rows, mean_over_processes, own_rows, rank_and_world, shard
 from tests.small import SmallNet
 
 
@@ -64,3 +67,52 @@ def test_one_process_has_all_rows() -> None:
     assert rank_and_world(model) == (0, 1)
     assert gather_rows(model, ["a", "b"]) == ["a", "b"]
     assert own_rows(model, "abcde", start=2, count=2) == ["c", "d"]
+
+
+def test_epoch_mean_weighs_by_counts_on_the_device_too() -> None:
+    mean = EpochMean()
+    mean.update(0, torch.tensor(1.0), torch.tensor(3))
+    mean.update(0, torch.tensor(5.0), torch.tensor(1))
+    assert float(mean.compute(0, alone)) == 2.0
+
+
+@pytest.mark.parametrize(("rank", "world", "expected"), [(0, 2, 2.0), (1, 2, 12.0), (0, 3, 14.0), (1, 3, 0.0)])
+def test_a_restored_sum_goes_to_the_rank_that_saved_it_or_all_to_the_first(
+    rank: int, world: int, expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: rank)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: world)
+    mean = EpochMean()
+    mean.restore({"epoch": 0, "total": torch.tensor([[2.0, 1.0], [12.0, 4.0]])})
+    assert float(mean.state(alone)["total"][0, 0]) == expected
+
+
+def process(rank: int, world: int) -> Any:
+    """A model in one of several processes, whose reduction notes what it is asked for."""
+    asked: list[str] = []
+
+    def reduce(value: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        asked.append(reduce_op)
+        return value
+
+    strategy = SimpleNamespace(reduce=reduce, asked=asked)
+    trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=strategy)
+    return SimpleNamespace(_trainer=trainer, trainer=trainer)
+
+
+def test_each_process_has_every_other_row_and_means_are_means() -> None:
+    model = process(1, 2)
+    assert own_rows(model, "abcdefgh", start=1, count=2) == ["d", "f"]
+    assert float(mean_over_processes(model, torch.tensor(3))) == 3.0
+    assert model.trainer.strategy.asked == ["mean"]
+
+
+def test_layers_that_share_a_parameter_are_sharded_with_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SmallNet()
+    model.net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3), torch.nn.Linear(3, 2))
+    model.net[1].weight = model.net[0].weight
+    sharded: list[Any] = []
+    monkeypatch.setattr(processes, "fully_shard", lambda module, mesh: sharded.append(module))
+    shard(model, mesh=None)
+    assert sharded == [model.net[2], model.net]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from common.messages import UserError
+from lit_models.tasks.resumed_optimizer import apply_changes, setup_of
 from lit_models.tasks.schedules import Cosine
 from tests.small import Points, SmallNet, small_trainer
 
@@ -62,3 +63,23 @@ def test_another_optimizer_is_refused_in_one_line(checkpoint: str, tmp_path: Pat
 def test_the_setup_is_plain_enough_for_a_checkpoint(checkpoint: str) -> None:
     content = torch.load(checkpoint, weights_only=True)
     assert content["optimizer_setup"]["class"] == "AdamW" and content["optimizer_setup"]["groups"][0]["lr"] == 0.1
+
+
+def test_a_new_rate_scales_what_a_schedule_made_of_the_old_one() -> None:
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))], lr=0.1, betas=(0.8, 0.9))
+    then = setup_of(optimizer)
+    then["groups"][0]["betas"] = [0.8, 0.9]  # as a checkpoint has it
+    schedule = Cosine(optimizer, total=4)
+    optimizer.param_groups[0]["lr"] = 0.05  # half of the way down
+    now = {**then, "groups": [{**then["groups"][0], "lr": 0.4, "betas": (0.8, 0.9)}]}
+    apply_changes(optimizer, [schedule], then, now)
+    (group,) = optimizer.param_groups
+    assert group["lr"] == pytest.approx(0.2) and group["initial_lr"] == 0.4 and schedule.base_lrs == [0.4]
+
+
+def test_a_tuple_that_a_checkpoint_made_a_list_is_no_change(capsys: pytest.CaptureFixture[str]) -> None:
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(2))], betas=(0.8, 0.9))
+    now = setup_of(optimizer)
+    then = {**now, "groups": [{**now["groups"][0], "betas": [0.8, 0.9]}]}
+    apply_changes(optimizer, [], then, now)
+    assert capsys.readouterr().err == ""
