@@ -60,16 +60,19 @@ def test_faults_are_one_line(file: Path) -> None:
         ({"images": []}, "no 'categories'"),
         ([], "is not COCO's JSON"),
         (good | {"images": [], "annotations": []}, "lists no images"),
-        (good | {"images": [good["images"][0] | {"file_name": "gone.png"}], "annotations": []}, "gone.png, which is not there"),
+        (
+            good | {"images": [good["images"][0] | {"file_name": "gone.png"}], "annotations": []},
+            "gone.png, which is not there",
+        ),
     ):
         file.write_text(json.dumps(content))
         with pytest.raises(UserError, match=why) as error:
             read_coco(str(file), str(file.parent / "photos"))
         assert "train.json" in str(error.value) and "\n" not in str(error.value)
     file.write_text("{")
-    with pytest.raises(UserError, match="is not COCO's JSON"):
+    with pytest.raises(UserError, match=r"is not COCO's JSON"):
         read_coco(str(file), "")
     with pytest.raises(UserError, match=r"nowhere.json cannot be read"):
         COCOFile("nowhere.json")
-    with pytest.raises(UserError, match="data.annotations is not given"):
+    with pytest.raises(UserError, match=r"data.annotations is not given"):
         COCOFile()

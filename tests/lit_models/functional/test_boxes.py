@@ -53,7 +53,13 @@ def test_assignment_of_the_books_example() -> None:
     """D2L 14.4.3: a dog and a cat, five anchors: the labels are background, dog, cat, background, cat."""
     truth = torch.tensor([[[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]]])
     anchors = torch.tensor(
-        [[0, 0.1, 0.2, 0.3], [0.15, 0.2, 0.4, 0.4], [0.63, 0.05, 0.88, 0.98], [0.66, 0.45, 0.8, 0.8], [0.57, 0.3, 0.92, 0.9]]
+        [
+            [0, 0.1, 0.2, 0.3],
+            [0.15, 0.2, 0.4, 0.4],
+            [0.63, 0.05, 0.88, 0.98],
+            [0.66, 0.45, 0.8, 0.8],
+            [0.57, 0.3, 0.92, 0.9],
+        ]
     )
     found = assign(iou(anchors, truth), torch.ones(1, 2, dtype=torch.bool))
     assert found.tolist() == [[-1, 0, 1, -1, 1]]
