@@ -5,7 +5,8 @@
 
 ``leaves/images/a.jpg`` belongs to ``leaves/masks/a.png``; ``leaves/{train,val,test}/images`` and ``masks`` are used as
 splits, and a split without a folder is taken from train. A mask is a picture of one channel, or with a palette, as
-large as its image; its pixels are the numbers of the classes from 0, and 255 for void, which is in no loss and no metric.
+large as its image; its pixels are the numbers of the classes from 0, and 255 for void, which is in no loss and no
+metric.
 """
 
 import os

@@ -43,6 +43,7 @@ class FCN(nn.Module):
     HEADS = ("classifier.4", "aux_classifier", "enlarge", "final")
     #: The sizes of torchvision's weights.
     PUBLISHED = {"width": 64, "depth": 50, "stem": "imagenet", "variant": "torchvision"}
+    gathered_at_once = True  # the backbone's layers are called, not the backbone
 
     def __init__(
         self,
