@@ -1,4 +1,6 @@
-"""``predictions.csv`` and ``marked/``: what a detector found in the predict split, a row for each box, and the pictures."""
+"""``predictions.csv`` and ``marked/``: what a detector found in the predict split, a row for each box, and the
+pictures.
+"""
 
 import csv
 from pathlib import Path, PurePosixPath
@@ -15,10 +17,11 @@ COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a
 
 
 class DetectionFiles(Callback):
-    """Writes the detections that ``predict_step`` returns, for each picture its ``boxes`` (n, 4) in fractions, ``scores``
-    and ``labels`` (n,).
+    """Writes the detections that ``predict_step`` returns, for each picture its ``boxes`` (n, 4) in fractions,
+    ``scores`` and ``labels`` (n,).
 
-    ``predictions.csv`` has a row for each box: the picture's name (``predict_names``) or number, the class, the score, and
+    ``predictions.csv`` has a row for each box: the picture's name (``predict_names``) or number, the class, the
+    score, and
     left, top, right and bottom in pixels of the picture as it is in its file, upright (``predict_picture``). A picture
     without boxes has one row with empty cells. ``marked/`` has the pictures with their boxes, as PNG.
 

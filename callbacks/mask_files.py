@@ -1,4 +1,6 @@
-"""``masks/``, ``marked/`` and ``predictions.csv``: the classes that a segmenter gives the pixels of the predict split."""
+"""``masks/``, ``marked/`` and ``predictions.csv``: the classes that a segmenter gives the pixels of the predict
+split.
+"""
 
 import csv
 from pathlib import Path
@@ -19,7 +21,8 @@ OUTSIDE = 255  # pixels of a file that the model did not see
 class MaskFiles(Callback):
     """Writes the classes (H, W) of each picture that ``predict_step`` returns.
 
-    ``masks/`` has them as PNG with a palette, as large as the picture in its file, 255 where the model saw nothing of it;
+    ``masks/`` has them as PNG with a palette, as large as the picture in its file, 255 where the model saw nothing of
+    it;
     ``marked/`` has the pictures under their colors; ``predictions.csv`` has a row for each picture and the fraction of
     its pixels that each class has.
 
@@ -72,7 +75,9 @@ class MaskFiles(Callback):
 
 
 def in_picture(mask: np.ndarray, size: tuple[int, int], area: tuple[float, float, float, float]) -> np.ndarray:
-    """A mask as large as its picture (height, width): resized without interpolation into the area that the model saw."""
+    """A mask as large as its picture (height, width): resized without interpolation into the area that the model
+    saw.
+    """
     left, top, right, bottom = (round(edge) for edge in area)
     part = Image.fromarray(mask).resize((right - left, bottom - top), Image.Resampling.NEAREST)
     whole = np.full((size[1], size[0]), OUTSIDE, np.uint8)

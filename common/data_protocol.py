@@ -54,8 +54,8 @@ class DataProtocol(Protocol):
     load_processor: Callable[[dict[str, Any]], None]
     #: One name for each row of the predict split.
     predict_names: list[str] | None
-    #: The picture of a row of the predict split as it is in its file, upright (a ``PIL.Image``), and which part of it the
-    #: model saw: left, top, right, bottom in pixels.
+    #: The picture of a row of the predict split as it is in its file, upright (a ``PIL.Image``), and which part of it
+    #: the model saw: left, top, right, bottom in pixels.
     predict_picture: Callable[[int], tuple[Any, tuple[float, float, float, float]]]
     #: The cells of the table to predict, by column: ``predictions.csv`` repeats them beside the predictions.
     predict_cells: dict[str, list[Any]]

@@ -12,7 +12,8 @@ from common.data_protocol import data_attribute
 
 
 class DetectedObjects(TestPicture):
-    """Collects ``outputs["boxes"]``, ``["scores"]`` and ``["labels"]`` of the test batches ``(x, boxes, ignored, labels)``.
+    """Collects ``outputs["boxes"]``, ``["scores"]`` and ``["labels"]`` of the test batches ``(x, boxes, ignored,
+    labels)``.
 
     Args:
         pictures: The number of pictures, from the beginning of the split.

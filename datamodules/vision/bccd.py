@@ -24,7 +24,8 @@ class BCCD(VOCFolder):
         **files: See ``ObjectFiles``.
 
     Raises:
-        UserError: The folder is not there, with where it comes from: it is no archive that could be fetched and checked.
+        UserError: The folder is not there, with where it comes from: it is no archive that could be fetched and
+        checked.
     """
 
     def __init__(self, num_classes: int = 3, in_channels: int = 3, image_size: int = 320, **files: Any) -> None:
@@ -34,8 +35,8 @@ class BCCD(VOCFolder):
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if not (Path(self.root) / "ImageSets/Main/test.txt").is_file():
             raise UserError(
-                f"{self.root} is not there: git clone {ADDRESS}, and put its folder BCCD at that place (DIVE_DATA sets the "
-                "folder)"
+                f"{self.root} is not there: git clone {ADDRESS}, and put its folder BCCD there "
+                "(DIVE_DATA sets the folder)"
             )
         if stage == "predict":
             return {"predict": super().load("test")["test"][:1]}

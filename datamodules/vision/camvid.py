@@ -20,7 +20,8 @@ ITS_VOID = 11
 
 
 class CamVid(MaskFolder):
-    """Frames (B, 3, image_size, image_size) in [0, 1], masks (B, image_size, image_size), 255 where the frame is unlabeled.
+    """Frames (B, 3, image_size, image_size) in [0, 1], masks (B, image_size, image_size), 255 where the frame is
+    unlabeled.
 
     Args:
         num_classes, in_channels, image_size: Eleven classes, in color.
@@ -41,8 +42,8 @@ class CamVid(MaskFolder):
             path = Path(self.root) / f"{name}.txt"
             if not path.is_file():
                 raise UserError(
-                    f"{path} is not there: git clone {ADDRESS}, and put its folder CamVid at that place (DIVE_DATA sets the "
-                    "folder)"
+                    f"{path} is not there: git clone {ADDRESS}, and put its folder CamVid there "
+                    "(DIVE_DATA sets the folder)"
                 )
             lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
             splits[name] = [tuple(str(Path(self.root, *Path(p).parts[-2:])) for p in line) for line in lines]  # type: ignore[misc]

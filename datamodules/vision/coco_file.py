@@ -3,8 +3,8 @@
     dive fit vision/ssd --data COCOFile --data.annotations boxes.json --data.root photos
     dive predict vision/ssd --data.root new_photos        any folder of pictures; the JSON is not read
 
-One file is split by ``val_fraction`` and ``test_fraction``; ``val_annotations`` and ``test_annotations`` name files of their
-own. Objects with ``iscrowd`` neither teach nor count.
+One file is split by ``val_fraction`` and ``test_fraction``; ``val_annotations`` and ``test_annotations`` name files of
+their own. Objects with ``iscrowd`` neither teach nor count.
 """
 
 import json
@@ -103,7 +103,9 @@ def read_coco(file: str, root: str) -> list[Annotated]:
         raise UserError(f"{file} lists no images")
     for item in items.values():
         if not Path(item.path).is_file():
-            raise UserError(f"{file} names {item.path}, which is not there: give --data.root the folder of the pictures")
+            raise UserError(
+                f"{file} names {item.path}, which is not there: give --data.root the folder of the pictures"
+            )
     return list(items.values())
 
 

@@ -35,7 +35,8 @@ def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray
     """Reads one image upright as uint8 (channels, size, size).
 
     Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
-    is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first picture.
+    is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first
+    picture.
     """
     with Image.open(path) as file:
         sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32

@@ -4,8 +4,9 @@
     dive predict vision/unet --data.root new_pictures        any folder of pictures; no masks are needed
 
 ``leaves/images/a.jpg`` belongs to ``leaves/masks/a.png``; ``leaves/{train,val,test}/images`` and ``masks`` are used as
-splits, and a split without a folder is taken from train. A mask is a picture of one channel, or with a palette, as large
-as its image; its pixels are the numbers of the classes from 0, and 255 for void, which is in no loss and no metric.
+splits, and a split without a folder is taken from train. A mask is a picture of one channel, or with a palette, as
+large as its image; its pixels are the numbers of the classes from 0, and 255 for void, which is in no loss and no
+metric.
 """
 
 import os
@@ -183,11 +184,11 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
             content = file.convert("L") if mode == "1" else file
             if mode not in ("1", "L", "P", "I", "I;16"):
                 raise UserError(
-                    f"{mask} is a color picture ({mode}): a mask has one channel, or a palette, with the numbers of the classes"
+                    f"{mask} is a color picture ({mode}): a mask has one channel, or a palette, with numbers of classes"
                 )
             if found != wanted:
                 raise UserError(
-                    f"{mask} has {found[0]} x {found[1]} pixels, its image has {wanted[0]} x {wanted[1]}: make them equal"
+                    f"{mask} has {found[0]} x {found[1]} pixels, its image has {wanted[0]} x {wanted[1]}: make it so"
                 )
             pixels = np.asarray(content)
     except UserError:

@@ -80,6 +80,6 @@ def refuse_other_values(masks: Tensor, num_classes: int, names: list[str]) -> No
     if bool(wrong.any()):
         row = int(wrong.flatten(1).any(1).nonzero()[0])
         raise UserError(
-            f"{names[row]}: a pixel is {int(masks[row][wrong[row]][0])}, but data.num_classes is {num_classes}: pixels are "
-            f"0 to {num_classes - 1}, or 255 for void"
+            f"{names[row]}: a pixel is {int(masks[row][wrong[row]][0])}, but data.num_classes is {num_classes}: pixels "
+            f"are 0 to {num_classes - 1}, or 255 for void"
         )

@@ -1,7 +1,8 @@
 """The base of image sets with objects: boxes that are padded to the largest number in a picture, and moved with it.
 
 A batch is x (B, C, S, S) float in [0, 1], boxes (B, M, 4) as (left, top, right, bottom) in fractions of the picture,
-ignored (B, M) bool for objects that neither teach nor count, labels (B, M), -1 where a picture has fewer than M objects.
+ignored (B, M) bool for objects that neither teach nor count, labels (B, M), -1 where a picture has fewer than M
+objects.
 """
 
 from collections.abc import Sequence
@@ -82,7 +83,9 @@ def zoom_with_boxes(x: Tensor, boxes: Tensor, most: float) -> tuple[Tensor, Tens
 
 
 def padded(rows: Sequence[tuple[Any, Any, Any]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (N, M, 4), ignored (N, M) and labels (N, M) from those of each picture, (n, 4), (n,) and (n,); M is at least 1."""
+    """Boxes (N, M, 4), ignored (N, M) and labels (N, M) from those of each picture, (n, 4), (n,) and (n,); M is at
+    least 1.
+    """
     most = max([1, *(len(labels) for _, _, labels in rows)])
     boxes, ignored = torch.zeros(len(rows), most, 4), torch.zeros(len(rows), most, dtype=torch.bool)
     labels = torch.full((len(rows), most), -1)

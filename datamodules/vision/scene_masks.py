@@ -41,6 +41,18 @@ class SceneMasks(MaskImages):
             splits[name] = self.fit_images(images), masks
         return splits | {"predict": (splits["test"][0],)}
 
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """The background everywhere."""
+        truth = self.splits["test"][1]
+        right = float((truth == 0).double().mean())
+        occur = len(truth.unique())
+        return {
+            "chance": {
+                "what": "background everywhere",
+                "metrics": {"test/miou": right / occur, "test/pixel_acc": right},
+            }
+        }
+
 
 def nearest(masks: Tensor, size: list[int]) -> Tensor:
     """Masks (N, H, W) of another size, without interpolation."""

@@ -1,7 +1,9 @@
-"""Boxes: overlap, anchors, assignment, offsets, suppression. All functions take whole batches and have no loop over boxes.
+"""Boxes: overlap, anchors, assignment, offsets, suppression. All functions take whole batches and have no loop over
+boxes.
 
 Girshick et al. 2014 (offsets), Ren et al. 2015 (anchors), Liu et al. 2016 (assignment). D2L 14.3 to 14.5.
-A box is (left, top, right, bottom), in any unit, with y downwards. Departs from the book: suppression is class by class,
+A box is (left, top, right, bottom), in any unit, with y downwards. Departs from the book: suppression is class by
+class,
 the offsets need no epsilon in the logarithm, and the assignment that the book finds object after object, each with a
 search through all anchors, takes two or three passes here and has the same result.
 """
@@ -43,7 +45,8 @@ def iou(one: Tensor, other: Tensor) -> Tensor:
 
 
 def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
-    """Widths and heights (A, 2) of a cell's anchors: all sizes with the first ratio, all other ratios with the first size.
+    """Widths and heights (A, 2) of a cell's anchors: all sizes with the first ratio, all other ratios with the first
+    size.
 
     Args:
         sizes: Square roots of the areas, as fractions of the picture's side.
@@ -54,7 +57,8 @@ def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
 
 
 def grid_anchors(height: int, width: int, shapes: Tensor) -> Tensor:
-    """Boxes (height * width * A, 4) of shapes (A, 2) around the center of each cell of a grid, in [0, 1] or across its edge.
+    """Boxes (height * width * A, 4) of shapes (A, 2) around the center of each cell of a grid, in [0, 1] or across
+    its edge.
 
     The order is row by row, in a row cell by cell, in a cell shape by shape: that of a map (B, A, height, width) whose
     A was moved to the end.
@@ -67,7 +71,9 @@ def grid_anchors(height: int, width: int, shapes: Tensor) -> Tensor:
 
 
 def encode(boxes: Tensor, anchors: Tensor, variances: Sequence[float] = VARIANCES) -> Tensor:
-    """Offsets (..., 4) from anchors to boxes (..., 4), both with corners: shifts in units of the anchor, logarithms of size."""
+    """Offsets (..., 4) from anchors to boxes (..., 4), both with corners: shifts in units of the anchor, logarithms
+    of size.
+    """
     box, anchor = to_centers(boxes), to_centers(anchors)
     shift = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
     growth = (box[..., 2:] / anchor[..., 2:]).log()
@@ -85,7 +91,9 @@ def decode(offsets: Tensor, anchors: Tensor, variances: Sequence[float] = VARIAN
     anchor = to_centers(anchors)
     scaled = offsets * offsets.new_tensor(variances)
     growth = scaled[..., 2:].clamp(max=torch.tensor(largest).log().item())
-    return to_corners(torch.cat([scaled[..., :2] * anchor[..., 2:] + anchor[..., :2], growth.exp() * anchor[..., 2:]], -1))
+    return to_corners(
+        torch.cat([scaled[..., :2] * anchor[..., 2:] + anchor[..., :2], growth.exp() * anchor[..., 2:]], -1)
+    )
 
 
 def assign(overlaps: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:
@@ -123,7 +131,8 @@ def assign(overlaps: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:
 
 
 def suppress(boxes: Tensor, labels: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:
-    """Which boxes are kept (B, N): of two of a class that overlap by more than ``threshold``, only that with the better score.
+    """Which boxes are kept (B, N): of two of a class that overlap by more than ``threshold``, only that with the
+    better score.
 
     The greedy rule, a box is dropped by a better one that was kept, as a fixed point (Zheng et al. 2020, Cluster-NMS,
     arXiv:2005.03572): "kept by the boxes kept so far" is applied to all boxes at once until nothing changes. It is the
@@ -155,7 +164,8 @@ def detections(
     candidates: int = 200,
     most: int = 100,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (B, D, 4) in [0, 1], their scores and their classes (B, D), the best first. The class is -1 where there are fewer.
+    """Boxes (B, D, 4) in [0, 1], their scores and their classes (B, D), the best first. The class is -1 where there
+    are fewer.
 
     Args:
         scores: (B, A, K) of each anchor and class, without the background.

@@ -80,7 +80,9 @@ class Detector(Task):
         self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[dict[str, Tensor]]:
-        """A picture's ``boxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,), for each picture of a batch ``x`` or ``(x, ...)``."""
+        """A picture's ``boxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,), for each picture of a batch ``x`` or
+        ``(x, ...)``.
+        """
         boxes, scores, labels = self.detect(self(batch if isinstance(batch, Tensor) else batch[0]))
         return [
             {"boxes": b[k], "scores": s[k], "labels": c[k]}

@@ -1,4 +1,5 @@
-"""FCN: a classifier whose dense layers are convolutions gives a coarse map of classes, and one layer makes it large again.
+"""FCN: a classifier whose dense layers are convolutions gives a coarse map of classes, and one layer makes it large
+again.
 
 Long, Shelhamer and Darrell 2015, "Fully Convolutional Networks for Semantic Segmentation"; torchvision's
 ``fcn_resnet50``. D2L 14.10 and 14.11.
@@ -7,7 +8,7 @@ the loss is a mean over the pixels that are not void (the book sums over picture
 mIoU. Departs from the paper: no skips from earlier layers (FCN-32s).
 
     dive fit vision/fcn            shapes and digits on photographs, offline
-    dive fit vision/fcn --data MaskFolder --data.root DIR --model.variant torchvision --model.weights fcn_resnet50_coco.pth
+    dive fit vision/fcn --data MaskFolder --data.root DIR --model.weights fcn_resnet50_coco.pth
 
 The numbers they reach are in RESULTS.md.
 """
@@ -32,7 +33,8 @@ class FCN(nn.Module):
         depth: Of the ResNet: 18 in the book, 50 for torchvision's weights.
         width: Channels of the ResNet's first stage.
         stem: Of the ResNet. The map is a 32nd of the picture's side, with the ``small`` stem an eighth.
-        variant: ``book``: a 1 x 1 convolution, and a transposed one that begins as bilinear interpolation. ``torchvision``:
+        variant: ``book``: a 1 x 1 convolution, and a transposed one that begins as bilinear interpolation.
+            ``torchvision``:
             the last two stages are dilated instead of strided, the head has a hidden layer, and the enlargement
             is bilinear; parameters have torchvision's names.
         dropout: Before the last convolution of torchvision's head.
@@ -41,6 +43,7 @@ class FCN(nn.Module):
     HEADS = ("classifier.4", "aux_classifier", "enlarge", "final")
     #: The sizes of torchvision's weights.
     PUBLISHED = {"width": 64, "depth": 50, "stem": "imagenet", "variant": "torchvision"}
+    gathered_at_once = True  # the backbone's layers are called, not the backbone
 
     def __init__(
         self,

@@ -22,7 +22,8 @@ VOID = 255
 
 
 class Segmenter(Task):
-    """Trains ``self.net``, which maps x to logits (B, num_classes, H, W), by the mean cross-entropy of a pixel, in nats.
+    """Trains ``self.net``, which maps x to logits (B, num_classes, H, W), by the mean cross-entropy of a pixel, in
+    nats.
 
     Logs ``train/loss``, ``val/loss``, ``val/miou``, ``test/miou``, ``test/pixel_acc`` and each class's ``test/iou_k``.
 
@@ -85,7 +86,9 @@ class Segmenter(Task):
 
 
 def class_iou(counts: Tensor) -> Tensor:
-    """Intersection over union (K,) of each class from a confusion matrix (K, K), rows the truth; -1 where it does not occur."""
+    """Intersection over union (K,) of each class from a confusion matrix (K, K), rows the truth; -1 where it does
+    not occur.
+    """
     counts = counts.double()
     hit, truth = counts.diagonal(), counts.sum(1)
     return torch.where(truth > 0, hit / (truth + counts.sum(0) - hit).clamp(min=1), -1.0)

@@ -40,9 +40,11 @@ def half_size(in_channels: int, channels: int, strided: bool = False) -> list[nn
 
 
 class TinySSD(nn.Module):
-    """A small convolutional network with two heads at each of five scales. (B, C, S, S) -> logits (B, A, 1 + K), offsets (B, A, 4).
+    """A small convolutional network with two heads at each of five scales. (B, C, S, S) -> logits (B, A, 1 + K),
+    offsets (B, A, 4).
 
-    Class 0 is the background. Each scale is half as high and wide as the one before, except the last, which is one cell.
+    Class 0 is the background. Each scale is half as high and wide as the one before, except the last, which is one
+    cell.
 
     Args:
         in_channels: Channels C of the image.
@@ -103,7 +105,9 @@ class TinySSD(nn.Module):
             x = stage(x)
             logits.append(class_head(x).permute(0, 2, 3, 1).flatten(1))  # (B, cells * shapes * (1 + K))
             offsets.append(box_head(x).permute(0, 2, 3, 1).flatten(1))
-        return torch.cat(logits, 1).unflatten(1, (-1, 1 + self.num_classes)), torch.cat(offsets, 1).unflatten(1, (-1, 4))
+        return torch.cat(logits, 1).unflatten(1, (-1, 1 + self.num_classes)), torch.cat(offsets, 1).unflatten(
+            1, (-1, 4)
+        )
 
 
 def ssd_targets(
@@ -128,7 +132,8 @@ def ssd_targets(
 
 
 def mined_loss(logits: Tensor, classes: Tensor, counts: Tensor, negatives: int = 3) -> Tensor:
-    """The sum of the cross-entropy over the objects' anchors and the hardest ``negatives`` times as many of the background.
+    """The sum of the cross-entropy over the objects' anchors and the hardest ``negatives`` times as many of the
+    background.
 
     Args:
         logits: (B, A, 1 + K).
@@ -163,8 +168,8 @@ class LitSSD(Detector):
     """
 
     output_means = (
-        "Logits (B, A, 1 + K) of A anchors: softmax over dimension 2 gives the background and the classes (class_names); "
-        "offsets (B, A, 4) from the anchors (net.anchors): lit_models/functional/boxes.py decodes them."
+        "Logits (B, A, 1 + K) of A anchors: softmax over dimension 2 gives the background and the classes "
+        "(class_names); offsets (B, A, 4) from the anchors (net.anchors): lit_models/functional/boxes.py decodes them."
     )
 
     def __init__(

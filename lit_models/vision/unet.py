@@ -2,8 +2,8 @@
 
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation". Beyond the book (D2L 14.11
 has FCN).
-Departs from the paper: convolutions are padded, so that the logits are as large as the picture; ``normalize`` adds batch
-normalization, which the paper did not have yet and without which a narrow network learns slowly.
+Departs from the paper: convolutions are padded, so that the logits are as large as the picture; ``normalize`` adds
+batch normalization, which the paper did not have yet and without which a narrow network learns slowly.
 
     dive fit vision/unet           shapes and digits on photographs, offline
     dive fit vision/unet_camvid    road scenes, eleven classes

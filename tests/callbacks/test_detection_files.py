@@ -15,7 +15,8 @@ from datamodules.vision.image_folder import ImageFolder
 
 def found(*scores: float) -> dict[str, torch.Tensor]:
     n = len(scores)
-    return {"boxes": torch.tensor([[0.25, 0.5, 0.75, 1.0]] * n).reshape(n, 4), "scores": torch.tensor(scores), "labels": torch.ones(n)}  # fmt: skip
+    boxes = torch.tensor([[0.25, 0.5, 0.75, 1.0]] * n).reshape(n, 4)
+    return {"boxes": boxes, "scores": torch.tensor(scores), "labels": torch.ones(n)}
 
 
 def run(callback: DetectionFiles, folder: Path, data: Any, outputs: list[Any]) -> list[dict[str, str]]:

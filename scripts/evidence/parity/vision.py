@@ -1,4 +1,6 @@
-"""Detection against torchvision and pycocotools: boxes, suppression, anchors, assignment, the loss of SSD, precision."""
+"""Detection against torchvision and pycocotools: boxes, suppression, anchors, assignment, the loss of SSD,
+precision.
+"""
 
 import contextlib
 import io
@@ -100,7 +102,9 @@ def our_anchors() -> Tensors:
 def their_anchors(shift: float = 0.0) -> Tensors:
     from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 
-    generator = DefaultBoxGenerator([[2]], scales=[0.3, 0.4**2 / 0.3], clip=False)  # the second size is a geometric mean
+    generator = DefaultBoxGenerator(
+        [[2]], scales=[0.3, 0.4**2 / 0.3], clip=False
+    )  # the second size is a geometric mean
     found = {}
     for h, w in GRIDS:
         centers = generator._grid_default_boxes([[h, w]], [100, 100]).double()
@@ -113,7 +117,9 @@ def their_anchors(shift: float = 0.0) -> Tensors:
 
 
 def scene() -> tuple[Tensor, Tensor, Tensor]:
-    """Anchors (A, 4), objects (6, 4, 4) and labels (6, 4), some of which are padding, each with a best anchor of its own."""
+    """Anchors (A, 4), objects (6, 4, 4) and labels (6, 4), some of which are padding, each with a best anchor of its
+    own.
+    """
     sizes = ((0.15, 0.2), (0.3, 0.4), (0.6, 0.8))
     shapes = [anchor_shapes(pair, (1.0, 2.0, 0.5)).double() for pair in sizes]
     anchors = torch.cat([grid_anchors(n, n, shape) for n, shape in zip((8, 4, 2), shapes, strict=True)])
@@ -184,7 +190,9 @@ def their_loss(negatives: float = 3.0) -> Tensors:
 
 
 def judged() -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """Detections and objects of eight pictures: equal scores, crowds, pictures without objects or without detections."""
+    """Detections and objects of eight pictures: equal scores, crowds, pictures without objects or without
+    detections.
+    """
     generator = torch.Generator().manual_seed(11)
     objects = random_boxes(6, 12, 8).float()
     labels = torch.randint(3, (8, 6), generator=generator)
@@ -245,7 +253,13 @@ def their_precision(crowds: bool = True) -> Tensors:
 
 def our_example() -> Tensors:
     truth = torch.tensor([[[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]]])
-    anchors = [[0, 0.1, 0.2, 0.3], [0.15, 0.2, 0.4, 0.4], [0.63, 0.05, 0.88, 0.98], [0.66, 0.45, 0.8, 0.8], [0.57, 0.3, 0.92, 0.9]]
+    anchors = [
+        [0, 0.1, 0.2, 0.3],
+        [0.15, 0.2, 0.4, 0.4],
+        [0.63, 0.05, 0.88, 0.98],
+        [0.66, 0.45, 0.8, 0.8],
+        [0.57, 0.3, 0.92, 0.9],
+    ]
     priors = torch.tensor(anchors)
     valid = torch.ones(1, 2, dtype=torch.bool)
     classes, offsets = ssd_targets(priors, truth, ~valid, torch.tensor([[0, 1]]))

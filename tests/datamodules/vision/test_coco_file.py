@@ -70,9 +70,9 @@ def test_faults_are_one_line(file: Path) -> None:
             read_coco(str(file), str(file.parent / "photos"))
         assert "train.json" in str(error.value) and "\n" not in str(error.value)
     file.write_text("{")
-    with pytest.raises(UserError, match="is not COCO's JSON"):
+    with pytest.raises(UserError, match=r"is not COCO's JSON"):
         read_coco(str(file), "")
     with pytest.raises(UserError, match=r"nowhere.json cannot be read"):
         COCOFile("nowhere.json")
-    with pytest.raises(UserError, match="data.annotations is not given"):
+    with pytest.raises(UserError, match=r"data.annotations is not given"):
         COCOFile()

@@ -102,11 +102,11 @@ def test_faults_are_one_line(tmp_path: Path) -> None:
     write(tmp_path, "p1", squares())
     (tmp_path / "images/p1.jpg").write_bytes(b"x")
     refused("cannot be read")
-    with pytest.raises(UserError, match="no folders images and masks"):
+    with pytest.raises(UserError, match=r"no folders images and masks"):
         MaskFolder(str(tmp_path / "images"))
     (tmp_path / "other/val/images").mkdir(parents=True)
-    with pytest.raises(UserError, match="none for train"):
+    with pytest.raises(UserError, match=r"none for train"):
         MaskFolder(str(tmp_path / "other"))
-    with pytest.raises(UserError, match="data.root is not given"):
+    with pytest.raises(UserError, match=r"data.root is not given"):
         MaskFolder()
     torch.manual_seed(0)

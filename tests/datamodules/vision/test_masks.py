@@ -26,7 +26,8 @@ def test_flip_and_zoom_keep_pixels_and_classes_together() -> None:
 
 
 def test_a_batch_has_numbers_for_the_loss() -> None:
-    x, y = MaskImages(4, 1, 2).transform((torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), torch.tensor([[[0, 3], [1, 255]]], dtype=torch.uint8)))  # fmt: skip
+    mask = torch.tensor([[[0, 3], [1, 255]]], dtype=torch.uint8)
+    x, y = MaskImages(4, 1, 2).transform((torch.full((1, 1, 2, 2), 255, dtype=torch.uint8), mask))
     assert float(x.max()) == 1 and y.dtype == torch.int64 and y.tolist() == [[[0, 3], [1, 255]]]
 
 

@@ -85,16 +85,16 @@ def test_a_bad_box_is_one_line_with_file_and_object(box: list[float], why: str, 
 
 def test_other_faults_are_one_line(tmp_path: Path) -> None:
     good = [item(tmp_path, f"{k}.png", ([1.0, 1, 9, 9], name)) for k, name in enumerate(["cat", "dog", "cat"])]
-    with pytest.raises(UserError, match="class 'cow' is not among the classes"):
+    with pytest.raises(UserError, match=r"class 'cow' is not among the classes"):
         Listed({"train": good, "val": [item(tmp_path, "v.png", ([1.0, 1, 9, 9], "cow"))], "test": good}).setup("fit")
-    with pytest.raises(UserError, match="says that a.png has 80 x 80 pixels, but it has 40 x 20"):
+    with pytest.raises(UserError, match=r"says that a.png has 80 x 80 pixels, but it has 40 x 20"):
         Listed({"all": [*good, item(tmp_path, "a.png", ([1.0, 1, 9, 9], "cat"), size=(80, 80))]}).setup("fit")
     (tmp_path / "0.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"0\.png cannot be read"):
         Listed({"train": good, "val": good, "test": good}).setup("fit")
     with pytest.raises(UserError, match=r"has 1 classes \(cat\), but data.num_classes is 2"):
         Listed({"train": good[2:], "val": good, "test": good}).setup("fit")
-    with pytest.raises(UserError, match="take 4 MB: lower data.image_size"):
+    with pytest.raises(UserError, match=r"take 4 MB: lower data.image_size"):
         Listed({}, memory_limit_mb=1).decode(["x"] * 3000)
 
 
@@ -103,5 +103,5 @@ def test_missing_lists_are_taken_from_train(tmp_path: Path) -> None:
     splits = divided({"train": items, "test": items[:2]}, 0.25, 0.25)
     assert len(splits["val"]) == 5 and len(splits["train"]) == 15 and len(splits["test"]) == 2
     assert not {i.path for i in splits["val"]} & {i.path for i in splits["train"]}
-    with pytest.raises(UserError, match="2 pictures are too few"):
+    with pytest.raises(UserError, match=r"2 pictures are too few"):
         divided({"all": items[:2]}, 0.2, 0.2)

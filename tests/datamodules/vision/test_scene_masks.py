@@ -22,3 +22,10 @@ def test_another_size_has_no_classes_in_between() -> None:
     data.setup("fit")
     x, y = data.splits["train"]
     assert x.shape[-1] == y.shape[-1] == 40 and int(y.max()) <= 6
+
+
+def test_chance_is_background_everywhere() -> None:
+    data = SceneMasks(train_size=2, val_size=2, test_size=20)
+    data.setup("fit")
+    chance = data.baselines()["chance"]["metrics"]
+    assert 0.5 < chance["test/pixel_acc"] < 1 and abs(chance["test/miou"] * 7 - chance["test/pixel_acc"]) < 1e-9

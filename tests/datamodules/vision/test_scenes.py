@@ -1,10 +1,12 @@
 """Scenes: boxes and masks are exact, splits are fixed, objects are small, crowded and cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
-from datamodules.vision.scenes import COLUMNS, NAMES, SIDE, Scenes, draw_scenes, silhouettes
+from datamodules.vision.scenes import COLUMNS, NAMES, SIDE, Scenes, by_color, draw_scenes, silhouettes
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_splits_are_fixed_and_have_different_columns_of_the_photographs() -> Non
     again = draw_scenes(3, "test")[0]
     assert torch.equal(again, draw_scenes(3, "test")[0]) and not torch.equal(again, draw_scenes(3, "val")[0])
     ends = sorted(COLUMNS.values())
-    assert all(one[1] <= other[0] for one, other in zip(ends, ends[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(ends))
 
 
 def test_batch_is_padded() -> None:
@@ -55,3 +57,13 @@ def test_a_silhouette_has_the_size_that_was_asked_for() -> None:
     random = np.random.default_rng(0)
     discs = silhouettes(random, np.array([0, 0]), np.array([20.0, 40.0]), "test")
     assert discs.sum((1, 2)) == pytest.approx([0.8 * np.pi * 100, 0.8 * np.pi * 400], rel=0.05)
+
+
+def test_a_detector_by_color_finds_a_disc_on_gray_and_little_in_photographs() -> None:
+    image = torch.full((1, 3, 40, 40), 120, dtype=torch.uint8)
+    image[:, 0, 10:20, 5:30] = 250
+    (found,) = by_color(image, 50)
+    assert found["boxes"].tolist() == [[5, 10, 30, 20]]
+    data = Scenes(train_size=20, val_size=10, test_size=20)
+    data.setup("fit")
+    assert 0 <= data.baselines()["baseline"]["metrics"]["test/map50"] < 0.3

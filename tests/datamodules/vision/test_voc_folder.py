@@ -84,7 +84,7 @@ def test_faults_are_one_line(folder: Path) -> None:
     (folder / "ImageSets/Main/train.txt").write_text("")
     with pytest.raises(UserError, match=r"train.txt is empty"):
         read_voc(str(folder))
-    with pytest.raises(UserError, match="has no folder Annotations"):
+    with pytest.raises(UserError, match=r"has no folder Annotations"):
         VOCFolder(str(folder / "JPEGImages"))
-    with pytest.raises(UserError, match="data.root is not given"):
+    with pytest.raises(UserError, match=r"data.root is not given"):
         VOCFolder()
