@@ -117,7 +117,7 @@ def test_config_holds_no_path_of_one_machine(path: Path) -> None:
 
 @pytest.mark.parametrize("preset", sorted(p for folder in PRESETS for p in (CONFIGS / folder).glob("*.yaml")))
 def test_preset_parses_with_a_recipe(preset: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if preset.stem in ("gpu",) and not torch.cuda.is_available():
+    if preset.stem in ("gpu", "fp16") and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     if preset.stem == "slurm":  # what srun gives the only task of a job
         for name, value in {"NODEID": "0", "PROCID": "0", "LOCALID": "0", "NTASKS": "1", "JOB_ID": "1"}.items():

@@ -82,7 +82,7 @@ class LitDataParallel(ImageClassifier):
             lines = {
                 kind: (
                     torch.tensor(counts).log2(),
-                    torch.tensor([time(4 * numbers, BANDWIDTH, k, LATENCY) for k in counts]),
+                    torch.tensor([time(4 * numbers, BANDWIDTH, k, LATENCY) for k in counts], dtype=torch.float64),
                 )
                 for kind, time in cost_model.TIMES.items()
             }

@@ -34,6 +34,10 @@ USED = {
     "tensor_parallel": "test_presets.py",
     "pipeline": "test_presets.py",
     "sync_batch_norm": "test_batch_norm_over_processes.py",
+    "compile": "../callbacks/test_compiled.py",
+    "activation_checkpointing": "../callbacks/test_activation_checkpointing.py",
+    "profile": "test_presets.py",
+    "fp16": "test_presets.py, where there is a GPU",
     "slurm": "test_slurm.py, through scripts/slurm",
     "gpu": "test_presets.py, where there is a GPU",
 }
@@ -107,8 +111,17 @@ def test_divided_weights_generate_where_one_process_has_more_to_do(tmp_path: Pat
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_it_trains_on_a_gpu() -> None:
-    assert main(["fit", LENET, *QUICK, "-c", "trainer/gpu"]) == 0
+@pytest.mark.parametrize("preset", ["trainer/gpu", "trainer/fp16"])
+def test_it_trains_on_a_gpu(preset: str) -> None:
+    assert main(["fit", LENET, *QUICK, "-c", preset]) == 0
+
+
+def test_profile_leaves_a_table_and_a_trace() -> None:
+    words = ["--trainer.accelerator", "cpu", "-c", "trainer/profile", "--trainer.limit_train_batches", "6"]
+    assert main(["fit", LENET, *words, "--data.batch_size", "8"]) == 0
+    names = [path.name for path in newest_run(LENET).iterdir()]
+    assert any(name.startswith("fit-profile") and name.endswith(".txt") for name in names)
+    assert any("trace" in name and name.endswith(".json") for name in names)
 
 
 @pytest.mark.parametrize(("preset", "code"), [("trainer/ddp", 1), ("trainer/ddp_find_unused", 0)])
