@@ -45,8 +45,14 @@ def test_a_row_with_another_number_of_fields_is_refused_with_its_line(tmp_path: 
 def test_quoted_separators_line_ends_and_doubled_marks_are_read(tmp_path: Path) -> None:
     content = 'text,label\n"see you, ""now""",spam\n"two\nlines, here",ham\nplain,ham\n'
     found = read_rows(write(tmp_path / "a.csv", content), wanted=WANTED)
-    assert [row.fields for row in found.rows] == [['see you, "now"', "spam"], ["two\nlines, here", "ham"], ["plain", "ham"]]
-    assert [row.line for row in found.rows] == [2, 3, 5] and found.facts == ["1 rows have line ends within a quoted field"]
+    assert [row.fields for row in found.rows] == [
+        ['see you, "now"', "spam"],
+        ["two\nlines, here", "ham"],
+        ["plain", "ham"],
+    ]
+    assert [row.line for row in found.rows] == [2, 3, 5] and found.facts == [
+        "1 rows have line ends within a quoted field"
+    ]
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -61,7 +67,11 @@ def test_a_mark_that_nothing_closes_is_a_sign_where_each_line_has_all_fields(
 
 def test_marks_around_a_whole_field_of_a_tsv_quote_it_and_others_are_signs(tmp_path: Path) -> None:
     content = 'text\tlabel\n"so, ""good"" it is"\ta\n"Yes" and "no"\tb\nsay "no"\tb\n'
-    assert [row[0] for row in fields(write(tmp_path / "a.tsv", content))] == ['so, "good" it is', '"Yes" and "no"', 'say "no"']
+    assert [row[0] for row in fields(write(tmp_path / "a.tsv", content))] == [
+        'so, "good" it is',
+        '"Yes" and "no"',
+        'say "no"',
+    ]
     assert unquoted('"') == '"' and unquoted('""') == ""
 
 
@@ -85,7 +95,10 @@ def test_excels_files_are_read(tmp_path: Path) -> None:
 
 
 def test_lines_of_a_txt_file_with_one_heading_are_texts(tmp_path: Path) -> None:
-    assert fields(write(tmp_path / "a.txt", "text\nsee you, win money, now\nso\n")) == [["see you, win money, now"], ["so"]]
+    assert fields(write(tmp_path / "a.txt", "text\nsee you, win money, now\nso\n")) == [
+        ["see you, win money, now"],
+        ["so"],
+    ]
 
 
 def test_a_field_may_be_long_and_headings_have_blanks(tmp_path: Path) -> None:

@@ -21,7 +21,10 @@ def test_a_text_is_split_in_order(tmp_path: Path) -> None:
     assert data.tokenizer.decode(data.corpus["test"][-17:].tolist()) == "this is line 199\n"
 
 
-@pytest.mark.parametrize(("content", "message"), [("", "is empty"), ("x", "tokens, but needs"), ("short", "needs 17"), ("o" * 15, "tokens, but needs")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "is empty"), ("x", "tokens, but needs"), ("short", "needs 17"), ("o" * 15, "tokens, but needs")],
+)
 def test_a_file_that_is_too_short_is_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "a.txt"
     path.write_text(content)
@@ -67,9 +70,7 @@ def test_large_texts_of_words_have_byte_pairs_and_others_characters() -> None:
 
 def test_both_forms_of_unicode_have_the_same_length_in_characters(tmp_path: Path) -> None:
     text = "Ẹ̀kọ́ ìjọba ní ọjọ́ ajé\n" * 100
-    one, other = (
-        text_file(tmp_path / f"{form}.txt", unicodedata.normalize(form, text)) for form in ("NFC", "NFD")
-    )
+    one, other = (text_file(tmp_path / f"{form}.txt", unicodedata.normalize(form, text)) for form in ("NFC", "NFD"))
     assert one.characters_per_token == pytest.approx(other.characters_per_token) and one.vocab_size == other.vocab_size
 
 

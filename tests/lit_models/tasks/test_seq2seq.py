@@ -125,7 +125,9 @@ def test_nothing_is_generated_for_an_empty_source() -> None:
     model = SmallSeq2Seq().eval()
     source, length = torch.tensor([[2, 0, 0], [4, 5, 2]]), torch.tensor([1, 3])
     target = model.predict_step((source, length), 0)["target"]
-    assert not target[0].any() and torch.equal(target[1, :8], model.predict_step((source[1:], length[1:]), 0)["target"][0])
+    assert not target[0].any() and torch.equal(
+        target[1, :8], model.predict_step((source[1:], length[1:]), 0)["target"][0]
+    )
     assert model.generate_tokens(source, length)[0].any()  # it would be invented
 
 
