@@ -8,19 +8,17 @@ Sizes are found in the files; a line says how much is unknown or left out. The v
 in ``datamodules/parallel_text/parallel_text.py``.
 """
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Tensor
 
 from common.messages import UserError
 from datamodules.parallel_text.nearest import copy_and_nearest
-from datamodules.parallel_text.parallel_text import EOS, Pairs, ParallelText, padded, random_splits
-from datamodules.text.files import identity, is_another, read_text
+from datamodules.parallel_text.pair_files import lines_of_file, read_pairs, split, vocabulary_of
+from datamodules.parallel_text.parallel_text import EOS, Pairs, ParallelText, padded
+from datamodules.text.files import identity, is_another
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
 
-LARGEST_FOUND = 10_000  # tokens of a vocabulary
-BYTE_PAIRS = ((500_000, 4000), (100_000, 2000), (0, 1000))  # characters of a side, byte pairs
 LONGEST_FOUND = 200  # tokens of a source or target; longer pairs are left out
 
 
@@ -28,8 +26,8 @@ class ParallelFile(ParallelText):
     """Pairs of texts from files, split at random (seed 0); a source is in one split only.
 
     Args:
-        path: ``source<TAB>target`` lines (further columns are ignored), or the sources, one per line. At test time files
-            that are not the run's are tested whole; ``predict`` translates every line, with or without a target.
+        path: ``source<TAB>target`` lines (further columns are ignored), or the sources, one per line. At test time
+            files that are not the run's are tested whole; ``predict`` translates every line, with a target or without.
         target_path: The targets, one per line; empty where ``path`` has both.
         test_path, test_target_path: Other pairs for the test; then the others are for training and validation only.
         val_fraction, test_fraction: Fractions of the pairs held out.
@@ -72,7 +70,7 @@ class ParallelFile(ParallelText):
             "val_fraction": val_fraction,
             "test_fraction": 0.0 if test_path else test_fraction,
         }
-        sizes = self.infer(**where, **how, test_path=test_path, source_vocab_size=source_vocab_size,
+        sizes: dict[str, Any] = self.infer(**where, **how, test_path=test_path, source_vocab_size=source_vocab_size,
                            target_vocab_size=target_vocab_size, max_length=max_length)  # fmt: skip
         super().__init__(**sizes, **how, **loader)
         self.path, self.target_path = path, target_path
@@ -170,16 +168,16 @@ class ParallelFile(ParallelText):
             short = self._short_enough(rows)
             if not short:
                 raise UserError(
-                    f"all {len(rows)} pairs of the {name} split have more than data.max_length {self.max_length} tokens: "
-                    "give a larger one, or 0 to have it found"
+                    f"all {len(rows)} pairs of the {name} split have more than data.max_length {self.max_length} "
+                    "tokens: give a larger one, or 0 to have it found"
                 )
             kept += len(short)
             self._keep_texts(name, short)
             splits[name] = self.tensors(short)
         if kept < everything:
             self.facts.append(
-                f"{everything - kept:,} of {everything:,} pairs have more than data.max_length {self.max_length} tokens "
-                "and are left out"
+                f"{everything - kept:,} of {everything:,} pairs have more than data.max_length {self.max_length} "
+                "tokens and are left out"
             )
         self._say_unknown(splits)
         return splits | self._to_predict(splits)
@@ -241,8 +239,8 @@ class ParallelFile(ParallelText):
     def _say_long(self, count: int, whole: int, items: str) -> None:
         if count:
             self.facts.append(
-                f"{count:,} of {whole:,} {items} are longer than the {self.max_length} tokens of training: their outputs "
-                "are not reliable"
+                f"{count:,} of {whole:,} {items} are longer than the {self.max_length} tokens of training: their "
+                "outputs are not reliable"
             )
 
     def _say_unknown(self, splits: dict[str, tuple[Tensor, ...]]) -> None:
@@ -252,64 +250,3 @@ class ParallelFile(ParallelText):
                 unknown = float((tokens == 3).sum() / (tokens > 0).sum().clamp(min=1))
                 if unknown >= 0.01:
                     self.facts.append(f"{unknown:.0%} of the {name} {side} tokens are not in the vocabulary")
-
-
-def read_pairs(path: str, target_path: str) -> tuple[Pairs, int]:
-    """The pairs of one file or two, and how many lines of a file of two were left out since a side is empty.
-
-    Raises:
-        UserError: A file cannot be read, a line has no tab, or two files have different numbers of lines.
-    """
-    if not target_path:
-        return one_file(path)
-    sides = [lines_of_file(path, "data.path"), lines_of_file(target_path, "data.target_path")]
-    if len(sides[0]) != len(sides[1]):
-        raise UserError(
-            f"{path} has {len(sides[0])} lines, {target_path} has {len(sides[1])}: line i of one must be the translation "
-            "of line i of the other"
-        )
-    pairs = [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]
-    if not pairs:
-        raise UserError(f"{path} and {target_path} have no line with a source and a target")
-    return pairs, sum(bool(s.strip() or t.strip()) for s, t in zip(*sides, strict=True)) - len(pairs)
-
-
-def lines_of_file(path: str, option: str) -> list[str]:
-    """The lines of a file: the last one may be empty or not be ended."""
-    return read_text(path, option).removesuffix("\n").split("\n")
-
-
-def one_file(path: str) -> tuple[Pairs, int]:
-    """The pairs of ``source<TAB>target`` lines."""
-    pairs, dropped = [], 0
-    for number, line in enumerate(lines_of_file(path, "data.path"), 1):
-        source, tab, target = line.partition("\t")
-        target = target.split("\t")[0]
-        if source.strip() and target.strip():
-            pairs.append((source.strip(), target.strip()))
-        elif tab and line.strip():
-            dropped += 1  # not translated yet
-        elif line.strip():
-            raise UserError(f"{path}:{number} is not source<TAB>target; for two files give --data.target_path too")
-    if not pairs:
-        raise UserError(f"{path}:1 and all other lines have no source or no target")
-    return pairs, dropped
-
-
-def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, Pairs]:
-    """The pairs of each split; the test has none where its fraction is 0."""
-    sizes = [max(1, round(len(pairs) * part)) if part else 0 for part in (val_fraction, test_fraction)]
-    return random_splits(pairs, *sizes)
-
-
-def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) -> int:
-    """The size of a vocabulary, specials included."""
-    if kind == "bpe":
-        length = sum(map(len, texts))
-        return next(size for least, size in BYTE_PAIRS if length >= least)
-    cutter = TOKENIZERS[kind](SPECIALS, SPECIALS, lower)
-    counts: dict[str, int] = {}
-    for text in texts:
-        for token in cutter.cut(cutter.prepare(text)):
-            counts[token] = counts.get(token, 0) + 1
-    return len(SPECIALS) + max(1, min(LARGEST_FOUND, sum(n >= min_count for t, n in counts.items() if t not in SPECIALS)))

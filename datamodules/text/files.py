@@ -89,7 +89,7 @@ def identity(path: str | Path) -> dict[str, str]:
 
 
 def is_another(path: str | Path, known: dict[str, str] | None) -> bool:
-    """Whether a file is neither at the place nor of the content that a run keeps; a run that keeps none knows it not."""
+    """Whether a file is neither at the place nor of the content that a run keeps; False where it keeps none."""
     if not known or str(Path(path).resolve()) == known["path"] or not Path(path).is_file():
         return False
     return identity(path)["sha256"] != known["sha256"]

@@ -38,8 +38,8 @@ class LanguageModelData(TensorDataModule):
         min_count: Tokens with fewer occurrences are unknown.
         partition: ``random`` windows, or ``sequential`` streams for models that carry their state. Evaluation then has
             ``eval_streams`` streams, whatever ``eval_batch_size`` is: the result may not depend on it.
-        eval_streams: Streams that an evaluation is divided into in sequential partitioning; 0 means by the length of the
-            text, one for 1,024 tokens, at most 16.
+        eval_streams: Streams that an evaluation is divided into in sequential partitioning; 0 means by the length of
+            the text, one for 1,024 tokens, at most 16.
         stride: Tokens from one random window to the next; 0 means ``seq_len``, 1 means all windows, as in the book.
         train_tokens: Number of training tokens that are used; 0 means all.
         **loader: See ``TensorDataModule``. In sequential partitioning the batch size is the number of streams.

@@ -22,7 +22,12 @@ START = 1 << 16  # characters that show the separator
 
 @dataclass
 class Row:
-    """A row of a file: the line that it begins in, from 1, and its fields."""
+    """A row of a file.
+
+    Args:
+        line: The line that it begins in, from 1.
+        fields: Its cells.
+    """
 
     line: int
     fields: list[str]
@@ -30,7 +35,14 @@ class Row:
 
 @dataclass
 class Rows:
-    """A file: its headings, its rows, and what is to be said of it."""
+    """A file.
+
+    Args:
+        heading: The names of the columns.
+        rows: The rows below.
+        separator: What is between two fields.
+        facts: What is to be said of it.
+    """
 
     heading: list[str]
     rows: list[Row]

@@ -65,8 +65,8 @@ class StreamLoader(TensorLoader):
 
 
 class EvaluationStreams(TensorLoader):
-    """The rows of ``evaluation_windows`` in which each batch is one step of all streams of this process, so that row i of
-    a batch continues row i of the batch before.
+    """The rows of ``evaluation_windows``: a batch is one step of all streams of this process, so that its row i
+    continues row i of the batch before.
 
     Args:
         tensors: Rows in the order of steps, ``streams`` of them for each.

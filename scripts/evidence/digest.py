@@ -137,6 +137,9 @@ def text_difference(column: str, old: str, new: str) -> str:
         found = [text_difference(name, *(part.get(name, "nothing") for part in parts)) for name in parts[0] | parts[1]]
         return next((f"ablation, {text}" for text in found if text), "")
     before, after = old.split(), new.split()
+    if column in ("val", "test"):  # a metric that is logged since then was not recorded, and is not compared
+        known = {word.partition("=")[0] for word in before}
+        after = [word for word in after if word.partition("=")[0] in known]
     for k in range(max(len(before), len(after))):
         was, now = (part[k] if k < len(part) else "nothing" for part in (before, after))
         tolerance = LOSSES[min(k, len(LOSSES) - 1)] if column == "losses" else TOLERANCES.get(column, STRICT)

@@ -42,8 +42,7 @@ def words_for_swaps(
             kept = {
                 key
                 for key in kept
-                if key in typed_keys
-                or (key not in found and all(shared(name, node.class_path, key) for name in named))
+                if key in typed_keys or (key not in found and all(shared(name, node.class_path, key) for name in named))
             }
         known = arguments(import_class(node.class_path))
         for key, value in dict(node.get("init_args") or {}).items():
@@ -105,8 +104,8 @@ def typed_nodes(given: Sequence[tuple[str, str]], path: str) -> list[tuple[str, 
 
 
 def found_in_files(class_path: str) -> set[str]:
-    """The arguments that a datamodule finds in its files where they are empty (``infer``): those of a recipe are for the
-    recipe's own data.
+    """The arguments that a datamodule finds in its files where they are empty (``infer``): those of a recipe are for
+    the recipe's own data.
     """
     klass = import_class(class_path)
     infer = getattr(klass, "infer", None)

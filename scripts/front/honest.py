@@ -23,8 +23,8 @@ COMPARED = {
 }
 #: What to try by the folder of the datamodule, where the baseline is better.
 ADVICE = {
-    "text": "train longer (--trainer.max_epochs 40), other tokens (--data.unit word), or word vectors (--model.vectors)",
-    "language": "train longer (--trainer.max_epochs), a larger network (--model.hidden_size), or --data.tokenizer bpe",
+    "text": "train longer (--trainer.max_epochs), use sub-words (--data.unit subword) or vectors (--model.vectors)",
+    "language": "train longer (--trainer.max_epochs), or give it a larger network (--model.hidden_size)",
     "parallel_text": "train longer (--trainer.max_epochs), or give it more pairs",
     "tabular": "train longer (--trainer.max_epochs), `dive ensemble`, or keep to the simpler model",
     "vision": "train longer (--trainer.max_epochs), or a network with published weights (--model.weights)",
@@ -57,7 +57,9 @@ def compare(data: Any, metrics: dict[str, float]) -> list[str]:
 
 def kind_of(data: Any) -> str:
     """The folder of the datamodule; a text for language models is ``language``."""
-    folder = next((k.__module__.split(".")[1] for k in type(data).__mro__ if k.__module__.startswith("datamodules.")), "")
+    folder = next(
+        (k.__module__.split(".")[1] for k in type(data).__mro__ if k.__module__.startswith("datamodules.")), ""
+    )
     return "language" if folder == "text" and not hasattr(data, "vocabulary") else folder
 
 
@@ -73,7 +75,9 @@ def verdict(kind: str, found: dict[str, dict[str, Any]], metrics: dict[str, floa
             return []
         name = {"baseline": "the simple baseline", "trees": "a forest of boosted trees"}.get(best, best)
         advice = ADVICE.get(kind, "train longer (--trainer.max_epochs)")
-        return [f"  {name} is better than this run ({key} {values[best]:.4f} against {metrics[key]:.4f}): try to {advice}"]
+        return [
+            f"  {name} is better than this run ({key} {values[best]:.4f} against {metrics[key]:.4f}): try to {advice}"
+        ]
     return []
 
 

@@ -1,0 +1,74 @@
+"""Pairs of texts in files: one file of ``source<TAB>target`` lines, or two files whose lines correspond."""
+
+from collections.abc import Sequence
+
+from common.messages import UserError
+from datamodules.parallel_text.parallel_text import Pairs, random_splits
+from datamodules.text.files import read_text
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
+
+LARGEST_FOUND = 10_000  # tokens of a vocabulary
+BYTE_PAIRS = ((500_000, 4000), (100_000, 2000), (0, 1000))  # characters of a side, byte pairs
+
+
+def read_pairs(path: str, target_path: str) -> tuple[Pairs, int]:
+    """The pairs of one file or two, and how many lines of a file of two were left out since a side is empty.
+
+    Raises:
+        UserError: A file cannot be read, a line has no tab, or two files have different numbers of lines.
+    """
+    if not target_path:
+        return one_file(path)
+    sides = [lines_of_file(path, "data.path"), lines_of_file(target_path, "data.target_path")]
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{path} has {len(sides[0])} lines, {target_path} has {len(sides[1])}: line i of one must be the "
+            "translation of line i of the other"
+        )
+    pairs = [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]
+    if not pairs:
+        raise UserError(f"{path} and {target_path} have no line with a source and a target")
+    return pairs, sum(bool(s.strip() or t.strip()) for s, t in zip(*sides, strict=True)) - len(pairs)
+
+
+def lines_of_file(path: str, option: str) -> list[str]:
+    """The lines of a file: the last one may be empty or not be ended."""
+    return read_text(path, option).removesuffix("\n").split("\n")
+
+
+def one_file(path: str) -> tuple[Pairs, int]:
+    """The pairs of ``source<TAB>target`` lines."""
+    pairs, dropped = [], 0
+    for number, line in enumerate(lines_of_file(path, "data.path"), 1):
+        source, tab, target = line.partition("\t")
+        target = target.split("\t")[0]
+        if source.strip() and target.strip():
+            pairs.append((source.strip(), target.strip()))
+        elif tab and line.strip():
+            dropped += 1  # not translated yet
+        elif line.strip():
+            raise UserError(f"{path}:{number} is not source<TAB>target; for two files give --data.target_path too")
+    if not pairs:
+        raise UserError(f"{path}:1 and all other lines have no source or no target")
+    return pairs, dropped
+
+
+def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, Pairs]:
+    """The pairs of each split; the test has none where its fraction is 0."""
+    sizes = [max(1, round(len(pairs) * part)) if part else 0 for part in (val_fraction, test_fraction)]
+    return random_splits(pairs, *sizes)
+
+
+def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) -> int:
+    """The size of a vocabulary, specials included."""
+    if kind == "bpe":
+        length = sum(map(len, texts))
+        return next(size for least, size in BYTE_PAIRS if length >= least)
+    cutter = TOKENIZERS[kind](SPECIALS, SPECIALS, lower)
+    counts: dict[str, int] = {}
+    for text in texts:
+        for token in cutter.cut(cutter.prepare(text)):
+            counts[token] = counts.get(token, 0) + 1
+    return len(SPECIALS) + max(
+        1, min(LARGEST_FOUND, sum(n >= min_count for t, n in counts.items() if t not in SPECIALS))
+    )
