@@ -256,3 +256,32 @@ def test_the_test_does_not_depend_on_the_batch_size_of_the_evaluation_and_has_bi
         bits = float(trainer.callback_metrics["val/loss"]) / math.log(2)
         assert float(trainer.callback_metrics["val/bits_per_character"]) == pytest.approx(bits, rel=1e-5)
     assert losses == [losses[0]] * 4
+
+
+def test_each_evaluation_begins_with_no_state(tmp_path: Path) -> None:
+    model, trainer, batches = SmallLM(carry_state=True), small_trainer(tmp_path), stream_batches()
+    for verb, name in ((trainer.validate, "val/loss"), (trainer.test, "test/loss")):
+        losses = [verb(model, loader(batches), verbose=False)[0][name] for _ in range(2)]
+        assert losses[0] == losses[1]
+
+
+def test_a_restored_state_is_that_of_the_process(tmp_path: Path) -> None:
+    model = SmallLM(carry_state=True)
+    model._trainer = SimpleNamespace(global_rank=1, world_size=2)  # type: ignore[assignment]
+    state = torch.arange(24.0).reshape(2, 2, 6)
+    model.on_load_checkpoint({"carried_state": {"epoch": 3, "state": state}})
+    epoch, restored = model.carried["train"]
+    assert epoch == 3 and torch.equal(restored, state[1])
+
+
+def test_a_network_with_a_context_never_gets_more_tokens_than_that() -> None:
+    class Strict(nn.Module):
+        context = 3
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            assert tokens.shape[1] <= self.context
+            return nn.functional.one_hot((tokens + 1) % 7, 7).float()
+
+    model = SmallLM()
+    found = list(model.generate_tokens(torch.tensor([[1, 2]]), 8, net=Strict()))
+    assert [int(tokens) for tokens in found] == [3, 4, 5, 6, 0, 1, 2, 3]

@@ -46,6 +46,7 @@ def test_a_warm_up_rises_to_the_peak_then_falls_to_zero() -> None:
     found = rates(102, partial(WarmupCosine, total=100, warmup=0.25, start=0.1))
     assert found[0] == pytest.approx(0.2) and found[25] == pytest.approx(2.0)
     assert found[:26] == sorted(found[:26]) and found[25:] == sorted(found[25:], reverse=True)
+    assert found[10] == pytest.approx(2.0 * (0.1 + 0.9 * 10 / 25))  # on a line
     assert found[100] == pytest.approx(0.0, abs=1e-12) and found[101] == pytest.approx(0.0, abs=1e-12)
 
 
@@ -107,3 +108,9 @@ def test_no_recipe_states_the_length_of_a_schedule_that_the_run_knows() -> None:
     for recipe in all_recipes():
         schedule = (load_yaml(recipe.path)["model"].get("init_args") or {}).get("lr_scheduler") or {}
         assert not {"T_max", "total_steps", "total", "total_iters"} & set(schedule.get("init_args") or {}), recipe.name
+
+
+def test_a_length_in_epochs_counts_accumulated_batches_once(tmp_path: Path) -> None:
+    trainer, _ = fit(tmp_path, Cosine, max_epochs=3, accumulate_grad_batches=2)
+    (config,) = trainer.lr_scheduler_configs
+    assert config.scheduler.total == 3 and trainer.global_step == 6

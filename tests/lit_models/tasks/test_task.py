@@ -65,3 +65,33 @@ def test_hyperparameters_are_plain_and_of_both_levels() -> None:
         "num_classes": 3, "dropout": 0.3, "lr": 0.1, "label_smoothing": 0.0,
         "weights": "", "weights_from": "auto", "lr_interval": "epoch", "lr_monitor": "val/loss", "decay_biases": True,
     }  # fmt: skip
+
+
+def test_frozen_parameters_are_not_given_to_the_optimizer() -> None:
+    model = SmallNet()
+    model.net[0].requires_grad_(False)
+    (group,) = model.parameter_groups()
+    assert {id(p) for p in group["params"]} == {id(p) for p in model.net[3].parameters()}
+
+
+def test_weights_are_read_once_and_not_over_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "net.pt"
+    torch.save(SmallNet().net.state_dict(), file)
+    read: list[SmallNet] = []
+    monkeypatch.setattr(SmallNet, "take_weights", lambda self: read.append(self))
+    model, trainer = SmallNet(weights=str(file)), small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, datamodule=Points())
+    trainer.test(model, datamodule=Points(), verbose=False)
+    assert read == [model]
+    trainer.save_checkpoint(tmp_path / "a.ckpt", weights_only=False)
+    resumed = small_trainer(tmp_path, max_epochs=2)
+    resumed.fit(SmallNet(weights=str(file)), datamodule=Points(), ckpt_path=tmp_path / "a.ckpt")
+    assert read == [model]
+
+
+def test_a_model_that_was_validated_can_be_trained(tmp_path: Path) -> None:
+    model, trainer = SmallNet(), small_trainer(tmp_path, max_epochs=1)
+    trainer.validate(model, datamodule=Points(), verbose=False)
+    trainer.fit(model, datamodule=Points())
+    assert float(model.val_acc.compute()) >= 0
+    assert int(model.val_loss.weight) in (0, 10), "rows of the earlier validation are counted"

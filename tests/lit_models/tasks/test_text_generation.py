@@ -51,3 +51,25 @@ def test_errors_name_what_is_wrong() -> None:
         sampling(temperature=-1.0)
     with pytest.raises(UserError, match="--samples is 0"):
         texts(["a"], 0)
+
+
+def test_a_prompt_longer_than_the_context_keeps_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert encode_prompt(TOKENIZER, "abcdef", 3) == TOKENIZER.encode("def")
+    assert "the prompt has 6 tokens, the model reads 3 at once" in capsys.readouterr().err
+    assert encode_prompt(TOKENIZER, "abc", 3) == TOKENIZER.encode("abc")
+
+
+def test_a_text_that_ends_early_does_not_end_the_others_and_special_tokens_are_banned() -> None:
+    asked: list[list[int]] = []
+
+    def letters(rows, generators, banned):  # type: ignore[no-untyped-def]
+        asked.append(banned)
+        for pair in ("cd", "de", "ef"):
+            yield torch.tensor([TOKENIZER.encode(letter)[0] for letter in pair])
+
+    pieces = continue_texts(letters, TOKENIZER, ["a", "b"], 1, ["c"], 0, 0, torch.device("cpu"))
+    found = ["", ""]
+    for piece in pieces:
+        found[piece.row] += piece.text
+    assert found == ["a", "bdef"]
+    assert [TOKENIZER.tokens[i] for i in asked[0]] == [*TOKENIZER.specials, "<unused0>"]

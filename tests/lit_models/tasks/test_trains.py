@@ -127,3 +127,13 @@ def test_weights_of_a_run_leave_the_sizes_as_they_are_given(tmp_path: Path, caps
     assert "was trained with scale=3.0, this network has scale=2.0" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"other shapes: linear\.weight .*; the run's network had --model\.scale 3\.0"):
         LitNet(image_size=3, weights=str(tmp_path / "own.ckpt")).take_weights()
+
+
+def test_what_a_class_requires_without_a_value_has_the_networks_value() -> None:
+    class Required(Classifier):
+        def __init__(self, num_classes: int, **task: Any) -> None:
+            super().__init__(num_classes=num_classes, **task)
+
+    made = trains(Net)(Required)
+    default = inspect.signature(Net).parameters["num_classes"].default
+    assert inspect.signature(made).parameters["num_classes"].default == default != inspect.Parameter.empty
