@@ -1,6 +1,10 @@
-"""``predictions.csv``: one row for each sample of the predict split, in its order, over all ranks."""
+"""``predictions.csv``: one row for each sample of the predict split, in its order, over all ranks.
+
+dive predict RECIPE --data.path new.csv --out FILE
+"""
 
 import csv
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,31 @@ class Predictions(Callback):
     classes (``class_names``); ``target``, the ids of generated texts, becomes one column of texts by
     ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
     (``predict_cells``, heading to cells) are repeated beside the prediction, which is in the target's units
-    (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``.
+    (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``. A forecast has
+    one row for each step (``predict_steps``).
+
+    Nothing is overwritten: a second file of a run gets a name with the time.
+
+    Args:
+        out: The file to write, as ``dive predict --out FILE`` gives it; empty for ``predictions.csv`` in the run's
+            folder.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, out: str = "") -> None:
+        self.out = out
         self.parts: list[dict[str, Tensor]] = []
+
+    def path(self, trainer: Trainer) -> Path:
+        """The file to write."""
+        if self.out:
+            return Path(self.out)
+        path = Path(trainer.default_root_dir) / "predictions.csv"
+        if path.exists():
+            path = path.with_name(f"predictions_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
+        first, count = path, 2
+        while path.exists():
+            path, count = first.with_name(f"{first.stem}_{count}.csv"), count + 1
+        return path
 
     def on_predict_batch_end(
         self,
@@ -49,6 +73,10 @@ class Predictions(Callback):
         names: list[Any] = data_attribute(trainer, "predict_names") or list(range(rows))
         names = names[:rows]  # limit_predict_batches may have cut the split short
         table: dict[str, list[Any]] = data_attribute(trainer, "predict_cells", {})
+        if (steps := data_attribute(trainer, "predict_steps")) and all(
+            v.shape == (1, len(steps)) for v in columns.values()
+        ):
+            columns, names, rows = {name: value[0] for name, value in columns.items()}, steps, len(steps)
         in_units, decode_target = data_attribute(trainer, "in_units"), data_attribute(trainer, "decode_target")
         header, cells = ["name", *table], [names, *(column[:rows] for column in table.values())]
         for name, value in columns.items():
@@ -71,9 +99,9 @@ class Predictions(Callback):
                 cells += [[f"{v:.6g}" for v in column] for column in value.T.tolist()]
         own = len(table) + 1  # the columns before our own
         header[own:] = [f"predicted {name}" if name in header[:own] else name for name in header[own:]]
-        path = Path(trainer.default_root_dir) / "predictions.csv"
+        path = self.path(trainer)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", newline="") as file:
+        with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(header)
             writer.writerows(zip(*cells, strict=True))

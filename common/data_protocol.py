@@ -59,6 +59,8 @@ class DataProtocol(Protocol):
     predict_picture: Callable[[int], tuple[Any, tuple[float, float, float, float]]]
     #: The cells of the table to predict, by column: ``predictions.csv`` repeats them beside the predictions.
     predict_cells: dict[str, list[Any]]
+    #: One name for each step of a forecast (its time, or its row): a row of ``predictions.csv`` for each.
+    predict_steps: list[str]
     #: ``in_units(name, values)``: what a model predicts under a name, in the units of the target.
     in_units: "Callable[[str, Tensor], Tensor]"
 

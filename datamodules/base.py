@@ -147,6 +147,7 @@ class TensorDataModule(LightningDataModule):
         self.splits: dict[str, tuple[Tensor, ...]] = {}
         self.remembered: dict[str, Any] = {}  # of the splits, for a later resume
         self.of_run = False  # whether the class names are those of the run that trained the model
+        self.stage = ""  # the verb that data was loaded for last
         self.facts: list[str] = []  # what ``load`` adds to the line of what was read
 
     # -- for the subclass -----------------------------------------------------------------------------------------
@@ -157,12 +158,19 @@ class TensorDataModule(LightningDataModule):
 
     def counts(self) -> dict[str, int]:
         """The rows of each split that is loaded, in ``items``."""
-        return {name: len(tensors[0]) for name, tensors in self.splits.items()}
+        predicting = self.stage == "predict"
+        sizes = {name: len(split[0]) for name, split in self.splits.items() if (name == "predict") == predicting}
+        return {name: size for name, size in sizes.items() if size}
 
     def class_counts(self) -> dict[str, int]:
         """The rows of each class over all splits with a class; empty without classes."""
         labels = [tensors[-1] for name, tensors in self.splits.items() if name != "predict" and len(tensors) > 1]
-        if not self.class_names or not labels or any(y.ndim != 1 or y.is_floating_point() for y in labels):
+        if (
+            self.stage == "predict"
+            or not self.class_names
+            or not labels
+            or any(y.ndim != 1 or y.is_floating_point() for y in labels)
+        ):
             return {}
         return dict(
             zip(self.class_names, torch.cat(labels).bincount(minlength=len(self.class_names)).tolist(), strict=False)
@@ -215,7 +223,7 @@ class TensorDataModule(LightningDataModule):
         needed = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}[stage]
         if all(name in self.splits for name in needed):
             return
-        names, self.facts = self.class_names, []
+        names, self.facts, self.stage = self.class_names, [], stage
         self.splits.update(self.load(stage))
         self.remembered = {}
         if self.of_run and names != self.class_names:

@@ -40,9 +40,10 @@ def read_line(path: str, rows: Mapping[str, int], items: str, classes: Mapping[s
 def some(names: Iterable[object], most: int = MOST_NAMES) -> str:
     """``a, b, c and 7 others``: the first names of many."""
     texts = list(map(str, names))
-    if len(texts) <= most + 1:
+    if len(texts) <= most:
         return ", ".join(texts)
-    return f"{', '.join(texts[:most])} and {len(texts) - most:,} others"
+    rest = len(texts) - most
+    return f"{', '.join(texts[:most])} and {rest:,} other{'s' if rest > 1 else ''}"
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -14,11 +14,13 @@ import time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from common.messages import UserError, did_you_mean
+from common.messages import UserError, did_you_mean, note
 from scripts.front import help
 from scripts.front.signals import ending_on_signals
 from scripts.front.slurm import requeue, requeueing_on_usr1
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
+
+SLOW = ("describe", "ensemble", "export", "generate")  # verbs that import torch
 
 PAGE = """dive: deep learning recipes on PyTorch Lightning.
 
@@ -96,11 +98,14 @@ def dispatch(argv: list[str]) -> int:
 
         add_working_directory()
         command = resolve(verb, rest)
+        sign_of_life(argv)
         from scripts.front.lightning_cli import launch
 
         return launch(command)
     found = find_verbs()
     if verb in found:
+        if verb in SLOW:
+            sign_of_life(argv)
         tool = import_module(found[verb].module)
         with ending_on_signals():
             return int(tool.main(rest))
@@ -108,6 +113,12 @@ def dispatch(argv: list[str]) -> int:
         raise UserError(f"`dive {verb}` is the project's own evidence and needs a checkout: this dive is installed")
     known = (*LIGHTNING, *found)
     raise UserError(f"no command {verb!r}{did_you_mean(verb, known) or ': see dive --help'}")
+
+
+def sign_of_life(argv: list[str]) -> None:
+    """Says what is going on before torch and Lightning are imported, which takes seconds."""
+    if "torch" not in sys.modules and not {"-h", "--help"} & set(argv):
+        note(f"dive {' '.join(argv[:2])}: loading PyTorch and Lightning ...")
 
 
 def own_version() -> str:

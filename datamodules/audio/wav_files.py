@@ -3,16 +3,12 @@
 scipy reads PCM of 8 to 64 bits and floating point; it does not read other formats (MP3, FLAC, compressed WAV).
 """
 
-import os
 import warnings
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from scipy.io import wavfile
 from scipy.signal import resample_poly
-
-from common.messages import UserError
 
 
 def read_wav(path: str, sample_rate: int) -> np.ndarray:
@@ -28,6 +24,15 @@ def read_wav(path: str, sample_rate: int) -> np.ndarray:
         sound = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
     else:
         sound = samples.astype(np.float32)
+    return one_channel(sound, rate, sample_rate)
+
+
+def one_channel(sound: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """Sound (T,) or (T, channels) at ``rate`` as float32 (T,) in [-1, 1] at ``sample_rate``.
+
+    Raises:
+        ValueError: It has numbers that are not finite.
+    """
     if sound.ndim == 2:
         sound = sound.mean(1)
     if not np.isfinite(sound).all():
@@ -75,28 +80,3 @@ def fit_length(sound: np.ndarray, num_samples: int) -> np.ndarray:
     else:
         sound = np.pad(sound, (spare // 2, spare - spare // 2))
     return np.round(sound * 32767).astype(np.int16)
-
-
-def find_wavs(root: str) -> list[str]:
-    """WAV files under ``root`` by their endings, at any depth, as sorted paths relative to it.
-
-    Raises:
-        UserError: There is no such folder, or it has other sound files but no WAV files.
-    """
-    if not root:
-        raise UserError("data.root is not given: --data.root FOLDER names the folder of your sounds")
-    if not os.path.isdir(root):
-        raise UserError(f"no folder {root}: give --data.root the folder of your sounds")
-    found: list[str] = []
-    others: list[str] = []
-    for folder, subfolders, files in os.walk(root, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__MACOSX"))]
-        for name in files:
-            ending = os.path.splitext(name)[1].lower()
-            path = (Path(folder) / name).relative_to(root).as_posix()
-            if not name.startswith("."):
-                (found if ending in (".wav", ".wave") else others).append(path)
-    others = [path for path in others if path.lower().endswith((".mp3", ".flac", ".ogg", ".m4a", ".opus", ".aac"))]
-    if others and not found:
-        raise UserError(f"{root}: {others[0]} and {len(others) - 1} other sounds are not WAV files: convert them")
-    return sorted(found)

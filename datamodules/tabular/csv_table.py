@@ -74,9 +74,9 @@ class CSVTable(TensorDataModule):
     """
 
     input_means = (
-        "the columns in processor.json, in that order: a number or date (days since 1970) as (value - mean) / std, a "
-        "missing one as 0, where std is not 0; then, with indicator, 1 where it is missing and 0 elsewhere; a text as "
-        '0 and 1 for each of its categories, where a missing one is "missing"'
+        "the columns in processor.json, in that order: a number or date (days since 1970, or since origin) as "
+        "(value - mean) / std, a missing one as 0, where std is not 0; then, with indicator, 1 where it is missing and "
+        '0 elsewhere; a text as 0 and 1 for each of its categories, where a missing one is "missing"'
     )
     #: Column whose cells name the rows in a submission; none numbers them.
     id_column = ""
@@ -120,7 +120,7 @@ class CSVTable(TensorDataModule):
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
-        return self.test_path if self.splits.keys() == {"test"} else self.path
+        return self.test_path if self.test_path and self.splits.keys() == {"test"} else self.path
 
     @classmethod
     def infer(

@@ -8,21 +8,60 @@ import csv
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from common.messages import UserError
+from datamodules.cache import digest_of_file, kept
 from datamodules.reading import progress
 from datamodules.tabular.dialect import Dialect, Survey, find_dialect, survey
-from datamodules.tabular.formats import is_missing_word, plain_numbers
+from datamodules.tabular.formats import has_texts, is_missing_word, plain_numbers
 
+LARGE = 20_000_000  # bytes; a smaller file is read in a second or two
 PIECE = 2_000_000  # cells that are held as texts at once
 SURVEYED = 50_000_000  # bytes; the lines of a larger file are not gone through one by one
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact as float64
 
 
 def read_cells(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+    """The table as ``read_anew`` reads it; a large file is kept for the next start (``datamodules/cache.py``)."""
+    if not os.path.isfile(path) or os.path.getsize(path) < LARGE:
+        return read_anew(path, encoding, text)
+    how = f"table {encoding} {text}"
+    return unpacked(kept(f"reading {path}", digest_of_file(path), how, lambda: packed(read_anew(path, encoding, text))))
+
+
+def packed(table: pd.DataFrame) -> dict[str, Any]:
+    """A table as tensors: numbers, or the places of texts in a list of different ones."""
+    columns: dict[str, Any] = {}
+    for name in table:
+        if has_texts(table[name]):
+            codes, texts = pd.factorize(table[name])
+            columns[str(name)] = {"codes": torch.from_numpy(codes.astype(np.int32)), "texts": list(texts)}
+        else:
+            columns[str(name)] = torch.from_numpy(table[name].to_numpy(copy=True))
+    return {"columns": columns, "attrs": table.attrs}
+
+
+def unpacked(made: dict[str, Any]) -> pd.DataFrame:
+    """The table that ``packed`` was given."""
+    columns: dict[str, Any] = {}
+    for name, column in made["columns"].items():
+        if isinstance(column, torch.Tensor):
+            columns[name] = column.numpy()
+        else:
+            texts = np.empty(len(column["texts"]) + 1, dtype=object)
+            texts[:-1], texts[-1] = column["texts"], np.nan
+            columns[name] = pd.Series(texts[column["codes"].numpy()], dtype=object)
+    table = pd.DataFrame(columns, copy=False)
+    table.attrs = made["attrs"]
+    return table
+
+
+def read_anew(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
     """The table; a column is float64 where all cells are plain numbers or missing, else texts (object).
 
     ``attrs`` of the result has the ``dialect``, and ``facts``, what is to be said about it.

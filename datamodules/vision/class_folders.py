@@ -4,7 +4,9 @@ The layout is ``root/CLASS/**`` or ``root/{train,val,test}/CLASS/**``. Names tha
 """
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,10 +14,34 @@ from PIL import Image
 from torch import Tensor
 
 from common.messages import UserError, note
+from datamodules.reading import some
 from datamodules.splits import split_fractions
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their extensions but needs other programs
+SIDE_FILES = {
+    *(
+        ".txt",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".md",
+        ".html",
+        ".htm",
+        ".ini",
+        ".log",
+        ".db",
+    ),
+    *(".py", ".sh", ".ipynb", ".npy", ".npz", ".pt", ".pth", ".pkl", ".mat", ".xmp", ".aae", ".lnk", ".sha256", ".md5"),
+}
+HEIF = "`pip install pillow-heif` lets them be read"
+CONVERT = {"images": "save them as JPEG or PNG", "sounds": "save them as WAV, FLAC or MP3"}
+REMEDIES = {".heic": HEIF, ".heif": HEIF, ".hif": HEIF, ".avif": "a newer Pillow reads them: `pip install -U pillow`"}
+MOST_NAMES = 5
 Splits = dict[str, dict[str, list[str]]]
 
 
@@ -29,14 +55,42 @@ def find_images(root: str) -> list[str]:
         raise UserError("data.root is not given: --data.root FOLDER names the folder of your images")
     if not os.path.isdir(root):
         raise UserError(f"no folder {root}: give --data.root the folder of your images")
-    endings = {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN and kind not in NO_PICTURES}
+    return find_files(root, image_endings())
+
+
+def image_endings() -> set[str]:
+    """The extensions that PIL reads, with those of ``pillow_heif`` where it is installed."""
+    with suppress(ImportError):
+        import pillow_heif  # type: ignore[import-not-found]
+
+        pillow_heif.register_heif_opener()
+    return {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN and kind not in NO_PICTURES}
+
+
+def find_files(root: str, endings: set[str] | None = None) -> list[str]:
+    """Visible files under ``root`` with these extensions, or all; at any depth, as sorted paths relative to it."""
     found = []
     for folder, subfolders, files in os.walk(root, followlinks=True):
         subfolders[:] = [name for name in subfolders if visible(name)]
         for name in files:
-            if os.path.splitext(name)[1].lower() in endings and visible(name):
+            if visible(name) and (endings is None or os.path.splitext(name)[1].lower() in endings):
                 found.append((Path(folder) / name).relative_to(root).as_posix())
     return sorted(found)
+
+
+def other_files(root: str, used: Sequence[str]) -> list[str]:
+    """Files under ``root`` that are not used, without notes, tables and what programs put beside pictures."""
+    known = set(used)
+    return [f for f in find_files(root) if f not in known and os.path.splitext(f)[1].lower() not in SIDE_FILES]
+
+
+def say_others(others: Sequence[str], what: str) -> str:
+    """``30 files cannot be read as images (.heic 30): bee/IMG_0.HEIC, ...; pip install pillow-heif``."""
+    kinds = Counter(os.path.splitext(file)[1].lower() or "no ending" for file in others)
+    named = ", ".join(f"{kind} {count:,}" for kind, count in kinds.most_common(MOST_NAMES))
+    remedies = "; ".join(dict.fromkeys(REMEDIES.get(kind, CONVERT[what]) for kind in kinds))
+    files = f"{len(others):,} files" if len(others) != 1 else "1 file"
+    return f"{files} cannot be read as {what} ({named}), such as {some(others, 3)}: {remedies}"
 
 
 def visible(name: str) -> bool:
@@ -56,7 +110,9 @@ def find_splits(root: str, find: Callable[[str], list[str]] = find_images, what:
     """
     files = find(root)
     if not files:
-        raise UserError(f"{root} has no {what}: give --data.root another folder")
+        others = other_files(root, files)
+        why = f": {say_others(others, what)}" if others else ": give --data.root another folder"
+        raise UserError(f"{root} has no {what}{why}")
     tops = {file.split("/")[0] for file in files if file.count("/") > 1}
     folders = {top: SPLIT_OF[top.lower()] for top in sorted(tops) if top.lower() in SPLIT_OF}
     splits: Splits = {}
@@ -87,7 +143,9 @@ def _refuse_empty_classes(root: str, folders: dict[str, str], splits: Splits, wh
         for entry in sorted(os.scandir(os.path.join(root, base)), key=lambda e: e.name):
             split = "train" if folders else "all"
             if entry.is_dir() and visible(entry.name) and entry.name not in splits[split]:
-                raise UserError(f"class folder {entry.path} has no {what}: remove it or fill it")
+                others = other_files(entry.path, [])
+                why = say_others(others, what) if others else "remove it or fill it"
+                raise UserError(f"class folder {entry.path} has no {what}: {why}")
     names = class_names_of(splits)
     if len(names) < 2:
         inside = {file.split("/")[1] for file in splits.get("all", {}).get(names[0], []) if file.count("/") > 1}
@@ -140,3 +198,16 @@ def label_files(
         if split not in known:
             raise UserError(f"{root}: there is no {split} folder and no train folder to take it from")
     return {split: known[split] for split in wanted}
+
+
+def all_files(root: str, splits: Splits, names: list[str], what: str = "images") -> tuple[list[str], Tensor]:
+    """All labeled files of a folder (of its test folder, where it has split folders) and their class numbers (N,).
+
+    Raises:
+        UserError: It has a class that training does not have.
+    """
+    classes = splits.get("test") or splits.get("all") or {c: f for split in splits.values() for c, f in split.items()}
+    if new := sorted(classes.keys() - set(names)):
+        raise UserError(f"{root} has class {new[0]!r}, which the training {what} do not have")
+    pairs = [(file, names.index(name)) for name, files in classes.items() for file in files]
+    return [file for file, _ in pairs], torch.tensor([number for _, number in pairs])

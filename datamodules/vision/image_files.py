@@ -4,8 +4,12 @@ Threads decode them: PIL releases the interpreter's lock while it reads, decompr
 """
 
 import os
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +20,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from common.messages import UserError
 from datamodules.base import TensorLoader
+from datamodules.reading import progress, some
 
+Image.MAX_IMAGE_PIXELS = 500_000_000  # PIL refuses twice as many; its default refuses a valid scan of 195 megapixels
+HUGE = 50_000_000  # pixels; such images are decoded one at a time, and reduced before anything else is done
+ONE_HUGE = threading.Lock()
 THREADS = min(16, os.cpu_count() or 1)
 DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
 GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -38,10 +46,20 @@ def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray
     is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first
     picture.
     """
-    with Image.open(path) as file:
-        sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
-        file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
-        image = ImageOps.exif_transpose(file)
+    with Image.open(path) as file, ONE_HUGE if file.width * file.height > HUGE else nullcontext():
+        return decode_open(file, channels, size)
+
+
+def decode_open(file: Image.Image, channels: int, size: int) -> np.ndarray:
+    """The same of an open file."""
+    sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
+    file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
+    image: Image.Image = file
+    if file.width * file.height > HUGE and (factor := min(file.size) // (2 * size)) > 1:
+        image = file.convert("L") if file.mode == "1" else file.convert("RGBA") if file.mode == "P" else file
+        image = image.reduce(factor)
+        image.getexif().update(file.getexif())
+    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -82,25 +100,93 @@ def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:
     return Image.fromarray((pixels * (255 / white) + 0.5).clip(0, 255).astype(np.uint8))
 
 
-def readable(paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None) -> Tensor:
-    """Decodes each file; returns which of them could be read (N,), and puts the images into ``keep`` (N, C, S, S)."""
+@dataclass
+class Findings:
+    """What was found while files were decoded.
+
+    Args:
+        reasons: Why a file cannot be read.
+        warned: What PIL warned about a file that it could read.
+        shorts: Short sides, in pixels.
+        oblong: How many are not square.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    warned: dict[str, str] = field(default_factory=dict)
+    shorts: list[int] = field(default_factory=list)
+    oblong: int = 0
+
+    def facts(self, size: int, channels: int) -> list[str]:
+        """Sizes, squares and warnings, for the line of what was read."""
+        facts = [f"{size} x {size} pixels in {'gray' if channels == 1 else 'color'}"]
+        if self.shorts and max(self.shorts) != min(self.shorts):
+            facts[0] += f", from short sides of {min(self.shorts):,} to {max(self.shorts):,}"
+        elif self.shorts and self.shorts[0] != size:
+            facts[0] += f", from short sides of {self.shorts[0]:,}"
+        if self.shorts and max(self.shorts) > size:
+            facts[0] += " (--data.image_size N keeps more)"
+        if self.oblong:
+            facts.append(f"{self.oblong:,} are not square: the largest square in the middle is used")
+        if self.warned:
+            named = some([f"{os.path.basename(path)} ({why})" for path, why in self.warned.items()], 2)
+            facts.append(f"{len(self.warned):,} are read in spite of a fault: {named}")
+        return facts
+
+
+CURRENT = threading.local()  # the file that a thread decodes
+
+
+@contextmanager
+def warnings_by_file(warned: dict[str, str]) -> Iterator[None]:
+    """Collects PIL's warnings with the names of the files instead of printing them without."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        warned.setdefault(getattr(CURRENT, "path", ""), " ".join(str(message).split())[:80])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        yield
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read, in a few words."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "not an image" if text.startswith("cannot identify image file") else text[:80]
+
+
+def readable(
+    paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None, found: Findings | None = None
+) -> Tensor:
+    """Decodes each file; returns which of them could be read (N,), and puts the images into ``keep`` (N, C, S, S), what
+    is to be said into ``found``.
+    """
+    found = found or Findings()
 
     def read(i: int) -> bool:
+        CURRENT.path = paths[i]
         try:
+            with Image.open(paths[i]) as image:
+                width, height = image.size
             pixels = decode(paths[i], channels, size)
-        except Exception:  # as in read_header
+        except Exception as error:  # as in read_header
+            found.reasons[paths[i]] = reason_of(error)
             return False
+        found.shorts.append(min(width, height))
+        found.oblong += width != height
         if keep is not None:
             keep[i] = torch.from_numpy(pixels.copy())
         return True
 
-    return torch.tensor(in_threads(read, range(len(paths))), dtype=torch.bool)
+    with warnings_by_file(found.warned):
+        return torch.tensor(in_threads(read, range(len(paths)), "reading images"), dtype=torch.bool)
 
 
-def in_threads(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    """``[function(item) for item in items]`` by ``THREADS`` threads."""
+def in_threads(function: Callable[[Any], Any], items: Sequence[Any], what: str = "") -> list[Any]:
+    """``[function(item) for item in items]`` by ``THREADS`` threads; ``what`` is said where it takes long."""
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(function, items))
+        done = pool.map(function, items)
+        return list(progress(done, what, len(items)) if what else done)
 
 
 class ImageFiles(Dataset):
@@ -120,7 +206,8 @@ class ImageFiles(Dataset):
         images = np.empty((len(rows), self.channels, self.size, self.size), dtype=np.uint8)
         for i, row in enumerate(rows):
             try:
-                images[i] = decode(self.paths[row], self.channels, self.size)
+                with warnings.catch_warnings(action="ignore"):  # they were said when the run began
+                    images[i] = decode(self.paths[row], self.channels, self.size)
             except Exception as error:
                 raise UserError(f"{self.paths[row]} could be read when the run began, but not now: {error}") from None
         return (torch.from_numpy(images), *map(torch.from_numpy, rest))

@@ -1,6 +1,7 @@
 """Your own pictures: a folder with one sub-folder a class, of any sizes, gray or color, in any format that PIL reads.
 
     dive fit cnn/lenet --data ImageFolder --data.root flowers
+    dive test cnn/lenet --data.test_root more              all pictures of a folder of its own
     dive predict cnn/lenet --data.root new_pictures        any folder, no classes needed; flowers is not read
 
 ``flowers/tulip/*.jpg, flowers/rose/*.jpg`` are split by ``val_fraction`` and ``test_fraction``, stratified by class,
@@ -19,9 +20,29 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader
+from datamodules.cache import digest_of_files, kept
 from datamodules.data_digest import Split
-from datamodules.vision.class_folders import Splits, class_names_of, find_images, find_splits, label_files
-from datamodules.vision.image_files import FileLoader, ImageFiles, in_threads, read_header, readable, whole_picture
+from datamodules.reading import some
+from datamodules.vision.class_folders import (
+    Splits,
+    all_files,
+    class_names_of,
+    find_images,
+    find_splits,
+    label_files,
+    other_files,
+    say_others,
+)
+from datamodules.vision.image_files import (
+    FileLoader,
+    Findings,
+    ImageFiles,
+    in_threads,
+    read_header,
+    readable,
+    warnings_by_file,
+    whole_picture,
+)
 from datamodules.vision.images import ImageTensors
 
 LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes; give image_size for more
@@ -41,6 +62,7 @@ class ImageFolder(ImageTensors):
         val_fraction, test_fraction: Fractions of every class where there is no val or test folder.
         memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, per process.
         num_workers: Worker processes that decode a set over the limit.
+        test_root: A folder of its own whose images are the test images, all of them; none of ``root`` is tested then.
         **images: See ``ImageTensors``.
 
     Raises:
@@ -59,6 +81,7 @@ class ImageFolder(ImageTensors):
         test_fraction: float = 0.15,
         memory_limit_mb: float = 2000,
         num_workers: int = 4,
+        test_root: str = "",
         **images: Any,
     ) -> None:
         if not (num_classes and in_channels and image_size):
@@ -71,15 +94,15 @@ class ImageFolder(ImageTensors):
             raise UserError(
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
             )
-        self.root = root
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.root, self.test_root = root, test_root
+        self.val_fraction, self.test_fraction = val_fraction, 0.0 if test_root else test_fraction
         self.memory_limit_mb = memory_limit_mb
         self.num_workers = num_workers
         self.streamed: list[str] = []  # files that the workers decode, over all splits that do not fit in memory
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
-        return self.root
+        return self.test_root if self.test_root and self.splits.keys() == {"test"} else self.root
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
@@ -92,7 +115,9 @@ class ImageFolder(ImageTensors):
         classes = class_names_of(splits)
         files = [path for files in (splits.get("train") or splits["all"]).values() for path in files]
         files = files[:: -(-len(files) // MOST_HEADERS)]
-        headers = [h for h in in_threads(read_header, [os.path.join(root, f) for f in files]) if h]
+        with warnings_by_file({}):  # said with the files' names when they are decoded
+            paths = [os.path.join(root, file) for file in files]
+            headers = [h for h in in_threads(read_header, paths, f"reading headers of {root}") if h]
         if not headers:
             raise UserError(f"{root}: none of its {len(files)} image files can be read")
         side = median_low([side for side, _ in headers])
@@ -109,17 +134,29 @@ class ImageFolder(ImageTensors):
         if stage == "predict":
             names = find_images(self.root)
             if not names:
-                raise UserError(f"{self.root} has no images: give --data.root another folder")
+                others = other_files(self.root, [])
+                why = say_others(others, "images") if others else "give --data.root another folder"
+                raise UserError(f"{self.root} has no images: {why}")
             images, good = self._open(names)
             self.predict_names = [name for name, kept in zip(names, good.tolist(), strict=True) if kept]
-            return {"predict": (images[good],)}
-        files, labels = self._labeled_files(stage)
+            return {"predict": (closed_up(images, good),)}
+        if stage == "test" and self.test_root:
+            trained_on, self.root = self.root, self.test_root
+            try:
+                names = self.class_names or class_names_of(self.find_splits())
+                file_names, y = all_files(self.root, self.find_splits(), names)
+                return self._load_labeled({"test": file_names}, {"test": y})
+            finally:
+                self.root = trained_on
+        return self._load_labeled(*self._labeled_files(stage))
+
+    def _load_labeled(self, files: dict[str, list[str]], labels: dict[str, Tensor]) -> dict[str, tuple[Tensor, ...]]:
         images, good = self._open([path for paths in files.values() for path in paths])
         y = torch.cat(list(labels.values()))
         self._refuse_unreadable(y, good)
         sizes = [len(paths) for paths in files.values()]
         parts = zip(files, images.split(sizes), y.split(sizes), good.split(sizes), strict=True)
-        return {name: (x, t) if keep.all() else (x[keep], t[keep]) for name, x, t, keep in parts}
+        return {name: (closed_up(x, keep), t[keep]) for name, x, t, keep in parts}
 
     def predict_picture(self, row: int) -> tuple[Image.Image, tuple[float, float, float, float]]:
         """The whole picture of a row of the predict split, and the square of it that the model saw."""
@@ -154,29 +191,49 @@ class ImageFolder(ImageTensors):
         """Images (N, C, S, S) uint8, or their row numbers (N,) if they are too many; and which can be read (N,)."""
         paths = [os.path.join(self.root, file) for file in files]
         c, s = self.in_channels, self.image_size
+        found = Findings()
         if len(paths) * c * s * s <= self.memory_limit_mb * 1e6:
-            images = torch.zeros(len(paths), c, s, s, dtype=torch.uint8)
-            good = readable(paths, c, s, keep=images)
+            images, good, found = self._decode(paths)
         else:
             images = torch.arange(len(paths)) + len(self.streamed)
             self.streamed += paths
-            good = self._readable_by_all_ranks(paths)
+            good = self._readable_by_all_ranks(paths, found)
+            self.facts.append("decoded anew each epoch, for they are more than data.memory_limit_mb")
+        self.facts += found.facts(s, c)
+        if others := other_files(self.root, find_images(self.root)):
+            self.facts.append(said := say_others(others, "images"))
+            if self.trainer is None:
+                note(f"{self.root}: {said}")
         if bad := [file for file, kept in zip(files, good.tolist(), strict=True) if not kept]:
+            reasons = {file: found.reasons.get(os.path.join(self.root, file), "") for file in bad}
             if len(bad) == len(files):
-                raise UserError(f"{self.root}: none of its {len(bad)} images can be read, such as {bad[0]}")
-            more = ", ..." if len(bad) > 3 else ""
-            note(
-                f"{self.root}: {len(bad)} of {len(files)} images cannot be read and are left out: "
-                f"{', '.join(bad[:3])}{more}"
-            )
+                raise UserError(
+                    f"{self.root}: none of its {len(bad)} images can be read, such as {bad[0]} ({reasons[bad[0]]}): "
+                    "replace them"
+                )
+            named = some([f"{file} ({why})" if why else file for file, why in reasons.items()], 3)
+            note(f"{self.root}: {len(bad)} of {len(files)} images cannot be read and are left out: {named}")
         return images, good
 
-    def _readable_by_all_ranks(self, paths: list[str]) -> Tensor:
+    def _decode(self, paths: list[str]) -> tuple[Tensor, Tensor, Findings]:
+        """Images (N, C, S, S), which can be read (N,), and what was found; kept for the next start if it took long."""
+
+        def make() -> dict[str, Any]:
+            found, c, s = Findings(), self.in_channels, self.image_size
+            images = torch.zeros(len(paths), c, s, s, dtype=torch.uint8)
+            good = readable(paths, c, s, keep=images, found=found)
+            return {"images": images, "good": good, "found": vars(found)}
+
+        how = f"images {self.in_channels} {self.image_size}"
+        made = kept(f"reading {len(paths):,} images of {self.root}", digest_of_files(paths), how, make)
+        return made["images"], made["good"], Findings(**made["found"])
+
+    def _readable_by_all_ranks(self, paths: list[str], found: Findings | None = None) -> Tensor:
         rank, world = self._rank_and_world()
         if world == 1:
-            return readable(paths, self.in_channels, self.image_size)
+            return readable(paths, self.in_channels, self.image_size, found=found)
         parts: list[Any] = [None] * world
-        mine = readable(paths[rank::world], self.in_channels, self.image_size)
+        mine = readable(paths[rank::world], self.in_channels, self.image_size, found=found)
         torch.distributed.all_gather_object(parts, mine)
         good = torch.empty(len(paths), dtype=torch.bool)
         for r, part in enumerate(parts):
@@ -198,3 +255,12 @@ class ImageFolder(ImageTensors):
         names = ("tensors", "batch_size", "shuffle", "seed", "rank", "world", "pin_memory")
         files = ImageFiles(self.streamed, self.in_channels, self.image_size)
         return FileLoader(files, self.num_workers, **{name: getattr(plain, name) for name in names})
+
+
+def closed_up(images: Tensor, keep: Tensor) -> Tensor:
+    """The rows of images (N, ...) that are kept (N,), moved up in place: a copy would need the memory twice."""
+    rows = keep.nonzero().flatten().tolist()
+    for new, old in enumerate(rows):
+        if new != old:
+            images[new] = images[old]
+    return images[: len(rows)]

@@ -14,7 +14,7 @@ The numbers they reach are in RESULTS.md.
 
 import math
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -157,3 +157,6 @@ class ViT(nn.Module):
 @trains(ViT)
 class LitViT(ImageClassifier):
     """The vision transformer trained as a classifier."""
+
+    #: Sizes found in a person's files are made multiples of these arguments.
+    multiples: ClassVar[dict[str, str]] = {"image_size": "patch_size"}

@@ -31,6 +31,7 @@ class Command:
     run: Path | None = None  # the run folder to resume in; None means a new one
     checkpoint: Path | None = None
     trainer: Any = None  # once it is built
+    out: str = ""  # of predict: the file to write
     made: bool = False  # the run folder is this command's own: removed if nothing is saved in it
 
 
@@ -45,6 +46,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
     names, configs, rest, resume = [], [], [], False
     run: str | None = None
     checkpoint: str | None = None
+    out = ""
     words = iter(argv)
     for word in words:
         key, has_value, value = word.partition("=")
@@ -56,6 +58,8 @@ def resolve(verb: str, argv: list[str]) -> Command:
             run = value if has_value else next_word(words, key)
         elif key == "--ckpt_path":
             checkpoint = value if has_value else next_word(words, key)
+        elif key == "--out" and verb == "predict":
+            out = new_file(value if has_value else next_word(words, key))
         elif word.startswith("-"):
             rest.append(word)
             if not has_value:
@@ -74,6 +78,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
         )
 
     command = Command(verb, recipe_name(own[0]) if own else "", args=expand_classes(rest))
+    command.out = out
     known = run_of(own[0].resolve().parent / "checkpoints" / "x") if own else None
     if known is not None and own[0].name == "config.yaml":  # a run's own config: from its children or the user
         command.recipe = known.parent.relative_to(known.parent.parent.parent).as_posix()
@@ -133,6 +138,17 @@ def next_word(words: Any, option: str) -> str:
     for word in words:
         return str(word)
     raise UserError(f"{option} needs a value")
+
+
+def new_file(path: str) -> str:
+    """The path of a file to write, which is not there yet.
+
+    Raises:
+        UserError: It is there, or is a folder.
+    """
+    if Path(path).exists():
+        raise UserError(f"--out {path} is there already: give another name, or remove it first")
+    return path
 
 
 def next_value(words: Any) -> list[str]:

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from common.messages import note
+
 
 def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """The empty arguments that ``infer`` of a datamodule's class fills.
@@ -38,3 +40,20 @@ def decided_by_files(data: Any, given: dict[str, Any], words: Iterable[str]) -> 
     typed = {word.split("=")[0].rpartition(".")[2] for word in words if word.startswith("--data.")}
     values = decide(**{name: given.get(name) for name in inspect.signature(decide).parameters})
     return {name: value for name, value in values.items() if name not in typed and given.get(name) != value}
+
+
+def fitting(found: dict[str, Any], model: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Sizes that were found, with each that a network can take only in steps made the nearest such size.
+
+    Args:
+        found: What ``infer`` found.
+        model: The model's class; ``multiples`` names the argument that a size must be a multiple of.
+        given: The model's arguments.
+    """
+    fitted = dict(found)
+    for name, argument in getattr(model, "multiples", {}).items():
+        step, size = given.get(argument), found.get(name)
+        if step and size and size % step:
+            fitted[name] = max(1, round(size / step)) * step
+            note(f"{name} is made {fitted[name]}, a multiple of model.{argument} {step} near the {size} of the files")
+    return fitted

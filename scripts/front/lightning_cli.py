@@ -22,6 +22,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
+from callbacks.predictions import Predictions
 from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
@@ -34,7 +35,7 @@ from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.data_options import explain_option
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
-from scripts.front.inference import decided_by_files, inferred
+from scripts.front.inference import decided_by_files, fitting, inferred
 from scripts.front.links import declared_links
 from scripts.front.noise import silence_noise
 from scripts.front.own_network import sizes_for
@@ -144,7 +145,10 @@ class DiveCLI(LightningCLI):
         given, kind = dict(data.init_args), import_class(data.class_path)
         begins = self.command.checkpoint is None  # else the run's config has them, and the files may be gone
         decided = decided_by_files(kind, given, sys.argv) if begins else {}
-        return [f"--data.init_args.{k}={v}" for k, v in (inferred(kind, given, self.link_names) | decided).items()]
+        found = inferred(kind, given, self.link_names)
+        if model := self._section().get("model"):
+            found = fitting(found, import_class(model.class_path), dict(model.get("init_args") or {}))
+        return [f"--data.init_args.{k}={v}" for k, v in (found | decided).items()]
 
     def _sizes_of_own_network(self) -> list[str]:
         data, model = self._section().get("data"), self._section().get("model")
@@ -218,6 +222,8 @@ class DiveCLI(LightningCLI):
                 callback.disable()  # a log file is not a terminal; EpochLines is used instead
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+            if isinstance(callback, Predictions):
+                callback.out = self.command.out
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])

@@ -2,6 +2,7 @@
 
     dive ensemble mlp/house_prices_kaggle                            five folds, submission.csv
     dive ensemble mlp/mlp_regression --folds 10 --data CSVTable --data.path FILE --data.target COLUMN
+    dive ensemble mlp/mlp_regression --new new.csv --id Id ...       the column that names the rows of submission.csv
     dive ensemble mlp/house_prices --trainer.max_epochs 20           any argument of `dive fit`
 
 Each fold is tested by the run that did not see it, so that the mean of these tests is an estimate for the whole table.
@@ -33,7 +34,10 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print((__doc__ or "").strip())
         return 0
+    argv, name = take_option(argv, "--id")
     folds, new, recipe, arguments = read_arguments(argv)
+    if new and not Path(new[1]).is_file():  # before hours of training
+        raise UserError(f"no file {new[1]}: give --new the table to predict")
     runs: list[Path] = []
     for fold in range(folds):
         runs.append(new_folder(runs_root() / recipe))
@@ -46,7 +50,10 @@ def main(argv: list[str]) -> int:
     simple = [simple_models(run) for run in runs]
     tests = [{k: v for k, v in record["metrics"].items() if k.startswith("test/")} for record in records]
     folder = new_folder(runs_root() / recipe / "ensemble")
-    rows = combine([read_predictions(run) for run in runs], json.loads((runs[0] / "processor.json").read_text()))
+    parts, processor = [read_predictions(run) for run in runs], json.loads((runs[0] / "processor.json").read_text())
+    if name and name not in parts[0][0]:
+        raise UserError(f"the table has no column {name!r} for --id; it has {', '.join(parts[0][0])}")
+    rows = combine(parts, processor | ({"id": name} if name else {}))
     with open(folder / "submission.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
     summary = {"recipe": recipe, "runs": [str(run) for run in runs], "tests": tests, "simple": simple}
@@ -54,6 +61,20 @@ def main(argv: list[str]) -> int:
     report(tests, simple)
     print(f"{len(rows) - 1} predictions in {folder / 'submission.csv'}")
     return 0
+
+
+def take_option(argv: list[str], option: str) -> tuple[list[str], str]:
+    """The words without ``--option VALUE`` or ``--option=VALUE``, and the value; empty where it is not there."""
+    rest: list[str] = []
+    value = ""
+    words = iter(argv)
+    for word in words:
+        key, joined, given = word.partition("=")
+        if key == option:
+            value = given if joined else next_word(words, option)
+        else:
+            rest.append(word)
+    return rest, value
 
 
 def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
@@ -131,7 +152,7 @@ def combine(parts: list[list[dict[str, str]]], processor: dict[str, Any]) -> lis
             column = "predicted prediction" if "predicted prediction" in same[0] else "prediction"
             values = [float(row[column]) for row in same]
             answer = repr(math.exp(mean(map(math.log, values))) if log else mean(values))
-        rows.append([same[0]["name"], answer])
+        rows.append([same[0].get(processor.get("id") or "name", same[0]["name"]), answer])
     return rows
 
 

@@ -65,3 +65,29 @@ def test_a_predicted_picture_is_a_column_a_pixel(tmp_path: Path) -> None:
     small_trainer(tmp_path, Predictions()).predict(Pictures(), datamodule=Points())
     rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
     assert len(rows) == 11 and [row["prediction(5)"] for row in rows] == ["5"] * 11
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    model = SmallNet()
+    for _ in range(3):
+        small_trainer(tmp_path, Predictions()).predict(model, datamodule=Points())
+    first, *others = sorted(path.name for path in tmp_path.glob("*.csv"))
+    assert first == "predictions.csv" and len(others) == 2 and all(name.startswith("predictions_2") for name in others)
+    small_trainer(tmp_path, Predictions(str(tmp_path / "deep/mine.csv"))).predict(model, datamodule=Points())
+    assert (tmp_path / "deep/mine.csv").read_text() == (tmp_path / "predictions.csv").read_text()
+
+
+class Forecasts(SmallNet):
+    """Predicts four steps for each row."""
+
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return {"forecast": torch.arange(4.0).repeat(len(batch[0]), 1)}
+
+
+def test_a_forecast_has_a_row_for_each_step(tmp_path: Path) -> None:
+    data = Points(rows=1)
+    data.predict_steps = ["2020", "2021", "2022", "2023"]  # type: ignore[attr-defined]
+    data.in_units = lambda name, values: values * 10  # type: ignore[attr-defined]
+    small_trainer(tmp_path, Predictions()).predict(Forecasts(), datamodule=data)
+    rows = list(csv.reader((tmp_path / "predictions.csv").open()))
+    assert rows == [["name", "forecast"], ["2020", "0.0"], ["2021", "10.0"], ["2022", "20.0"], ["2023", "30.0"]]

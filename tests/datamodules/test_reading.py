@@ -13,7 +13,7 @@ def test_the_line_has_rows_by_split_classes_and_facts() -> None:
 
 def test_many_names_are_counted_after_the_first() -> None:
     assert some("abcdefghij", 3) == "a, b, c and 7 others"
-    assert some("abcd", 3) == "a, b, c, d"  # "and 1 others" would be longer
+    assert some("abcd", 3) == "a, b, c and 1 other" and some("abc", 3) == "a, b, c"
 
 
 def test_short_work_shows_nothing_and_long_work_how_far_it_is(

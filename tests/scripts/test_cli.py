@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from callbacks.metrics_csv import read_metrics
+from scripts import cli
 from scripts.cli import main
 from scripts.front.runs import newest_run
 
@@ -240,3 +242,23 @@ def test_a_config_of_ones_own_folder_names_its_module(tmp_path: Path, monkeypatc
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
     assert main(["fit", "--config", "mine.yaml", *QUICK]) == 0
     assert newest_run("own/mine").is_dir()
+
+
+def test_there_is_a_sign_of_life_before_torch_is_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.sign_of_life(["fit", "cnn/lenet"])  # torch is there
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(cli, "sys", SimpleNamespace(modules={}))
+    cli.sign_of_life(["fit", "cnn/lenet", "--data.root", "x"])
+    assert capsys.readouterr().err == "note: dive fit cnn/lenet: loading PyTorch and Lightning ...\n"
+    cli.sign_of_life(["describe", "--help"])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_for_predictions_that_is_there_already_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "answers.csv").write_text("mine")
+    assert cli.main(["predict", "cnn/lenet", "--out", str(tmp_path / "answers.csv")]) == 2
+    assert "answers.csv is there already: give another name" in capsys.readouterr().err

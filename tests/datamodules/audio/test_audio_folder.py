@@ -68,7 +68,7 @@ def test_unreadable_sounds_are_left_out_with_one_note(tmp_path: Path, capsys: py
         (lambda root: sing(root / "a.wav"), "no class folders; put its sounds"),
         (lambda root: fill(root, 3, {"only": 300}), "one class folder, 'only'"),
         (lambda root: sing(fill(root, 4) / "rare" / "a.wav"), "class 'rare' has 1 sounds"),
-        (lambda root: [corrupt(p) for p in fill(root, 4).rglob("*.wav")], "none of its 8 WAV files can be read"),
+        (lambda root: [corrupt(p) for p in fill(root, 4).rglob("*.wav")], "none of its 8 sounds can be read"),
         (
             lambda root: [corrupt(p) for p in (fill(root, 6) / "low").glob("*.wav")],
             "no sound of class 'low' can be read",
@@ -115,3 +115,37 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Cap
     for more in ([], ["--data.root", str(tmp_path / "nowhere")]):
         assert main(["fit", "audio/mel_cnn", "--data", "AudioFolder", *more]) == 2
         assert "--data.root" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_sounds_in_other_formats_are_counted_and_named_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 10)
+    for i in range(3):
+        (tmp_path / "low" / f"memo{i}.m4a").write_bytes(b"x")
+    ready(tmp_path)
+    assert "3 files cannot be read as sounds (.m4a 3), such as low/memo0.m4a" in capsys.readouterr().err
+    for path in (tmp_path / "high").glob("*"):
+        path.unlink()
+    (tmp_path / "high" / "a.m4a").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"high has no sounds: 1 file cannot be read as sounds .*save them as WAV"):
+        ready(tmp_path)
+
+
+def test_how_many_sounds_are_cut_is_said(tmp_path: Path) -> None:
+    for name in PITCH:
+        for i in range(5):
+            sing(tmp_path / name / f"{i}.wav", seconds=5 if i else 0.5)
+    data = AudioFolder(str(tmp_path), test_fraction=0)
+    data.setup("fit")
+    said = data.summary()
+    assert "train 8, val 2 sounds; 2 classes (high 5, low 5); 4 s each (32,000 samples at 8,000 Hz)" in said
+    assert "are longer, up to 5 s: their middle is used, --data.num_samples 40000 takes all" in said
+    assert "are shorter than half of that" in said
+
+
+def test_a_test_folder_of_its_own_is_tested_whole(tmp_path: Path) -> None:
+    data = AudioFolder(str(fill(tmp_path / "a", 10)), test_root=str(fill(tmp_path / "b", 7)))
+    data.setup("fit")
+    data.setup("test")
+    assert [len(data.splits[name][1]) for name in ("train", "val", "test")] == [16, 4, 14]

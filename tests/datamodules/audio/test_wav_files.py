@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.messages import UserError
-from datamodules.audio.wav_files import find_wavs, fit_length, read_header, read_wav
+from datamodules.audio.wav_files import fit_length, read_header, read_wav
 from tests.datamodules.audio.sounds import corrupt, sing
 
 
@@ -74,15 +73,3 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     wavfile.write(tmp_path / "a.wav", 8000, np.array([0, np.nan], np.float32))
     with pytest.raises(ValueError, match="not finite"):
         read_wav(str(tmp_path / "a.wav"), 8000)
-
-
-def test_wavs_are_found_at_any_depth_and_hidden_ones_left_out(tmp_path: Path) -> None:
-    for name in ("b.WAV", "deep/er/a.wav", ".hidden/c.wav", "d.txt", "deep/._e.wav"):
-        sing(tmp_path / name)
-    assert find_wavs(str(tmp_path)) == ["b.WAV", "deep/er/a.wav"]
-
-
-def test_a_folder_of_mp3_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "a.mp3").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"a\.mp3 .* not WAV files: convert them"):
-        find_wavs(str(tmp_path))

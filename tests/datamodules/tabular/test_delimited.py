@@ -105,3 +105,15 @@ def test_short_rows_are_counted(tmp_path: Path) -> None:
 
 def test_headings_that_are_empty_or_twice_get_a_name(tmp_path: Path) -> None:
     assert list(read(tmp_path, ",Unnamed: 0,x,x\n1,2,3,4\n")) == ["Unnamed: 0", "Unnamed: 0.1", "x", "x.1"]
+
+
+def test_a_large_table_is_kept_for_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(delimited, "LARGE", 0)
+    monkeypatch.setattr("datamodules.cache.WORTH", 0.0)
+    content = "n;t\n1,5;x\n2,5;\n7;y\n"
+    first = read(tmp_path, content)
+    monkeypatch.setattr(delimited, "read_anew", lambda *_: pytest.fail("read twice"))
+    second = read(tmp_path, content)
+    pd.testing.assert_frame_equal(first, second)
+    assert first.attrs == second.attrs

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from common.messages import UserError
 from scripts.front.build import parse
@@ -59,3 +60,17 @@ def test_whose_the_weights_are_stands_in_the_config(tmp_path: Path) -> None:
         config = parse(["cnn/resnet", "--model.weights", str(tmp_path / name)]).config
         assert config.model.init_args.weights_from == origin
     assert parse(["cnn/resnet"]).config.model.init_args.weights_from == "auto"
+
+
+def test_a_size_that_is_found_fits_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A vision transformer cuts an image into patches of 7 pixels; the files' 32 pixels become 35."""
+    for name in ("ant", "bee"):
+        for i in range(5):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new("L", (32, 32), i).save(tmp_path / name / f"{i}.png")
+    words = ["attention/vit", "--data", "ImageFolder", "--data.root", str(tmp_path)]
+    config = parse(words).config
+    assert config.data.init_args.image_size == config.model.init_args.image_size == 35
+    assert "image_size is made 35, a multiple of model.patch_size 7 near the 32" in capsys.readouterr().err
+    assert parse([*words, "--model.patch_size", "8"]).config.data.init_args.image_size == 32
+    assert parse([*words, "--data.image_size", "14"]).config.model.init_args.image_size == 14

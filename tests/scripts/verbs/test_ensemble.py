@@ -69,9 +69,12 @@ def test_each_fold_is_a_run_and_the_submission_is_their_mean(
 
     monkeypatch.setattr(ensemble, "run_fold", run_fold)
     monkeypatch.setattr(ensemble, "simple_models", lambda run: SIMPLE)
-    assert main(["ensemble", "mlp/house_prices", "--folds", "3", "--new", "x.csv", "--trainer.max_epochs", "2"]) == 0
+    new = tmp_path / "x.csv"
+    new.touch()
+    words = ["ensemble", "mlp/house_prices", "--folds", "3", "--new", str(new)]
+    assert main([*words, "--trainer.max_epochs", "2"]) == 0
     fold = ["--trainer.max_epochs", "2", "--data.num_folds", "3", "--data.fold"]
-    assert asked == [([*fold, str(k)], ["--data.path", "x.csv"]) for k in range(3)]
+    assert asked == [([*fold, str(k)], ["--data.path", str(new)]) for k in range(3)]
     (folder,) = (tmp_path / "runs/mlp/house_prices/ensemble").iterdir()
     assert (folder / "submission.csv").read_text().split() == ["name,price", "1,2.0", "2,20.0"]
     assert json.loads((folder / "ensemble.json").read_text())["tests"] == [{"test/rmse": float(k)} for k in (1, 2, 3)]
@@ -137,3 +140,14 @@ def test_an_ensemble_over_two_folds_from_a_table_to_a_submission(tmp_path: Path)
 def test_data_without_folds_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ensemble", "linear/linear_regression"]) == 2
     assert "num_folds" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_new_table_that_is_not_there_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensemble, "run_fold", lambda *words: pytest.fail("trained first"))
+    assert main(["ensemble", "mlp/mlp", "--new", "nothere.csv"]) == 2
+
+
+def test_a_column_of_the_table_names_the_rows() -> None:
+    parts = [[{"name": "1", "Id": "1481", "prediction": "3.0"}]] * 2
+    assert combine(parts, {"target": "y", "id": "Id"}) == [["Id", "y"], ["1481", "3.0"]]
+    assert ensemble.take_option(["a", "--id", "Id", "b"], "--id") == (["a", "b"], "Id")
