@@ -88,6 +88,8 @@ def draw_tokens(rows: list[Row]) -> Figure:
         most = max(map(abs, values), default=0) or 1.0
         place = 30.0
         for token, value in zip(tokens, values, strict=True):
+            if place > 30 + 130:
+                break  # of a long text only the beginning has room
             color = (1.0, 0.2, 0.1, 0.8 * value / most) if value > 0 else (0.1, 0.3, 1.0, -0.8 * value / most)
             box = {"boxstyle": "square,pad=0.1", "facecolor": color, "edgecolor": "none"}
             ax.text(place, line, token.replace("$", r"\$"), fontsize="small", va="center", family="monospace", bbox=box)

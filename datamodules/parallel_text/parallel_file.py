@@ -125,8 +125,10 @@ class ParallelFile(ParallelText):
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
-        two = f" and {self.target_path}" if self.target_path else ""
-        return self.path + two if not self.test_path or "train" in self.splits else self.test_path
+        if self.test_path and "test" in self.splits and "train" not in self.splits:
+            return self.test_path
+        only_sources = set(self.splits) == {"predict"}
+        return self.path if only_sources or not self.target_path else f"{self.path} and {self.target_path}"
 
     def processor(self) -> dict[str, Any]:
         return {**super().processor(), "file": self.run_file}
@@ -249,4 +251,5 @@ class ParallelFile(ParallelText):
             for side, tokens in zip(("source", "target"), (tensors[0], *tensors[3:]), strict=False):
                 unknown = float((tokens == 3).sum() / (tokens > 0).sum().clamp(min=1))
                 if unknown >= 0.01:
-                    self.facts.append(f"{unknown:.0%} of the {name} {side} tokens are not in the vocabulary")
+                    remedy = " (--data.tokenizer bpe leaves none)" if name == "train" else ""
+                    self.facts.append(f"{unknown:.0%} of the {name} {side} tokens are not in the vocabulary{remedy}")

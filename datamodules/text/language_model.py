@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from common.messages import UserError, did_you_mean
+from common.messages import UserError, did_you_mean, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
@@ -20,6 +20,7 @@ from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, lines_o
 from datamodules.text.windows import EvaluationStreams, StreamLoader, WindowLoader, evaluation_windows, stream_count
 
 PAD = -1  # padding of targets; not a token id
+LONG_TEXT = 20_000_000  # characters whose vocabulary takes more than a few seconds
 MAX_COUNTED = 3_000_000  # tokens of which the baseline counts n-grams
 # Bits that are charged for the character behind an <unk>: log2 of the number of Unicode's characters. A model that
 # foresees <unk> has not foreseen which character it is.
@@ -132,8 +133,11 @@ class LanguageModelData(TensorDataModule):
                 splits[name] = (ids,)
             else:
                 splits[name] = evaluation_windows(ids, self.seq_len, self._streams(name), PAD)
-        if "test" in splits:
-            splits.setdefault("predict", splits["test"])
+        if "test" in splits and self.partition == "sequential":  # from the beginning to the end, not in streams
+            self.corpus["predict"] = self.corpus["test"]
+            splits["predict"] = evaluation_windows(self.corpus["test"], self.seq_len, self._streams("predict"), PAD)
+        elif "test" in splits:
+            splits["predict"] = splits["test"]
         if stage == "predict":
             self._name_predictions(splits["predict"][1])
         return splits
@@ -144,6 +148,8 @@ class LanguageModelData(TensorDataModule):
         if "train" not in texts:
             raise UserError("predicting needs a trained run: its processor.json has the vocabulary")
         kind = TOKENIZERS[self.kind]
+        if len(texts["train"]) > LONG_TEXT:
+            note(f"making a vocabulary of {len(texts['train']):,} characters")
         return kind.train(lines_of(texts["train"]), self.vocab_size, self.specials, self.lower, self.min_count)
 
     def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
@@ -160,9 +166,10 @@ class LanguageModelData(TensorDataModule):
 
     def _streams(self, name: str) -> int:
         """How many streams an evaluation has: rows that follow one another from batch to batch."""
-        if self.partition != "sequential" or name == "predict":
+        world = self._rank_and_world()[1]
+        if self.partition != "sequential":
             return 1
-        return self.eval_streams or stream_count(len(self.corpus[name]), self._rank_and_world()[1])
+        return world if name == "predict" else self.eval_streams or stream_count(len(self.corpus[name]), world)
 
     def _name_predictions(self, targets: Tensor) -> None:
         """Each row of the predictions is a window: its text stands beside its number."""
@@ -223,8 +230,7 @@ class LanguageModelData(TensorDataModule):
             return super()._loader(split, shuffle)
         rank, world = self._rank_and_world()
         cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
-        streams = self._streams(split) if split in self.corpus else 1
-        return EvaluationStreams(self.splits[split], streams, rank=rank, world=world, pin_memory=cuda)
+        return EvaluationStreams(self.splits[split], self._streams(split), rank=rank, world=world, pin_memory=cuda)
 
     # -- baselines ---------------------------------------------------------------------------------------------------
 

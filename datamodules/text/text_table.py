@@ -28,7 +28,7 @@ SUBWORDS_FOUND = 4000
 SHORTEST_FOUND, LONGEST_FOUND = 64, 1000  # tokens of the longest text; padding is trimmed from each batch
 FEW = 2000  # texts up to which a batch is small: more steps for the same work
 STEPS = 40  # optimizer steps of an epoch, at least: few texts are gone over several times
-WORD_DROPOUT = 0.3  # fraction of the training tokens that become unknown
+WORD_DROPOUT = (0.3, 0.15)  # fraction of the training tokens that become unknown, of few texts and of more
 LONG_WORD = 20  # characters between two spaces, on average, of texts in a script without spaces
 
 
@@ -43,8 +43,8 @@ class TextTable(LabeledText):
         num_classes, vocab_size, seq_len: 0 means as found in the file (``infer``).
         unit: Tokens are words, characters or sub-words; empty means words, or sub-words where there are no spaces.
         word_dropout: Fraction of the training tokens that become unknown, each time other ones: a text is not known by
-            one rare word.
-        batch_size: 0 means 16 for up to 2,000 texts, else 64.
+            one rare word. Below 0 means 0.3 for up to 2,000 training texts, else 0.15.
+        batch_size: 0 means 16 for up to 2,000 texts, else 256.
         val_fraction, test_fraction: Fractions of every class held out.
         **loader: See ``TensorDataModule``.
 
@@ -65,13 +65,13 @@ class TextTable(LabeledText):
         unit: Literal["", "word", "character", "subword"] = "",
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
-        word_dropout: float = WORD_DROPOUT,
+        word_dropout: float = -1.0,
         batch_size: int = 0,
         **loader: Any,
     ) -> None:
         found = self.infer(path, text, label, columns, num_classes, vocab_size, seq_len, unit, batch_size)
         super().__init__(**found, **loader)
-        if not 0 <= word_dropout < 1:
+        if word_dropout >= 1:
             raise UserError(f"data.word_dropout is {word_dropout}: give a fraction below 1")
         self.word_dropout = word_dropout
         if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
@@ -86,7 +86,8 @@ class TextTable(LabeledText):
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
-        return self.path if not self.test_path or "train" in self.splits else self.test_path
+        tested = self.test_path and "test" in self.splits and "train" not in self.splits
+        return self.test_path if tested else self.path
 
     @staticmethod
     def infer(
@@ -124,13 +125,16 @@ class TextTable(LabeledText):
             "vocab_size": size,
             "seq_len": min(LONGEST_FOUND, max(SHORTEST_FOUND, *map(len, pieces))),
             "unit": kind,
-            "batch_size": 16 if len(table.texts) <= FEW else 64,
+            "batch_size": 16 if len(table.texts) <= FEW else 256,
         }
         return {name: given[name] or found[name] for name in given}
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, *rest = batch
-        dropped = (torch.rand(x.shape, device=x.device) < self.word_dropout) & (x != 0)
+        share = self.word_dropout
+        if share < 0:
+            share = WORD_DROPOUT[len(self.splits["train"][0]) > FEW]
+        dropped = (torch.rand(x.shape, device=x.device) < share) & (x != 0)
         return (x.masked_fill(dropped, 1), *rest)
 
     def processor(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 import regex
 
 from common.messages import UserError
+from datamodules.reading import progress
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 Kind = Literal["char", "word", "space", "bpe", "file"]
@@ -84,7 +85,7 @@ class Tokenizer:
     def encode_long(self, text: str) -> np.ndarray:
         """The same as ``encode`` for a text of any length, as (N,) int32: piece by piece, in little memory."""
         found = array("i")
-        for piece in pieces(self.prepare(text)):
+        for piece in progress(pieces(self.prepare(text)), "encoding the text, pieces", -(-len(text) // PIECE)):
             found.extend(self.encode_prepared(piece))
         return np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32)
 

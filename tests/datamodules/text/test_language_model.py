@@ -101,3 +101,13 @@ def test_every_process_count_sees_the_whole_evaluation(tmp_path: Path) -> None:
     data.trainer = trainer
     data.setup("test")
     assert int((data.splits["test"][1] >= 0).sum()) == len(data.corpus["test"]) - 1
+
+
+def test_predictions_go_through_the_test_part_from_beginning_to_end() -> None:
+    data = Lines(vocab_size=40, seq_len=8, batch_size=4, partition="sequential", eval_streams=3)
+    data.setup("predict")
+    targets = [data.transform(batch)[1] for batch in data.predict_dataloader()]
+    assert all(len(rows) == 1 for rows in targets)
+    found = torch.cat(targets).flatten()
+    assert torch.equal(found[found >= 0], data.corpus["test"][1:].long())
+    assert data.predict_cells["text"][0] == TEXT[1:9]

@@ -137,6 +137,14 @@ def test_a_test_file_is_the_test_and_all_of_the_other_is_for_training(tmp_path: 
     assert data.counts() == {"train": 34, "val": 6}
     data.setup("test")
     assert len(data.splits["test"][0]) == 3 and set(data.baselines()) == {"chance", "baseline"}
+    again = TextTable(data.path, test_path=str(test), num_classes=2, vocab_size=data.vocab_size, seq_len=64)
+    again.load_processor(data.processor())
+    again.setup("test")
+    assert again.own_path == str(test)
+    predicting = TextTable(data.path, test_path=str(test), num_classes=2, vocab_size=data.vocab_size, seq_len=64)
+    predicting.load_processor(data.processor())
+    predicting.setup("predict")
+    assert predicting.own_path == data.path and len(predicting.splits["predict"][0]) == 40
 
 
 def test_labels_in_both_forms_of_unicode_and_with_blanks_are_one_class(tmp_path: Path) -> None:

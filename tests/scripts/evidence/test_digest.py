@@ -8,7 +8,7 @@ import yaml
 from common.messages import UserError
 from scripts.cli import main
 from scripts.evidence import fingerprint, results
-from scripts.evidence.digest import COLUMNS, difference, digest, same_word
+from scripts.evidence.digest import COLUMNS, difference, digest, same_word, text_difference
 from scripts.front import recipes
 from scripts.front.recipes import CONFIGS, find_recipe
 from tests.scripts.evidence.toy_project import edit
@@ -228,3 +228,9 @@ def test_an_ablation_is_compared_column_by_column() -> None:
 def test_what_was_not_written_down_is_not_compared() -> None:
     assert difference({"losses": "2.3"}, {"losses": "2.3", "weights": "1"}) == ""
     assert difference({"losses": "2.3"}, {"weights": "1"}) != ""
+
+
+def test_a_metric_that_is_logged_since_then_is_not_compared_and_one_that_went_is() -> None:
+    assert text_difference("val", "val/loss=1.5", "val/bits_per_character=2.1 val/loss=1.5") == ""
+    assert text_difference("val", "val/acc=0.5 val/loss=1.5", "val/loss=1.5")
+    assert text_difference("val", "val/loss=1.5", "val/bits_per_character=2.1 val/loss=1.9")

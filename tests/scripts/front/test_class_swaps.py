@@ -59,3 +59,12 @@ def test_a_default_that_was_not_swapped_stays() -> None:
     given = arguments("cnn/lenet", "--model.optimizer", "torch.optim.Adam", "--model.optimizer.lr", "0.1")["optimizer"]
     assert given["init_args"]["lr"] == 0.1 and given["init_args"]["fused"] is True
     assert torch.optim.Adam.__name__ in given["class_path"]
+
+
+def test_sizes_that_own_files_decide_are_not_carried_over_and_settings_are() -> None:
+    from scripts.front.class_swaps import found_in_files
+
+    assert found_in_files("datamodules.text.text_file.TextFile") >= {"vocab_size", "tokenizer"}
+    assert "lower" not in found_in_files("datamodules.text.text_file.TextFile")
+    assert {"source_vocab_size", "max_length"} <= found_in_files("datamodules.parallel_text.parallel_file.ParallelFile")
+    assert found_in_files("datamodules.text.python_docs.PythonDocs") == set()
