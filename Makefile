@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-public test-all lint format results parity bench clean
+.PHONY: help run test test-public test-gpu test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
 
 test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA
 	$(BIN)/pytest -q -n 2 -m public
+
+test-gpu: $(STAMP)  ## what needs a GPU: each recipe in three precisions, resume, NCCL, speed; skipped without one
+	$(BIN)/pytest -q -m slow tests/gpu tests/distributed/test_presets.py -k "gpu or GPU"
 
 test-all: $(STAMP)  ## the slow tests: every offline recipe and its ablation trained to the end; public data too
 	$(BIN)/pytest -q -m "slow or public"
