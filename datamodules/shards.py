@@ -149,11 +149,11 @@ def shards_in(folder: Path) -> list[list[Path]]:
         raise UserError(f"{folder} has no shards: write them with datamodules.shards.write_shards")
     tensors = set().union(*names.values())
     found = []
-    for number in range(max(names) + 1):
-        files = [folder / f"{k}-{number:05}.npy" for k in sorted(tensors)]
+    for shard in range(max(names) + 1):
+        files = [folder / f"{k}-{shard:05}.npy" for k in sorted(tensors)]
         if missing := [path.name for path in files if not path.is_file()]:
             raise UserError(f"{folder} has no {missing[0]}: a shard is missing or was not copied whole")
         if len(lengths := {len(np.load(path, mmap_mode="r")) for path in files}) > 1:
-            raise UserError(f"shard {number:05} of {folder} has {' and '.join(map(str, sorted(lengths)))} rows")
+            raise UserError(f"shard {shard:05} of {folder} has {' and '.join(map(str, sorted(lengths)))} rows")
         found.append(files)
     return found
