@@ -11,6 +11,7 @@ says how the network is divided. The rest is here, as ``divided.py`` has it for 
 """
 
 import copy
+import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -43,6 +44,7 @@ class WholeBatch(DDPStrategy):
         super().__init__(timeout=timeout)
         self.part: nn.Module | None = None  # this process's, while training
         self.undivided: nn.Module | None = None  # the network as it was built
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # of seed_everything
 
     # -- for the subclass -------------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class WholeBatch(DDPStrategy):
             return super().training_step(batch, *args, **kwargs)
         trainer: Any = self.lightning_module.trainer  # type: ignore[union-attr]
         with torch.random.fork_rng(enabled=True):
-            torch.manual_seed(trainer.fit_loop.epoch_loop.total_batch_idx)
+            torch.manual_seed((self.seed << 32) + trainer.fit_loop.epoch_loop.total_batch_idx)
             return super().training_step(self.gathered(batch), *args, **kwargs)
 
     def gathered(self, batch: Any) -> Any:
