@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-public test-slurm test-all lint format results parity bench clean
+.PHONY: help run test test-public test-slurm test-gpu test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ test-public: $(STAMP)  ## one batch of each recipe on public data whose files ar
 
 test-slurm: $(STAMP)  ## the SLURM scripts under a real SLURM, which apt-get downloads and nothing installs
 	$(BIN)/pytest -q -m slow tests/distributed/test_real_slurm.py
+
+test-gpu: $(STAMP)  ## what needs a GPU: each recipe in three precisions, resume, NCCL, speed; skipped without one
+	$(BIN)/pytest -q -m slow tests/gpu tests/distributed/test_presets.py -k "gpu or GPU"
 
 test-all: $(STAMP)  ## the slow tests: every offline recipe and its ablation trained to the end; public data too
 	$(BIN)/pytest -q -m "slow or public"

@@ -203,19 +203,19 @@ def refuse_odd(net: AlexNet) -> None:
     last = len(net.classifier) - 1
     layers = [*net.features.named_children(), *net.classifier.named_children()]
     for name, layer in layers:
-        units = getattr(layer, "out_channels", None) or getattr(layer, "out_features", 0)
+        units: int = getattr(layer, "out_channels", 0) or getattr(layer, "out_features", 0)
         if units % TOWERS and layer is not net.classifier[last]:
             raise UserError(f"layer {name} has {units} units, which two towers do not divide: an even hidden_size")
 
 
 def placement(net: Any) -> list[dict[str, Any]]:
     """The rows of ``placement.png``: each layer with weights, what each process has of it and what it reads."""
-    rows = []
-    convs = [layer for layer in net.features if isinstance(layer, nn.Conv2d)]
-    dense = [layer for layer in net.classifier if isinstance(layer, nn.Linear)]
+    rows: list[dict[str, Any]] = []
+    convs: list[Any] = [layer for layer in net.features if isinstance(layer, nn.Conv2d)]
+    dense: list[Any] = [layer for layer in net.classifier if isinstance(layer, nn.Linear)]
     for k, layer in enumerate([*convs, *dense], 1):
-        conv = isinstance(layer, nn.Conv2d)
-        units: int = layer.out_channels if conv else layer.out_features  # type: ignore[assignment,union-attr]
+        conv = k <= len(convs)
+        units: int = layer.out_channels if conv else layer.out_features
         last = layer is dense[-1]
         reads = "own" if last or (conv and layer.groups == TOWERS) else "image" if k == 1 else "both"
         size = sum(p.numel() for p in layer.parameters()) // TOWERS

@@ -67,7 +67,7 @@ class SynchronizedBatchNorm(LayerSync):
     def apply(self, model: nn.Module) -> nn.Module:
         for layer in model.modules():
             if isinstance(layer, _BatchNorm):
-                layer.forward = Forward(layer)  # type: ignore[method-assign]
+                layer.forward = Forward(layer)  # type: ignore[method-assign,assignment]
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:

@@ -40,7 +40,7 @@ class Buckets:
         self.algorithm = algorithm
         self.place = {p: k for k, bucket in enumerate(self.buckets) for p in bucket}
         self.log: list[str] = []  # "ready 0", "averaged 0", ...: what happened in this step, in its order
-        self.group = dist.new_group() if world() > 1 else None  # messages of the second thread only
+        self.group: Any = dist.new_group() if world() > 1 else None  # messages of the second thread only
         self.work: queue.Queue[int | None] = queue.Queue()
         self.done: queue.Queue[BaseException | None] = queue.Queue()
         self.hooks = [p.register_post_accumulate_grad_hook(self._ready) for p in self.place]

@@ -35,7 +35,7 @@ def without_ddp(model: LightningModule) -> None:
     """Lightning starts the processes as always, but leaves the gradients to the model."""
     strategy: Any = model.trainer.strategy if model._trainer is not None else None
     if isinstance(strategy, DDPStrategy):
-        strategy.configure_ddp = lambda: None
+        strategy.configure_ddp = lambda: None  # type: ignore[method-assign]
 
 
 @trains(LeNet)
@@ -48,10 +48,12 @@ class LitDataParallel(ImageClassifier):
         **task: See ``ImageClassifier``.
     """
 
+    buckets: Any  #: those of ``bucketed``: a thread and a queue, neither a module nor copied
+
     def __init__(self, averaging: Averaging = "ring", bucket_bytes: int = 100_000, **task: Any) -> None:
         super().__init__(**task)
         self.averaging, self.bucket_bytes = averaging, bucket_bytes
-        self.__dict__["buckets"] = None  # a thread, a queue: neither a module nor copied
+        self.__dict__["buckets"] = None
 
     def configure_model(self) -> None:
         super().configure_model()

@@ -40,11 +40,13 @@ class DividedClassifier(ImageClassifier):
         **task: See ``ImageClassifier``.
     """
 
+    undivided: Any  #: the network as it was built: no submodule, its weights are not trained
+    looking: bool  #: whether the whole network is in use
+
     def __init__(self, num_classes: int, **task: Any) -> None:
         super().__init__(num_classes=num_classes, **task)
         self.split: Mapping[str, int] = {}  # the divided dimension of each divided parameter; empty: nothing is
-        self.__dict__["undivided"] = None  # the network as it was built: no submodule, its weights are not trained
-        self.__dict__["looking"] = False  # whether the whole network is in use
+        self.__dict__ |= {"undivided": None, "looking": False}
 
     def divide(self, net: nn.Module, mine: int, count: int) -> Any:
         """This process's part of the network.

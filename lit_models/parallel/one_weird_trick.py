@@ -196,11 +196,11 @@ class LitOneWeirdTrick(DividedClassifier):
 def placement(net: Any, workers: int) -> list[dict[str, Any]]:
     """The rows of ``placement.png``: whole convolutions for own rows, then a share of the units for all rows."""
     table: list[dict[str, Any]] = []
-    for layer in (layer for layer in net.features if isinstance(layer, nn.Conv2d)):
-        size = sum(p.numel() for p in layer.parameters())
-        text = f"{layer.out_channels} kernels, own rows\n{size:,} weights"
+    for conv in (layer for layer in net.features if isinstance(layer, nn.Conv2d)):
+        size = sum(p.numel() for p in conv.parameters())
+        text = f"{conv.out_channels} kernels, own rows\n{size:,} weights"
         table.append({"name": f"conv{len(table) + 1}", "boxes": [text] * workers, "reads": "own" if table else "image"})
-    dense = [layer for layer in net.classifier if isinstance(layer, nn.Linear)]
+    dense: list[Any] = [layer for layer in net.classifier if isinstance(layer, nn.Linear)]
     for layer in dense:
         size, last = sum(p.numel() for p in layer.parameters()) // workers, layer is dense[-1]
         units = f"{layer.out_features} sums" if last else f"{layer.out_features // workers} units"

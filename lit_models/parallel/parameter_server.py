@@ -21,6 +21,7 @@ The first process is the server, and a worker too. A batch is a round: in one pr
 Departs from the papers: all keys of the model are in one server, and it applies the optimizer itself.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -69,6 +70,9 @@ class LitParameterServer(ImageClassifier):
         UserError: There is no worker.
     """
 
+    copies: dict[int, Weights]  #: what each worker of this process computes with; not the server's weights
+    pushed: dict[int, Sequence[Tensor]]  #: the gradients of this round
+
     def __init__(
         self,
         workers: int = 4,
@@ -80,8 +84,7 @@ class LitParameterServer(ImageClassifier):
         if workers < 1:
             raise UserError(f"model.workers is {workers}: give at least 1")
         self.workers, self.mode, self.schedule_seed = workers, mode, schedule_seed
-        self.__dict__["copies"] = {}  # what each worker of this process computes with; not the server's weights
-        self.__dict__["pushed"] = {}  # the gradients of this round
+        self.__dict__ |= {"copies": {}, "pushed": {}}
 
     def configure_model(self) -> None:
         if self._trainer is None:
@@ -132,14 +135,14 @@ class LitParameterServer(ImageClassifier):
         if self.mode == "synchronous":
             received = [self.receive(worker) for worker in sorted(order)]
             if rank() == SERVER:
-                self.apply(optimizer, [torch.stack(grads).mean(0) for grads in zip(*received, strict=True)])
+                self.make_step(optimizer, [torch.stack(grads).mean(0) for grads in zip(*received, strict=True)])
             for worker in order:
                 self.send_back(worker)
             return
         for worker in order:
             gradients = self.receive(worker)
             if rank() == SERVER:
-                self.apply(optimizer, gradients)
+                self.make_step(optimizer, gradients)
             self.send_back(worker)
 
     def receive(self, worker: int) -> list[Tensor]:
@@ -155,7 +158,7 @@ class LitParameterServer(ImageClassifier):
         exchange({}, {worker: flat})
         return [part.view(shape) for part, shape in zip(flat.split([s.numel() for s in shapes]), shapes, strict=True)]
 
-    def apply(self, optimizer: Any, gradients: list[Tensor]) -> None:
+    def make_step(self, optimizer: Any, gradients: list[Tensor]) -> None:
         """One step of the server's optimizer."""
         for parameter, gradient in zip(self.net.parameters(), gradients, strict=True):
             parameter.grad = gradient.clone()

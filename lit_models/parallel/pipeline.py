@@ -92,7 +92,8 @@ class Pipeline(WholeBatch):
         x = self.batch[0]
         for parameter in self.layers.parameters():
             parameter.grad = None
-        schedule, losses = self.schedule_for(x), []
+        schedule = self.schedule_for(x)
+        losses: list[Tensor] = []
         last = self.global_rank == self.world_size - 1
         self.counts: list[Any] = []
         with self.precision_plugin.train_step_context():

@@ -16,7 +16,7 @@ and whole ones.
 Run on gloo by ``tests/distributed/test_tensor_parallel.py``; not run with NCCL.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -78,14 +78,14 @@ class TensorParallel(WholeBatch):
         super().setup_optimizers(trainer)
         self.step_singly()
 
-    def load_optimizer_state_dict(self, checkpoint: dict[str, Any]) -> None:
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         super().load_optimizer_state_dict(checkpoint)  # also settings, which may be of one process
         self.step_singly()
 
     def step_singly(self) -> None:
         """Fused steps take no mixture of divided and whole weights."""
         for optimizer in self.optimizers if self.part is not None else ():
-            optimizer._step_supports_amp_scaling = False  # type: ignore[union-attr]  # of the fused step alone
+            optimizer._step_supports_amp_scaling = False  # type: ignore[union-attr,attr-defined]  # of the fused step alone
             for group in optimizer.param_groups:
                 group.update({key: False for key in ("fused", "foreach") if key in group})
 

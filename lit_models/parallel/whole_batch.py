@@ -11,7 +11,8 @@ says how the network is divided. The rest is here, as ``divided.py`` has it for 
 """
 
 import copy
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -43,6 +44,7 @@ class WholeBatch(DDPStrategy):
         super().__init__(timeout=timeout)
         self.part: nn.Module | None = None  # this process's, while training
         self.undivided: nn.Module | None = None  # the network as it was built
+        self.seed = int(os.environ.get("PL_GLOBAL_SEED", 0))  # of seed_everything
 
     # -- for the subclass -------------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class WholeBatch(DDPStrategy):
             return super().training_step(batch, *args, **kwargs)
         trainer: Any = self.lightning_module.trainer  # type: ignore[union-attr]
         with torch.random.fork_rng(enabled=True):
-            torch.manual_seed(trainer.fit_loop.epoch_loop.total_batch_idx)
+            torch.manual_seed((self.seed << 32) + trainer.fit_loop.epoch_loop.total_batch_idx)
             return super().training_step(self.gathered(batch), *args, **kwargs)
 
     def gathered(self, batch: Any) -> Any:
@@ -165,7 +167,7 @@ class WholeBatch(DDPStrategy):
         whole = self.whole_network()
         return {f"net.{name}": whole[name] for name in self.undivided.state_dict()} | state
 
-    def load_model_state_dict(self, checkpoint: State, strict: bool = True) -> None:
+    def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         if self.part is None:
             super().load_model_state_dict(checkpoint, strict)
             return
@@ -177,7 +179,7 @@ class WholeBatch(DDPStrategy):
                 value.copy_(self.own(name, state[name].to(self.root_device)))
 
     def optimizer_state(self, optimizer: Optimizer) -> State:
-        state = super().optimizer_state(optimizer)
+        state: Any = super().optimizer_state(optimizer)
         if self.part is None:
             return state
         mine = self.names(self.part)
@@ -189,14 +191,16 @@ class WholeBatch(DDPStrategy):
             for name in names
         }
         found, settings = self.joined(found), self.joined(settings)
-        groups, place, states = [], 0, {}
+        groups: list[State] = []
+        states: dict[int, State] = {}
+        place = 0
         for names in self.names(self.undivided):
             groups.append(settings[names[0]] | {"params": list(range(place, place + len(names)))})
             states |= {place + k: found[name] for k, name in enumerate(names) if name in found}
             place += len(names)
         return {"state": states, "param_groups": groups}
 
-    def load_optimizer_state_dict(self, checkpoint: State) -> None:
+    def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         if self.part is None:
             super().load_optimizer_state_dict(checkpoint)
             return

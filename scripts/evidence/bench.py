@@ -3,6 +3,7 @@
     dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
+    dive bench scaling cnn/lenet        a recipe on several processes, beside a simulation (``benches/scaling.py``)
 
 The sides (``benches/``) take turns in one process with a fixed number of threads and do optimizer steps of the
 same kind on batches of the same size; they are compared by the medians of at least five turns. Ratios are worth more
@@ -39,6 +40,7 @@ from scripts.evidence.benches import (
     recurrent,
     translation,
 )
+from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
 from scripts.evidence.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
 
@@ -185,6 +187,8 @@ def say(line: str) -> None:
 
 def main(argv: list[str]) -> int:
     """Measures, prints the tables, and keeps them when asked to. A missed goal is shown, but is not a failure."""
+    if argv[:1] == ["scaling"] and any("/" in word for word in argv[1:2]):
+        return scaling_over_processes.main(argv[1:])
     parser = argparse.ArgumentParser(prog="dive bench", allow_abbrev=False, description="Measure speed side by side.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all without names")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="turns of each side; 5")
