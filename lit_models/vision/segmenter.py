@@ -48,7 +48,7 @@ class Segmenter(Task):
         """The mean loss over the pixels that are not void, their number, and the logits."""
         x, y = batch
         logits = at_least_float32(self(x))
-        count = (y != VOID).sum()
+        count = (y != VOID).sum().to(logits.dtype)  # processes weigh their losses by it, in this precision
         total = F.cross_entropy(logits, y, ignore_index=VOID, reduction="sum")
         return total / count.clamp(min=1), count, logits
 
