@@ -21,6 +21,7 @@ from common.messages import UserError
 
 VOID = 255
 GRAY = (0.2989, 0.587, 0.114)  # torchvision's weights
+MOST = {"flip": 1.0, "shift": 1.0, "rotate": 180.0, "shear": 60.0, "color": 1.0, "hue": 0.5, "mosaic": 1.0}
 LEAST_SEEN = 1 / 3  # of an object's area: with less of it in the picture it is ignored
 
 
@@ -30,7 +31,7 @@ class Pictures:
 
     Args:
         x: The images.
-        boxes: (B, M, 4) in fractions, with ``ignored`` (B, M) and ``labels`` (B, M), as in ``ObjectImages``.
+        boxes, ignored, labels: (B, M, 4) in fractions, (B, M) and (B, M), as in ``ObjectImages``.
         masks: (B, H, W) classes, 255 for void.
         classes: (B,), or (B, K) distributions.
     """
@@ -71,14 +72,15 @@ class Augmentation:
         mosaic: float = 0.0,
         mixup: float = 0.0,
     ) -> None:
-        given = {"flip": flip, "scale": scale, "shift": shift, "rotate": rotate, "shear": shear}
-        given |= {"color": color, "hue": hue, "mosaic": mosaic, "mixup": mixup}
-        most = {"flip": 1.0, "shift": 1.0, "rotate": 180.0, "shear": 60.0, "color": 1.0, "hue": 0.5, "mosaic": 1.0}
-        for name, value in given.items():
-            if not 0 <= value <= most.get(name, math.inf):
-                raise UserError(f"data.augmentation.{name} is {value}: give a number from 0 to {most.get(name, 'any')}")
         self.flip, self.scale, self.shift, self.rotate, self.shear = flip, scale, shift, rotate, shear
         self.color, self.hue, self.mosaic, self.mixup = color, hue, mosaic, mixup
+
+    def checked(self) -> "Augmentation":
+        """Itself. Raises ``UserError`` for a number that cannot be: the datamodule calls it, for an error of one line."""
+        for name, value in vars(self).items():
+            if not 0 <= value <= (most := MOST.get(name, math.inf)):
+                raise UserError(f"data.augmentation.{name} is {value}: give a number from 0 to {most:g}")
+        return self
 
     def __call__(self, batch: Pictures, num_classes: int = 0) -> Pictures:
         """The changed batch. ``num_classes`` turns classes into distributions where pictures are mixed.

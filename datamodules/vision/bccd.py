@@ -25,8 +25,7 @@ class BCCD(VOCFolder):
         **files: See ``ObjectFiles``.
 
     Raises:
-        UserError: The folder is not there, with where it comes from: it is no archive that could be fetched and
-        checked.
+        UserError: The folder is not there; the line says where it comes from.
     """
 
     def __init__(self, num_classes: int = 3, in_channels: int = 3, image_size: int = 320, **files: Any) -> None:

@@ -41,7 +41,7 @@ class ImageTensors(TensorDataModule):
         self.image_size = image_size
         self.shift = shift
         self.flip = flip
-        self.augmentation = augmentation
+        self.augmentation = augmentation.checked() if augmentation is not None else None
 
     def fit_images(self, images: Tensor) -> Tensor:
         """Brings uint8 images (N, C, H, W) to ``image_size`` and ``in_channels``, in slices that keep memory small.

@@ -29,12 +29,13 @@ class Segmenter(Task):
 
     Args:
         num_classes: Number of classes, the background among them.
+        image_size: Height and width of the image in pixels, for ``dive describe`` and exports.
         **task: See ``Task``.
     """
 
     output_means = "Logits (B, K, H, W): argmax over dimension 1 gives the class of each pixel (class_names)."
 
-    def __init__(self, num_classes: int, **task: Any) -> None:
+    def __init__(self, num_classes: int, image_size: int = 256, **task: Any) -> None:
         super().__init__(**task)
         self.num_classes = num_classes
         self.val_loss = MeanMetric()

@@ -142,7 +142,7 @@ def test_mixed_pictures_have_mixed_classes() -> None:
 
 def test_what_cannot_be_is_one_line() -> None:
     with pytest.raises(UserError, match=r"data.augmentation.hue is 0.7: give a number from 0 to 0.5"):
-        Augmentation(hue=0.7)
+        Augmentation(hue=0.7).checked()
     with pytest.raises(UserError, match=r"augmentation.mosaic"):
         Augmentation(mosaic=0.5)(Pictures(photos(), classes=torch.arange(3)))
     with pytest.raises(UserError, match=r"augmentation.mixup"):
