@@ -76,7 +76,7 @@ class Augmentation:
         self.color, self.hue, self.mosaic, self.mixup = color, hue, mosaic, mixup
 
     def checked(self) -> "Augmentation":
-        """Itself. Raises ``UserError`` for a number that cannot be: the datamodule calls it, for an error of one line."""
+        """Itself. Raises ``UserError`` for a number that cannot be; the datamodule calls it: an error of one line."""
         for name, value in vars(self).items():
             if not 0 <= value <= (most := MOST.get(name, math.inf)):
                 raise UserError(f"data.augmentation.{name} is {value}: give a number from 0 to {most:g}")
