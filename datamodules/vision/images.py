@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule
+from datamodules.vision.augmentation import Augmentation, Pictures
 
 LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
 
@@ -18,13 +19,21 @@ class ImageTensors(TensorDataModule):
             this size (bilinear, antialiased) and these channels once, when they are loaded.
         shift: Training images are moved by up to this many pixels in each direction; zeros fill the border.
         flip: Training images are mirrored left to right with probability 1/2.
+        augmentation: More changes of training images (``datamodules/vision/augmentation.py``).
         **loader: See ``TensorDataModule``.
     """
 
     links = ("num_classes", "in_channels", "image_size")
 
     def __init__(
-        self, num_classes: int, in_channels: int, image_size: int, shift: int = 0, flip: bool = False, **loader: int
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: int,
+        shift: int = 0,
+        flip: bool = False,
+        augmentation: Augmentation | None = None,
+        **loader: int,
     ) -> None:
         super().__init__(**loader)
         self.num_classes = num_classes
@@ -32,6 +41,7 @@ class ImageTensors(TensorDataModule):
         self.image_size = image_size
         self.shift = shift
         self.flip = flip
+        self.augmentation = augmentation.checked() if augmentation is not None else None
 
     def fit_images(self, images: Tensor) -> Tensor:
         """Brings uint8 images (N, C, H, W) to ``image_size`` and ``in_channels``, in slices that keep memory small.
@@ -71,6 +81,10 @@ class ImageTensors(TensorDataModule):
             images = random_shift(images, self.shift)
         if self.flip:
             images = random_flip(images)
+        if self.augmentation is not None:
+            *others, y = rest
+            changed = self.augmentation(Pictures(images, classes=y), self.num_classes)
+            images, rest = changed.x, [*others, changed.classes]
         return (images, *rest)
 
 

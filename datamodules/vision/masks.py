@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.vision.augmentation import VOID, Augmentation, Pictures
 from datamodules.vision.images import ImageTensors
-
-VOID = 255
 
 
 class MaskImages(ImageTensors):
@@ -22,8 +21,7 @@ class MaskImages(ImageTensors):
         num_classes: Number of classes, the background among them, at most 255.
         in_channels, image_size: As of ``ImageTensors``.
         flip: Training images are mirrored left to right with probability 1/2, their masks too.
-        zoom: The side of a training image is multiplied by a random factor from 1 to this, and a random square of the
-            old size is cut out; its mask too. 1 leaves it as it is.
+        augmentation: More changes of training images and masks (``datamodules/vision/augmentation.py``).
         **images: See ``TensorDataModule``.
     """
 
@@ -33,15 +31,12 @@ class MaskImages(ImageTensors):
         in_channels: int,
         image_size: int,
         flip: bool = False,
-        zoom: float = 1.0,
+        augmentation: Augmentation | None = None,
         **images: Any,
     ) -> None:
         if images.get("shift"):
-            raise UserError("data.shift would move the pictures without their masks: give --data.zoom")
-        super().__init__(num_classes, in_channels, image_size, flip=flip, **images)
-        if zoom < 1:
-            raise UserError(f"data.zoom is {zoom}: give a factor of at least 1")
-        self.zoom = zoom
+            raise UserError("data.shift would move the pictures without their masks: give --data.augmentation.shift")
+        super().__init__(num_classes, in_channels, image_size, flip=flip, augmentation=augmentation, **images)
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         images, *masks = batch
@@ -53,25 +48,11 @@ class MaskImages(ImageTensors):
             flip = torch.rand(len(x), device=x.device) < 0.5
             x = torch.where(flip.view(-1, 1, 1, 1), x.flip(-1), x)
             y = torch.where(flip.view(-1, 1, 1), y.flip(-1), y)
-        if self.zoom > 1:
-            x, y = zoom_with_masks(x, y, self.zoom)
+        if self.augmentation is not None:
+            changed = self.augmentation(Pictures(x, masks=y))
+            assert changed.masks is not None
+            x, y = changed.x, changed.masks
         return x, y
-
-
-def zoom_with_masks(x: Tensor, y: Tensor, most: float) -> tuple[Tensor, Tensor]:
-    """Enlarges each image (B, C, H, W) and its mask (B, H, W) by its own random factor and cuts out a random part."""
-    b, device = len(x), x.device
-    side = 1 / (1 + (most - 1) * torch.rand(b, device=device))  # of the part, in sides of the image
-    start = torch.rand(b, 2, device=device) * (1 - side)[:, None]
-    theta = torch.zeros(b, 2, 3, device=device)
-    theta[:, 0, 0] = theta[:, 1, 1] = side
-    theta[:, :, 2] = 2 * start + side[:, None] - 1  # affine_grid counts from -1 to 1
-    grid = torch.nn.functional.affine_grid(theta, list(x.shape), align_corners=False).to(x.dtype)
-    moved = torch.nn.functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    mask = torch.nn.functional.grid_sample(
-        y[:, None].to(x.dtype), grid, mode="nearest", padding_mode="border", align_corners=False
-    )
-    return moved, mask[:, 0].round().long()
 
 
 def refuse_other_values(masks: Tensor, num_classes: int, names: list[str]) -> None:

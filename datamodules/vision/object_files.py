@@ -160,7 +160,7 @@ class ObjectFiles(ObjectImages):
                 k = int((~good).nonzero()[0][0])
                 raise UserError(
                     f"{item.source}: object {k + 1} ({item.labels[k]}) has the box {item.boxes[k]}, which is empty, "
-                    "inverted or outside of the picture: correct it, or leave such boxes out: --data.skip_bad_boxes true"
+                    "inverted or outside of the picture: correct it, or leave such out: --data.skip_bad_boxes true"
                 )
             skipped += int((~good).sum())
             if unknown := [name for name in item.labels if name not in number]:

@@ -29,12 +29,13 @@ class Segmenter(Task):
 
     Args:
         num_classes: Number of classes, the background among them.
+        image_size: Height and width of the image in pixels, for ``dive describe`` and exports.
         **task: See ``Task``.
     """
 
     output_means = "Logits (B, K, H, W): argmax over dimension 1 gives the class of each pixel (class_names)."
 
-    def __init__(self, num_classes: int, **task: Any) -> None:
+    def __init__(self, num_classes: int, image_size: int = 256, **task: Any) -> None:
         super().__init__(**task)
         self.num_classes = num_classes
         self.val_loss = MeanMetric()
@@ -48,7 +49,7 @@ class Segmenter(Task):
         """The mean loss over the pixels that are not void, their number, and the logits."""
         x, y = batch
         logits = at_least_float32(self(x))
-        count = (y != VOID).sum()
+        count = (y != VOID).sum().to(logits.dtype)  # processes weigh their losses by it, in this precision
         total = F.cross_entropy(logits, y, ignore_index=VOID, reduction="sum")
         return total / count.clamp(min=1), count, logits
 

@@ -198,7 +198,8 @@ class LitSSD(Detector):
         loss = mined_loss(logits, classes, counts) if mined else focal_loss(logits, classes)
         distance = F.smooth_l1_loss(offsets, targets, reduction="none").sum(2)  # (B, A)
         loss = loss + self.box_weight * (distance * matched).sum()
-        return loss / counts.sum(), counts.sum(), output
+        total = counts.sum().to(loss.dtype)  # processes weigh their losses by it: whole numbers would do it in float32
+        return loss / total, total, output
 
     def detect(self, output: Any) -> Detections:
         logits, offsets = (part.float() for part in output)

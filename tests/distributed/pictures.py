@@ -17,6 +17,7 @@ from callbacks.pictures.alignment import Alignment
 from callbacks.pictures.attention_rollout import AttentionRollout
 from callbacks.pictures.confusion_matrix import ConfusionMatrix
 from callbacks.pictures.curves import Curves
+from callbacks.pictures.detected_objects import DetectedObjects
 from callbacks.pictures.error_distribution import ErrorDistribution
 from callbacks.pictures.feature_maps import FeatureMaps
 from callbacks.pictures.fitted_curve import FittedCurve
@@ -27,6 +28,7 @@ from callbacks.pictures.line_plots import LinePlots
 from callbacks.pictures.picture import Picture
 from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
+from callbacks.pictures.segmented_pictures import SegmentedPictures
 from callbacks.pictures.token_influence import TokenInfluence
 from datamodules.base import TensorDataModule
 from datamodules.parallel_text.toy import Toy
@@ -34,6 +36,8 @@ from datamodules.synthetic.linear import SyntheticRegression
 from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
+from datamodules.vision.scene_masks import SceneMasks
+from datamodules.vision.scenes import Scenes
 from lit_models.attention.nadaraya_watson import LitNadarayaWatson
 from lit_models.attention.transformer import LitTransformer
 from lit_models.attention.vit import LitViT
@@ -41,6 +45,8 @@ from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.text.text_cnn import LitTextCNN
+from lit_models.vision.ssd import LitSSD
+from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
 from tests.callbacks.pictures.test_line_plots import Seen
 from tests.small import Points, SmallNet, small_trainer
@@ -93,6 +99,10 @@ def small_vit() -> LitViT:
     return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
 
 
+def small_ssd() -> LitSSD:
+    return LitSSD(num_classes=6, image_size=96, widths=[2, 4], channels=4, sizes=[[0.2, 0.3], [0.5, 0.7]])
+
+
 def small_text_cnn() -> LitTextCNN:
     return LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3)
 
@@ -109,6 +119,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "rollout": lambda world: (AttentionRollout(7), small_vit(), Noise(8)),
     "confusion": lambda world: (ConfusionMatrix(5), LitLeNet(), Noise()),
     "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),
+    "detected_objects": lambda world: (DetectedObjects(5), small_ssd(), Scenes(train_size=4, val_size=4, test_size=11)),
     "errors": lambda world: (ErrorDistribution(), Exact(), Points()),
     "feature_maps": lambda world: (FeatureMaps(sample=4), LitLeNet(), Noise()),
     "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),
@@ -118,6 +129,11 @@ CASES: dict[str, Callable[[int], Case]] = {
     "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
     "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
     "regression": lambda world: (RegressionPlot(), LitLinearRegression(), SyntheticRegression(num_test=51)),
+    "segmented_pictures": lambda world: (
+        SegmentedPictures(5),
+        LitUNet(in_channels=3, num_classes=7, width=2, depth=1),
+        SceneMasks(train_size=4, val_size=4, test_size=11),
+    ),
     "tokens": lambda world: (
         TokenInfluence(5),
         LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3),

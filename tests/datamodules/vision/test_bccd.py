@@ -35,3 +35,6 @@ def test_points_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     assert data.class_names == ["Platelets", "RBC", "WBC"]
     total = sum(int((data.splits[name][3] >= 0).sum()) for name in ("train", "val", "test"))
     assert total == 4886 and "left out" in capsys.readouterr().err
+    data.setup("predict")
+    assert data.predict_picture(0)[0].size == (640, 480)
+    assert len(data.predict_names or []) == len(data.splits["predict"][0]) == 72

@@ -26,3 +26,6 @@ def test_lists_and_void() -> None:
     sky, road = (y == 0), (y == 3)
     rows = sky.sum((0, 2)).argmax(), road.sum((0, 2)).argmax()
     assert rows[0] < 16 < 24 < rows[1]  # the sky is above, the road below
+    data.setup("predict")
+    assert data.predict_picture(0)[0].size == (480, 360)
+    assert len(data.predict_names or []) == len(data.splits["predict"][0]) == len(data.pairs()["test"])

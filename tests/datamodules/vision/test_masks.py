@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from common.messages import UserError
-from datamodules.vision.masks import VOID, MaskImages, refuse_other_values, zoom_with_masks
+from datamodules.vision.augmentation import Augmentation
+from datamodules.vision.masks import VOID, MaskImages, refuse_other_values
 
 
 def pictures() -> tuple[torch.Tensor, torch.Tensor]:
@@ -16,13 +17,12 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 def test_flip_and_zoom_keep_pixels_and_classes_together() -> None:
     x, y = pictures()
     torch.manual_seed(0)
-    data = MaskImages(4, 1, 24, flip=True, zoom=2.0)
+    data = MaskImages(4, 1, 24, flip=True, augmentation=Augmentation(scale=0.5))
     moved, mask = data.augment((x, y))
     assert set(mask.unique().tolist()) <= {0, 1, 3, VOID}
-    same = (moved[:, 0] * 255 - mask).abs() < 0.01
+    same = ((moved[:, 0] * 255 - mask).abs() < 0.01)[mask != VOID]
     assert same.float().mean() > 0.75  # the others are at edges, where the picture is interpolated
     assert not torch.equal(mask[0], mask[1])  # each has its own draw
-    torch.testing.assert_close(zoom_with_masks(x, y, 1.0), (x, y))
 
 
 def test_a_batch_has_numbers_for_the_loss() -> None:
@@ -36,7 +36,5 @@ def test_other_values_are_refused_by_name() -> None:
     masks[1, 0, 0], masks[0, 0, 0] = 7, VOID
     with pytest.raises(UserError, match=r"b.png: a pixel is 7, but data.num_classes is 4"):
         refuse_other_values(masks, 4, ["a.png", "b.png"])
-    with pytest.raises(UserError, match="zoom"):
+    with pytest.raises(UserError, match=r"augmentation.shift"):
         MaskImages(2, 3, 10, shift=1)
-    with pytest.raises(UserError, match=r"data.zoom is 0"):
-        MaskImages(2, 3, 10, zoom=0)

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.vision.objects import ObjectImages, flip_with_boxes, padded, zoom_with_boxes
+from datamodules.vision.augmentation import Augmentation
+from datamodules.vision.objects import ObjectImages, flip_with_boxes, padded
 
 
 def scene() -> tuple[Tensor, Tensor]:
@@ -30,25 +31,14 @@ def test_a_mirrored_picture_has_mirrored_boxes() -> None:
     assert torch.equal(moved[1], x[1]) and not torch.equal(moved[0], x[0])
 
 
-def test_a_zoomed_picture_has_zoomed_boxes_each_with_its_own_draw() -> None:
+def test_augmentation_moves_boxes_too() -> None:
     torch.manual_seed(0)
     x, boxes = scene()
-    moved, new, seen = zoom_with_boxes(x, boxes, 1.4)
+    data = ObjectImages(1, 1, 40, augmentation=Augmentation(scale=0.3))
+    moved, new, _, labels = data.augment((x, boxes, torch.zeros(4, 1, dtype=torch.bool), torch.zeros(4, 1)))
     for k in range(4):
-        if seen[k, 0] > 0.3:
-            assert (new[k, 0] * 40 - torch.tensor(box_of(moved[k]))).abs().max() <= 1.01
-    sizes = (new[..., 2] - new[..., 0]) / (boxes[..., 2] - boxes[..., 0])
-    assert len(sizes.unique()) == 4
-    torch.testing.assert_close(zoom_with_boxes(x, boxes, 1.0)[0], x)
-
-
-def test_an_object_that_leaves_the_picture_is_ignored() -> None:
-    data = ObjectImages(1, 1, 40, zoom=3.0)
-    x, boxes = scene()
-    many = [part.repeat(30, 1, 1, 1) if part.ndim == 4 else part.repeat(30, 1, 1) for part in (x, boxes)]
-    torch.manual_seed(0)
-    _, new, ignored, labels = data.augment((*many, torch.zeros(120, 1, dtype=torch.bool), torch.zeros(120, 1)))
-    assert 0 < int(ignored.sum()) < 60 and ((new >= 0) & (new <= 1)).all() and len(labels) == 120
+        assert (new[k, 0] * 40 - torch.tensor(box_of(moved[k]))).abs().max() <= 1.51
+    assert len(labels) == 4 and not torch.allclose(moved, x)
 
 
 def test_rows_are_padded_to_the_longest() -> None:
@@ -58,7 +48,5 @@ def test_rows_are_padded_to_the_longest() -> None:
 
 
 def test_a_shift_without_boxes_is_refused() -> None:
-    with pytest.raises(UserError, match="zoom"):
+    with pytest.raises(UserError, match=r"augmentation.shift"):
         ObjectImages(1, 3, 40, shift=2)
-    with pytest.raises(UserError, match=r"data.zoom is 0.5"):
-        ObjectImages(1, 3, 40, zoom=0.5)

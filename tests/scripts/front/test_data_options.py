@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.messages import UserError
 from scripts.cli import main
-from scripts.front.data_options import classes_with, explain_option, of_the_same_kind
-from scripts.front.runs import runs_root
+from scripts.front.data_options import classes_with, explain_option, looks_at, of_the_same_kind
+from scripts.front.runs import runs_root, say_which
 
 MNIST = "datamodules.vision.mnist.MNIST5k"
 PHOTOS = {"class_path": "datamodules.vision.image_folder.ImageFolder", "init_args": {"root": "photos"}}
@@ -23,6 +24,18 @@ def test_data_of_the_same_kind_is_proposed() -> None:
     kinds = [kind for kind, modality in classes_with("root") if modality == "vision"]
     assert of_the_same_kind(kinds, "MNIST5k") == ["ImageFolder"]
     assert set(of_the_same_kind(kinds, "Scenes")) == {"VOCFolder", "COCOFile"}
+
+
+def test_a_detector_looks_at_pictures_without_boxes_and_a_classifier_of_digits_does_not() -> None:
+    scenes, photos = "datamodules.vision.scenes.Scenes", PHOTOS["class_path"]
+    assert looks_at(scenes, str(photos)) and looks_at("datamodules.vision.camvid.CamVid", str(photos))
+    assert not looks_at(MNIST, str(photos)) and not looks_at(scenes, MNIST)
+    run = runs_root() / "vision/ssd/1"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(yaml.safe_dump({"data": {"class_path": scenes}}))
+    say_which(run, "vision/ssd", str(photos))
+    with pytest.raises(UserError, match="was trained on Scenes"):
+        say_which(run, "vision/ssd", MNIST)
 
 
 @pytest.mark.parametrize(
