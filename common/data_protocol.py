@@ -92,6 +92,10 @@ class DataProtocol(Protocol):
     #: ``neighbors`` (a word, and which neighbors are right), ``unseen`` (the same of words that are not in the
     #: vocabulary); each a mapping of a metric's name to a list.
     word_tests: dict[str, dict[str, Any]]
+    #: log P of each token at each place (B, T, V) by the generator of the data, of masked sentences ``(seen, chosen)``.
+    masked_log_probs: "Callable[[Tensor, Tensor], Tensor]"
+    #: Which tokens (V,) continue a word: WordPiece's ``##ing``.
+    continues: "Tensor"
     #: Between texts and ids, for language models: ``tokens``, ``encode``, ``decode``.
     tokenizer: Any
     #: How a text is cut into training batches: ``random`` windows, or ``sequential`` streams.

@@ -34,6 +34,8 @@ class FileTokenizer(Tokenizer):
             self.model = tokenizers.Tokenizer.from_str(model)
         except Exception as error:  # the library raises nothing more special
             raise ValueError(str(error)) from None
+        self.model.no_padding()  # a file may say that every text has 128 tokens
+        self.model.no_truncation()
         by_id = {i: token for token, i in self.model.get_vocab(with_added_tokens=True).items()}
         least = max(by_id, default=-1) + 1
         if size and size < least:

@@ -113,6 +113,12 @@ class WordCorpus(TensorDataModule):
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(x if x.is_floating_point() else x.long() for x in batch)
 
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Chance: any word may be the answer."""
+        chance = 1 / max(1, len(self.vocabulary or []))
+        tests = [name for kind in ("analogies", "neighbors") for name in self.word_tests.get(kind, {})]
+        return {"chance": {"what": "a random word", "metrics": {f"test/{name}": chance for name in tests}}}
+
     def train_dataloader(self) -> TensorLoader:
         if self.batches == "counts":
             return super().train_dataloader()

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from common.messages import UserError
+from common.packages import model_folder
 
 Origin = Literal["published", "run"]
 #: Keys under which a dictionary may have its tensors; the first one found is used.
@@ -98,12 +99,14 @@ def origin_of_run(arguments: dict[str, Any]) -> Origin:
 
 
 def find_file(source: str) -> Path | None:
-    """The file of ``source``; None if it is a name and not a file.
+    """The file of ``source``, which may be an installed package with a model; None if it is a name and not a file.
 
     Raises:
         UserError: A folder without weights.
     """
     path = Path(source)
+    if not path.exists():
+        path = model_folder(source) or path
     if not path.is_dir():
         return path if path.is_file() else None
     if (path / "meta.pt").is_file():

@@ -103,3 +103,11 @@ def test_a_text_is_cut_by_the_file(tmp_path: Path) -> None:
         later.tokenizer is not None
         and later.tokenizer.decode(ids[:50]) == TEXT[: len(later.tokenizer.decode(ids[:50]))]
     )
+
+
+def test_a_file_that_pads_and_cuts_every_text_does_neither_here() -> None:
+    model = tokenizers.Tokenizer(models.WordLevel({"[UNK]": 0, "good": 1, "film": 2}, unk_token="[UNK]"))
+    model.pre_tokenizer = pre_tokenizers.Whitespace()
+    model.enable_padding(length=8, pad_id=0, pad_token="[UNK]")
+    model.enable_truncation(3)
+    assert FileTokenizer(model.to_str()).encode("good film good film") == [1, 2, 1, 2]
