@@ -77,6 +77,8 @@ class DataProtocol(Protocol):
     partition: str
     #: The file that ``tokenizer`` came from; empty where it was made from the training text.
     tokenizer_file: str
+    #: Whether the targets of a language model are answers, of which each is right or wrong.
+    answers: bool
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, for pairs of texts.

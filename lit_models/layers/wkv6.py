@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from lit_models.layers.linear_scan import linear_scan
 from lit_models.layers.precision import at_least_float32, full_precision
 
-CHUNK = 16
+CHUNK, BLOCK = 16, 4
 SMALLEST = -100.0  # of a decay's logarithm: e^-100 is 0 in float32
 
 
@@ -77,12 +77,28 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tenso
 
 
 def within_chunk(r: Tensor, k: Tensor, until: Tensor, before: Tensor) -> Tensor:
-    """How token t reads the earlier token j of its chunk: sum_n r_t k_j e^(c_{t-1} - c_j), (..., L, L), 0 for j >= t."""
-    length = r.shape[-2]
-    earlier = torch.ones(length, length, dtype=torch.bool, device=r.device).tril(-1)
-    exponent = before[..., :, None, :] - until[..., None, :, :]  # (..., t, j, N), not positive where j < t
-    decay = exponent.masked_fill(~earlier[..., None], float("-inf")).exp()
-    return ((decay * k[..., None, :, :]) @ r[..., None]).squeeze(-1)
+    """How token t reads the earlier token j of its chunk: sum_n r_t k_j e^(c_{t-1} - c_j), (..., L, L), 0 for j >= t.
+
+    Exponentials are the cost. The chunk is cut into blocks of 4 tokens: where j is in an earlier block than t, the decay
+    is cut at the beginning m of t's block, e^(c_{t-1} - c_m) e^(c_m - c_j). Neither factor is above 1, so that nothing
+    overflows, and one exponential of j serves a whole block.
+    """
+    blocks = CHUNK // BLOCK
+    start = before[..., ::BLOCK, :]  # c_m, (..., blocks, N)
+    earlier = torch.arange(CHUNK, device=r.device) < BLOCK * torch.arange(blocks, device=r.device)[:, None]
+    keys = decays(start[..., :, None, :] - until[..., None, :, :], earlier) * k[..., None, :, :]  # (..., blocks, L, N)
+    r, k, until, before = (t.unflatten(-2, (blocks, BLOCK)) for t in (r, k, until, before))
+    across = (r * (before - start[..., None, :]).exp()) @ keys.mT  # (..., blocks, BLOCK, L)
+    triangle = torch.ones(BLOCK, BLOCK, dtype=torch.bool, device=r.device).tril(-1)
+    inside = decays(before[..., :, None, :] - until[..., None, :, :], triangle) * k[..., None, :, :]
+    inside = (inside @ r[..., None]).squeeze(-1)  # (..., blocks, BLOCK, BLOCK)
+    places = torch.eye(blocks, dtype=r.dtype, device=r.device)[:, None, :, None]  # on the diagonal of blocks
+    return (across + (inside[..., None, :] * places).flatten(-2)).flatten(-3, -2)
+
+
+def decays(exponent: Tensor, wanted: Tensor) -> Tensor:
+    """e^exponent (..., t, j, N) where ``wanted`` (t, j), 0 elsewhere: an exponent there may be positive and large."""
+    return exponent.masked_fill(~wanted[..., None], float("-inf")).exp()
 
 
 def chunks(x: Tensor) -> Tensor:
