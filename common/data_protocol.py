@@ -79,6 +79,9 @@ class DataProtocol(Protocol):
     tokenizer_file: str
     #: Whether the targets of a language model are answers, of which each is right or wrong.
     answers: bool
+    #: How a chat asks: the text around a question, with ``{}`` in its place, and the text that ends an answer.
+    chat_template: str
+    chat_stop: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Between source texts and ids, for pairs of texts.

@@ -25,6 +25,9 @@ class ReversedDigits(AnswerData):
         **answers: See ``AnswerData``.
     """
 
+    #: How a chat asks: the text around a number, and what ends an answer.
+    chat_template, chat_stop = "{}=", "\n"
+
     def __init__(
         self,
         min_length: int = 1,

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from common.messages import UserError
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-Kind = Literal["char", "word", "space", "bpe", "file"]
+Kind = Literal["char", "word", "space", "bpe", "file", "world"]
 
 
 class Tokenizer:
