@@ -99,7 +99,9 @@ class AnswerData(TensorDataModule):
         for number, row in enumerate(rows):
             length = len(row) - 1  # the last token is only a target
             if length > self.seq_len:
-                raise UserError(f"data.seq_len is {self.seq_len}: the task's longest row has {length} tokens; give more")
+                raise UserError(
+                    f"data.seq_len is {self.seq_len}: the task's longest row has {length} tokens; give more"
+                )
             row_ids = [ids[token] for token, _ in row]
             tokens[number, :length] = torch.tensor(row_ids[:-1])
             targets[number, :length] = torch.tensor(

@@ -22,9 +22,7 @@ CHUNK, BLOCK = 16, 4
 SMALLEST = -100.0  # of a decay's logarithm: e^-100 is 0 in float32
 
 
-def wkv6_step(
-    r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
+def wkv6_step(r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """One token.
 
     Args:
@@ -41,9 +39,7 @@ def wkv6_step(
     return y, log_w.exp()[..., None] * state + new
 
 
-def wkv6_recurrent(
-    r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
+def wkv6_recurrent(r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """Token by token: r, k, v, log_w (B, T, H, N) -> y (B, T, H, N) and the last state. See ``wkv6_step``."""
     outputs = []
     for step in zip(*(t.unbind(1) for t in (r, k, v, log_w)), strict=True):

@@ -52,9 +52,7 @@ def wkv7_recurrent(
     return torch.stack(outputs, 1), state
 
 
-def wkv7(
-    r: Tensor, log_w: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
+def wkv7(r: Tensor, log_w: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """All tokens: as ``wkv7_recurrent``, in float32 or float64 whatever the surrounding precision.
 
     The decays of a chunk are divided by one another, which is exact enough as long as their product is above 1e-5: the

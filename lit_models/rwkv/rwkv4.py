@@ -3,7 +3,7 @@
 Peng et al. 2023, "RWKV: Reinventing RNNs for the Transformer Era". BlinkDL/RWKV-LM. Initial values from RWKV-LM.
 Departs from upstream: networks of one layer work; any sequence length.
 
-    dive fit rwkv/reverse --model.version 4        digits in reverse order, with this version
+    dive fit rwkv/recall --model.version 4        remember pairs, with this version
 
 The operator is in ``lit_models/layers/wkv4.py``.
 """

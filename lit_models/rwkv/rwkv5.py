@@ -3,7 +3,7 @@
 Peng et al. 2024, "Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence", 4. BlinkDL/RWKV-LM.
 Departs from upstream: any head size and sequence length, networks of one layer.
 
-    dive fit rwkv/recall_rwkv5        with this version: remember pairs
+    dive fit rwkv/recall --model.version 5        remember pairs, with this version
 
 The operator is in ``lit_models/layers/wkv6.py``: version 6 differs in where the decay comes from.
 """

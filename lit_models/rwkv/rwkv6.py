@@ -3,7 +3,7 @@
 Peng et al. 2024, "Eagle and Finch: RWKV with Matrix-Valued States and Dynamic Recurrence", 5. BlinkDL/RWKV-LM.
 Departs from upstream: any head size and sequence length, networks of one layer.
 
-    dive fit rwkv/recall_rwkv6        with this version: remember pairs
+    dive fit rwkv/recall --model.version 6        remember pairs, with this version
 
 ``time_maa`` weighs the past; ``time_mix`` of versions 4 and 5 weighs the present. The operator is in
 ``lit_models/layers/wkv6.py``.

@@ -5,7 +5,7 @@ Departs from upstream: any head size and sequence length, networks of one layer.
 (``v0``, ``v1``, ``v2``), so they are no parameters there, which distributed training would wait for; they are kept
 as buffers, since files have them.
 
-    dive fit rwkv/recall              with this version: remember pairs
+    dive fit rwkv/recall              remember pairs, with this version
 
 The operator is in ``lit_models/layers/wkv7.py``.
 """

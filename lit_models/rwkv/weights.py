@@ -29,7 +29,9 @@ def version_of(names: Iterable[str]) -> int:
         UserError: They are not those of one of the four; names the nearest version and the first key that it lacks.
     """
     names = set(names)
-    lacks = {v: [k for k in (*COMMON, *(f"blocks.0.{m}" for m in marks)) if k not in names] for v, marks in MARKS.items()}
+    lacks = {
+        v: [k for k in (*COMMON, *(f"blocks.0.{m}" for m in marks)) if k not in names] for v, marks in MARKS.items()
+    }
     fits = [version for version, keys in lacks.items() if not keys and not (version == 4 and not lacks[5])]
     if len(fits) == 1:
         return fits[0]
@@ -89,7 +91,9 @@ def current_names(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> dict[st
     for name, tensor in tensors.items():
         if name not in own and name.endswith("att.time_first"):
             name, tensor = name.replace("time_first", "time_faaaa"), torch.exp(tensor.float())
-        fits = name in own and tensor.numel() == own[name].numel() and tensor.squeeze().shape == own[name].squeeze().shape
+        fits = (
+            name in own and tensor.numel() == own[name].numel() and tensor.squeeze().shape == own[name].squeeze().shape
+        )
         found[name] = tensor.view(own[name].shape) if fits else tensor
     unused = {name for name in own if name.startswith("blocks.0.att.v") and name[-1] in "012"}
     return found | {name: own[name] for name in unused - found.keys()}

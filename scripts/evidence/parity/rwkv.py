@@ -149,45 +149,50 @@ def transformers_gradients() -> Tensors:
     return with_gradients(net, lambda ids: net(ids).logits, lambda name: name)
 
 
-CHECKS = [
-    Check(
-        name=f"rwkv/rwkv{version}",
-        claim=f"RWKV-{'5.2' if version == 5 else version}, a whole sequence and token by token, from our exported file",
-        package="rwkv",
-        ours=partial(ours, version),
-        reference=partial(theirs, version),
-        control=partial(wrong, version),
-        mistake="the bonus + 0.01" if version == 4 else "ln_x with epsilon 1e-5",
-        tolerance=5e-5,
-        why="the package computes in float32; logits have a scale of 4",
-        without="gradients: the package has none; " + ("transformers' are compared" if version == 4 else "gradcheck"),
-    )
-    for version in (4, 5, 6, 7)
-] + [
-    Check(
-        name=f"rwkv/bonus{version}",
-        claim=f"The bonus of the present token in RWKV-{'5.2' if version == 5 else version}",
-        package="rwkv",
-        ours=partial(ours, version),
-        reference=partial(theirs, version),
-        control=partial(wrong_bonus, version),
-        mistake="the bonus + 0.01",
-        tolerance=5e-5,
-        why="the package computes in float32; logits have a scale of 4",
-        without="gradients: the package has none; gradcheck",
-        slow=True,
-    )
-    for version in (5, 6, 7)
-] + [
-    Check(
-        name="rwkv/gradients4",
-        claim="RWKV-4, three layers: logits and the gradients of all parameters against RwkvForCausalLM",
-        package="transformers",
-        ours=our_gradients,
-        reference=transformers_gradients,
-        control=partial(our_gradients, bonus=0.01),
-        mistake="the bonus + 0.01",
-        tolerance=1e-6,
-        why="transformers keeps the operator's state in float32",
-    )
-]
+CHECKS = (
+    [
+        Check(
+            name=f"rwkv/rwkv{version}",
+            claim=f"RWKV-{'5.2' if version == 5 else version}, a whole sequence and token by token, from our exported file",
+            package="rwkv",
+            ours=partial(ours, version),
+            reference=partial(theirs, version),
+            control=partial(wrong, version),
+            mistake="the bonus + 0.01" if version == 4 else "ln_x with epsilon 1e-5",
+            tolerance=5e-5,
+            why="the package computes in float32; logits have a scale of 4",
+            without="gradients: the package has none; "
+            + ("transformers' are compared" if version == 4 else "gradcheck"),
+        )
+        for version in (4, 5, 6, 7)
+    ]
+    + [
+        Check(
+            name=f"rwkv/bonus{version}",
+            claim=f"The bonus of the present token in RWKV-{'5.2' if version == 5 else version}",
+            package="rwkv",
+            ours=partial(ours, version),
+            reference=partial(theirs, version),
+            control=partial(wrong_bonus, version),
+            mistake="the bonus + 0.01",
+            tolerance=5e-5,
+            why="the package computes in float32; logits have a scale of 4",
+            without="gradients: the package has none; gradcheck",
+            slow=True,
+        )
+        for version in (5, 6, 7)
+    ]
+    + [
+        Check(
+            name="rwkv/gradients4",
+            claim="RWKV-4, three layers: logits and the gradients of all parameters against RwkvForCausalLM",
+            package="transformers",
+            ours=our_gradients,
+            reference=transformers_gradients,
+            control=partial(our_gradients, bonus=0.01),
+            mistake="the bonus + 0.01",
+            tolerance=1e-6,
+            why="transformers keeps the operator's state in float32",
+        )
+    ]
+)

@@ -66,7 +66,10 @@ def test_the_published_vocabulary_cuts_as_the_package_does() -> None:
     ours, theirs = read_vocabulary(path), TRIE_TOKENIZER(path)
     assert len(ours.numbers) == 65_529
     draw = random.Random(0)
-    texts = [Path(__file__).read_text(), "Za\u017c\u00f3\u0142\u0107 g\u0119\u015bl\u0105 \u4e2d\u6587\u6d4b\u8bd5 \U0001f600\u200d\n\n\t  x=1"]
+    texts = [
+        Path(__file__).read_text(),
+        "Za\u017c\u00f3\u0142\u0107 g\u0119\u015bl\u0105 \u4e2d\u6587\u6d4b\u8bd5 \U0001f600\u200d\n\n\t  x=1",
+    ]
     texts += ["".join(chr(draw.randrange(1, 0x3000)) for _ in range(300)) for _ in range(20)]
     for text in texts:
         assert ours.encode(text) == theirs.encode(text) and ours.decode(ours.encode(text)) == text

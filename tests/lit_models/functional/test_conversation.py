@@ -124,7 +124,11 @@ def test_files_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
     other, _ = conversation()
     other.model = "another"
     (tmp_path / "b.pt").write_text("hello")
-    for path, says in (("a.pt", "is the state of script, and this is another"), ("b.pt", "not a conversation"), ("c", "no file")):
+    for path, says in (
+        ("a.pt", "is the state of script, and this is another"),
+        ("b.pt", "not a conversation"),
+        ("c", "no file"),
+    ):
         with pytest.raises(UserError, match=says):
             other.load(tmp_path / path)
 

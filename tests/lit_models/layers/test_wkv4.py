@@ -43,7 +43,9 @@ def test_a_large_early_key_does_not_erase_what_comes_after_it_has_decayed() -> N
     k, v = torch.zeros(1, 40, 1), torch.randn(1, 40, 1)
     k[0, 0] = 200.0
     y, _ = wkv4(k, v, torch.tensor([-20.0]), torch.zeros(1), initial_state4(1, 1, k))
-    y64, _ = wkv4_recurrent(*(t.double() for t in (k, v, torch.tensor([-20.0]), torch.zeros(1))), initial_state4(1, 1, k.double()))
+    y64, _ = wkv4_recurrent(
+        *(t.double() for t in (k, v, torch.tensor([-20.0]), torch.zeros(1))), initial_state4(1, 1, k.double())
+    )
     torch.testing.assert_close(y.double(), y64, rtol=1e-5, atol=1e-6)
 
 

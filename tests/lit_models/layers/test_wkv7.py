@@ -9,7 +9,9 @@ from lit_models.layers.wkv7 import wkv7, wkv7_recurrent, wkv7_step
 from tests.lit_models.layers.wkv import difference, split_equals_whole
 
 
-def example(length: int, dtype: torch.dtype = torch.float64, decay: float | None = None) -> tuple[list[Tensor], list[Tensor]]:
+def example(
+    length: int, dtype: torch.dtype = torch.float64, decay: float | None = None
+) -> tuple[list[Tensor], list[Tensor]]:
     """r, log_w, k, v, a, b (2, T, 2, 5) as RWKV-7 makes them, and a state."""
     torch.manual_seed(length)
     r, fast, k, v, key, rate = (torch.randn(2, length, 2, 5, dtype=dtype) for _ in range(6))

@@ -79,7 +79,12 @@ def test_only_matrices_decay_and_some_vectors_learn_faster(version: int) -> None
     optimizer = lit.configure_optimizers()
     found = {names[id(p)]: (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
     assert set(found) == set(names.values())
-    fast = {4: {"att.time_decay": 2, "att.time_first": 3}, 5: {"att.time_decay": 2}, 6: {"att.time_decay": 2}, 7: {"att.w0": 2}}
+    fast = {
+        4: {"att.time_decay": 2, "att.time_first": 3},
+        5: {"att.time_decay": 2},
+        6: {"att.time_decay": 2},
+        7: {"att.w0": 2},
+    }
     for name, (rate, decay) in found.items():
         matrix = name.endswith((".weight",)) and "ln" not in name
         factor = next((f for end, f in fast[version].items() if name.endswith(end)), 1)

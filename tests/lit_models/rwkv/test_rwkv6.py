@@ -32,7 +32,11 @@ def test_maa_weighs_the_past() -> None:
         att.time_maa_w1.zero_()
         for part in "xwkvrg":
             getattr(att, f"time_maa_{part}").zero_()
-    x, last, state = torch.randn(1, 1, 16).double(), torch.randn(1, 16).double(), list(att.initial(1, torch.zeros(1).double()))
+    x, last, state = (
+        torch.randn(1, 1, 16).double(),
+        torch.randn(1, 16).double(),
+        list(att.initial(1, torch.zeros(1).double())),
+    )
     same = att(x, last, state, None)[0]
     torch.testing.assert_close(att(x, last + 1, state, None)[0], same)
     with torch.no_grad():

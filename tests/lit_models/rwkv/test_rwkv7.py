@@ -42,7 +42,7 @@ def test_the_decay_is_between_its_bounds_and_as_the_package_writes_it() -> None:
     att, more = small(7, 1).blocks[0].att, 20 * torch.randn(3, 16).double()
     found = att.log_decay(more)
     torch.testing.assert_close(found, (-math.exp(-0.5) * torch.sigmoid(att.w0 + more)))
-    assert -0.6066 < float(found.detach().min()) and float(found.detach().max()) <= 0
+    assert float(found.detach().min()) > -0.6066 and float(found.detach().max()) <= 0
 
 
 def test_layer_0_has_no_parameters_of_the_value_residual_but_keeps_them_for_files() -> None:
