@@ -1,6 +1,7 @@
 """Digits and the same digits from the last to the first: ``3141=1413``. A recurrent state must hold all of them.
 
-Lengths are equally frequent, except for those of which there are few numbers; a longer ``longest`` at test time shows how far a model goes beyond its training:
+Lengths are equally frequent, except for those of which there are few numbers. A longer ``longest`` at test time shows
+how far a model goes beyond its training:
 
     dive test rwkv/reverse --data.min_length 13 --data.longest 16 --data.seq_len 34
 

@@ -3,8 +3,8 @@
 BlinkDL/ChatRWKV, ``rwkv_vocab_v20230424.txt``. Every single byte is a token, so that any bytes have ids, and ids have
 their bytes back. Lines of the file are ``ID 'TEXT' LENGTH`` or ``ID b'BYTES' LENGTH``.
 
-A tree of letters, one node for each byte, is the usual form of this search. Here a dictionary from the first two bytes to
-the lengths that exist makes it a few lookups for each token.
+A tree of letters, one node for each byte, is the usual form of this search. Here a dictionary from the first two bytes
+to the lengths that exist makes it a few lookups for each token.
 """
 
 import ast

@@ -1,9 +1,9 @@
 """How a chat chooses its next token: ChatRWKV's penalties, and the two orders of temperature and top-p.
 
 A token that was said already loses ``presence``, and ``frequency`` for each time; the count of times fades by
-``penalty_decay`` with each new token. ChatRWKV cuts the unlikely tokens by top-p first and applies the temperature to the
-rest (``temperature_last``); transformers and ``Sampling`` apply the temperature first, so that a high temperature also
-lets more tokens in.
+``penalty_decay`` with each new token. ChatRWKV cuts the unlikely tokens by top-p first and applies the temperature to
+the rest (``temperature_last``); transformers and ``Sampling`` apply the temperature first, so that a high temperature
+also lets more tokens in.
 """
 
 from dataclasses import dataclass, field

@@ -110,7 +110,7 @@ class Conversation:
             for start in range(0, len(ids), PREFILL):
                 part = torch.tensor([list(ids[start : start + PREFILL])], device=self.device)
                 logits, self.state = self.net_decode(part, self.state)
-                self.scores = logits[0, -1].clone()
+                self.scores = logits[0, -1, : self.vocab_size].clone()  # weights may have more than the vocabulary
         self.tokens += ids
 
     def _ended(self) -> bool:
@@ -151,7 +151,7 @@ class Conversation:
     # -- files ----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Saves the state of the conversation: of a recurrent network the tensors, otherwise the tokens to read again."""
+        """Saves the conversation: of a recurrent network the state, otherwise the tokens, to be read again."""
         tensors = map_state(lambda t: t.cpu().clone(), self.state) if rows_of(self.state) else None
         talk = [(turn.question, turn.answer) for turn in self.turns]
         content = {"model": self.model, "tokens": self.tokens, "state": tensors, "scores": self.scores, "talk": talk}

@@ -75,9 +75,9 @@ def wkv6(r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, state: Tenso
 def within_chunk(r: Tensor, k: Tensor, until: Tensor, before: Tensor) -> Tensor:
     """How token t reads the earlier token j of its chunk: sum_n r_t k_j e^(c_{t-1} - c_j), (..., L, L), 0 for j >= t.
 
-    Exponentials are the cost. The chunk is cut into blocks of 4 tokens: where j is in an earlier block than t, the decay
-    is cut at the beginning m of t's block, e^(c_{t-1} - c_m) e^(c_m - c_j). Neither factor is above 1, so that nothing
-    overflows, and one exponential of j serves a whole block.
+    Exponentials are the cost. The chunk is cut into blocks of 4 tokens: where j is in an earlier block than t, the
+    decay is cut at the beginning m of t's block, e^(c_{t-1} - c_m) e^(c_m - c_j). Neither factor is above 1, so that
+    nothing overflows, and one exponential of j serves a whole block.
     """
     blocks = CHUNK // BLOCK
     start = before[..., ::BLOCK, :]  # c_m, (..., blocks, N)

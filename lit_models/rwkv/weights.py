@@ -70,7 +70,7 @@ def sizes_of(tensors: dict[str, Tensor]) -> dict[str, Any]:
     if version == 7:
         found["head_size"] = tensors["blocks.0.att.r_k"].shape[1]
         layer = max(0, min(1, found["num_layers"] - 1))  # v1 of layer 0 may be missing
-        found["ranks"] = {p: tensors[f"blocks.0.att.{p}1"].shape[1] for p in "wag" if p != "v"}
+        found["ranks"] = {p: tensors[f"blocks.0.att.{p}1"].shape[1] for p in "wag"}
         v1 = tensors.get(f"blocks.{layer}.att.v1")
         if v1 is not None:
             found["ranks"]["v"] = v1.shape[1]

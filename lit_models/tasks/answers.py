@@ -8,8 +8,8 @@ from torchmetrics import MeanMetric
 class Answers(nn.Module):
     """Two means over an epoch, each reduced over the processes when it is logged.
 
-    ``right`` is the fraction of targets whose token has the largest logit, ``rows`` that of the rows all of whose targets
-    have. A row without a target does not count.
+    ``right`` is the fraction of targets whose token has the largest logit, ``rows`` that of the rows all of whose
+    targets have. A row without a target does not count.
     """
 
     def __init__(self) -> None:

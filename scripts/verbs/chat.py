@@ -9,8 +9,8 @@ A line is a question. Ctrl-C stops an answer, Ctrl-D ends. Lines that begin with
     /reset  /undo  /regen  /save FILE  /load FILE  /set NAME VALUE  /set  /quit
 
 ``/set`` changes an option (``temperature``, ``top_p``, ``top_k``, ``presence``, ``frequency``, ``penalty_decay``,
-``max_tokens``, ``temperature_last``) for the next answers. ChatRWKV applies the temperature after top-p; ``--temperature_last``
-does the same.
+``max_tokens``, ``temperature_last``) for the next answers. ChatRWKV applies the temperature after top-p, and so does
+``--temperature_last``.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """RWKV against the ``rwkv`` package (all versions) and transformers' RWKV-4 (with gradients).
 
-The package computes one sequence at a time, in float32 and without gradients. For the gradients of versions 5 to 7 there is
-no second implementation on a CPU: there ``gradcheck`` stands in, in ``tests/lit_models/layers/test_wkv*.py``.
+The package computes one sequence at a time, in float32 and without gradients. For the gradients of versions 5 to 7
+there is no second implementation on a CPU: there ``gradcheck`` stands in, in ``tests/lit_models/layers/test_wkv*.py``.
 """
 
 import contextlib
@@ -153,7 +153,7 @@ CHECKS = (
     [
         Check(
             name=f"rwkv/rwkv{version}",
-            claim=f"RWKV-{'5.2' if version == 5 else version}, a whole sequence and token by token, from our exported file",
+            claim=f"RWKV-{'5.2' if version == 5 else version}, a sequence and token by token, from our exported file",
             package="rwkv",
             ours=partial(ours, version),
             reference=partial(theirs, version),

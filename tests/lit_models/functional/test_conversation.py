@@ -141,5 +141,5 @@ def test_what_cannot_be_asked_changes_nothing() -> None:
     assert not talk.turns and not script.read
     with pytest.raises(UserError, match="no question to take back"):
         talk.undo()
-    with pytest.raises(UserError, match="no {}"):
+    with pytest.raises(UserError, match=r"no \{\}"):
         Conversation(script.decode, Bytes(), "Q:")

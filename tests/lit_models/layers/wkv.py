@@ -29,7 +29,7 @@ def difference(one: Callable[..., Any], other: Callable[..., Any], inputs: Seque
 
 
 def split_equals_whole(operator: Callable[..., Any], inputs: Sequence[Tensor], timed: int, state: Any) -> bool:
-    """Whether two pieces, the state carried from one to the other, give what the whole gives; ``timed`` inputs have time."""
+    """Whether two pieces, the state carried over, give what the whole gives; the first ``timed`` inputs have time."""
     rest = inputs[timed:]
     whole, last = operator(*inputs, state)
     y1, middle = operator(*(t[:, :7] for t in inputs[:timed]), *rest, state)
