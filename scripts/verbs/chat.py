@@ -213,24 +213,16 @@ def weights_file(given: argparse.Namespace) -> tuple[Any, Any, str, str]:
     from lit_models.rwkv.weights import sizes_of
 
     sizes = sizes_of(read_weights(given.what).tensors)
-    net = rwkv(**sizes)
+    net, size, path = rwkv(**sizes), sizes["vocab_size"], given.tokenizer
     load_weights(net, given.what)
-    path = given.tokenizer
     if not path:
-        if sizes["vocab_size"] not in WORLD_SIZES:
-            raise UserError(
-                f"{given.what} has {sizes['vocab_size']} tokens, not the World vocabulary: give --tokenizer"
-            )
+        if size not in WORLD_SIZES:
+            raise UserError(f"{given.what} has {size} tokens, not the World vocabulary: give --tokenizer")
         beside = Path(given.what).parent / VOCABULARY
         path = str(beside if beside.is_file() else fetch_vocabulary())
     tokenizer = read_tokenizer(path)
-    if len(tokenizer) > sizes["vocab_size"]:
-        raise UserError(
-            f"{path} has {len(tokenizer)} tokens, the weights {sizes['vocab_size']}: give another --tokenizer"
-        )
-    if len(tokenizer) < sizes["vocab_size"]:
-        note(
-            f"the vocabulary has {len(tokenizer):,} tokens, the weights {sizes['vocab_size']:,}: the rest is never said"
-        )
-        given.ban = [*given.ban, *range(len(tokenizer), sizes["vocab_size"])]
+    if len(tokenizer) > size:
+        raise UserError(f"{path} has {len(tokenizer)} tokens, the weights {size}: give another --tokenizer")
+    if len(tokenizer) < size:
+        note(f"the vocabulary has {len(tokenizer):,} tokens, the weights {size:,}: the rest is never said")
     return net, tokenizer, "User: {}\n\nAssistant:", "\n\n"

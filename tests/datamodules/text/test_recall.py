@@ -25,5 +25,5 @@ def test_the_default_sizes_fit_a_row() -> None:
 
 
 def test_more_pairs_than_keys_are_refused() -> None:
-    with pytest.raises(UserError, match="give 1 to data[.]keys, which is 32"):
+    with pytest.raises(UserError, match=r"give 1 to data[.]keys, which is 32"):
         Recall(pairs=33)

@@ -27,5 +27,5 @@ def test_the_default_sizes_fit_and_a_chat_asks_as_the_rows_do() -> None:
 
 
 def test_lengths_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(UserError, match="give 1 to data[.]longest, which is 3"):
+    with pytest.raises(UserError, match=r"give 1 to data[.]longest, which is 3"):
         ReversedDigits(4, 3)

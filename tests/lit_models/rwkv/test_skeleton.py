@@ -62,7 +62,7 @@ def test_a_mixture_of_present_and_past_sees_the_token_before(version: int) -> No
 
 
 def test_heads_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UserError, match="hidden_size 100 is not a multiple of model[.]head_size 64"):
+    with pytest.raises(UserError, match=r"hidden_size 100 is not a multiple of model[.]head_size 64"):
         rwkv(9, 7, 100)
 
 
