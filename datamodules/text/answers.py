@@ -93,21 +93,17 @@ class AnswerData(TensorDataModule):
         Raises:
             UserError: A row is longer.
         """
-        ids = self.tokenizer.ids
-        tokens = torch.zeros(len(rows), self.seq_len, dtype=torch.int32)
-        targets = torch.full_like(tokens, PAD)
-        for number, row in enumerate(rows):
+        ids, found = self.tokenizer.ids, []
+        for row in rows:
             length = len(row) - 1  # the last token is only a target
             if length > self.seq_len:
-                raise UserError(
-                    f"data.seq_len is {self.seq_len}: the task's longest row has {length} tokens; give more"
-                )
-            row_ids = [ids[token] for token, _ in row]
-            tokens[number, :length] = torch.tensor(row_ids[:-1])
-            targets[number, :length] = torch.tensor(
-                [i if answer else PAD for i, (_, answer) in zip(row_ids[1:], row[1:], strict=True)]
-            )
-        return tokens, targets
+                raise UserError(f"data.seq_len is {self.seq_len}: a row has {length} tokens; give as many")
+            tokens = [ids[token] for token, _ in row]
+            targets = [i if answer else PAD for i, (_, answer) in zip(tokens, row, strict=True)]
+            space = self.seq_len - length
+            found.append((tokens[:-1] + [0] * space, targets[1:] + [PAD] * space))
+        both = torch.tensor(found, dtype=torch.int32)  # (N, 2, T)
+        return both[:, 0].contiguous(), both[:, 1].contiguous()
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(t.long() for t in batch)

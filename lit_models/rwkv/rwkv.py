@@ -122,11 +122,12 @@ class LitRWKV(LanguageModel):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         tokens, targets = batch
         logits = at_least_float32(self.logits(tokens, "train"))
-        count = (targets != self.pad_id).sum()
+        real = targets != self.pad_id
+        count = real.sum()
         total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=self.pad_id, reduction="sum")
         loss = total / count.clamp(min=1)
         self.record_train_loss(loss, count)
-        return l2_wrap(loss, logits, self.l2_wrap)
+        return l2_wrap(loss, logits.amax(-1)[real], self.l2_wrap)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weight decay on matrices only, also those of embedding and head; some vectors learn faster (``RATES``)."""
@@ -143,19 +144,19 @@ class LitRWKV(LanguageModel):
         ]
 
 
-def l2_wrap(loss: Tensor, logits: Tensor, strength: float = 1e-4) -> Tensor:
-    """The same loss, whose gradient also pulls each token's largest logit m towards 0: by strength * m / (B T).
+def l2_wrap(loss: Tensor, largest: Tensor, strength: float = 1e-4) -> Tensor:
+    """The same loss, whose gradient also pulls each token's largest logit m towards 0: by strength * m / n.
 
     RWKV-LM's "L2Wrap", in the form whose pull is scaled with the loss (older versions of it ignored the factor that
     accumulation and mixed precision put before a loss). It is the gradient of strength / 2 * mean(m^2), whose value is
-    subtracted again.
+    subtracted again. Tokens whose target is padding, which upstream does not have, are not counted.
 
     Args:
         loss: ().
-        logits: (B, T, V).
+        largest: The largest logit of each token that has a target, (n,).
         strength: 1e-4 in RWKV-LM; 0 has no effect.
     """
     if not strength:
         return loss
-    pull = strength / 2 * logits.amax(-1).square().mean()
+    pull = strength / 2 * largest.square().sum() / max(1, largest.numel())
     return loss + (pull - pull.detach())

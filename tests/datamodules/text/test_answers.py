@@ -52,7 +52,7 @@ def test_splits_have_no_row_in_common_and_do_not_depend_on_the_runs_seed() -> No
 def test_sizes_that_do_not_fit_are_refused() -> None:
     for settings, says in (
         ({"vocab_size": 12}, "the task has 13 tokens"),
-        ({"seq_len": 4}, "longest row has"),
+        ({"seq_len": 4}, "a row has"),
         ({"train_size": 5000}, "fewer than 5100 different rows"),
     ):
         with pytest.raises(UserError, match=says):

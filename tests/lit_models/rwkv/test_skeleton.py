@@ -55,6 +55,16 @@ def test_a_network_of_one_layer_has_finite_first_values(version: int) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_the_copy_for_decoding_has_the_same_numbers(version: int) -> None:
+    net, tokens = small(version).float(), torch.randint(11, (2, 5))
+    copy = net.for_decoding()
+    assert not any(isinstance(module, nn.Linear) for module in copy.modules())
+    with torch.no_grad():
+        _, state = copy.decode(tokens[:, :4], None)
+        torch.testing.assert_close(copy.decode(tokens[:, 4:], state)[0], net(tokens)[:, 4:], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_mixture_of_present_and_past_sees_the_token_before(version: int) -> None:
     net = small(version, 1)
     other = torch.tensor([[2, 1, 1]])
