@@ -43,6 +43,7 @@ class Conversation:
         model: What the network is, in words and numbers: a state fits no other.
         seed: Of the random numbers.
         device: Where the network is.
+        context: Most tokens that the network reads at once; 0 means any number.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Conversation:
         model: str = "",
         seed: int = 0,
         device: torch.device | str = "cpu",
+        context: int = 0,
     ) -> None:
         if "{}" not in template:
             raise UserError(f"the template {template!r} has no {{}}, where the question stands")
         self.net_decode, self.tokenizer, self.template, self.stop, self.model = decode, tokenizer, template, stop, model
         self.device, self.vocab_size = device, len(tokenizer)
+        self.piece = min(PREFILL, max(1, context // 2)) if context else PREFILL
         self.generator = torch.Generator(device).manual_seed(seed)
         self.turns: list[Turn] = []
         self.tokens: list[int] = []
@@ -107,8 +110,8 @@ class Conversation:
     def read(self, ids: Sequence[int]) -> None:
         """Lets the network read tokens."""
         with torch.inference_mode():
-            for start in range(0, len(ids), PREFILL):
-                part = torch.tensor([list(ids[start : start + PREFILL])], device=self.device)
+            for start in range(0, len(ids), self.piece):
+                part = torch.tensor([list(ids[start : start + self.piece])], device=self.device)
                 logits, self.state = self.net_decode(part, self.state)
                 self.scores = logits[0, -1, : self.vocab_size].clone()  # weights may have more than the vocabulary
         self.tokens += ids

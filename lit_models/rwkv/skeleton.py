@@ -160,11 +160,10 @@ class RWKV(nn.Module):
     def kind(self) -> str:
         return f"RWKV-{self.version} with {self.given.num_layers} layers"
 
-    def initial_state(self, rows: int) -> State:
-        """The state of ``rows`` sequences before their first token."""
-        weight = self.ln_out.weight
-        zeros = weight.new_zeros(rows, len(weight))
-        return tuple((zeros, *block.att.initial(rows, weight), zeros) for block in self.blocks)  # type: ignore
+    def initial_state(self, x: Tensor) -> State:
+        """The state of sequences before their first token: (B, ...), of the type and on the device of x (B, T, C)."""
+        zeros = x.new_zeros(len(x), x.shape[2])
+        return tuple((zeros, *block.att.initial(len(x), x), zeros) for block in self.blocks)  # type: ignore
 
     def decode(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Continues from ``state`` (None: the beginning), which is not changed: (B, T) -> logits (B, T, V)."""
@@ -173,8 +172,8 @@ class RWKV(nn.Module):
 
     def features(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """As ``decode``, before the head: (B, T, C)."""
-        state = self.initial_state(len(tokens)) if state is None else state
         x, after, first = self.emb(tokens), [], None
+        state = self.initial_state(x) if state is None else state
         for block, own in zip(self.blocks, state, strict=True):
             x, new, first = block(x, own, first)
             after.append(new)

@@ -189,7 +189,8 @@ def conversation(given: argparse.Namespace) -> Any:
     fast = net.for_decoding() if hasattr(net, "for_decoding") else net
     template = template if given.template is None else unescape(given.template)
     stop = stop if given.stop is None else unescape(given.stop)
-    return Conversation(fast.decode, tokenizer, template, stop, model, given.seed, device)
+    context = int(getattr(net, "context", 0))
+    return Conversation(fast.decode, tokenizer, template, stop, model, given.seed, device, context)
 
 
 def trained_run(given: argparse.Namespace) -> tuple[Any, Any, str, str]:

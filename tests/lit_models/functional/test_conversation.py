@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from common.messages import UserError
+from lit_models.attention.gpt import GPT
 from lit_models.functional.chat_sampling import ChatSampling
 from lit_models.functional.conversation import Conversation
 
@@ -143,3 +144,14 @@ def test_what_cannot_be_asked_changes_nothing() -> None:
         talk.undo()
     with pytest.raises(UserError, match=r"no \{\}"):
         Conversation(script.decode, Bytes(), "Q:")
+
+
+def test_a_network_with_a_context_talks_beyond_it() -> None:
+    """A GPT whose context is shorter than the question: it continues from the last half, and undo works."""
+    torch.manual_seed(0)
+    net = GPT(256, 16, 16, 1, 2, dropout=0.0, variant="llama").eval()
+    talk = Conversation(net.decode, Bytes(), "{}", "", "gpt", context=net.context)
+    first = "".join(talk.ask("a question of more than sixteen bytes", GREEDY, 20))
+    assert len(talk.tokens) == 37 + 20
+    talk.undo()
+    assert "".join(talk.ask("a question of more than sixteen bytes", GREEDY, 20)) == first

@@ -135,6 +135,23 @@ def test_the_state_is_carried_and_its_gradient_ends_with_the_batch(version: int)
     assert not any(t.requires_grad for layer in lit.carried["val"][1] for t in layer)
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_carried_state_is_in_the_checkpoint_to_the_bit(version: int, tmp_path: Path) -> None:
+    lit, other = (model(version=version, carry_state=True) for _ in range(2))
+    batches = [tuple(torch.randint(7, (2, 5)) for _ in range(2)) for _ in range(2)]
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = Trainer(accelerator="cpu", max_epochs=1, enable_model_summary=False, default_root_dir=tmp_path, **quiet)
+    trainer.fit(lit, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    other.load_state_dict(content["state_dict"])
+    other.on_load_checkpoint(content)
+    epoch, state = lit.carried["train"]
+    assert other.carried["train"][0] == epoch
+    for layer, again in zip(state, other.carried["train"][1], strict=True):
+        assert all(torch.equal(a, b) and bool(a.any()) for a, b in zip(layer, again, strict=True))
+
+
 @pytest.mark.parametrize("version", [5, 6, 7])
 def test_state_tuning_trains_the_first_state_alone(version: int) -> None:
     lit = model(version=version, state_tuning=True)
