@@ -25,7 +25,12 @@ PREFILL = 256  # tokens of a prompt that are read at once: bounds the memory of 
 
 @dataclass
 class Turn:
-    """A question, its answer, and where the conversation was before: tokens, state, scores of the next token."""
+    """A question, its answer, and where the conversation was before.
+
+    Args:
+        question, answer: Texts.
+        before: Number of tokens, state, and scores of the next token (V,) before the question.
+    """
 
     question: str
     answer: str

@@ -19,7 +19,11 @@ from lit_models.rwkv.skeleton import Sizes, dense, shift
 
 
 class TimeMix4(nn.Module):
-    """output(sigmoid(R x_r) * wkv(K x_k, V x_v)), each x a mixture of the token and the one before. (B, T, C)."""
+    """output(sigmoid(R x_r) * wkv(K x_k, V x_v)), each x a mixture of the token and the one before. (B, T, C).
+
+    Args:
+        sizes: See ``Sizes``.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

@@ -94,7 +94,11 @@ class TimeMix7(MatrixState):
 
 
 class ChannelMix7(nn.Module):
-    """The ffn of version 7, without a gate: V relu(K x_k)^2. (B, T, C) -> (B, T, C)."""
+    """The ffn of version 7, without a gate: V relu(K x_k)^2. (B, T, C) -> (B, T, C).
+
+    Args:
+        sizes: See ``Sizes``.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

@@ -109,7 +109,12 @@ class ChannelMix(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer. (B, T, C) and its state -> (B, T, C) and the new state."""
+    """One layer. (B, T, C) and its state -> (B, T, C) and the new state.
+
+    Args:
+        sizes: See ``Sizes``.
+        time_mix, channel_mix: Make ``att`` and ``ffn``.
+    """
 
     def __init__(self, sizes: Sizes, time_mix: Callable[[Sizes], nn.Module], channel_mix: Any) -> None:
         super().__init__()
