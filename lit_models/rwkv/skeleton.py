@@ -167,8 +167,9 @@ class RWKV(nn.Module):
 
     def initial_state(self, x: Tensor) -> State:
         """The state of sequences before their first token: (B, ...), of the type and on the device of x (B, T, C)."""
-        zeros = x.new_zeros(len(x), x.shape[2])
-        return tuple((zeros, *block.att.initial(len(x), x), zeros) for block in self.blocks)  # type: ignore
+        rows = x.shape[0]  # not len(x), which an exported graph would keep as a number
+        zeros = x.new_zeros(rows, x.shape[2])
+        return tuple((zeros, *block.att.initial(rows, x), zeros) for block in self.blocks)  # type: ignore
 
     def decode(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State]:
         """Continues from ``state`` (None: the beginning), which is not changed: (B, T) -> logits (B, T, V)."""

@@ -19,11 +19,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from common.data_protocol import attribute_of
 from common.messages import UserError, note
-from scripts.verbs.generate import Parser, load, unescape
+from scripts.verbs.generate import load, unescape
 
 COMMANDS = ("reset", "undo", "regen", "save", "load", "set", "quit")
 WORLD_SIZES = (65536, 65529)
@@ -45,6 +45,13 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--{error}") from None
     talk(Chat(conversation(given), options, given.max_tokens))
     return 0
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `dive chat --help`")
 
 
 def chat_parser() -> argparse.ArgumentParser:
@@ -213,6 +220,8 @@ def weights_file(given: argparse.Namespace) -> tuple[Any, Any, str, str]:
     from lit_models.rwkv.rwkv import rwkv
     from lit_models.rwkv.weights import sizes_of
 
+    if not Path(given.what).is_file():
+        raise UserError(f"there is no file {given.what}")
     sizes = sizes_of(read_weights(given.what).tensors)
     net, size, path = rwkv(**sizes), sizes["vocab_size"], given.tokenizer
     load_weights(net, given.what)
