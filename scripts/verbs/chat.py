@@ -51,11 +51,12 @@ class Parser(argparse.ArgumentParser):
     """Its errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `dive chat --help`")
+        raise UserError(f"{message}; see `{self.prog} --help`")
 
 
-def chat_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="dive chat", allow_abbrev=False, add_help=False)
+def chat_parser(prog: str = "dive chat") -> argparse.ArgumentParser:
+    """The options that name a model and say how a chat chooses."""
+    parser = Parser(prog=prog, allow_abbrev=False, add_help=False)
     parser.add_argument("what", metavar="RUN_OR_PTH", help="a recipe, the folder of a run, or a file of RWKV weights")
     parser.add_argument("--ckpt_path", default="best", help="of a run: best (default), last, or a file")
     parser.add_argument("--tokenizer", default="", metavar="FILE", help="of a .pth: the vocabulary's file")
