@@ -102,6 +102,11 @@ class DataProtocol(Protocol):
     partition: str
     #: The file that ``tokenizer`` came from; empty where it was made from the training text.
     tokenizer_file: str
+    #: Whether the targets of a language model are answers, of which each is right or wrong.
+    answers: bool
+    #: How a chat asks: the text around a question, with ``{}`` in its place, and the text that ends an answer.
+    chat_template: str
+    chat_stop: str
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Bits that are added to a token's on average for the characters behind ``<unk>``, by split.

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.messages import UserError
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
+from datamodules.text.world_tokenizer import WorldTokenizer, read_vocabulary
 
 
 class FileTokenizer(Tokenizer):
@@ -79,7 +80,7 @@ def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
     """
     if not isinstance(saved, dict):
         saved = read_json(Path(saved))
-    kinds = {**TOKENIZERS, "file": FileTokenizer}
+    kinds = {**TOKENIZERS, "file": FileTokenizer, "world": WorldTokenizer}
     if not isinstance(saved, dict) or saved.get("kind") not in kinds:
         raise UserError("these are no values of a tokenizer: they name no kind out of " + ", ".join(kinds))
     values = dict(saved)
@@ -87,7 +88,8 @@ def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
 
 
 def read_tokenizer(source: str | Path, size: int = 0, lower: bool = False) -> Tokenizer:
-    """The tokenizer of a file that a person gives: a ``tokenizer.json`` (or its folder), or a run's ``processor.json``.
+    """The tokenizer of a file that a person gives: a ``tokenizer.json`` (or its folder), a run's ``processor.json``, or
+    the ``.txt`` with the vocabulary of RWKV's World models.
 
     Args:
         source: The file or the folder.
@@ -100,6 +102,8 @@ def read_tokenizer(source: str | Path, size: int = 0, lower: bool = False) -> To
     path = Path(source)
     if path.is_dir():
         path = path / "tokenizer.json"
+    if path.suffix == ".txt":
+        return read_vocabulary(path)
     content = read_json(path)
     content = content.get("tokenizer", content)  # of a run
     if isinstance(content, dict) and "kind" in content:

@@ -22,7 +22,7 @@ from common.messages import UserError
 from datamodules.reading import progress
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-Kind = Literal["char", "word", "space", "bpe", "file"]
+Kind = Literal["char", "word", "space", "bpe", "file", "world"]
 PIECE = 1 << 14  # characters that are encoded at once: the library needs 200 bytes of memory for each
 LONGEST_WORD = 64  # bytes: the library's training is quadratic in the length of a word
 # What a word is made of: letters with their combining marks (Yoruba, Hindi, Thai, Arabic), joiners inside of it.

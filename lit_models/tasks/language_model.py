@@ -18,6 +18,7 @@ from common.messages import UserError, note
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, rows_of
 from lit_models.layers.precision import at_least_float32
+from lit_models.tasks.answers import Answers
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.text_generation import continue_texts, sampling
@@ -34,7 +35,8 @@ class LanguageModel(Task):
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss``, ``test/perplexity`` and, if the datamodule
     has the number of characters per token (``characters_per_token``), ``val/bits_per_character`` and
     ``test/bits_per_character``. A character that became ``<unk>`` costs as much as to write it down
-    (``unknown_bits``).
+    (``unknown_bits``). If its targets are answers (``answers``): the fraction that is right, ``val/acc`` and
+    ``test/acc``, and the fraction of rows whose answers are all right, ``val/exact`` and ``test/exact``.
 
     Args:
         vocab_size: Number V of tokens.
@@ -52,6 +54,7 @@ class LanguageModel(Task):
         super().__init__(**task)
         self.vocab_size, self.pad_id, self.carry_state = vocab_size, pad_id, carry_state
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_answers, self.test_answers = Answers(), Answers()
         self.carried: dict[str, tuple[int, Any]] = {}  # stage: (epoch, the state after its last batch)
 
     def setup(self, stage: str) -> None:
@@ -90,6 +93,8 @@ class LanguageModel(Task):
         """The cross-entropy of each token (B, T), 0 where the target is padding."""
         tokens, targets = batch
         logits = self.logits(tokens, stage).flatten(0, 1)  # (B * T, V)
+        if stage in ("val", "test") and self.data_attribute("answers", False):
+            (self.val_answers if stage == "val" else self.test_answers).update(logits, targets, self.pad_id)
         losses = F.cross_entropy(
             at_least_float32(logits), targets.flatten(), ignore_index=self.pad_id, reduction="none"
         )
@@ -132,12 +137,14 @@ class LanguageModel(Task):
         self.log("val/loss", self.val_loss)
         self.log("val/perplexity", self.val_loss.compute().exp(), prog_bar=True)
         self.log_bits("val", self.val_loss.compute())
+        self.log_answers("val", self.val_answers)
 
     def on_test_epoch_end(self) -> None:
         loss = self.test_loss.compute()
         self.log("test/loss", self.test_loss)
         self.log("test/perplexity", loss.exp())
         self.log_bits("test", loss)
+        self.log_answers("test", self.test_answers)
 
     def log_bits(self, split: str, loss: Tensor) -> None:
         """Logs the bits per character of a mean loss in nats, where the tokens are all of the text."""
@@ -145,6 +152,12 @@ class LanguageModel(Task):
         unknown: float = self.data_attribute("unknown_bits", {}).get(split, 0.0)
         if length:
             self.log(f"{split}/bits_per_character", (loss / math.log(2) + unknown) / length)
+
+    def log_answers(self, stage: str, answers: Answers) -> None:
+        """Logs the fractions of right answers, if the datamodule has answers."""
+        if self.data_attribute("answers", False):
+            self.log(f"{stage}/acc", answers.right)
+            self.log(f"{stage}/exact", answers.rows)
 
     # -- generation ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ The files in ``DIR`` (by default ``export/`` in the run's folder):
     export.json         what goes in, what comes out, and what `dive predict` does before and after
     processor.json      of the run: labels, a table's columns, vocabulary
     example.safetensors an input and the model's output for it
+    model.pth           only of RWKV: for BlinkDL's programs and the `rwkv` package
     model.ckpt          only of a sharded checkpoint (-c trainer/fsdp): one file for `dive test --ckpt_path`
 
 The model is the whole ``forward``: with the normalization that published weights need, and in the units of a table's
@@ -22,6 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule
 from safetensors import safe_open
 from safetensors.torch import load_model, save_file, save_model
@@ -35,7 +37,15 @@ from scripts.front.graphs import answer, description, example_of, save_graph
 from scripts.front.recipes import CONFIGS, read_recipe
 from scripts.front.working_directory import add_working_directory
 
-FILES = ("model.ckpt", "model.safetensors", "model.pt2", "export.json", "processor.json", "example.safetensors")
+FILES = (
+    "model.ckpt",
+    "model.pth",
+    "model.safetensors",
+    "model.pt2",
+    "export.json",
+    "processor.json",
+    "example.safetensors",
+)
 
 
 def save_network(model: Any, path: Path, net: dict[str, Any] | None = None) -> None:
@@ -139,6 +149,8 @@ def export(argv: list[str]) -> Path:
 def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "") -> str:
     """Saves a model that is ready for evaluation; returns an empty string, or why a graph could not be made."""
     save_network(model, folder / "model.safetensors", net)
+    if hasattr(getattr(model, "net", None), "to_published"):
+        torch.save(model.net.to_published(), folder / "model.pth")
     inputs = example_of(model)
     outputs = answer(model, inputs)
     named = {f"input{k}": x.contiguous() for k, x in enumerate(inputs)}
