@@ -312,4 +312,6 @@ def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) 
     for text in texts:
         for token in cutter.cut(cutter.prepare(text)):
             counts[token] = counts.get(token, 0) + 1
-    return len(SPECIALS) + max(1, min(LARGEST_FOUND, sum(n >= min_count for t, n in counts.items() if t not in SPECIALS)))
+    return len(SPECIALS) + max(
+        1, min(LARGEST_FOUND, sum(n >= min_count for t, n in counts.items() if t not in SPECIALS))
+    )

@@ -173,9 +173,7 @@ class TextTable(LabeledText):
                 f"{self.path}: class {self.class_names[rare]!r} has {count} texts, too few to split: give it at least "
                 f"{needed}"
             )
-        rows = dict(
-            zip(("train", "val", "test"), split_fractions(y, self.val_fraction, test_fraction), strict=True)
-        )
+        rows = dict(zip(("train", "val", "test"), split_fractions(y, self.val_fraction, test_fraction), strict=True))
         if self.test_path:
             del rows["test"]
         steps = -(-len(rows["train"]) // self.batch_size)
@@ -231,9 +229,7 @@ def names_of(columns: str | Sequence[str]) -> list[str]:
     return [nfc(name) for name in names if name.strip()]
 
 
-def read_table(
-    path: str, text: str, label: str | None, columns: Sequence[str] = (), unread: str = ""
-) -> Table:
+def read_table(path: str, text: str, label: str | None, columns: Sequence[str] = (), unread: str = "") -> Table:
     """The rows of a file that have a text, and a label if one is read.
 
     Args:
@@ -275,7 +271,9 @@ def read_named(path: str, columns: list[str], wanted: Sequence[str], unread: str
     """The rows of a file without a header row; the column of a label that is not wanted may be absent."""
     for name in wanted:
         if name not in columns:
-            raise UserError(f"data.columns has no {name!r}: name the columns of {path}, such as --data.columns text,label")
+            raise UserError(
+                f"data.columns has no {name!r}: name the columns of {path}, such as --data.columns text,label"
+            )
     try:
         return read_rows(path, columns, wanted)
     except UserError:

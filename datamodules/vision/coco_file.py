@@ -103,7 +103,9 @@ def read_coco(file: str, root: str) -> list[Annotated]:
         raise UserError(f"{file} lists no images")
     for item in items.values():
         if not Path(item.path).is_file():
-            raise UserError(f"{file} names {item.path}, which is not there: give --data.root the folder of the pictures")
+            raise UserError(
+                f"{file} names {item.path}, which is not there: give --data.root the folder of the pictures"
+            )
     return list(items.values())
 
 

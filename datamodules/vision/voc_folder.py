@@ -90,7 +90,9 @@ def read_annotation(folder: Path, stem: str) -> Annotated:
         raise UserError(f"{path} is not XML ({error})") from None
     width, height = (root.findtext(f"size/{name}", "0") for name in ("width", "height"))
     try:
-        item = Annotated(picture_path(folder, stem, root.findtext("filename", "")), str(path), (int(width), int(height)))
+        item = Annotated(
+            picture_path(folder, stem, root.findtext("filename", "")), str(path), (int(width), int(height))
+        )
         for k, thing in enumerate(root.iter("object"), 1):
             box = thing.find("bndbox")
             if box is None or not thing.findtext("name"):
@@ -113,10 +115,14 @@ def picture_path(folder: Path, stem: str, filename: str) -> str:
         for name in names:
             if (folder / place / name).is_file():
                 return str(folder / place / name)
-    raise UserError(f"{folder / 'Annotations' / stem}.xml has no picture: there is no {folder / 'JPEGImages' / names[0]}")
+    raise UserError(
+        f"{folder / 'Annotations' / stem}.xml has no picture: there is no {folder / 'JPEGImages' / names[0]}"
+    )
 
 
-def write_voc(root: Path, split: str, images: Tensor, rows: Sequence[tuple[Any, Any, Any]], names: Sequence[str]) -> None:
+def write_voc(
+    root: Path, split: str, images: Tensor, rows: Sequence[tuple[Any, Any, Any]], names: Sequence[str]
+) -> None:
     """Writes pictures and objects in this layout.
 
     Args:

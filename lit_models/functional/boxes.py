@@ -85,7 +85,9 @@ def decode(offsets: Tensor, anchors: Tensor, variances: Sequence[float] = VARIAN
     anchor = to_centers(anchors)
     scaled = offsets * offsets.new_tensor(variances)
     growth = scaled[..., 2:].clamp(max=torch.tensor(largest).log().item())
-    return to_corners(torch.cat([scaled[..., :2] * anchor[..., 2:] + anchor[..., :2], growth.exp() * anchor[..., 2:]], -1))
+    return to_corners(
+        torch.cat([scaled[..., :2] * anchor[..., 2:] + anchor[..., :2], growth.exp() * anchor[..., 2:]], -1)
+    )
 
 
 def assign(overlaps: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:

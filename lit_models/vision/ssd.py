@@ -103,7 +103,9 @@ class TinySSD(nn.Module):
             x = stage(x)
             logits.append(class_head(x).permute(0, 2, 3, 1).flatten(1))  # (B, cells * shapes * (1 + K))
             offsets.append(box_head(x).permute(0, 2, 3, 1).flatten(1))
-        return torch.cat(logits, 1).unflatten(1, (-1, 1 + self.num_classes)), torch.cat(offsets, 1).unflatten(1, (-1, 4))
+        return torch.cat(logits, 1).unflatten(1, (-1, 1 + self.num_classes)), torch.cat(offsets, 1).unflatten(
+            1, (-1, 4)
+        )
 
 
 def ssd_targets(

@@ -137,6 +137,10 @@ def text_difference(column: str, old: str, new: str) -> str:
         found = [text_difference(name, *(part.get(name, "nothing") for part in parts)) for name in parts[0] | parts[1]]
         return next((f"ablation, {text}" for text in found if text), "")
     before, after = old.split(), new.split()
+    if column in ("val", "test"):  # a metric that was not recorded then is not compared
+        after = [
+            word for word in after if "=" not in word or word.partition("=")[0] in {w.partition("=")[0] for w in before}
+        ]
     for k in range(max(len(before), len(after))):
         was, now = (part[k] if k < len(part) else "nothing" for part in (before, after))
         tolerance = LOSSES[min(k, len(LOSSES) - 1)] if column == "losses" else TOLERANCES.get(column, STRICT)

@@ -42,8 +42,7 @@ def words_for_swaps(
             kept = {
                 key
                 for key in kept
-                if key in typed_keys
-                or (key not in found and all(shared(name, node.class_path, key) for name in named))
+                if key in typed_keys or (key not in found and all(shared(name, node.class_path, key) for name in named))
             }
         known = arguments(import_class(node.class_path))
         for key, value in dict(node.get("init_args") or {}).items():

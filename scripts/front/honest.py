@@ -57,7 +57,9 @@ def compare(data: Any, metrics: dict[str, float]) -> list[str]:
 
 def kind_of(data: Any) -> str:
     """The folder of the datamodule; a text for language models is ``language``."""
-    folder = next((k.__module__.split(".")[1] for k in type(data).__mro__ if k.__module__.startswith("datamodules.")), "")
+    folder = next(
+        (k.__module__.split(".")[1] for k in type(data).__mro__ if k.__module__.startswith("datamodules.")), ""
+    )
     return "language" if folder == "text" and not hasattr(data, "vocabulary") else folder
 
 
@@ -73,7 +75,9 @@ def verdict(kind: str, found: dict[str, dict[str, Any]], metrics: dict[str, floa
             return []
         name = {"baseline": "the simple baseline", "trees": "a forest of boosted trees"}.get(best, best)
         advice = ADVICE.get(kind, "train longer (--trainer.max_epochs)")
-        return [f"  {name} is better than this run ({key} {values[best]:.4f} against {metrics[key]:.4f}): try to {advice}"]
+        return [
+            f"  {name} is better than this run ({key} {values[best]:.4f} against {metrics[key]:.4f}): try to {advice}"
+        ]
     return []
 
 

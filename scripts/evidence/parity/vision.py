@@ -100,7 +100,9 @@ def our_anchors() -> Tensors:
 def their_anchors(shift: float = 0.0) -> Tensors:
     from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 
-    generator = DefaultBoxGenerator([[2]], scales=[0.3, 0.4**2 / 0.3], clip=False)  # the second size is a geometric mean
+    generator = DefaultBoxGenerator(
+        [[2]], scales=[0.3, 0.4**2 / 0.3], clip=False
+    )  # the second size is a geometric mean
     found = {}
     for h, w in GRIDS:
         centers = generator._grid_default_boxes([[h, w]], [100, 100]).double()
@@ -245,7 +247,13 @@ def their_precision(crowds: bool = True) -> Tensors:
 
 def our_example() -> Tensors:
     truth = torch.tensor([[[0.1, 0.08, 0.52, 0.92], [0.55, 0.2, 0.9, 0.88]]])
-    anchors = [[0, 0.1, 0.2, 0.3], [0.15, 0.2, 0.4, 0.4], [0.63, 0.05, 0.88, 0.98], [0.66, 0.45, 0.8, 0.8], [0.57, 0.3, 0.92, 0.9]]
+    anchors = [
+        [0, 0.1, 0.2, 0.3],
+        [0.15, 0.2, 0.4, 0.4],
+        [0.63, 0.05, 0.88, 0.98],
+        [0.66, 0.45, 0.8, 0.8],
+        [0.57, 0.3, 0.92, 0.9],
+    ]
     priors = torch.tensor(anchors)
     valid = torch.ones(1, 2, dtype=torch.bool)
     classes, offsets = ssd_targets(priors, truth, ~valid, torch.tensor([[0, 1]]))

@@ -95,7 +95,7 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
                source_vocab_size=9, target_vocab_size=9)  # fmt: skip
     trainer, model = small_trainer(tmp_path), SmallSeq2Seq()
     trainer.test(model, datamodule=data, verbose=False)
-    assert [reference for _, reference in model.generated] == data.references["test"]
+    assert [reference for _, reference, _ in model.generated] == data.references["test"]
 
     class Perfect(SmallSeq2Seq):
         def generate_tokens(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
@@ -103,6 +103,26 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
 
     (found,) = trainer.test(Perfect(), datamodule=data, verbose=False)
     assert found["test/exact"] == 1.0
+
+
+def test_parts_of_a_split_have_scores_of_their_own_and_marks_are_judged_apart(tmp_path: Path) -> None:
+    data = Toy("copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10, batch_size=4,
+               source_vocab_size=9, target_vocab_size=9)  # fmt: skip
+    data.subsets = {"test": {"odd": [k % 2 == 1 for k in range(10)], "none": [False] * 10}}  # type: ignore[attr-defined]
+
+    class Odd(SmallSeq2Seq):
+        """Right in the odd rows, and in the others but for a mark."""
+
+        def texts(self, ids: Tensor) -> list[str]:
+            done = len(self.generated)
+            return ["á á" if k % 2 else "a á" for k in range(done, done + len(ids))]
+
+    data.setup("test")
+    data.references["test"] = ["á á"] * 10
+    (found,) = small_trainer(tmp_path).test(Odd(), datamodule=data, verbose=False)
+    assert found["test/exact_odd"] == 1.0 and "test/exact_none" not in found
+    assert found["test/chrf_unmarked"] == pytest.approx(100) and found["test/chrf"] < 100
+    assert found["test/exact"] == 0.5 and found["test/mark_errors"] == pytest.approx(1 / 4)
 
 
 def test_prediction_has_one_width_for_all_batches() -> None:

@@ -30,7 +30,9 @@ def test_enlargement_begins_as_interpolation_of_each_class() -> None:
     coarse = torch.rand(1, 4, 5, 5)
     inside = slice(16, -16)
     large = F.interpolate(coarse, scale_factor=32, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(net.enlarge(coarse)[..., inside, inside], large[..., inside, inside], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        net.enlarge(coarse)[..., inside, inside], large[..., inside, inside], atol=1e-5, rtol=1e-5
+    )
     assert not bilinear_kernel(3, 4)[0, 1].any()
 
 
