@@ -128,6 +128,10 @@ class DataProtocol(Protocol):
     references: dict[str, list[str]]
     #: How they are normalized, for the signature of BLEU.
     reference_form: str
+    #: Parts of a split that have scores of their own: split, name, whether each row belongs to it.
+    subsets: dict[str, dict[str, list[bool]]]
+    #: Whether scores of a test are shown with their intervals, which takes a second for a thousand texts.
+    intervals: bool
 
 
 NAMES = frozenset(DataProtocol.__annotations__)

@@ -16,11 +16,11 @@ from torchmetrics import MeanMetric
 from common.generation import Output
 from common.messages import UserError, note
 from lit_models.functional.beam import Hypothesis, beam_search
-from lit_models.functional.bleu import corpus_bleu
 from lit_models.functional.decoding import OUT, Step, generate
 from lit_models.functional.state import reorder
+from lit_models.functional.translation_scores import SAMPLES, corpus_score, has_marks, mark_error_rate, without_marks
 from lit_models.layers.precision import at_least_float32
-from lit_models.tasks.processes import gather_rows, own_rows
+from lit_models.tasks.processes import gather_rows, own_rows, rank_and_world
 from lit_models.tasks.task import Task
 
 
@@ -32,7 +32,10 @@ class Seq2Seq(Task):
     -> (logits, state)``, where state None is the beginning. Every tensor of memory and state has the batch first.
 
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss`` and ``test/perplexity``; for its outputs to
-    the test sources also ``test/bleu`` (sacreBLEU, 0 to 100) and ``test/exact`` (fraction of exact matches).
+    the test sources also ``test/bleu`` and ``test/chrf`` (sacreBLEU's BLEU and chrF++, 0 to 100), ``test/exact`` (fraction
+    of exact matches) and, where the references have marks on letters, ``test/chrf_unmarked`` and ``test/mark_errors``
+    (``functional/translation_scores.py``). If the datamodule names parts of a split (``subsets``), each has its own
+    ``test/chrf_NAME`` and ``test/exact_NAME``.
     The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into sentences,
     and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
 
@@ -62,7 +65,7 @@ class Seq2Seq(Task):
         self.pad_id, self.bos_id, self.eos_id, self.max_length = pad_id, bos_id, eos_id, max_length
         self.beam_width, self.length_penalty, self.label_smoothing = beam_width, length_penalty, label_smoothing
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
-        self.generated: list[tuple[str, str]] = []  # (output, reference) of this rank's test rows
+        self.generated: list[tuple[str, str, int]] = []  # output, reference and row of this rank's test rows
 
     def mean_loss(self, batch: tuple[Tensor, ...], label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """The mean over a batch's real target tokens, and their number."""
@@ -207,22 +210,39 @@ class Seq2Seq(Task):
         self.test_loss.update(*self.mean_loss(batch))
         ids = self.generate_tokens(batch[0], batch[1])
         true: Sequence[str] | None = self.data_attribute("references", {}).get("test")
-        references = own_rows(self, true, len(self.generated), len(ids)) if true else self.texts(batch[3])
-        self.generated += zip(self.texts(ids), references, strict=True)
+        done, world = len(self.generated), rank_and_world(self)[1]
+        references = own_rows(self, true, done, len(ids)) if true else self.texts(batch[3])
+        rows = own_rows(self, range((done + len(ids)) * world), done, len(ids))
+        self.generated += zip(self.texts(ids), references, rows, strict=True)
         return {"target": ids}
 
     def on_test_epoch_end(self) -> None:
         self.log("test/loss", self.test_loss)
         self.log("test/perplexity", self.test_loss.compute().exp())
-        pairs = gather_rows(self, self.generated)
-        outputs, references = [list(side) for side in zip(*pairs, strict=True)]
-        bleu, signature = corpus_bleu(outputs, references)
-        if self.trainer.is_global_zero:
-            form = self.data_attribute("reference_form", "")
-            print(f"sacreBLEU {bleu:.2f} {signature}" + (f" (references in {form})" if form else ""))
-        self.log("test/bleu", bleu, sync_dist=True)
-        exact = sum(output == reference for output, reference in pairs) / len(pairs)
-        self.log("test/exact", exact, sync_dist=True)
+        rows = gather_rows(self, self.generated)
+        outputs, references, numbers = [list(side) for side in zip(*rows, strict=True)]
+        found: dict[str, float] = {}
+        for name in ("bleu", "chrf"):
+            score = corpus_score(name, outputs, references, SAMPLES if self.data_attribute("intervals", False) else 0)
+            found[name] = score.value
+            if self.trainer.is_global_zero:
+                form = self.data_attribute("reference_form", "")
+                title = "sacreBLEU" if name == "bleu" else "chrF++"
+                print(f"{title} {score}" + (f" (references in {form})" if form else ""))
+        right = [output == reference for output, reference in zip(outputs, references, strict=True)]
+        found["exact"] = sum(right) / len(right)
+        if has_marks(references):
+            bare = [list(map(without_marks, side)) for side in (outputs, references)]
+            found["chrf_unmarked"] = corpus_score("chrf", *bare).value
+            found["mark_errors"] = mark_error_rate(outputs, references)
+        subsets: dict[str, Sequence[bool]] = self.data_attribute("subsets", {}).get("test", {})
+        for name, member in subsets.items():
+            part = [i for i, number in enumerate(numbers) if member[number]]
+            if part:
+                texts = [[side[i] for i in part] for side in (outputs, references)]
+                found[f"chrf_{name}"] = corpus_score("chrf", *texts).value
+                found[f"exact_{name}"] = sum(right[i] for i in part) / len(part)
+        self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
 
 
 def check_source(data: Any, text: str) -> None:

@@ -1,7 +1,7 @@
 """The measured results, as two CSV files per topic.
 
 ``results/<topic>.csv`` has a row for each seed of a recipe, with its cost and its metrics on the test split, and
-one for its ablation, its chance, its baseline and its trees, if it has them (``kind``). ``what`` describes it: the
+one for its ablation, its chance, its baseline, its trees and its translation word by word, if it has them (``kind``). ``what`` describes it: the
 ablation's arguments, the name of the baseline. ``folds`` are the metrics of the single folds.
 
 ``results/<topic>.digests.csv`` has a row for each recipe: what its numbers were measured with (commit, device,
@@ -22,7 +22,7 @@ from scripts.evidence.digest import COLUMNS
 
 TAKEN = {"seconds": float, "cpu_seconds": float, "epochs": int, "samples_per_second": float, "parameters": int}
 FIRST = ("recipe", "kind", "seed", *TAKEN, "what")
-BASELINES = ("chance", "baseline", "trees")
+BASELINES = ("chance", "baseline", "trees", "words")
 VERSIONS = ("python", "torch", "lightning")
 ORIGIN = ("recipe", "extra", "commit", "device", *VERSIONS, "fingerprint", "checked", "differs", *COLUMNS)
 

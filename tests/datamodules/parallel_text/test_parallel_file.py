@@ -132,4 +132,4 @@ def test_other_pairs_and_a_test_file_are_tested_whole(tmp_path: Path) -> None:
     data.setup("fit")
     data.setup("test")
     assert len(data.splits["train"][0]) == 36 and len(data.splits["test"][0]) == 3
-    assert set(data.baselines()) == {"chance", "baseline"}
+    assert set(data.baselines()) == {"baseline", "chance", "words"}

@@ -95,7 +95,7 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
                source_vocab_size=9, target_vocab_size=9)  # fmt: skip
     trainer, model = small_trainer(tmp_path), SmallSeq2Seq()
     trainer.test(model, datamodule=data, verbose=False)
-    assert [reference for _, reference in model.generated] == data.references["test"]
+    assert [reference for _, reference, _ in model.generated] == data.references["test"]
 
     class Perfect(SmallSeq2Seq):
         def generate_tokens(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
@@ -103,6 +103,26 @@ def test_bleu_and_exactness_are_measured_on_the_datas_texts(tmp_path: Path) -> N
 
     (found,) = trainer.test(Perfect(), datamodule=data, verbose=False)
     assert found["test/exact"] == 1.0
+
+
+def test_parts_of_a_split_have_scores_of_their_own_and_marks_are_judged_apart(tmp_path: Path) -> None:
+    data = Toy("copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10, batch_size=4,
+               source_vocab_size=9, target_vocab_size=9)  # fmt: skip
+    data.subsets = {"test": {"odd": [k % 2 == 1 for k in range(10)], "none": [False] * 10}}  # type: ignore[attr-defined]
+
+    class Odd(SmallSeq2Seq):
+        """Right in the odd rows, and in the others but for a mark."""
+
+        def texts(self, ids: Tensor) -> list[str]:
+            done = len(self.generated)
+            return ["á á" if k % 2 else "a á" for k in range(done, done + len(ids))]
+
+    data.setup("test")
+    data.references["test"] = ["á á"] * 10
+    (found,) = small_trainer(tmp_path).test(Odd(), datamodule=data, verbose=False)
+    assert found["test/exact_odd"] == 1.0 and "test/exact_none" not in found
+    assert found["test/chrf_unmarked"] == pytest.approx(100) and found["test/chrf"] < 100
+    assert found["test/exact"] == 0.5 and found["test/mark_errors"] == pytest.approx(1 / 4)
 
 
 def test_prediction_has_one_width_for_all_batches() -> None:
@@ -138,3 +158,63 @@ def test_an_empty_prompt_stays_empty(beam: int) -> None:
     data.setup("fit")
     outputs = [output.text for output in SmallSeq2Seq().eval().generate(data, ["", "a"], beam=beam)]
     assert outputs[0] in (" => \n", " =>\n") and len(outputs[1]) > 6
+
+
+class Scripted(nn.Module):
+    """Prefers, in each row, the tokens of a script; the beginning of a text above all."""
+
+    def __init__(self, script: list[list[int]]) -> None:
+        super().__init__()
+        self.script = torch.tensor(script)
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def encode(self, source: Tensor, source_length: Tensor) -> Tensor:
+        return source
+
+    def decode(self, target_in: Tensor, memory: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        place = torch.zeros(len(memory), dtype=torch.long) if state is None else state
+        wanted = self.script[torch.arange(len(memory)), place.clamp(max=self.script.shape[1] - 1)]
+        logits = nn.functional.one_hot(wanted, 9).float() * 5
+        logits[:, 1] = 50.0  # <bos>
+        logits[:, 0] = 40.0  # <pad>
+        return logits[:, None], place + 1
+
+
+def test_an_output_keeps_its_end_and_nothing_behind_it_and_no_padding_or_beginning_is_chosen() -> None:
+    model = SmallSeq2Seq()
+    model.net = Scripted([[5, 2, 6, 7], [5, 6, 7, 2]])
+    ids = model.generate_tokens(torch.ones(2, 3, dtype=torch.long), torch.tensor([3, 3]), 4)
+    assert ids.tolist() == [[5, 2, 0, 0], [5, 6, 7, 2]]
+
+
+def test_scores_of_a_beam_are_divided_by_the_length_to_the_models_power() -> None:
+    source, length, *_ = small_batch()
+    found = {}
+    for power in (0.0, 2.0):
+        torch.manual_seed(0)
+        model = SmallSeq2Seq(length_penalty=power).eval()
+        (found[power],) = model.hypotheses(source[:1], length[:1], 1, 1, 6)
+    plain, divided = found[0.0][0], found[2.0][0]
+    assert plain.tokens == divided.tokens and len(plain.tokens) > 1
+    assert divided.score == pytest.approx(plain.score / len(plain.tokens) ** 2)
+
+
+def test_references_go_on_from_batch_to_batch_and_each_test_begins_anew(tmp_path: Path) -> None:
+    data = Toy("copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10, batch_size=4,
+               eval_batch_size=4, source_vocab_size=9, target_vocab_size=9)  # fmt: skip
+    trainer, model = small_trainer(tmp_path), SmallSeq2Seq()
+    for _ in range(2):
+        trainer.test(model, datamodule=data, verbose=False)
+        assert [reference for _, reference, _ in model.generated] == data.references["test"]
+
+
+def test_no_output_is_longer_than_the_model_allows() -> None:
+    data = Toy("copy", symbols=5, min_length=2, longest=3, train_size=20, val_size=5, test_size=10, batch_size=4,
+               source_vocab_size=9, target_vocab_size=9)  # fmt: skip
+    data.setup("test")
+    model = SmallSeq2Seq(max_length=3)
+    asked: list[int] = []
+    model.generate_tokens = lambda source, length, most=0: asked.append(most) or source  # type: ignore[method-assign,func-returns-value]
+    for most in (200, 2):
+        list(model.generate(data, [data.sources["test"][0]], max_tokens=most))
+    assert asked == [3, 2]
