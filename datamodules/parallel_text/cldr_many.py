@@ -1,8 +1,8 @@
 """The same facts in ten languages, from any into any other: dates, amounts, lists, names of languages and countries.
 
-CLDR ships with Babel. A tag names the target: ``<2sw> Maandag 5 Maart 2018`` to ``Jumatatu, 5 Machi 2018``. Each source has
-one right target. Three things are held out: dates and amounts; a tenth of the names, in all languages; and one
-direction, of which training has both languages, but never together.
+CLDR ships with Babel. A tag names the target: ``<2sw> Maandag 5 Maart 2018`` to ``Jumatatu, 5 Machi 2018``. Each
+source has one right target. Three things are held out: dates and amounts; a tenth of the names, in all languages; and
+one direction, of which training has both languages, but never together.
 """
 
 import random
@@ -125,7 +125,7 @@ class World:
         self.held = {kind: set(codes[: max(1, len(codes) // 10)]) for kind, codes in shuffled.items()}
 
     def draw(self, draw: random.Random, held_out: bool) -> Fact:
-        """A random fact; names that are held out are drawn where they are asked for, and are half of the names there."""
+        """A random fact. Names that are held out are drawn where they are asked for: half of the names there."""
         kind = draw.choice(KINDS)
         if kind == "date":
             return kind, FIRST + timedelta(days=draw.randrange(DAYS)), draw.choice(("full", "long"))

@@ -1,11 +1,11 @@
 """MAFAND-MT (Adelani et al. 2022): news from English into African languages, translated by people of Masakhane.
 
-https://github.com/masakhane-io/lafand-mt, at any state of it below ``DIVE_DATA/lafand-mt``: ``json_files/en-yor/train.json``
-or ``text_files/en-swa/train.en`` and ``train.swa``, with the published splits.
+https://github.com/masakhane-io/lafand-mt, below ``DIVE_DATA/lafand-mt``: ``json_files/en-yor/train.json`` or
+``text_files/en-swa/train.en`` and ``train.swa``, with the published splits.
 
 The published splits leak: 381 of the 998 Zulu test sources stand in the training part too (Igbo 29, Hausa 21, Swahili
-11, Yoruba 8). Their training pairs are left out here. Pairs whose two sides are equal (names, untranslated lines) reward
-copying: the test has scores without them too (``test/chrf_translated``).
+11, Yoruba 8). Their training pairs are left out here. Pairs whose two sides are equal (names, untranslated lines)
+reward copying: the test has scores without them too (``test/chrf_translated``).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""IBM model 1 (Brown et al. 1993): which word of one language stands for which of the other, learned from pairs of sentences.
+"""IBM model 1 (Brown et al. 1993): which word of one language stands for which of the other, by pairs of sentences.
 
 Each target word is caused by one source word, or by none; all are equally likely beforehand. Expectation maximization
 counts, for each pair of sentences, how much each source word is responsible for each target word, and takes the counts

@@ -47,10 +47,10 @@ def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray
     picture.
     """
     with Image.open(path) as file, ONE_HUGE if file.width * file.height > HUGE else nullcontext():
-        return decode_open(file, channels, size)
+        return decode_open(file, channels, size, crop)
 
 
-def decode_open(file: Image.Image, channels: int, size: int) -> np.ndarray:
+def decode_open(file: Image.Image, channels: int, size: int, crop: bool = True) -> np.ndarray:
     """The same of an open file."""
     sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
     file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced

@@ -1,8 +1,8 @@
 """ROUGE (Lin 2004) that knows scripts: how much of a reference's words, pairs of words or order a summary has.
 
-The counting is Google's ``rouge_score``. Its tokenizer deletes everything but a to z and 0 to 9: of two identical Amharic
-texts it says 0.0. Here a word is a run of letters, marks and digits of any script, in NFKC and without case; English words
-keep its stemmer. On English in ASCII the scores are those of ``rouge_score`` (``tests/lit_models/functional/test_rouge.py``).
+The counting is Google's ``rouge_score``. Its tokenizer deletes everything but a to z and 0 to 9: of two identical
+Amharic texts it says 0.0. Here a word is a run of letters, marks and digits of any script, in NFKC and without case;
+English words keep its stemmer. On English in ASCII the scores are those of ``rouge_score`` (test_rouge.py).
 """
 
 import unicodedata

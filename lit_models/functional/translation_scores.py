@@ -1,6 +1,6 @@
 """How good translations are: BLEU and chrF++ with their signatures and intervals, and what tone marks do to them.
 
-Papineni et al. 2002 (BLEU); Popovic 2017 (chrF++); Post 2018 (signatures); Koehn 2004 (bootstrap); all through sacreBLEU.
+Papineni et al. 2002 (BLEU); Popovic 2017 (chrF++); Post 2018 (signatures); Koehn 2004 (bootstrap); through sacreBLEU.
 Below 5 or so, BLEU counts names and numbers that were copied: chrF++ is the number to read there.
 
 Many languages write tones and vowels with marks on letters, which Unicode has in two forms: a letter with its mark as
@@ -38,7 +38,7 @@ class Score:
 
 
 def metric_named(name: str, references: Sequence[str] | None = None) -> Any:
-    """sacreBLEU's metric ``bleu`` or ``chrf`` (chrF++: words and pairs of words count too); it may know its references."""
+    """sacreBLEU's metric ``bleu``, or ``chrf`` (chrF++: words and pairs of words count too), with its references."""
     from sacrebleu.metrics.bleu import BLEU  # imported here, since most commands do not need it
     from sacrebleu.metrics.chrf import CHRF
 
@@ -61,7 +61,7 @@ def corpus_score(name: str, outputs: Sequence[str], references: Sequence[str], s
 
 
 def without_marks(text: str) -> str:
-    """A text without marks on or below its letters: ``Ẹ̀kọ́`` becomes ``Eko``. Signs that are no marks stay, as in ``ɗ``."""
+    """A text without marks on or below its letters: ``Ẹ̀kọ́`` becomes ``Eko``; letters such as ``ɗ`` stay."""
     parts = unicodedata.normalize("NFD", text)
     return unicodedata.normalize("NFC", "".join(c for c in parts if unicodedata.category(c) != "Mn"))
 
@@ -72,7 +72,7 @@ def has_marks(texts: Sequence[str]) -> bool:
 
 
 def mark_error_rate(outputs: Sequence[str], references: Sequence[str]) -> float:
-    """Of the output's words that are right without their marks, the fraction whose marks are wrong; 0 if there are none.
+    """Of the output's words that are right without their marks, the fraction whose marks are wrong; else 0.
 
     The words of an output are aligned with those of its reference by their longest common parts.
     """
@@ -80,7 +80,7 @@ def mark_error_rate(outputs: Sequence[str], references: Sequence[str]) -> float:
     for output, reference in zip(outputs, references, strict=True):
         words, true = (unicodedata.normalize("NFC", text).split() for text in (output, reference))
         bare = [[without_marks(word) for word in side] for side in (words, true)]
-        for block in SequenceMatcher(None, *bare, autojunk=False).get_matching_blocks():
+        for block in SequenceMatcher(None, bare[0], bare[1], autojunk=False).get_matching_blocks():
             for k in range(block.size):
                 right += 1
                 wrong += words[block.a + k] != true[block.b + k]
@@ -102,12 +102,11 @@ def paired_bootstrap(
     from sacrebleu.significance import PairedTest
 
     nfc = [[unicodedata.normalize("NFC", text) for text in side] for side in (outputs, others, references)]
-    systems = [("first", nfc[0]), ("second", nfc[1])]
+    systems: list[tuple[str, Sequence[str]]] = [("first", nfc[0]), ("second", nfc[1])]
     test = PairedTest(systems, {name: metric_named(name, nfc[2])}, None, "bs", samples)
     signatures, scores = test()
     (column,) = [key for key in scores if key != "System"]
     signature = str(next(iter(signatures.values())))
-    if nfc[0] == nfc[1]:  # sacreBLEU finds equal systems different
-        scores[column][1].p_value = 1.0
-    first, second = (Score(entry.score, float(entry.ci or 0.0), signature) for entry in scores[column])
-    return first, second, float(scores[column][1].p_value)
+    entries: list[Any] = list(scores[column])
+    first, second = (Score(entry.score, float(entry.ci or 0.0), signature) for entry in entries)
+    return first, second, float(entries[1].p_value) if nfc[0] != nfc[1] else 1.0  # sacreBLEU finds equal ones different
