@@ -33,8 +33,8 @@ class Seq2Seq(Task):
 
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss`` and ``test/perplexity``; for its outputs to
     the test sources also ``test/bleu`` and ``test/chrf`` (sacreBLEU's BLEU and chrF++, 0 to 100), ``test/exact``
-    (fraction of exact matches) and, where the references have marks on letters, ``test/chrf_unmarked`` and ``test/mark_errors``
-    (``functional/translation_scores.py``). If the datamodule names parts of a split (``subsets``), each has its own
+    (fraction of exact matches) and, where the references have marks on letters, ``test/chrf_unmarked`` and
+    ``test/mark_errors`` (``functional/translation_scores.py``). If the datamodule names parts of a split (``subsets``), each has its own
     ``test/chrf_NAME`` and ``test/exact_NAME``.
     The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into sentences,
     and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
@@ -233,14 +233,14 @@ class Seq2Seq(Task):
         found["exact"] = sum(right) / len(right)
         if has_marks(references):
             bare = [list(map(without_marks, side)) for side in (outputs, references)]
-            found["chrf_unmarked"] = corpus_score("chrf", *bare).value
+            found["chrf_unmarked"] = corpus_score("chrf", bare[0], bare[1]).value
             found["mark_errors"] = mark_error_rate(outputs, references)
         subsets: dict[str, Sequence[bool]] = self.data_attribute("subsets", {}).get("test", {})
         for name, member in subsets.items():
             part = [i for i, number in enumerate(numbers) if member[number]]
             if part:
                 texts = [[side[i] for i in part] for side in (outputs, references)]
-                found[f"chrf_{name}"] = corpus_score("chrf", *texts).value
+                found[f"chrf_{name}"] = corpus_score("chrf", texts[0], texts[1]).value
                 found[f"exact_{name}"] = sum(right[i] for i in part) / len(part)
         self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
 

@@ -2,7 +2,7 @@
 
 ``results/<topic>.csv`` has a row for each seed of a recipe, with its cost and its metrics on the test split, and
 one for its ablation, its chance, its baseline, its trees and its translation word by word, if it has them (``kind``).
-``what`` describes it: the ablation's arguments, the name of the baseline. ``folds`` are the metrics of the single folds.
+``what`` describes it: the ablation's arguments, the name of the baseline. ``folds`` are the single folds' metrics.
 
 ``results/<topic>.digests.csv`` has a row for each recipe: what its numbers were measured with (commit, device,
 versions, further arguments), the fingerprint of its sources, and its digest (``digest.py``). ``checked`` is the
