@@ -35,11 +35,16 @@ def furthest(a: Path, b: Path) -> float:
     return max(float((one[name] - value).abs().max()) for name, value in two.items())
 
 
+QUICK = (("tensor", "transformer"), ("pipeline", "gpt untied"))
 CASES = [
-    *(("tensor", name) for name in ("gpt", "llama", "transformer")),
-    *(("pipeline", name) for name in ("lenet", "gpt untied")),
-    *(("gpipe", name) for name in ("lenet",)),
-    *(("sharded", name) for name in ("gpt", "transformer")),
+    *QUICK,
+    *(
+        pytest.param(kind, name, marks=pytest.mark.slow)
+        for kind, name in (
+            *(("tensor", "gpt"), ("tensor", "llama"), ("pipeline", "lenet"), ("gpipe", "lenet")),
+            *(("sharded", "gpt"), ("sharded", "transformer")),
+        )
+    ),
 ]
 
 
@@ -54,8 +59,15 @@ def test_two_processes_end_with_the_weights_and_metrics_of_one(kind: str, name: 
     assert max(torch.load(two / f"own{rank}.pt") for rank in range(2)) < 0.85 * whole
 
 
-@pytest.mark.parametrize(("kind", "name"), [("tensor", "gpt"), ("pipeline", "lenet")])
-@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "name", "first"),
+    [
+        ("tensor", "gpt", 1),
+        ("pipeline", "lenet", 2),
+        pytest.param("tensor", "gpt", 2, marks=pytest.mark.slow),
+        pytest.param("pipeline", "lenet", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_continues_with_another_number_of_processes(kind: str, name: str, first: int, tmp_path: Path) -> None:
     begun = run(tmp_path / "begun", name, kind, first, epochs=1)
     rest = run(tmp_path / "rest", name, kind, 3 - first, epochs=2, resume=str(begun / "last.ckpt"))
