@@ -84,6 +84,7 @@ class ImageTensors(TensorDataModule):
         if self.augmentation is not None:
             *others, y = rest
             changed = self.augmentation(Pictures(images, classes=y), self.num_classes)
+            assert changed.classes is not None
             images, rest = changed.x, [*others, changed.classes]
         return (images, *rest)
 

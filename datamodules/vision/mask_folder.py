@@ -133,7 +133,7 @@ class MaskFolder(MaskImages):
     def load_pairs(self, pairs: Pairs) -> tuple[Tensor, ...]:
         images = self.decode([image for image, _ in pairs])
         size = (self.image_size, self.image_size)
-        masks = torch.from_numpy(np.stack(in_threads(lambda pair: read_mask(*pair, size=size), pairs)))
+        masks = torch.from_numpy(np.stack(in_threads(lambda pair: read_mask(pair[0], pair[1], size), pairs)))
         refuse_other_values(masks, self.num_classes, [mask for _, mask in pairs])
         return images, masks
 
@@ -180,8 +180,8 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
                 wanted = found  # drawn on the picture as it is shown
             elif found == wanted and upright is not picture:
                 file.getexif()[0x0112] = picture.getexif()[0x0112]  # drawn on the pixels as they are stored
-                file = ImageOps.exif_transpose(file)
-            content = file.convert("L") if mode == "1" else file
+            turned = ImageOps.exif_transpose(file)
+            content = turned.convert("L") if mode == "1" else turned
             if mode not in ("1", "L", "P", "I", "I;16"):
                 raise UserError(
                     f"{mask} is a color picture ({mode}): a mask has one channel, or a palette, with numbers of classes"

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.detection import MeanAveragePrecision
 
+from lit_models.tasks.processes import gather_rows, rank_and_world
 from lit_models.tasks.task import Task
 
 Detections = tuple[Tensor, Tensor, Tensor]  # boxes (B, D, 4), scores (B, D), labels (B, D), -1 where there are fewer
@@ -36,7 +37,7 @@ class Detector(Task):
         super().__init__(**task)
         self.num_classes, self.image_size = num_classes, image_size
         self.val_loss = MeanMetric()
-        self.val_map, self.test_map = average_precision(), average_precision()
+        self.judged: list[tuple[int, Any, Any]] = []  # row of the split, what was found, the truth
 
     # -- for the subclass -------------------------------------------------------------------------------------------
 
@@ -58,26 +59,38 @@ class Detector(Task):
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         loss, count, output = self.loss_and_count(batch)
         self.val_loss.update(loss, count)
-        return self._judge(output, batch, self.val_map)
+        return self._judge(output, batch)
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
-        return self._judge(self(batch[0]), batch, self.test_map)
+        return self._judge(self(batch[0]), batch)
 
-    def _judge(self, output: Any, batch: tuple[Tensor, ...], metric: MeanAveragePrecision) -> dict[str, Tensor]:
+    def on_validation_epoch_start(self) -> None:
+        self.judged = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def _judge(self, output: Any, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
         boxes, scores, labels = self.detect(output)
-        metric.update(*for_metric((boxes, scores, labels), batch[1:], self.image_size))
+        rank, world = rank_and_world(self)
+        for row in zip(*for_metric((boxes, scores, labels), batch[1:], self.image_size), strict=True):
+            self.judged.append((rank + world * len(self.judged), *row))  # the loader distributes the rows in turn
         return {"boxes": boxes, "scores": scores, "labels": labels}
 
     def on_validation_epoch_end(self) -> None:
-        found = precisions(self.val_map, self.num_classes)
-        self.val_map.reset()
+        found = self._precisions()
         self.log("val/loss", self.val_loss)
         self.log("val/map50", found["map50"], prog_bar=True, sync_dist=True)  # equal on all ranks already
 
     def on_test_epoch_end(self) -> None:
-        found = precisions(self.test_map, self.num_classes)
-        self.test_map.reset()
+        found = self._precisions()
         self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
+
+    def _precisions(self) -> dict[str, Tensor]:
+        """Of the pictures of all processes. torchmetrics would gather lists of different lengths, and wait forever."""
+        rows, self.judged = sorted(gather_rows(self, self.judged), key=lambda row: row[0]), []
+        metric = average_precision()
+        metric.update([found for _, found, _ in rows], [truth for _, _, truth in rows])
+        return precisions(metric, self.num_classes)
 
     def predict_step(self, batch: Any, batch_idx: int) -> list[dict[str, Tensor]]:
         """A picture's ``boxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,), for each picture of a batch ``x`` or
@@ -91,7 +104,7 @@ class Detector(Task):
 
 
 def average_precision() -> MeanAveragePrecision:
-    metric = MeanAveragePrecision(backend="pycocotools", extended_summary=True)
+    metric = MeanAveragePrecision(backend="pycocotools", extended_summary=True, sync_on_compute=False)
     metric.warn_on_many_detections = False
     return metric
 

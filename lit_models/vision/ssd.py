@@ -185,12 +185,17 @@ class LitSSD(Detector):
         self.class_loss, self.box_weight, self.match_threshold = class_loss, box_weight, match_threshold
         self.min_score, self.max_overlap = min_score, max_overlap
 
+    def anchors(self) -> Tensor:
+        """The network's anchors (A, 4)."""
+        net: Any = self.net
+        return net.anchors
+
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """The losses of classes and boxes, per matched anchor. A picture without objects counts as one anchor."""
         x, boxes, ignored, labels = batch
         output = self(x)
         logits, offsets = (at_least_float32(part) for part in output)
-        anchors = self.net.anchors.to(offsets.dtype)  # type: ignore[union-attr]
+        anchors = self.anchors().to(offsets.dtype)
         classes, targets = ssd_targets(anchors, boxes.to(offsets.dtype), ignored, labels, self.match_threshold)
         matched = classes > 0
         counts = matched.sum(1).clamp(min=1)  # (B,)
@@ -203,6 +208,6 @@ class LitSSD(Detector):
 
     def detect(self, output: Any) -> Detections:
         logits, offsets = (part.float() for part in output)
-        anchors = self.net.anchors.float()  # type: ignore[union-attr,operator]
+        anchors = self.anchors().float()
         scores = logits.softmax(2)[..., 1:]
         return detections(scores, offsets, anchors, self.min_score, self.max_overlap)

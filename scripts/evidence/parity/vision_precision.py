@@ -3,6 +3,7 @@
 import contextlib
 import io
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +48,8 @@ def their_precision(crowds: bool = True) -> Tensors:
     from pycocotools.cocoeval import COCOeval
 
     (found, scores, found_labels), (objects, ignored, labels) = judged()
-    truth, results = [], []
+    truth: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for i in range(8):
         for box, ignore, label in zip(objects[i] * 100, ignored[i], labels[i], strict=True):
             if label >= 0:
