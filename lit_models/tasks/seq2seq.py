@@ -34,8 +34,8 @@ class Seq2Seq(Task):
     Logs ``train/loss``, ``val/loss``, ``val/perplexity``, ``test/loss`` and ``test/perplexity``; for its outputs to
     the test sources also ``test/bleu`` and ``test/chrf`` (sacreBLEU's BLEU and chrF++, 0 to 100), ``test/exact``
     (fraction of exact matches) and, where the references have marks on letters, ``test/chrf_unmarked`` and
-    ``test/mark_errors`` (``functional/translation_scores.py``). If the datamodule names parts of a split (``subsets``), each has its own
-    ``test/chrf_NAME`` and ``test/exact_NAME``.
+    ``test/mark_errors`` (``functional/translation_scores.py``). If the datamodule names parts of a split (``subsets``),
+    each has its own ``test/chrf_NAME`` and ``test/exact_NAME``.
     The texts come from the datamodule: ``decode_target(ids) -> list[str]`` turns ids (B, L) into sentences,
     and ``references["test"]`` has the true ones. Without a datamodule, ids are compared.
 

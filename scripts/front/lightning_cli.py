@@ -96,9 +96,7 @@ class DiveCLI(LightningCLI):
                     f"it with `dive export {self.command.recipe}`"
                 )
         if "ckpt_path" in section:
-            section.ckpt_path = (
-                None  # until before_instantiate_classes: Lightning would prefer the checkpoint's arguments
-            )
+            section.ckpt_path = None  # Lightning would prefer the checkpoint's arguments; it is set again below
 
     def _parse(self, parser: LightningArgumentParser) -> None:
         try:
