@@ -23,7 +23,7 @@ COMPARED = {
 }
 #: What to try by the folder of the datamodule, where the baseline is better.
 ADVICE = {
-    "text": "train longer (--trainer.max_epochs), use sub-words (--data.unit subword) or vectors (--model.vectors)",
+    "text": "take a lower rate (--model.optimizer.lr 0.001), sub-words (--data.unit subword), or --model.vectors FILE",
     "language": "train longer (--trainer.max_epochs), or give it a larger network (--model.hidden_size)",
     "parallel_text": "train longer (--trainer.max_epochs), or give it more pairs",
     "tabular": "train longer (--trainer.max_epochs), `dive ensemble`, or keep to the simpler model",
