@@ -93,7 +93,8 @@ def quiet_codecs() -> Iterator[None]:
         yield
     finally:
         os.dup2(kept, 2)
-        os.close(kept), os.close(nowhere)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def reason_of(error: Exception) -> str:

@@ -5,7 +5,6 @@
     dive test mlp/mlp --data.test_path more.csv          all rows of a file of its own
     dive predict mlp/mlp --data.path new.csv             without the target column; houses.csv is not read
     dive ensemble mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price      five folds
-
     dive describe mlp/mlp --data CSVTable --data.path houses.csv        what each column is taken for; trains nothing
 
 Encoding, separator, decimal sign and formats of dates are found in the file (``datamodules/tabular/delimited.py``,
@@ -192,9 +191,7 @@ class CSVTable(TensorDataModule):
         missing: Sequence[str] | str = (),
         encoding: str = "",
     ) -> list[str]:
-        """A line for each column of a file with what it is taken for, for ``dive describe``; the target need not be
-        known.
-        """
+        """A line for each column with what it is taken for, for ``dive describe``; the target need not be known."""
         table = cls.read(path, encoding)
         taken = judge_columns(table, np.arange(len(table)), decimal, day_first, listed(missing))
         return describe_table(path, table, taken, target, ignored(table, ignore))
@@ -216,7 +213,6 @@ class CSVTable(TensorDataModule):
         if self.test_path:
             table, values, classes = self._read_labeled(self.test_path)
             splits["test"] = self.encode(table, self.test_path), self._labels(values, classes, self.test_path)
-        forget_tables()
         return splits
 
     def _load_table(self) -> dict[str, tuple[Tensor, ...]]:
@@ -231,7 +227,9 @@ class CSVTable(TensorDataModule):
             say_columns(taken, features)
             if self.own_path:
                 note(f"columns of {self.path} are taken as {by_kind(taken)}; processor.json has all")
+            del features, taken
         x = self.encode(table, self.path)
+        del table  # twice the size of the splits, which are copied next
         if x.shape[1] != self.num_features:
             raise UserError(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
         y = self._labels(values, classes, self.path)
@@ -243,6 +241,7 @@ class CSVTable(TensorDataModule):
     def _read_labeled(self, path: str) -> tuple[pd.DataFrame, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
         table = self.read(path, self.encoding, (self.target,))
+        forget_tables()
         how = (self.reading["decimal"], self.reading["missing"])
         values, classes = read_target(table, path, self.target, self.task, *how)
         if bool(classes) != bool(self.num_classes):
@@ -274,11 +273,11 @@ class CSVTable(TensorDataModule):
         if self.columns is None:
             raise UserError("predicting needs a trained run: its processor.json has the encoding of the columns")
         table = self.read_new(self.path, self.encoding)
+        forget_tables()
         self.facts += table.attrs.get("facts", ())
         self.predict_names = [str(row + 1) for row in range(len(table))]
         self.predict_cells = {str(name): table[name].fillna("").tolist() for name in table.columns}
         self.facts += other_columns(list(map(str, table.columns)), list(self.taken_for))
-        forget_tables()
         return self.encode(table, self.path)
 
     def in_units(self, name: str, values: Tensor) -> Tensor:

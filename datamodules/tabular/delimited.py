@@ -21,7 +21,7 @@ from datamodules.tabular.dialect import Dialect, Survey, find_dialect, survey
 from datamodules.tabular.formats import has_texts, is_missing_word, plain_numbers
 
 LARGE = 20_000_000  # bytes; a smaller file is read in a second or two
-PIECE = 2_000_000  # cells that are held as texts at once
+PIECE = 500_000  # cells that are held as texts at once
 SURVEYED = 50_000_000  # bytes; the lines of a larger file are not gone through one by one
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact as float64
 

@@ -43,7 +43,7 @@ def test_a_config_that_swaps_the_class_is_no_other_case(tmp_path: Path) -> None:
 
 def test_data_of_another_kind_takes_no_argument_that_only_has_the_same_name(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
-    table.write_text("a,b,y\n" + "".join(f"{i},{i % 7},{i / 3}\n" for i in range(30)))
+    table.write_text("a,b,y\n" + "".join(f"{3 * i},{i % 7},{i / 3}\n" for i in range(30)))
     words = ["--data", "CSVTable", "--data.path", str(table), "--data.target", "y"]
     given = arguments("rnn/autoregressive", *words, part="data")
     assert given["num_features"] == 2  # the recipe's 4 are values of a series

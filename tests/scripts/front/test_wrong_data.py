@@ -13,7 +13,7 @@ from scripts.front.wrong_data import describe, differs, explain_wrong_data
 from tests.small import Points, SmallNet
 
 QUICK = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1"]
-TABLE = "a,b,y\n" + "".join(f"{i},{i % 7},{'pq'[i % 2]}\n" for i in range(40))
+TABLE = "a,b,y\n" + "".join(f"{3 * i},{i % 7},{'pq'[i % 2]}\n" for i in range(40))
 TEXTS = "text,label\n" + "".join(f"{('good', 'bad')[i % 2]} film number {i},{'pq'[i % 2]}\n" for i in range(200))
 
 
@@ -48,7 +48,6 @@ def own(tmp_path: Path) -> dict[str, list[str]]:
         ("rnn/gru", "texts", "TextTable gives int (B, 4) and int (B) ("),
         ("text/text_cnn", "text", "LitTextCNN needs num_classes, which TextFile does not say"),
         ("rnn/seq2seq", "photos", "LitSeq2Seq needs source_vocab_size, which ImageFolder does not say"),
-        ("attention/vit", "photos", "give --data.image_size 14, or another --model.patch_size"),
     ],
 )
 def test_data_of_the_wrong_kind_is_one_line(
