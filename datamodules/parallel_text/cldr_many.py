@@ -58,12 +58,12 @@ class CLDRMany(ParallelText):
         world = World(self.languages)
         draw = random.Random(0)
         directions = [(a, b) for a in self.languages for b in self.languages if a != b]
-        seen_facts: set[Fact] = set()
+        taken: set[Fact | str] = set()  # dates, amounts and lists, and sources, of the splits so far
         splits: dict[str, Pairs] = {}
         for name in ("test", "val", "train"):  # what the test has is not drawn again
             rows: dict[str, str] = {}
             marks: list[tuple[bool, bool]] = []
-            facts: set[Fact] = set()
+            found: list[Fact] = []
             for _ in range(100 * self.sizes[name]):
                 if len(rows) == self.sizes[name]:
                     break
@@ -71,20 +71,19 @@ class CLDRMany(ParallelText):
                 direction = draw.choice(directions)
                 if name == "test" and draw.random() < 0.2:
                     direction = self.unseen
-                if fact in seen_facts or (name != "test" and direction == self.unseen):
+                if fact in taken or (name != "test" and direction == self.unseen):
                     continue
                 texts = [world.text(fact, language) for language in direction]
                 source = f"<2{direction[1]}> {texts[0]}"
-                if all(texts) and source not in rows:
+                if all(texts) and source not in rows and source not in taken:
                     rows[source] = texts[1]
                     marks.append((direction == self.unseen, world.is_held(fact)))
-                    facts.add(fact)
+                    found.append(fact)
             if len(rows) < self.sizes[name]:
                 raise UserError(
                     f"data.{name}_size is {self.sizes[name]}: only {len(rows)} texts were found; give fewer"
                 )
-            if name != "train":
-                seen_facts |= facts
+            taken |= {fact for fact in found if fact[0] not in ("language", "territory")} | set(rows)
             splits[name] = list(rows.items())
             if name == "test":
                 unseen, held = (list(side) for side in zip(*marks, strict=True))
