@@ -43,7 +43,7 @@ def wkv6_recurrent(r: Tensor, k: Tensor, v: Tensor, log_w: Tensor, u: Tensor, st
     """Token by token: r, k, v, log_w (B, T, H, N) -> y (B, T, H, N) and the last state. See ``wkv6_step``."""
     outputs = []
     for step in zip(*(t.unbind(1) for t in (r, k, v, log_w)), strict=True):
-        y, state = wkv6_step(*step, u, state)
+        y, state = wkv6_step(*step, u, state)  # type: ignore[call-arg]
         outputs.append(y)
     return torch.stack(outputs, 1), state
 

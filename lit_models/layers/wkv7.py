@@ -47,7 +47,7 @@ def wkv7_recurrent(
     """Token by token: (B, T, H, N) each -> y (B, T, H, N) and the last state. See ``wkv7_step``."""
     outputs = []
     for step in zip(*(t.unbind(1) for t in (r, log_w, k, v, a, b)), strict=True):
-        y, state = wkv7_step(*step, state)
+        y, state = wkv7_step(*step, state)  # type: ignore[call-arg]
         outputs.append(y)
     return torch.stack(outputs, 1), state
 
@@ -62,7 +62,7 @@ def wkv7(r: Tensor, log_w: Tensor, k: Tensor, v: Tensor, a: Tensor, b: Tensor, s
         parts = [at_least_float32(t) for t in (r, log_w, k, v, a, b)]
         length = r.shape[1]
         if length == 1:
-            y, state = wkv7_step(*(t[:, 0] for t in parts), state)
+            y, state = wkv7_step(*(t[:, 0] for t in parts), state)  # type: ignore[call-arg]
             return y[:, None], state
         r, log_w, k, v, a, b = (chunks(t) for t in parts)  # (B, n, H, L, N)
         until = log_w.cumsum(3)  # c_t, with the decay of token t

@@ -39,6 +39,18 @@ def low_rank(inputs: int, inner: int) -> Tensor:
 class TimeMix7(MatrixState):
     """output((ln_x(y) + (r k r_k) v) * g) with y of the operator ``wkv7``. (B, T, C)."""
 
+    w0: Tensor
+    w1: Tensor
+    w2: Tensor
+    a0: Tensor
+    a1: Tensor
+    a2: Tensor
+    v0: Tensor
+    v1: Tensor
+    v2: Tensor
+    g1: Tensor
+    g2: Tensor
+
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
         c, n = sizes.hidden_size, sizes.head_size

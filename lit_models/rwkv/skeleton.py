@@ -88,6 +88,11 @@ class ChannelMix(nn.Module):
         past: The weights of the mixture weigh the past (version 6, ``time_maa``) instead of the present (``time_mix``).
     """
 
+    time_mix_k: Tensor
+    time_mix_r: Tensor
+    time_maa_k: Tensor
+    time_maa_r: Tensor
+
     def __init__(self, sizes: Sizes, past: bool = False) -> None:
         super().__init__()
         self.past = past
@@ -102,9 +107,10 @@ class ChannelMix(nn.Module):
     def forward(self, x: Tensor, last: Tensor) -> Tensor:
         delta = shift(x, last) - x
         if self.past:
-            x_k, x_r = x + delta * self.time_maa_k, x + delta * self.time_maa_r
+            past_k, past_r = self.time_maa_k, self.time_maa_r
         else:
-            x_k, x_r = x + delta * (1 - self.time_mix_k), x + delta * (1 - self.time_mix_r)
+            past_k, past_r = 1 - self.time_mix_k, 1 - self.time_mix_r
+        x_k, x_r = x + delta * past_k, x + delta * past_r
         return torch.sigmoid(self.receptance(x_r)) * self.value(torch.relu(self.key(x_k)) ** 2)
 
 

@@ -47,7 +47,7 @@ def sizes_of(tensors: dict[str, Tensor]) -> dict[str, Any]:
     """
     version = version_of(tensors)
     vocab_size, hidden_size = tensors["emb.weight"].shape
-    found = {
+    found: dict[str, Any] = {
         "version": version,
         "vocab_size": vocab_size,
         "hidden_size": hidden_size,

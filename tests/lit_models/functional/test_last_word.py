@@ -36,8 +36,8 @@ class Planted:
 
 
 def test_a_word_is_right_if_all_of_its_tokens_are() -> None:
-    model = Planted("a b cat", "a b c dog")
-    accuracy, perplexity = last_word_scores(model.decode, encode, ["a b cat", "a b c dot", " a b cat\n"])
+    model = Planted("a b cat", "x y z dog")
+    accuracy, perplexity = last_word_scores(model.decode, encode, ["a b cat", "x y z dot", " a b cat\n"])
     assert accuracy == pytest.approx(2 / 3)
     # " cat" is four bytes of probability 1/2; of " dot" the last one has 0.5 / 255
     expected = (4 + 4 + 3) / 3 * math.log(2) + math.log(255 / 0.5) / 3
