@@ -81,7 +81,8 @@ class AnswerData(TensorDataModule):
             raise UserError(f"the task has fewer than {total} different rows: lower data.train_size")
         rows = list(found)
         draw.shuffle(rows)
-        splits, start = {}, 0
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        start = 0
         for name, size in self.sizes.items():
             splits[name] = self.tensors(rows[start : start + size])
             start += size

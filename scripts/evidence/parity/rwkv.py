@@ -140,7 +140,12 @@ def our_gradients(bonus: float = 0.0) -> Tensors:
 def transformers_gradients() -> Tensors:
     from transformers import RwkvConfig, RwkvForCausalLM
 
-    sizes = {"vocab_size": VOCABULARY, "hidden_size": 128, "attention_hidden_size": 128, "num_hidden_layers": 3}
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 128,
+        "attention_hidden_size": 128,
+        "num_hidden_layers": 3,
+    }
     config = RwkvConfig(**sizes, intermediate_size=512, rescale_every=0, tie_word_embeddings=False, use_cache=False)
     net = RwkvForCausalLM(config).double()
     state = {hugging_face_name(name): t.double() for name, t in network(4).state_dict().items()}
