@@ -30,28 +30,38 @@ class Segmenter(Task):
     Args:
         num_classes: Number of classes, the background among them.
         image_size: Height and width of the image in pixels, for ``dive describe`` and exports.
+        balance: Weigh the pixels of a class by the median of the classes' frequencies divided by its own (Eigen and
+            Fergus 2015): otherwise a class of few pixels is learned last. Frequencies are those of the training masks.
         **task: See ``Task``.
     """
 
+    class_weights: Tensor  # (num_classes,)
     output_means = "Logits (B, K, H, W): argmax over dimension 1 gives the class of each pixel (class_names)."
 
-    def __init__(self, num_classes: int, image_size: int = 256, **task: Any) -> None:
+    def __init__(self, num_classes: int, image_size: int = 256, balance: bool = False, **task: Any) -> None:
         super().__init__(**task)
-        self.num_classes = num_classes
+        self.num_classes, self.balance = num_classes, balance
+        self.register_buffer("class_weights", torch.ones(num_classes))
         self.val_loss = MeanMetric()
         self.val_counts = MulticlassConfusionMatrix(num_classes, ignore_index=VOID)
         self.test_counts = MulticlassConfusionMatrix(num_classes, ignore_index=VOID)
+
+    def setup(self, stage: str) -> None:
+        train = (self.data_attribute("splits") or {}).get("train")
+        if stage == "fit" and self.balance and train is not None:
+            self.class_weights = median_frequency_weights(train[1], self.num_classes).to(self.device)
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*(normalize(x) if self.weights_from == "published" else x for x in inputs))
 
     def pixel_loss(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean loss over the pixels that are not void, their number, and the logits."""
+        """The weighted mean loss over the pixels that are not void, the sum of their weights, and the logits."""
         x, y = batch
         logits = at_least_float32(self(x))
-        count = (y != VOID).sum().to(logits.dtype)  # processes weigh their losses by it, in this precision
-        total = F.cross_entropy(logits, y, ignore_index=VOID, reduction="sum")
-        return total / count.clamp(min=1), count, logits
+        weights = self.class_weights.to(logits.dtype)
+        total = F.cross_entropy(logits, y, weights, ignore_index=VOID, reduction="sum")
+        count = weights[y.clamp(max=self.num_classes - 1)].mul(y != VOID).sum()  # in the precision of the loss
+        return total / count.clamp(min=torch.finfo(count.dtype).tiny), count, logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss, count, _ = self.pixel_loss(batch)
@@ -84,6 +94,13 @@ class Segmenter(Task):
         """The classes (H, W) of each picture of a batch ``x`` or ``(x, ...)``, uint8."""
         x = batch if isinstance(batch, Tensor) else batch[0]
         return list(self(x).argmax(1).to(torch.uint8))
+
+
+def median_frequency_weights(masks: Tensor, num_classes: int) -> Tensor:
+    """The weights (num_classes,) of the classes in masks (N, H, W): 0 for a class that does not occur."""
+    counts = masks.flatten().long().bincount(minlength=VOID + 1)[:num_classes].double()
+    weights = counts[counts > 0].median() / counts
+    return torch.where(counts > 0, weights, 0.0).float()
 
 
 def class_iou(counts: Tensor) -> Tensor:
