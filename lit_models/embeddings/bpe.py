@@ -116,7 +116,8 @@ class BPE:
 
     def longest_first(self, word: str) -> list[str]:
         """The book's segmentation (D2L 15.6.2): the longest token that begins the rest."""
-        found, rest = [], word
+        found: list[str] = []
+        rest = word
         while rest:
             end = next((k for k in range(len(rest), 0, -1) if rest[:k] in self.ids), 0)
             if not end:

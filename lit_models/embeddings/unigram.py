@@ -4,7 +4,7 @@ Kudo 2018, "Subword regularization". D2L has none of it; Hugging Face course 6.7
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 PENALTY = 10.0  # of an unknown character: its log probability is this far below the lowest, as in ``tokenizers``
@@ -40,7 +40,8 @@ class Unigram:
         best: list[tuple[float, int]] = [(0.0, 0)]
         for end in range(1, len(word) + 1):
             best.append(max((best[start][0] + score, start) for start, _, score in self.pieces_at(word, end)))
-        found, end = [], len(word)
+        found: list[str] = []
+        end = len(word)
         while end:
             start = best[end][1]
             piece = word[start:end]
@@ -62,9 +63,9 @@ class Unigram:
             sums.append(log_sum([sums[start] + score for start, _, score in self.pieces_at(word, end)]))
         return sums
 
-    def expected_counts(self, words: Mapping[str, int]) -> Counter[str]:
+    def expected_counts(self, words: Mapping[str, int]) -> dict[str, float]:
         """How often each piece is used, on average over all ways to cut each word: the E step."""
-        counts: Counter[str] = Counter()
+        counts: dict[str, float] = defaultdict(float)
         for word, count in words.items():
             before = self.forward(word)
             after = [-math.inf] * len(word) + [0.0]
