@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from common.messages import note
+from scripts.front.arguments import load_yaml
 
 
 def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -24,6 +26,23 @@ def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str
         return {}
     values = infer(**{name: given.get(name) for name in wanted})
     return {name: value for name, value in values.items() if not given.get(name)}
+
+
+def sizes_of_run(run: Path | None, data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The sizes of a run's data that a datamodule of another class takes too and that were not given: a folder of
+    pictures without labels cannot say how many classes the model knows.
+
+    Args:
+        run: The run's folder; None if there is none.
+        data: The class.
+        given: Its arguments so far.
+        names: Arguments that models take from the data.
+    """
+    if run is None or not (run / "config.yaml").is_file():
+        return {}
+    saved = (load_yaml(run / "config.yaml").get("data") or {}).get("init_args") or {}
+    takes = inspect.signature(data.__init__).parameters
+    return {name: saved[name] for name in names if name in takes and saved.get(name) and not given.get(name)}
 
 
 def decided_by_files(data: Any, given: dict[str, Any], words: Iterable[str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from scripts.front.classes import arguments_of, import_class, links_of
 from scripts.front.data_options import explain_option
 from scripts.front.explain import explain, first_error
 from scripts.front.failures import check_launcher, explain_failure
-from scripts.front.inference import decided_by_files, fitting, inferred
+from scripts.front.inference import decided_by_files, fitting, inferred, sizes_of_run
 from scripts.front.links import declared_links
 from scripts.front.noise import silence_noise
 from scripts.front.own_network import sizes_for
@@ -143,7 +143,8 @@ class DiveCLI(LightningCLI):
         given, kind = dict(data.init_args), import_class(data.class_path)
         begins = self.command.checkpoint is None  # else the run's config has them, and the files may be gone
         decided = decided_by_files(kind, given, sys.argv) if begins else {}
-        found = inferred(kind, given, self.link_names)
+        known = {} if begins else sizes_of_run(self.command.run, kind, given, self.link_names)
+        found = known | inferred(kind, given | known, self.link_names)
         if model := self._section().get("model"):
             found = fitting(found, import_class(model.class_path), dict(model.get("init_args") or {}))
         return [f"--data.init_args.{k}={v}" for k, v in (found | decided).items()]

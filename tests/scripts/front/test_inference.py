@@ -8,7 +8,7 @@ from PIL import Image
 
 from common.messages import UserError
 from scripts.front.build import parse
-from scripts.front.inference import decided_by_files, inferred
+from scripts.front.inference import decided_by_files, inferred, sizes_of_run
 from tests.datamodules.text.test_tokenizer_files import TEXT, published
 
 GPT = ["attention/gpt", "--data", "TextFile", "--data.path"]
@@ -28,6 +28,16 @@ def test_infer_fills_what_is_empty_alone() -> None:
     assert inferred(Files, {"path": "a", "num_classes": 0}, ["num_classes"]) == {"num_classes": 7}
     assert inferred(Files, {"path": "a", "num_classes": 3}, ["num_classes"]) == {}
     assert inferred(object, {}, ["num_classes"]) == {}
+
+
+def test_other_data_takes_the_sizes_that_a_runs_model_knows(tmp_path: Path) -> None:
+    class Folder:
+        def __init__(self, root: str = "", num_classes: int = 0, image_size: int = 0) -> None: ...
+
+    (tmp_path / "config.yaml").write_text("data: {init_args: {num_classes: 6, image_size: 96, train_size: 5}}\n")
+    names = ["num_classes", "image_size", "in_channels"]
+    assert sizes_of_run(tmp_path, Folder, {"image_size": 32}, names) == {"num_classes": 6}
+    assert sizes_of_run(None, Folder, {}, names) == {} == sizes_of_run(tmp_path / "none", Folder, {}, names)
 
 
 def test_a_file_decides_but_for_what_is_typed() -> None:
