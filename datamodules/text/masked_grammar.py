@@ -30,7 +30,7 @@ class MaskedGrammar(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
-    links = ("vocab_size", "seq_len")
+    links = ("vocab_size", "seq_len", "fraction")
     input_means = "words by their numbers, [CLS] first and [SEP] last"
 
     def __init__(

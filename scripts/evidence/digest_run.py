@@ -108,12 +108,17 @@ class FirstSteps(Callback):
 
 
 def decides(callback: type, common: bool) -> bool:
-    """Whether a callback of a recipe can change its numbers: not those that save, draw or show, and of those that all
-    recipes have (``common``) only the random state.
+    """Whether a callback of a recipe can change its numbers: not those that save, draw, show or act in predictions
+    only, and of those that all recipes have (``common``) only the random state.
     """
+    own = [cls for cls in callback.__mro__ if issubclass(cls, Callback) and cls is not Callback]
+    hooks = {name for cls in own for name in vars(cls) if name.startswith("on_")}
+    predicts = bool(hooks) and all(name.startswith("on_predict") for name in hooks)
     modules = [vars(sys.modules[cls.__module__]) for cls in callback.__mro__ if cls is not object]
     draws = any(str(getattr(v, "__module__", "")).startswith("matplotlib") for m in modules for v in m.values())
-    return issubclass(callback, RandomState) or not (common or draws or issubclass(callback, Checkpoint | ProgressBar))
+    return issubclass(callback, RandomState) or not (
+        common or draws or predicts or issubclass(callback, Checkpoint | ProgressBar)
+    )
 
 
 def described(callback: Any) -> str:
