@@ -168,7 +168,14 @@ def sums_of(data: Any) -> Iterable[str]:
     splits = getattr(data, "splits", None) or {}
     for name in (name for name in SPLITS if name in splits):
         tensors = splits[name]
-        sums = [float(t.abs().sum(dtype=torch.float64 if t.is_floating_point() else torch.int64)) for t in tensors]
+        sums = [
+            float(
+                (t if t.dtype is torch.bool else t.abs()).sum(
+                    dtype=torch.float64 if t.is_floating_point() else torch.int64
+                )
+            )
+            for t in tensors
+        ]
         yield f"{name} {numbers(sums)}"
 
 

@@ -51,7 +51,7 @@ def test_generated_texts_are_one_column(tmp_path: Path) -> None:
     )  # fmt: skip
     small_trainer(tmp_path, Predictions()).predict(SmallSeq2Seq(), datamodule=data)
     header, *rows = list(csv.reader((tmp_path / "predictions.csv").open()))
-    assert header == ["name", "target"] and len(rows) == 10
+    assert header == ["name", "source", "target"] and len(rows) == 10
 
 
 class Pictures(SmallNet):

@@ -58,7 +58,15 @@ def check_same(one: Any, two: Any) -> None:
         check_same(*pair)
 
 
+#: Pictures that are not compared here, and why.
+ELSEWHERE = {
+    "placement": "drawn of two processes in test_two_gpus.py: of one it shows another network",
+    "word_map": "of trained vectors: each process draws its own negatives",
+}
+
+
 def test_no_picture_is_left_out() -> None:
+    assert all((CALLBACKS / f"{name}.py").is_file() for name in ELSEWHERE)
     files = [path.read_text() for path in CALLBACKS.glob("*.py") if path.name != "picture.py"]
     pictures = sum(text.count("Picture):") for text in files)
-    assert pictures == len(CASES)
+    assert pictures == len(CASES) + len(ELSEWHERE)
