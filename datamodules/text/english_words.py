@@ -9,7 +9,7 @@ import gzip
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,7 @@ class EnglishWords(WordCorpus):
 
     Args:
         vocab_size, window, subsample, min_count: 36,000 words occur five times.
+        sources: Names of folders, of those in ``SOURCES``; none means all.
         **corpus: See ``WordCorpus``.
 
     Raises:
@@ -95,17 +96,26 @@ class EnglishWords(WordCorpus):
     """
 
     def __init__(
-        self, vocab_size: int = 36_000, window: int = 5, subsample: float = 1e-3, min_count: int = 5, **corpus: Any
+        self,
+        vocab_size: int = 36_000,
+        window: int = 5,
+        subsample: float = 1e-3,
+        min_count: int = 5,
+        sources: Sequence[str] = (),
+        **corpus: Any,
     ) -> None:
         super().__init__(vocab_size, window, subsample=subsample, min_count=min_count, **corpus)
+        if unknown := sorted(set(sources) - set(SOURCES)):
+            raise UserError(f"data.sources has {unknown[0]!r}: choose out of {', '.join(SOURCES)}")
+        self.sources = tuple(sources or SOURCES)
 
     def sentences(self) -> dict[str, Sentences]:
         root, found, absent = Path(data_root()), [], []
-        for name, pattern in SOURCES.items():
+        for name in self.sources:
             if not (root / name).exists():
                 absent.append(name)
                 continue
-            for text in english_of(root / name, pattern):
+            for text in english_of(root / name, SOURCES[name]):
                 found += split_words(text)
         if not found:
             raise UserError(f"no English text in {root}: put {', '.join(SOURCES)} there (DIVE_DATA sets the folder)")
