@@ -1,66 +1,45 @@
-"""``predictions.csv`` and ``marked/``: what a detector found in the predict split, a row for each box, and the
-pictures.
-"""
+"""Predictions of a detector: what it found in the predict split, a row for each box, and the marked pictures."""
 
 import csv
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from PIL import Image, ImageDraw
 
-from callbacks.ranks import gather
+from callbacks.prediction_files import PicturePredictions, folder_beside, picture_of, save
 from common.data_protocol import data_attribute
 
 COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#000075")
 
 
-class DetectionFiles(Callback):
-    """Writes the detections that ``predict_step`` returns, for each picture its ``boxes`` (n, 4) in fractions,
-    ``scores`` and ``labels`` (n,).
+class DetectionFiles(PicturePredictions):
+    """Writes the detections of each picture: ``boxes`` (n, 4) in fractions, ``scores`` and ``labels`` (n,).
 
-    ``predictions.csv`` has a row for each box: the picture's name (``predict_names``) or number, the class, the
-    score, and
-    left, top, right and bottom in pixels of the picture as it is in its file, upright (``predict_picture``). A picture
-    without boxes has one row with empty cells. ``marked/`` has the pictures with their boxes, as PNG.
+    The file has a row for each box: the picture's name or number, the class, the score, and left, top, right and bottom
+    in pixels of the picture as it is in its file, upright (``predict_picture``). A picture without boxes has one row
+    with empty cells. The folder ``marked`` beside it has the pictures with their boxes, as PNG.
 
     Args:
         min_score: Boxes with a lower score are left out.
         max_marked: The number of pictures that are drawn, the first of the split.
+        out: See ``PredictionFiles``.
     """
 
-    def __init__(self, min_score: float = 0.3, max_marked: int = 200) -> None:
+    def __init__(self, min_score: float = 0.3, max_marked: int = 200, out: str = "") -> None:
+        super().__init__(out)
         self.min_score, self.max_marked = min_score, max_marked
-        self.found: list[dict[str, Any]] = []
 
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        for picture in outputs:
-            good = picture["scores"] >= self.min_score
-            self.found.append({name: value[good].float().cpu() for name, value in picture.items()})
+    def entry(self, output: Any) -> dict[str, Any]:
+        good = output["scores"] >= self.min_score
+        return {name: value[good].float().cpu() for name, value in output.items()}
 
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found, self.found = self.found, []
-        ranks = gather(trainer, found)  # each has every world-th picture
-        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            count = sum(map(len, ranks))
-            self.write(trainer, [ranks[i % len(ranks)][i // len(ranks)] for i in range(count)])
-
-    def write(self, trainer: Trainer, found: list[dict[str, Any]]) -> None:
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        names = data_attribute(trainer, "predict_names") or [str(i) for i in range(len(found))]
+    def write(self, trainer: Trainer, file: Path, names: list[str], found: list[Any]) -> None:
         classes: list[str] | None = data_attribute(trainer, "class_names")
-        with open(folder / "predictions.csv", "w", newline="") as file:
-            writer = csv.writer(file)
+        marked = folder_beside(file, "marked")
+        with open(file, "w", newline="") as table:
+            writer = csv.writer(table)
             writer.writerow(["name", "label", "score", "left", "top", "right", "bottom"])
             for row, (name, picture) in enumerate(zip(names, found, strict=False)):
                 image, area = picture_of(trainer, row)
@@ -73,34 +52,15 @@ class DetectionFiles(Callback):
                 if not labels:
                     writer.writerow([name, "", "", "", "", "", ""])
                 if row < self.max_marked:
-                    target = marked_path(folder / "marked", name)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    mark(image, boxes, labels, scores, numbers).save(target)
+                    save(mark(image, boxes, labels, scores, numbers), marked, name)
         total = sum(len(picture["scores"]) for picture in found)
-        print(f"{total} boxes in {len(found)} pictures: {folder / 'predictions.csv'}, pictures in {folder / 'marked'}")
-
-
-def picture_of(trainer: Trainer, row: int) -> tuple[Image.Image, tuple[float, float, float, float]]:
-    """A picture of the predict split and the part of it that the model saw: its file, or the tensor in memory."""
-    from_file = data_attribute(trainer, "predict_picture")
-    if from_file is not None:
-        return from_file(row)
-    x = data_attribute(trainer, "splits")["predict"][0][row]
-    pixels = x.permute(1, 2, 0).numpy()
-    image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).convert("RGB")
-    return image, (0.0, 0.0, *map(float, image.size))  # type: ignore[return-value]
+        print(f"{total} boxes in {len(found)} pictures: {file}, pictures in {marked}")
 
 
 def in_pixels(boxes: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
     """Boxes (n, 4) in fractions of an area of a picture, in the picture's pixels."""
     left, top, right, bottom = area
     return boxes * np.array([right - left, bottom - top] * 2) + np.array([left, top] * 2)
-
-
-def marked_path(folder: Path, name: str) -> Path:
-    """Where a marked picture goes: in the sub-folders that its name has, never outside of the folder."""
-    parts = [part for part in PurePosixPath(str(name)).parts if part not in ("/", "..", ".")]
-    return folder.joinpath(*parts[:-1], f"{parts[-1]}.png")
 
 
 def mark(

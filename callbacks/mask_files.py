@@ -1,65 +1,45 @@
-"""``masks/``, ``marked/`` and ``predictions.csv``: the classes that a segmenter gives the pixels of the predict
-split.
-"""
+"""Predictions of a segmenter: the classes of the pixels of the predict split as files, their fractions as a table."""
 
 import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Trainer
 from matplotlib import colormaps
 from PIL import Image
 
-from callbacks.detection_files import marked_path, picture_of
-from callbacks.ranks import gather
+from callbacks.prediction_files import PicturePredictions, folder_beside, picture_of, save
 from common.data_protocol import data_attribute
 
 OUTSIDE = 255  # pixels of a file that the model did not see
 
 
-class MaskFiles(Callback):
-    """Writes the classes (H, W) of each picture that ``predict_step`` returns.
+class MaskFiles(PicturePredictions):
+    """Writes the classes (H, W) of each picture.
 
-    ``masks/`` has them as PNG with a palette, as large as the picture in its file, 255 where the model saw nothing of
-    it;
-    ``marked/`` has the pictures under their colors; ``predictions.csv`` has a row for each picture and the fraction of
-    its pixels that each class has.
+    The file has a row for each picture and the fraction of its pixels that each class has. Beside it, the folder
+    ``masks`` has the classes as PNG with a palette, as large as the picture in its file, 255 where the model saw
+    nothing of it; ``marked`` has the pictures under their colors.
 
     Args:
         max_pictures: The number of pictures that are written, the first of the split.
+        out: See ``PredictionFiles``.
     """
 
-    def __init__(self, max_pictures: int = 1000) -> None:
+    def __init__(self, max_pictures: int = 1000, out: str = "") -> None:
+        super().__init__(out)
         self.max_pictures = max_pictures
-        self.found: list[np.ndarray] = []
 
-    def on_predict_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self.found += [picture.cpu().numpy() for picture in outputs]
+    def entry(self, output: Any) -> np.ndarray:
+        return output.cpu().numpy()
 
-    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found, self.found = self.found, []
-        ranks = gather(trainer, found)  # each has every world-th picture
-        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            count = sum(map(len, ranks))
-            self.write(trainer, [ranks[i % len(ranks)][i // len(ranks)] for i in range(count)])
-
-    def write(self, trainer: Trainer, found: list[np.ndarray]) -> None:
-        folder = Path(trainer.default_root_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        names = data_attribute(trainer, "predict_names") or [str(i) for i in range(len(found))]
+    def write(self, trainer: Trainer, file: Path, names: list[str], found: list[Any]) -> None:
         classes: list[str] | None = data_attribute(trainer, "class_names")
         count = len(classes) if classes else 1 + max(int(mask.max()) for mask in found)
-        with open(folder / "predictions.csv", "w", newline="") as file:
-            writer = csv.writer(file)
+        folders = {kind: folder_beside(file, kind) for kind in ("masks", "marked")}
+        with open(file, "w", newline="") as table:
+            writer = csv.writer(table)
             writer.writerow(["name", *(f"fraction({name})" for name in classes or range(count))])
             for row, (name, mask) in enumerate(zip(names, found, strict=False)):
                 fractions = np.bincount(mask.ravel(), minlength=count) / mask.size
@@ -67,11 +47,9 @@ class MaskFiles(Callback):
                 if row < self.max_pictures:
                     image, area = picture_of(trainer, row)
                     whole = in_picture(mask, image.size, area)
-                    for kind, picture in (("masks", with_palette(whole)), ("marked", overlaid(image, whole))):
-                        target = marked_path(folder / kind, name)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        picture.save(target)
-        print(f"{len(found)} masks in {folder / 'masks'}, fractions in {folder / 'predictions.csv'}")
+                    save(with_palette(whole), folders["masks"], name)
+                    save(overlaid(image, whole), folders["marked"], name)
+        print(f"{len(found)} masks in {folders['masks']}, fractions in {file}")
 
 
 def in_picture(mask: np.ndarray, size: tuple[int, int], area: tuple[float, float, float, float]) -> np.ndarray:

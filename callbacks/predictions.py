@@ -4,18 +4,17 @@ dive predict RECIPE --data.path new.csv --out FILE
 """
 
 import csv
-import time
-from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.prediction_files import PredictionFiles
 from callbacks.ranks import concatenate, gather, interleave
 from common.data_protocol import data_attribute
 
 
-class Predictions(Callback):
+class Predictions(PredictionFiles):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
     ``label`` is written as its class name and ``probabilities`` as one column per class, where the datamodule names its
@@ -25,28 +24,13 @@ class Predictions(Callback):
     (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``. A forecast has
     one row for each step (``predict_steps``).
 
-    Nothing is overwritten: a second file of a run gets a name with the time.
-
     Args:
-        out: The file to write, as ``dive predict --out FILE`` gives it; empty for ``predictions.csv`` in the run's
-            folder.
+        out: See ``PredictionFiles``.
     """
 
     def __init__(self, out: str = "") -> None:
-        self.out = out
+        super().__init__(out)
         self.parts: list[dict[str, Tensor]] = []
-
-    def path(self, trainer: Trainer) -> Path:
-        """The file to write."""
-        if self.out:
-            return Path(self.out)
-        path = Path(trainer.default_root_dir) / "predictions.csv"
-        if path.exists():
-            path = path.with_name(f"predictions_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
-        first, count = path, 2
-        while path.exists():
-            path, count = first.with_name(f"{first.stem}_{count}.csv"), count + 1
-        return path
 
     def on_predict_batch_end(
         self,

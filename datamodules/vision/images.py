@@ -1,5 +1,7 @@
 """The base of in-memory image sets: uint8 storage, scaling on the device, augmentation of a batch."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -105,3 +107,32 @@ def random_flip(images: Tensor) -> Tensor:
     """Mirrors each image (B, C, H, W) left to right with probability 1/2."""
     flip = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     return torch.where(flip, images.flip(-1), images)
+
+
+class AnnotatedImages(ImageTensors):
+    """Images whose annotations lie in the picture, so that both move together: a subclass's ``augment`` does it.
+
+    Args:
+        num_classes, in_channels, image_size: As of ``ImageTensors``.
+        flip: Training images are mirrored left to right with probability 1/2, their annotations too.
+        augmentation: More changes of training images and annotations (``datamodules/vision/augmentation.py``).
+        **images: See ``TensorDataModule``.
+    """
+
+    #: What they are, in the plural.
+    annotations = ""
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: int,
+        flip: bool = False,
+        augmentation: Augmentation | None = None,
+        **images: Any,
+    ) -> None:
+        if images.get("shift"):
+            raise UserError(
+                f"data.shift would move the pictures without their {self.annotations}: give --data.augmentation.shift"
+            )
+        super().__init__(num_classes, in_channels, image_size, flip=flip, augmentation=augmentation, **images)

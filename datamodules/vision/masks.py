@@ -4,39 +4,24 @@ A batch is x (B, C, S, S) float in [0, 1], y (B, S, S) classes, 255 for void. Ma
 without interpolation: between classes 1 and 3 there is no class 2.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.vision.augmentation import VOID, Augmentation, Pictures
-from datamodules.vision.images import ImageTensors
+from datamodules.vision.augmentation import VOID, Pictures
+from datamodules.vision.images import AnnotatedImages
 
 
-class MaskImages(ImageTensors):
+class MaskImages(AnnotatedImages):
     """Images (N, C, H, W) uint8 with masks (N, H, W) uint8.
 
     Args:
         num_classes: Number of classes, the background among them, at most 255.
-        in_channels, image_size: As of ``ImageTensors``.
-        flip: Training images are mirrored left to right with probability 1/2, their masks too.
-        augmentation: More changes of training images and masks (``datamodules/vision/augmentation.py``).
+        in_channels, image_size, flip, augmentation: As of ``AnnotatedImages``.
         **images: See ``TensorDataModule``.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        image_size: int,
-        flip: bool = False,
-        augmentation: Augmentation | None = None,
-        **images: Any,
-    ) -> None:
-        if images.get("shift"):
-            raise UserError("data.shift would move the pictures without their masks: give --data.augmentation.shift")
-        super().__init__(num_classes, in_channels, image_size, flip=flip, augmentation=augmentation, **images)
+    annotations = "masks"
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         images, *masks = batch

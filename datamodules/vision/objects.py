@@ -11,33 +11,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.messages import UserError
-from datamodules.vision.augmentation import Augmentation, Pictures
-from datamodules.vision.images import ImageTensors
+from datamodules.vision.augmentation import Pictures
+from datamodules.vision.images import AnnotatedImages
 
 
-class ObjectImages(ImageTensors):
+class ObjectImages(AnnotatedImages):
     """Images (N, C, H, W) uint8 with the boxes (N, M, 4), ignored (N, M) and labels (N, M) of their objects.
 
     Args:
-        num_classes, in_channels, image_size: As of ``ImageTensors``; the background is not a class.
-        flip: Training images are mirrored left to right with probability 1/2, their boxes too.
-        augmentation: More changes of training images and boxes (``datamodules/vision/augmentation.py``).
+        num_classes: Number of classes; the background is not one.
+        in_channels, image_size, flip, augmentation: As of ``AnnotatedImages``.
         **images: See ``TensorDataModule``.
     """
 
-    def __init__(
-        self,
-        num_classes: int,
-        in_channels: int,
-        image_size: int,
-        flip: bool = False,
-        augmentation: Augmentation | None = None,
-        **images: Any,
-    ) -> None:
-        if images.get("shift"):
-            raise UserError("data.shift would move the pictures without their boxes: give --data.augmentation.shift")
-        super().__init__(num_classes, in_channels, image_size, flip=flip, augmentation=augmentation, **images)
+    annotations = "boxes"
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, boxes, ignored, labels = batch

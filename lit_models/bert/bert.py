@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
-from lit_models.bert.encoder import EPSILON, Bert, Dense, initialize
+from lit_models.bert.encoder import EPSILON, Dense, initialize
 from lit_models.bert.masking import choose, corrupt
 from lit_models.bert.weights import BertNet
 from lit_models.layers.precision import at_least_float32
@@ -69,21 +69,7 @@ class BertPretraining(BertNet):
 
     gathered_at_once, forward_methods = True, ("score",)  # tied matrices, and a method beside forward
 
-    def __init__(
-        self,
-        vocab_size: int,
-        hidden_size: int = 128,
-        num_layers: int = 2,
-        num_heads: int = 2,
-        ffn_size: int = 0,
-        max_length: int = 512,
-        dropout: float = 0.1,
-        pad_id: int = 0,
-        sep_id: int = 3,
-    ) -> None:
-        super().__init__()
-        sizes = (vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id)
-        self.bert = Bert(*sizes)
+    def add_head(self, hidden_size: int) -> None:
         self.cls = nn.ModuleDict(
             {
                 "predictions": Predictions(self.bert.embeddings.word_embeddings),

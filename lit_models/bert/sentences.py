@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lit_models.bert.encoder import Bert, mean_pooled
+from lit_models.bert.encoder import mean_pooled
 from lit_models.bert.weights import BertNet
 
 #: Sizes of all-MiniLM-L6-v2.
@@ -25,27 +25,7 @@ MINILM = {
 
 
 class SentenceEncoder(BertNet):
-    """tokens (B, T) -> vectors of length one (B, D).
-
-    Args:
-        vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See ``Bert``.
-    """
-
-    def __init__(
-        self,
-        vocab_size: int,
-        hidden_size: int = 128,
-        num_layers: int = 2,
-        num_heads: int = 2,
-        ffn_size: int = 0,
-        max_length: int = 512,
-        dropout: float = 0.1,
-        pad_id: int = 0,
-        sep_id: int = 102,
-    ) -> None:
-        super().__init__()
-        sizes = (vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id)
-        self.bert = Bert(*sizes)
+    """tokens (B, T) -> vectors of length one (B, D)."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         states, _ = self.bert(tokens)

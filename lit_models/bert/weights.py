@@ -22,11 +22,33 @@ class BertNet(nn.Module):
     """A network around an encoder: ``self.bert`` and a head.
 
     With ``weights`` of Hugging Face's the encoder is read, and the head where it has the file's shape.
+
+    Args:
+        vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See ``Bert``.
     """
 
     kind = "BERT"
     HEADS: tuple[str, ...] = ("bert.pooler", "cls", "classifier", "qa_outputs")
-    bert: Bert
+
+    def __init__(
+        self,
+        vocab_size: int,
+        hidden_size: int = 128,
+        num_layers: int = 2,
+        num_heads: int = 2,
+        ffn_size: int = 0,
+        max_length: int = 512,
+        dropout: float = 0.1,
+        pad_id: int = 0,
+        sep_id: int = 102,
+    ) -> None:
+        super().__init__()
+        sizes = (vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id)
+        self.bert = Bert(*sizes)
+        self.add_head(hidden_size)
+
+    def add_head(self, hidden_size: int) -> None:
+        """Makes the head's layers; a network without one has none to make."""
 
     def from_published(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Hugging Face's tensors under our names; heads that this network does not have are left out."""

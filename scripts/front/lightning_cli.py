@@ -22,7 +22,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
 from callbacks.empty_hooks import skip_empty_hooks
-from callbacks.predictions import Predictions
+from callbacks.prediction_files import PredictionFiles
 from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
 from callbacks.unscaled_clipping import clip_unscaled
@@ -221,7 +221,7 @@ class DiveCLI(LightningCLI):
                 callback.disable()  # a log file is not a terminal; EpochLines is used instead
             if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
                 callback.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
-            if isinstance(callback, Predictions):
+            if isinstance(callback, PredictionFiles):
                 callback.out = self.command.out
             if isinstance(callback, RunRecord):
                 callback.recipe = self.command.recipe

@@ -19,9 +19,14 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.profilers import SimpleProfiler
 from torch.profiler import ProfilerActivity, profile
 
+from callbacks.pictures.picture import Picture
+from callbacks.prediction_files import PredictionFiles
+from callbacks.run_config import RunConfig
+from callbacks.run_record import RunRecord
 from common.messages import UserError
 from scripts.front.arguments import resolve
 from scripts.front.lightning_cli import DiveCLI
@@ -36,6 +41,7 @@ SHARES = {
     "callbacks and logging": ("[Callback]", "logger", "on_train_batch"),
 }
 WARMUP = 5
+WRITES = (Checkpoint, RunRecord, RunConfig, Picture, PredictionFiles)  # into the run's folder
 
 
 class Window(Callback):
@@ -126,8 +132,7 @@ def run(words: list[str], steps: int) -> list[str]:
         trainer: Any = cli.trainer
         if trainer.world_size > 1:
             raise UserError("dive profile measures one process: --trainer.devices 1")
-        kept = ("Checkpoint", "Record", "Picture", "Curves", "Predictions", "RunConfig")
-        trainer.callbacks = [c for c in trainer.callbacks if not type(c).__name__.endswith(kept)] + [window]
+        trainer.callbacks = [c for c in trainer.callbacks if not isinstance(c, WRITES)] + [window]
         trainer.profiler = timings
         with contextlib.redirect_stdout(sys.stderr):
             trainer.fit(cli.model, datamodule=cli.datamodule)
