@@ -58,7 +58,13 @@ def test_a_language_that_is_not_there_and_uneven_files_are_one_line(files: Path)
 @pytest.mark.realdata("lafand-mt")
 @pytest.mark.parametrize(
     ("language", "leaks", "copied", "equal"),
-    [("swa", 11, (6.2, 18.4), (470, 34)), ("yor", 8, (4.3, 13.3), None), ("zul", 381, (4.8, 19.1), None)],
+    [
+        ("swa", 11, (6.2, 18.4), (470, 34)),
+        ("yor", 8, (4.3, 13.3), None),
+        ("ibo", 29, (2.9, 17.5), None),
+        ("hau", 21, (0.3, 10.7), None),
+        ("zul", 381, (4.8, 19.1), None),
+    ],
 )
 def test_its_known_numbers(
     language: str, leaks: int, copied: tuple[float, float], equal: tuple[int, int] | None
@@ -76,7 +82,9 @@ def test_its_known_numbers(
 
 
 @pytest.mark.realdata("lafand-mt")
-@pytest.mark.parametrize(("language", "other_form", "bare"), [("yor", 22.0, 21.6), ("ibo", 64.4, 65.5)])
+@pytest.mark.parametrize(
+    ("language", "other_form", "bare"), [("yor", 22.0, 21.6), ("ibo", 64.4, 65.5), ("swa", 99.7, 99.7)]
+)
 def test_a_perfect_translation_without_normalization_has_a_low_score(
     language: str, other_form: float, bare: float
 ) -> None:
