@@ -43,12 +43,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The budget of the quick tests: CPU time of this process, so that a busy machine fails nobody."""
+    """The budget of a quick test: CPU time of this process, and twice the aim, so that no other machine fails it."""
     start = time.process_time()
     result = yield
     used = time.process_time() - start
-    if used > CPU_SECONDS and not item.get_closest_marker("slow"):
-        pytest.fail(f"took {used:.1f} CPU-seconds: mark it slow or make it smaller (limit {CPU_SECONDS:.0f})")
+    if used > 2 * CPU_SECONDS and not item.get_closest_marker("slow"):
+        pytest.fail(f"took {used:.1f} CPU-seconds: mark it slow or make it smaller (the aim is {CPU_SECONDS:.0f})")
     return result
 
 
@@ -110,13 +110,16 @@ def budget_of(topic: str) -> float:
     return max(TOPIC_SECONDS, RECIPE_SECONDS * sum(r.offline for r in all_recipes() if r.topic == topic))
 
 
-def over_budget() -> dict[str, float]:
-    """The topics that took too long, with their CPU-seconds. None where the machine had twice as much to do as it has
-    cores: work then costs up to twice the CPU-seconds.
+def over_budget(factor: float = 1.0) -> dict[str, float]:
+    """The topics that took more than so many times their budget, with their CPU-seconds."""
+    return {topic: seconds for topic, seconds in spent.items() if seconds > factor * budget_of(topic)}
+
+
+def failing_budgets() -> dict[str, float]:
+    """The topics that fail the run: above twice their budget, since another processor takes half as long again for the
+    same work. None where the machine had twice as much to do as it has cores.
     """
-    if os.getloadavg()[1] > 2 * (os.cpu_count() or 1):
-        return {}
-    return {topic: seconds for topic, seconds in spent.items() if seconds > budget_of(topic)}
+    return {} if os.getloadavg()[1] > 2 * (os.cpu_count() or 1) else over_budget(2.0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -126,15 +129,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"CPU-seconds of each topic's quick tests, at most {TOPIC_SECONDS:.0f}, or "
             f"{RECIPE_SECONDS:.0f} for each offline recipe: {text}"
         )
+    failing = failing_budgets()
     for topic, seconds in over_budget().items():
         terminalreporter.write_line(
-            f"FAILED the budget of {topic}: {seconds:.1f} CPU-seconds. --durations=20 shows the longest tests: "
-            "make them smaller, give a recipe `small:` in its header, or mark what is rarely needed slow",
-            red=True,
+            f"{'FAILED' if topic in failing else 'above'} the budget of {topic}: {seconds:.1f} CPU-seconds (at most "
+            f"{budget_of(topic):.0f}; twice as much fails). --durations=20 shows the longest tests: make them smaller, "
+            "give a recipe `small:` in its header, or mark what is rarely needed slow",
+            red=topic in failing,
+            yellow=topic not in failing,
         )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput") and over_budget():
+    if not hasattr(session.config, "workerinput") and failing_budgets():
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
