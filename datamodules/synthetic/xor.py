@@ -24,4 +24,4 @@ class XOR(TensorDataModule):
         bits = torch.tensor([0.0, 1.0])
         x = torch.cartesian_prod(*[bits] * self.num_features).reshape(-1, self.num_features)
         rows = (x, x.sum(1) % 2)
-        return {name: rows for name in ("train", "val", "test")} | {"predict": rows[:1]}
+        return dict.fromkeys(("train", "val", "test"), rows) | {"predict": rows[:1]}

@@ -7,7 +7,6 @@ minimizing the Kullback-Leibler divergence from the data's distribution to the m
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 

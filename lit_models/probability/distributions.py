@@ -221,9 +221,13 @@ def cholesky_of(covariance: Tensor) -> Tensor:
         UserError: The covariance is singular; the message names the first column that depends on those before it.
     """
     factor, info = torch.linalg.cholesky_ex(covariance)
+    room = 10 * len(covariance) * torch.finfo(covariance.dtype).eps * covariance.diagonal()  # for rounding
+    small = factor.diagonal().square() <= room
     if int(info):
+        small[int(info) - 1] = True
+    if bool(small.any()):
         raise UserError(
-            f"the covariance is singular: column {int(info) - 1} is a combination of the columns before it or does "
-            "not vary; leave it out or give more rows"
+            f"the covariance is singular: column {int(small.nonzero()[0])} is a combination of the columns before it "
+            "or does not vary; leave it out or give more rows"
         )
     return factor

@@ -129,7 +129,9 @@ class LitGaussianMixture(DensityEstimator):
 
     start: Tensor
 
-    def __init__(self, method: Literal["em", "gradient"] = "em", reg_covar: float = 1e-6, num_components: int = 3, **task: Any) -> None:
+    def __init__(
+        self, method: Literal["em", "gradient"] = "em", reg_covar: float = 1e-6, num_components: int = 3, **task: Any
+    ) -> None:
         super().__init__(**task)
         self.method, self.reg_covar = method, reg_covar
         self.fresh = True
@@ -156,7 +158,10 @@ class LitGaussianMixture(DensityEstimator):
             target = net.maximized(x, joint.softmax(1), self.reg_covar)
             self.record_train_loss(-joint.logsumexp(1).mean(), len(batch[0]))
         parameters = dict(net.named_parameters())
-        return sum(((parameters[name] - value).square().sum() for name, value in target.items()), start=x.new_zeros(())) / 2
+        return (
+            sum(((parameters[name] - value).square().sum() for name, value in target.items()), start=x.new_zeros(()))
+            / 2
+        )
 
     def panels(self) -> list[dict[str, Any]]:
         """Samples, and an ellipse of two deviations around each mean; for rows of two columns."""
@@ -169,7 +174,9 @@ class LitGaussianMixture(DensityEstimator):
         weights = net.logits.detach().softmax(0)
         lines = {f"{100 * w:.0f} %": (e[0], e[1]) for w, e in zip(weights.tolist(), ellipses, strict=True)}
         sample = net.sample(1000, torch.Generator().manual_seed(0)).detach()
-        return [{"title": "samples of the mixture", "points": {"samples": (sample[:, 0], sample[:, 1])}, "lines": lines}]
+        return [
+            {"title": "samples of the mixture", "points": {"samples": (sample[:, 0], sample[:, 1])}, "lines": lines}
+        ]
 
 
 def held_out_losses(train: Tensor, held_out: Tensor, components: range, seed: int = 0, sweeps: int = 50) -> list[float]:

@@ -20,7 +20,7 @@ def patterns(net: nn.Sequential, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_000) -> int:
+def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_007) -> int:
     """Linear pieces of the network from one point to another, seen at so many points between them.
 
     Neighboring points with the same units on are in one piece. Pieces shorter than the distance of two points are missed.
@@ -28,7 +28,7 @@ def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_000)
     Args:
         net: Linear layers and ReLUs.
         start, end: (D,).
-        points: Between them.
+        points: Between them; a prime number, so that none is on a fold at a fraction of a power of two.
     """
     t = (torch.arange(points, dtype=start.dtype) + 0.5) / points
     on = patterns(net, start + t[:, None] * (end - start))

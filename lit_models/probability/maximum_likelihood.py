@@ -63,9 +63,7 @@ class LitMaximumLikelihood(DensityEstimator):
     largest difference of a parameter from it.
     """
 
-    def __init__(
-        self, family: Family = "gaussian", num_features: int = 1, num_values: int = 2, **task: Any
-    ) -> None:
+    def __init__(self, family: Family = "gaussian", num_features: int = 1, num_values: int = 2, **task: Any) -> None:
         super().__init__(**task)
         self.closed = distribution(family, num_features, num_values).requires_grad_(False)
 

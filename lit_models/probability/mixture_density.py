@@ -101,7 +101,13 @@ class LitMixtureDensity(Task):
         weights, means, stds = parameters[:, 0].exp(), parameters[:, 1], parameters[:, 2].exp()
         mean = (weights * means).sum(1)
         variance = (weights * (stds.square() + means.square())).sum(1) - mean.square()
-        return {"prediction": mean, "std": variance.clamp(min=0).sqrt(), "weights": weights, "means": means, "stds": stds}
+        return {
+            "prediction": mean,
+            "std": variance.clamp(min=0).sqrt(),
+            "weights": weights,
+            "means": means,
+            "stds": stds,
+        }
 
     def panels(self) -> list[dict[str, Any]]:
         """The training points, samples of the network, and the mean."""
