@@ -6,7 +6,7 @@ closed form: its mean is reached by one step of SGD of rate 1, its covariance is
 and of the noise maximize the evidence (fixed-point iteration).
 
     dive fit probability/bayesian_regression      40 points of a noisy curve, offline: posterior.png
-    dive fit probability/bayesian_regression --model.features linear --data CSVTable --data.path FILE --data.target COLUMN
+    dive fit probability/bayesian_regression --model.features linear --data CSVTable --data.path FILE
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -168,7 +168,8 @@ class LitBayesianRegression(Regressor):
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``prediction`` (B, 1) and ``std`` (B, 1), the predictive standard deviation."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return {**super().predict_step(batch, batch_idx), "std": self.net.std(x).float()[:, None]}  # type: ignore[operator]
+        return {**super().predict_step(batch, batch_idx), "std": self.net.std(x).float()[:, None]}  # type:
+        ignore[operator]
 
     def panels(self) -> list[dict[str, Any]]:
         """The posterior after 1, 4, 12 and all training points of one column, with bands of two deviations."""

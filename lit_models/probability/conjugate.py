@@ -1,7 +1,7 @@
 """Conjugate pairs: posteriors in closed form, their intervals and their evidence.
 
-Bishop 2006, 2.1 to 2.3; Gelman et al. 2013, "Bayesian Data Analysis", 2. Goodfellow et al. 5.6. A credible interval holds
-the parameter with the stated probability given these data and this prior; a confidence interval
+Bishop 2006, 2.1 to 2.3; Gelman et al. 2013, "Bayesian Data Analysis", 2. Goodfellow et al. 5.6. A credible interval
+holds the parameter with the stated probability given these data and this prior; a confidence interval
 (``lit_models/probability/estimators.py``) holds it in the stated fraction of repetitions, whatever the parameter.
 """
 

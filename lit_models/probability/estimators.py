@@ -1,7 +1,7 @@
 """Estimators: bias, variance and mean squared error, by simulation and by formula; intervals and their coverage.
 
-Goodfellow et al. 5.4; D2L 22.10. Bessel 1818 (the divisor N - 1); Cramer 1946 and Rao 1945 (the least possible variance);
-Efron 1979 (the bootstrap). Simulations draw all repetitions at once, as a matrix of samples (R, N).
+Goodfellow et al. 5.4; D2L 22.10. Bessel 1818 (the divisor N - 1); Cramer 1946 and Rao 1945 (the least possible
+variance); Efron 1979 (the bootstrap). Simulations draw all repetitions at once, as a matrix of samples (R, N).
 """
 
 import math
@@ -133,7 +133,7 @@ def power(effect: float, std: float, n: int, alpha: float = 0.05) -> float:
 
 
 def holm(p_values: Tensor, alpha: float = 0.05) -> Tensor:
-    """Which of p-values (M,) are rejected so that the chance of one false rejection stays below ``alpha`` (Holm 1979)."""
+    """Which of p-values (M,) are rejected, with a chance of a false rejection below ``alpha`` (Holm 1979)."""
     order = p_values.argsort()
     limits = alpha / (len(p_values) - torch.arange(len(p_values)))
     passed = (p_values[order] <= limits).long().cumprod(0).bool()

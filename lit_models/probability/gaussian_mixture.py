@@ -6,7 +6,7 @@ on half the squared distance, so that it is trained, saved, resumed and exported
 
     dive fit probability/gaussian_mixture                           by EM, offline
     dive fit probability/gaussian_mixture_gradient                  by Adam, the same start
-    dive fit probability/gaussian_mixture --data CSVTable --data.path FILE --data.target COLUMN --model.num_components 3
+    dive fit probability/gaussian_mixture --data CSVTable --data.path FILE --model.num_components 3
 
 The numbers it reaches are in RESULTS.md.
 """

@@ -1,9 +1,11 @@
 """Depth: how many linear pieces a ReLU network has along a line.
 
-Montufar et al. 2014, "On the number of linear regions of deep neural networks"; Telgarsky 2016. Goodfellow et al. 6.4.1,
-figure 6.5. A layer folds the line, so that pieces multiply with depth and only add with width: the sawtooth of L layers of two
-units has exactly 2^L pieces, a single layer of n units at most n + 1.
+Montufar et al. 2014, "On the number of linear regions of deep neural networks"; Telgarsky 2016. Goodfellow et al.
+6.4.1, figure 6.5. A layer folds the line, so that pieces multiply with depth and only add with width: the sawtooth of
+L layers of two units has exactly 2^L pieces, a single layer of n units at most n + 1.
 """
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +25,8 @@ def patterns(net: nn.Sequential, x: Tensor) -> Tensor:
 def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_007) -> int:
     """Linear pieces of the network from one point to another, seen at so many points between them.
 
-    Neighboring points with the same units on are in one piece. Pieces shorter than the distance of two points are missed.
+    Neighboring points with the same units on are in one piece. Pieces shorter than the distance of two points are
+    missed.
 
     Args:
         net: Linear layers and ReLUs.
@@ -57,7 +60,7 @@ def random_network(depth: int, width: int, num_features: int = 1, seed: int = 0)
     generator = torch.Generator().manual_seed(seed)
     layers: list[nn.Module] = []
     sizes = [num_features] + [width] * depth
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in pairwise(sizes):
         linear = nn.Linear(fan_in, fan_out, dtype=torch.float64)
         with torch.no_grad():
             linear.weight.normal_(std=(2 / fan_in) ** 0.5, generator=generator)

@@ -1,8 +1,8 @@
 """Mixture density network: a whole distribution for each input, not only its mean.
 
-Bishop 1994, "Mixture density networks". Goodfellow et al. 6.2.2.4. With one component it is regression with a variance that
-depends on the input (heteroscedastic); on an inverse problem, where an x has several y, the mean is between the branches
-where no y is, and a mixture finds the branches.
+Bishop 1994, "Mixture density networks". Goodfellow et al. 6.2.2.4. With one component it is regression with a
+variance that depends on the input (heteroscedastic); on an inverse problem, where an x has several y, the mean is
+between the branches where no y is, and a mixture finds the branches.
 
     dive fit probability/mixture_density                              five components, offline
     dive fit probability/mixture_density --model.num_components 1     a Gaussian with its own variance for each x

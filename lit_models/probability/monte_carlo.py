@@ -1,7 +1,8 @@
 """Markov chain Monte Carlo: Metropolis and Hamiltonian Monte Carlo, many chains at once.
 
 Metropolis et al. 1953; Duane et al. 1987, "Hybrid Monte Carlo"; Neal 2011, "MCMC using Hamiltonian dynamics".
-Goodfellow et al. 17.3. A density is needed only up to its constant, as a function from states (C, D) to log-densities (C,).
+Goodfellow et al. 17.3. A density is needed only up to its constant, as a function from states (C, D) to log-densities
+(C,).
 """
 
 from collections.abc import Callable

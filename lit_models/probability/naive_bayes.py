@@ -1,9 +1,9 @@
 """Naive Bayes on binary pixels: counting, in log space.
 
 Maron 1961, "Automatic indexing"; McCallum and Nigam 1998 (the Bernoulli event model). D2L 22.9.
-Departs from the book: it takes the logarithm only after its first version has multiplied 784 probabilities to zero; here
-log space is all there is. Pixels are 1 from 128 of 255 on and counts are smoothed as in the book, (n + 1) / (n_y + 2):
-the exact accuracy on MNIST's test set, 0.8427 with all 60,000 training images, is a test.
+Departs from the book: it takes the logarithm only after its first version has multiplied 784 probabilities to zero;
+here log space is all there is. Pixels are 1 from 128 of 255 on and counts are smoothed as in the book, (n + 1) / (n_y
++ 2): the exact accuracy on MNIST's test set, 0.8427 with all 60,000 training images, is a test.
 
     dive fit probability/naive_bayes            5,000 real digits, offline
     dive fit probability/naive_bayes_mnist      all of MNIST
@@ -24,7 +24,7 @@ from lit_models.tasks.trains import trains
 
 
 class NaiveBayes(nn.Module):
-    """Images (B, C, H, W), or rows (B, D), of numbers in [0, 1] -> log p(class) + log p(pixels | class) (B, num_classes).
+    """Images (B, C, H, W), or rows (B, D), of numbers in [0, 1] -> log p(class, pixels) (B, num_classes).
 
     Args:
         num_classes: Number of classes.

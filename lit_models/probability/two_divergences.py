@@ -25,7 +25,8 @@ class OneGaussian(nn.Module):
     """x (B, 1) -> log-density (B,) of a Gaussian.
 
     Args:
-        start: Its mean at the start; its deviation is 1. In the reverse direction it decides which mode is found; from between the modes
+        start: Its mean at the start; its deviation is 1. In the reverse direction it decides which mode is found;
+            from between the modes
             descent ends in a local minimum that covers both.
     """
 

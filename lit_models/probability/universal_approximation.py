@@ -1,8 +1,8 @@
 """Universal approximation by width: one hidden layer of random units, its last layer in closed form.
 
-Cybenko 1989; Hornik, Stinchcombe and White 1989; Barron 1993. Goodfellow et al. 6.4.1. The hidden units are drawn once and
-stay: the last layer is then a least-squares problem, so that the curve of error over width shows what width can do
-and not what an optimizer finds. Linear units gain nothing from width.
+Cybenko 1989; Hornik, Stinchcombe and White 1989; Barron 1993. Goodfellow et al. 6.4.1. The hidden units are drawn
+once and stay: the last layer is then a least-squares problem, so that the curve of error over width shows what width
+can do and not what an optimizer finds. Linear units gain nothing from width.
 
     dive fit probability/universal_approximation                               200 units, offline
     dive fit probability/universal_approximation --model.activation identity   as good as one unit

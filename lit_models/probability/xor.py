@@ -1,8 +1,8 @@
 """XOR: what a linear model cannot do and two hidden units can.
 
-Goodfellow et al. 6.1, with its solution by hand; Minsky and Papert 1969. The least squares of a linear model predicts 1/2
-everywhere, whatever its weights started as. Two ReLU units are enough, but gradient descent from a random start often ends in
-a local minimum with two of them; with eight it does not.
+Goodfellow et al. 6.1, with its solution by hand; Minsky and Papert 1969. The least squares of a linear model predicts
+1/2 everywhere, whatever its weights started as. Two ReLU units are enough, but gradient descent from a random start
+often ends in a local minimum with two of them; with eight it does not.
 
     dive fit probability/xor                            eight hidden units, offline
     dive fit probability/xor --model.hidden_size 0      linear: 1/2 everywhere, an rmse of 0.5

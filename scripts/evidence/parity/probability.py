@@ -111,7 +111,8 @@ MISTAKES: dict[Family, str] = {
 
 
 def clusters() -> Tensor:
-    return torch.cat([draw(40, 2) + 3, draw(60, 2, seed=2) * 0.5, draw(50, 2, seed=3) @ value([[1.0, 0.4], [0.0, 0.5]])])
+    tilted = draw(50, 2, seed=3) @ value([[1.0, 0.4], [0.0, 0.5]])
+    return torch.cat([draw(40, 2) + 3, draw(60, 2, seed=2) * 0.5, tilted])
 
 
 def our_mixture(reg_covar: float = 1e-6) -> Tensors:

@@ -11,4 +11,4 @@ def test_the_noise_of_x_is_the_stated_one() -> None:
     x, y = InverseSine(noise=0.05, num_train=20_000).load("fit")["train"]
     noise = x[:, 0] - y - 0.3 * torch.sin(2 * math.pi * y)
     assert abs(float(noise.std()) - 0.05) < 0.002
-    assert 0 <= float(y.min()) and float(y.max()) <= 1
+    assert float(y.min()) >= 0 and float(y.max()) <= 1

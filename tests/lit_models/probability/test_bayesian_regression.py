@@ -76,5 +76,5 @@ def test_the_module_predicts_with_the_posterior_and_its_bands_cover(tmp_path: Pa
 
 
 def test_one_bump_is_refused() -> None:
-    with pytest.raises(UserError, match="model.num_bumps is 1"):
+    with pytest.raises(UserError, match=r"model.num_bumps is 1"):
         BayesianLinear(num_bumps=1)

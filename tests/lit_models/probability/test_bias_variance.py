@@ -56,9 +56,9 @@ def test_the_picture_shows_the_fits_and_the_errors_by_degree(tmp_path: Path) -> 
 
 def test_a_degree_without_enough_points_and_other_data_are_one_line(tmp_path: Path) -> None:
     trainer = small_trainer(tmp_path, max_epochs=1)
-    with pytest.raises(UserError, match="model.degree 9 needs 10 points, data.num_points is 5"):
+    with pytest.raises(UserError, match=r"model.degree 9 needs 10 points, data.num_points is 5"):
         trainer.fit(LitBiasVariance(degree=9, num_sets=3), CurveSets(num_sets=3, num_points=5))
     with pytest.raises(UserError, match="use the datamodule CurveSets"):
         small_trainer(tmp_path, max_epochs=1).fit(LitBiasVariance(degree=2, num_sets=3), WavyLine())
-    with pytest.raises(UserError, match="data.num_sets is 1"):
+    with pytest.raises(UserError, match=r"data.num_sets is 1"):
         CurveSets(num_sets=1)

@@ -85,7 +85,6 @@ def test_a_singular_covariance_names_its_column() -> None:
     assert torch.equal(cholesky_of(torch.eye(2)), torch.eye(2))
 
 
-
 def test_the_log_density_of_a_row_is_the_sum_of_its_columns() -> None:
     for family in ("bernoulli", "exponential", "laplace", "poisson"):
         x, wide, one = rows_of(family), distribution(family, 3).double(), distribution(family, 1).double()

@@ -91,7 +91,7 @@ def test_a_tests_level_and_power_are_its_frequencies() -> None:
 
 
 def test_many_hypotheses_need_a_correction() -> None:
-    p = torch.tensor([0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205])  # Benjamini and Hochberg's kind of example
+    p = torch.tensor([0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205])
     assert holm(p).tolist() == [True] + [False] * 7
     expected = stats.false_discovery_control(p.double().numpy()) <= 0.05
     assert benjamini_hochberg(p.double()).tolist() == expected.tolist() and int(expected.sum()) == 2

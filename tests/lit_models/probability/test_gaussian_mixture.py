@@ -1,6 +1,7 @@
 """EM climbs, a step of the module is a sweep, and the planted mixture is found."""
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_the_likelihood_never_falls() -> None:
     for _ in range(30):
         losses.append(float(-net(x).mean()))
         net.fit(x, 1, reg_covar=0.0)
-    assert all(after <= before + 1e-10 for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after <= before + 1e-10 for before, after in pairwise(losses))
     assert losses[-1] < losses[0] - 0.1
 
 
@@ -81,5 +82,5 @@ def test_a_resumed_run_does_not_start_anew(tmp_path: Path) -> None:
 
 
 def test_fewer_rows_than_components_are_refused() -> None:
-    with pytest.raises(UserError, match="2 rows for model.num_components 3"):
+    with pytest.raises(UserError, match=r"2 rows for model.num_components 3"):
         GaussianMixture(2, 3).start_at(torch.randn(2, 2), torch.rand(3))

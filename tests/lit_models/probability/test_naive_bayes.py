@@ -21,7 +21,7 @@ def test_probabilities_are_the_books_smoothed_counts() -> None:
 
 
 def test_without_smoothing_a_pixel_that_is_always_the_same_is_refused() -> None:
-    with pytest.raises(UserError, match="give model.smoothing more than 0"):
+    with pytest.raises(UserError, match=r"give model.smoothing more than 0"):
         counted(torch.ones(2, 1, dtype=torch.float64), torch.tensor([0, 1]), 2, smoothing=0.0)
 
 
@@ -52,5 +52,6 @@ def test_accuracy_on_mnist_is_the_books_to_the_digit() -> None:
         for name, value in counted((images.flatten(1) >= 128).double(), labels, 10).items():
             getattr(net, name).copy_(value)
     test, y = splits["test"]
-    right = sum(int((net(x / 255.0).argmax(1) == t).sum()) for x, t in zip(test.split(1000), y.split(1000), strict=True))
+    batches = zip(test.split(1000), y.split(1000), strict=True)
+    right = sum(int((net(x / 255.0).argmax(1) == t).sum()) for x, t in batches)
     assert right == 8427

@@ -15,9 +15,7 @@ from tests.small import small_trainer
 
 
 def fitted(direction: str, folder: Path) -> tuple[LitTwoDivergences, float]:
-    model = LitTwoDivergences(
-        direction=direction, optimizer=partial(torch.optim.Adam, lr=0.1), lr_scheduler=Cosine
-    )
+    model = LitTwoDivergences(direction=direction, optimizer=partial(torch.optim.Adam, lr=0.1), lr_scheduler=Cosine)
     data = TwoModes(batch_size=400)
     trainer = small_trainer(folder, max_epochs=200, check_val_every_n_epoch=100)
     trainer.fit(model, data)
@@ -40,5 +38,5 @@ def test_reverse_seeks_one_mode(tmp_path: Path) -> None:
 
 
 def test_a_deviation_of_zero_is_refused() -> None:
-    with pytest.raises(UserError, match="data.std is 0"):
+    with pytest.raises(UserError, match=r"data.std is 0"):
         TwoModes(std=0.0)
