@@ -168,8 +168,8 @@ class LitBayesianRegression(Regressor):
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``prediction`` (B, 1) and ``std`` (B, 1), the predictive standard deviation."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return {**super().predict_step(batch, batch_idx), "std": self.net.std(x).float()[:, None]}  # type:
-        ignore[operator]
+        std = self.net.std(x).float()[:, None]  # type: ignore[operator]
+        return {**super().predict_step(batch, batch_idx), "std": std}
 
     def panels(self) -> list[dict[str, Any]]:
         """The posterior after 1, 4, 12 and all training points of one column, with bands of two deviations."""

@@ -19,7 +19,14 @@ Estimator = Callable[[Tensor], Tensor]  #: samples (R, N) -> estimates (R,)
 
 @dataclass(frozen=True)
 class Decomposition:
-    """mse = bias^2 + variance, of one parameter; ``standard_error`` is that of the measured bias."""
+    """mse = bias^2 + variance, of one parameter.
+
+    Args:
+        bias: Mean of the estimates minus the true value.
+        variance: Of the estimates.
+        mse: Mean squared distance from the true value.
+        standard_error: Of the measured bias; 0 by formula.
+    """
 
     bias: float
     variance: float

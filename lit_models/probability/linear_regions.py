@@ -22,7 +22,7 @@ def patterns(net: nn.Sequential, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_007) -> int:
+def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_000) -> int:
     """Linear pieces of the network from one point to another, seen at so many points between them.
 
     Neighboring points with the same units on are in one piece. Pieces shorter than the distance of two points are
@@ -31,9 +31,9 @@ def pieces(net: nn.Sequential, start: Tensor, end: Tensor, points: int = 10_007)
     Args:
         net: Linear layers and ReLUs.
         start, end: (D,).
-        points: Between them; a prime number, so that none is on a fold at a fraction of a power of two.
+        points: Between them.
     """
-    t = (torch.arange(points, dtype=start.dtype) + 0.5) / points
+    t = (torch.arange(points, dtype=start.dtype) + 0.618) / points  # on no fold at a fraction of a power of two
     on = patterns(net, start + t[:, None] * (end - start))
     return 1 + int((on[1:] != on[:-1]).any(1).sum())
 
