@@ -190,5 +190,7 @@ class LitBayesianRegression(Regressor):
             std = (torch.einsum("bf,fg,bg->b", at, covariance, at) + 1 / beta).sqrt()
             lines = {"mean": (grid, middle), "95 %": (grid, middle + 2 * std), "": (grid, middle - 2 * std)}
             points = {"train": (x[:count], y[:count])}
-            panels.append({"title": f"{count} points", "lines": lines, "points": points, "ylim": limits})
+            panels.append(
+                {"title": f"{count} point{'s' * (count > 1)}", "lines": lines, "points": points, "ylim": limits}
+            )
         return panels

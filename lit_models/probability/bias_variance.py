@@ -132,8 +132,10 @@ class LitBiasVariance(Task):
         net: Any = self.net
         fits = chebyshev(grid, net.degree) @ net.weight.detach()[:20].T.to(x)
         room = 1.5 * float(curve.abs().max())
-        lines = {"": (grid, fits[:, 0])} | {f"{' ' * k}": (grid, fits[:, k]) for k in range(1, 20)}
-        shown = {"title": f"degree {net.degree}", "lines": {**lines, "truth": (grid, curve)}, "ylim": (-room, room)}
+        gap = torch.full_like(grid[:1], float("nan"))  # between two fits
+        ends = torch.cat([grid, gap]).repeat(fits.shape[1]), torch.cat([fits, gap.expand(1, fits.shape[1])]).T.flatten()
+        lines = {f"{fits.shape[1]} fits": ends, "truth": (grid, curve)}
+        shown = {"title": f"degree {net.degree}", "lines": lines, "ylim": (-room, room)}
         degrees = range(min(11, x.shape[1] - 1))
         values = []
         for degree in degrees:

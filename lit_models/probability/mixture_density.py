@@ -43,7 +43,7 @@ class MixtureDensity(nn.Module):
         self.head = nn.Linear(hidden_size, 3 * num_components)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits, means, log_stds = self.head(self.body(x)).reshape(len(x), 3, -1).unbind(1)
+        logits, means, log_stds = self.head(self.body(x)).unflatten(1, (3, -1)).unbind(1)
         return torch.stack([logits.log_softmax(1), means, log_stds.clamp(min=self.min_log_std)], 1)
 
 

@@ -68,7 +68,7 @@ def test_the_module_predicts_with_the_posterior_and_its_bands_cover(tmp_path: Pa
     std = (torch.einsum("bf,fg,bg->b", at, covariance, at) + 1 / beta).sqrt().float()
     torch.testing.assert_close(net.std(x.float()), std, atol=1e-3, rtol=1e-3)
     assert float(net.std(x.float(), noise=False).max()) < float(net.std(x.float()).min())
-    assert [panel["title"] for panel in model.panels()] == ["1 points", "4 points", "12 points", "40 points"]
+    assert [panel["title"] for panel in model.panels()] == ["1 point", "4 points", "12 points", "40 points"]
     again = LitBayesianRegression()
     again.load_state_dict(model.state_dict())
     predicted = again.predict_step(x.float(), 0)
