@@ -80,6 +80,13 @@ class DataProtocol(Protocol):
     sample_rate: int
     #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
     kernel: "Tensor"
+    #: The log-density (B,), in nats, of rows (B, D) under the distribution that generated them.
+    log_density: "Callable[[Tensor], Tensor]"
+    #: Many training sets of one curve: x and y, each (S, N); and the curve without noise, elementwise.
+    curve_sets: "tuple[Tensor, Tensor] | None"
+    true_curve: "Callable[[Tensor], Tensor]"
+    #: From one point of a grid to the next.
+    spacing: float
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 
