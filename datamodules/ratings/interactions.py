@@ -64,7 +64,7 @@ def leave_one_out(user: Tensor, time: Tensor) -> Tensor:
 
 
 def at_random(count: int, val_fraction: float, test_fraction: float, seed: int = 0) -> Tensor:
-    """The part (N,) of each interaction, drawn: 0 training, 1 validation, 2 test. The split does not depend on times."""
+    """The part (N,) of each interaction, drawn: 0 training, 1 validation, 2 test, whatever the times."""
     draw = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     part = torch.zeros(count, dtype=torch.int64)
     part[draw < round(test_fraction * count)] = 2
@@ -139,5 +139,6 @@ def check_scale(rating: Tensor, low: float, high: float, where: str) -> None:
         first = int(outside.nonzero()[0])
         raise UserError(
             f"{where}: {int(outside.sum()):,} ratings are outside of {low:g} to {high:g}, the first is "
-            f"{float(rating[first]):g} in row {first + 1}: correct them, or give --data.min_rating and --data.max_rating"
+            f"{float(rating[first]):g} in row {first + 1}: correct them, or give --data.min_rating and "
+            "--data.max_rating"
         )

@@ -1,6 +1,6 @@
 """MovieLens 100K: 100,000 ratings from 1 to 5 of 1,682 films by 943 people, each with 20 at least, 1997 and 1998.
 
-Harper and Konstan 2015; D2L 21.2. GroupLens allows research and does not allow to pass the data on, so it is downloaded.
+Harper and Konstan 2015; D2L 21.2. GroupLens does not allow to pass the data on, so it is downloaded.
 Departs from the book: a person's last film by time is found by sorting, not by a search of the list for each row.
 """
 

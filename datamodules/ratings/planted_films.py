@@ -73,7 +73,7 @@ def make_world(num_users: int, num_items: int, seed: int = 0) -> World:
 def watch(world: World, shortest: int, longest: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Each person's films (U, longest) in order, and how many of them count (U,): draws without replacement."""
     random = np.random.default_rng(seed)
-    num_users, num_items = world.taste.shape
+    num_users = len(world.taste)
     lengths = random.integers(shortest, longest + 1, size=num_users)
     left, seen = world.taste.copy(), np.zeros((num_users, longest), dtype=np.int64)
     everybody = np.arange(num_users)

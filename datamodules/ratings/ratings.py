@@ -125,14 +125,12 @@ class Ratings(TensorDataModule):
             raise UserError(f"{self.own_path or type(self).__name__} has no ratings: give it some")
         where = self.own_path or type(self).__name__
         check_scale(table.rating, self.min_rating, self.max_rating, where)
-        if len(table.users) > self.num_users and stage != "predict":
-            raise UserError(
-                f"{where} has {len(table.users):,} users, data.num_users is {self.num_users:,}: give it as many"
-            )
-        if len(table.items) > self.num_items:
-            raise UserError(
-                f"{where} has {len(table.items):,} items, data.num_items is {self.num_items:,}: give it as many"
-            )
+        for name, count, size in (
+            ("users", 0 if stage == "predict" else len(table.users), self.num_users),
+            ("items", len(table.items), self.num_items),
+        ):
+            if count > size:
+                raise UserError(f"{where} has {count:,} {name}, data.num_{name} is {size:,}: give it {count}")
         self.user_names, self.item_names = table.users[: self.num_users], table.items
         self.titles = table.titles or table.items
         part = self.parts(table)

@@ -1,12 +1,12 @@
-"""Your own ratings: a CSV file with the columns user, item, rating and timestamp, in any order, with any names of users.
+"""Your own ratings: a CSV file with the columns user, item, rating, timestamp in any order, with any names of users.
 
     dive fit recommender/bpr_mf --data RatingsFile --data.path ratings.csv       who likes what: rankings
     dive fit recommender/mf --data RatingsFile --data.path ratings.csv           predicts the ratings
     dive predict recommender/bpr_mf --users ada 17 --top 5                       titles and scores
     dive predict recommender/bpr_mf --data.path new.csv                          users who were not there: fold-in
 
-``rating`` may be missing (each row is a 1), and ``timestamp`` (the order of the rows is that of time). A column ``title``
-names items for a person. Of a pair of user and item that is there twice the newest rating is kept.
+``rating`` may be missing (each row is a 1), and ``timestamp`` (the order of the rows is that of time). A column
+``title`` names items for a person. Of a pair of user and item that is there twice the newest rating is kept.
 """
 
 from typing import Any, Literal
@@ -128,9 +128,7 @@ def read_columns(path: str) -> pd.DataFrame:
             found[wanted] = table[column]
         elif wanted in COLUMNS:
             near = did_you_mean(wanted, names)
-            raise UserError(
-                f"{path} has no column {wanted!r}{near} Its columns are {some(table.columns)}; user and item are needed"
-            )
+            raise UserError(f"{path} has no column {wanted!r}{near} Its columns are {some(table.columns)}")
     for name in ("user", "item"):
         if bool(found[name].isna().any()):
             raise UserError(f"{path}, row {first_row(found[name].isna())}: no {name}")

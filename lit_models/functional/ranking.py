@@ -120,4 +120,4 @@ def interaction_matrix(positives: Tensor, num_users: int, num_items: int) -> Ten
     """Who has what as a sparse matrix (U, I) of ones in float64, from user * I + item (N,)."""
     place = torch.stack([positives // num_items, positives % num_items])
     values = torch.ones(len(positives), dtype=torch.float64, device=positives.device)
-    return torch.sparse_coo_tensor(place, values, (num_users, num_items)).coalesce()
+    return torch.sparse_coo_tensor(place, values, (num_users, num_items), check_invariants=False).coalesce()

@@ -1,8 +1,9 @@
 """Implicit ALS: least squares for all users at once, then for all items, in closed form, until nothing moves.
 
-Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback datasets". Not in D2L. What a user has is a 1
-with a confidence, what it does not have a 0 with confidence 1, so that no negatives are drawn. An epoch is one sweep: the
-loss is half the squared distance from the two solutions, and a step of gradient descent of rate 1 lands on them.
+Hu, Koren and Volinsky 2008, "Collaborative filtering for implicit feedback datasets". Not in D2L. What a user has is
+a 1 with a confidence, what it does not have a 0 with confidence 1, so that no negatives are drawn. An epoch is one
+sweep: the loss is half the squared distance from the two solutions, and a step of gradient descent of rate 1 lands on
+them.
 
     dive fit recommender/als             generated films, offline
     dive fit recommender/als_movielens   MovieLens 100K

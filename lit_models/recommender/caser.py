@@ -1,8 +1,8 @@
 """Caser: the last few films as a picture, and convolutions over it: patterns of steps, and weights of places.
 
 Tang and Wang 2018, "Personalized top-N sequential recommendation via convolutional sequence embedding". D2L 21.7.
-Departs from the book, which does not run it: windows at the beginning of a history are padded and not dropped, a batch of
-one row works, and candidates are scored all at once.
+Departs from the book, which does not run it: windows at the beginning of a history are padded and not dropped, a batch
+of one row works, and candidates are scored all at once.
 
     dive fit recommender/caser          generated films, offline
 

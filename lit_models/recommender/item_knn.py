@@ -1,6 +1,6 @@
 """Item neighborhoods: a film is as good as it is similar to the films that a person has.
 
-Sarwar et al. 2001, "Item-based collaborative filtering"; Deshpande and Karypis 2004 (a limit to the most similar items).
+Sarwar et al. 2001, "Item-based collaborative filtering"; Deshpande and Karypis 2004 (only the most similar items).
 Cosine of who has what, in closed form (one step of rate 1, as ``popularity.py``). Not in D2L; the baseline of Ferrari
 Dacrema et al. 2019, "Are we really making much progress?", which tuned neighborhoods often win.
 

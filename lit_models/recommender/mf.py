@@ -1,8 +1,8 @@
 """Matrix factorization: a rating is a mean, what this person and this film add to it, and how well they fit.
 
 Koren, Bell and Volinsky 2009, "Matrix factorization techniques for recommender systems". D2L 21.3.
-Departs from the book: the mean of the ratings is a parameter of its own, predictions are clipped to the scale outside of
-training, the penalty is on the vectors in use, and the error is that of the whole test, not a running mean.
+Departs from the book: the mean of the ratings is a parameter of its own, predictions are clipped to the scale in
+evaluation, the penalty is on the vectors in use, and the error is that of the whole test, not a running mean.
 
     dive fit recommender/mf             generated ratings, offline
     dive fit recommender/mf_movielens   MovieLens 100K, the published split u1

@@ -9,6 +9,7 @@ Rendle et al. 2020, "Neural collaborative filtering vs. matrix factorization rev
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ class NeuMF(nn.Module):
         for table in (self.user, self.item, self.mlp_user, self.mlp_item):
             nn.init.normal_(table.weight, std=0.1)
         widths = [2 * embed_size, *mlp_sizes]
-        layers = [[nn.Linear(a, b), nn.ReLU()] for a, b in zip(widths[:-1], widths[1:], strict=True)]
+        layers = [[nn.Linear(a, b), nn.ReLU()] for a, b in pairwise(widths)]
         self.mlp = nn.Sequential(*(part for layer in layers for part in layer))
         self.output = nn.Linear(embed_size + widths[-1], 1, bias=False)
         nn.init.ones_(self.output.weight[:, :embed_size].detach())  # begins as a plain product

@@ -1,8 +1,9 @@
 """Ranking items for users. Batch: ``(users, history, targets)``, see ``datamodules/ratings/ratings.py``.
 
 users (B,); history (B, L), the items that a user is known to have, oldest first; targets (B, K), items to be ranked
-high. Padding is the number ``num_items``. A network maps ``(users, history, items (B, K))`` to scores (B, K), and without
-``items`` to the scores of all items (B, I): the full ranking, whole batches at once. What a user has is never a candidate.
+high. Padding is the number ``num_items``. A network maps ``(users, history, items (B, K))`` to scores (B, K), and
+without ``items`` to the scores of all items (B, I): the full ranking, whole batches at once. What a user has is never a
+candidate.
 
 A user whose number is ``num_users`` or more was not there in training. A network with ``by_history = True`` needs no
 vector of a user; for others the scores are those of the known users with the most similar histories (fold-in).
@@ -23,10 +24,10 @@ TOP = 10  # of coverage and popularity
 
 
 class RankingMetrics(Metric):
-    """Means over users of the metrics of ``lit_models/functional/ranking.py``; coverage and popularity of the first ten.
+    """Means over users of the metrics of ``lit_models/functional/ranking.py``; coverage and popularity.
 
-    ``coverage@10`` is the fraction of all items that anybody gets; ``popularity@10`` the mean fraction of users who have
-    an item that is recommended (Yin et al. 2012).
+    ``coverage@10`` is the fraction of all items that anybody gets; ``popularity@10`` the mean fraction of users who
+    have an item that is recommended (Yin et al. 2012).
 
     Args:
         num_items: I.
@@ -69,8 +70,8 @@ class RankingMetrics(Metric):
 class Ranker(Task):
     """Trains ``self.net`` to score a user's items above others that are drawn for each step.
 
-    Logs ``train/loss``; of all unseen items ``val/ndcg@10``, ``val/hit@10`` and ``val/loss``, which is 1 - NDCG@10: what
-    is trained is no measure of a ranking, so the best epoch is that of the best NDCG. Of the test all of
+    Logs ``train/loss``; of all unseen items ``val/ndcg@10``, ``val/hit@10`` and ``val/loss``, which is 1 - NDCG@10:
+    what is trained is no measure of a ranking, so the best epoch is that of the best NDCG. Of the test all of
     ``RankingMetrics``.
 
     Args:

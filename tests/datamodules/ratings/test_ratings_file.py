@@ -64,7 +64,7 @@ def test_a_new_file_is_predicted_with_the_items_of_the_run_and_its_new_users(tmp
         (
             [("a", "x", 4, "monday")],
             "user,item,rating,timestamp",
-            "row 1: timestamp is 'monday', not a number, seconds",
+            "row 1: timestamp is 'monday', not a number",
         ),
         ([("a", "x", "good", 1)], "user,item,rating,timestamp", "row 1: rating is 'good', not a number"),
         ([("a", "x", "", 1)], "user,item,rating,timestamp", "row 1: rating is empty"),
@@ -84,5 +84,5 @@ def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
 
 
 def test_no_path_is_one_line() -> None:
-    with pytest.raises(UserError, match="--data.path FILE"):
+    with pytest.raises(UserError, match=r"--data\.path FILE"):
         RatingsFile.infer("")

@@ -29,7 +29,7 @@ def test_numbers_of_recbole() -> None:
 
 
 def test_numbers_of_implicit() -> None:
-    """implicit 0.7.3 of one target that is second, K = 3: map 0.5, ndcg 0.6309; its precision divides by min(K, targets)."""
+    """implicit 0.7.3 of one target that is second, K = 3; its precision divides by min(K, targets)."""
     found = means([[2]], 3)
     assert found["map@3"] == 0.5 and found["ndcg@3"] == pytest.approx(0.6309, abs=5e-5)
     assert found["precision@3"] == pytest.approx(1 / 3) and found["recall@3"] == 1.0
