@@ -16,7 +16,7 @@ from torch import Tensor
 
 from datamodules.ratings.baseline import metrics, ranks_by
 from datamodules.ratings.interactions import Interactions
-from datamodules.ratings.ratings import Ratings
+from datamodules.ratings.ratings import Ratings, as_pairs
 
 GENRES = ("comedy", "drama", "thriller", "adventure", "romance", "mystery", "western", "space")
 ERAS = ((1941, 1959), (1960, 1974), (1975, 1989), (1990, 2004), (2005, 2019))
@@ -148,7 +148,8 @@ class PlantedFilms(Ratings):
     def oracle(self) -> dict[str, Any]:
         """What the generator's own probabilities reach: the best order, the line without its noise."""
         if self.feedback == "explicit":
-            (user, item), y = self.splits["test"][0].long().numpy().T, self.splits["test"][1].numpy()
+            pairs, y = (part.numpy() for part in as_pairs(self.splits["test"]))
+            user, item = pairs.astype(np.int64).T
             error = y - self.world.line[user, item].clip(1, 5)
             errors = {"test/rmse": float(np.sqrt((error**2).mean())), "test/mae": float(np.abs(error).mean())}
             return {"what": "the line without its noise", "metrics": errors}

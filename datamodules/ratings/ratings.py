@@ -1,6 +1,8 @@
 """The base of ratings: splits without leaks, and the batches of rating prediction and of ranking.
 
-Explicit feedback (``feedback: explicit``) is ``(x, y)``: user and item (B, 2), and the rating (B,).
+Explicit feedback (``feedback: explicit``) is ``(x, y)``: user and item (B, 2), and the rating (B,). With
+``batches: items`` a row is an item: its training ratings by all users (B, U) and those of the part (B, U), NaN where
+there is none.
 
 Implicit feedback is ``(users, history, targets)``: users (B,); history (B, L), the items that a model may know of each
 user, oldest first, padded in front; targets (B, K), padded behind. Padding is the number ``num_items``. In training
@@ -44,7 +46,7 @@ class Ratings(TensorDataModule):
         feedback: ``explicit`` to predict ratings, ``implicit`` to rank: each rating is a sign of interest.
         split: ``random`` by rating, or ``leave_one_out`` by time: see the top of the file.
         val_fraction, test_fraction: Of a random split.
-        batches: The rows of training for ranking: see the top of the file.
+        batches: The rows: see the top of the file.
         window: Items of a row of ``windows``.
         users: Whom to predict for: names of users, a list or one text with commas; empty means all.
         top: How many items to predict for each.
@@ -65,7 +67,7 @@ class Ratings(TensorDataModule):
         split: Literal["random", "leave_one_out"] = "leave_one_out",
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
-        batches: Literal["pairs", "users", "windows"] = "pairs",
+        batches: Literal["pairs", "users", "windows", "items"] = "pairs",
         window: int = 5,
         users: Sequence[str] | str = "",
         top: int = 10,
@@ -153,6 +155,12 @@ class Ratings(TensorDataModule):
         splits: dict[str, tuple[Tensor, ...]] = {
             name: (pairs[part == k], table.rating[part == k]) for k, name in enumerate(names)
         }
+        if self.batches == "items":
+            whole = [torch.full((self.num_items, self.num_users), torch.nan) for _ in names]
+            for k, ratings in enumerate(whole):
+                ours = (part == k) & (table.user < self.num_users)
+                ratings[table.item[ours], table.user[ours]] = table.rating[ours]
+            splits = {name: (whole[0], ratings) for name, ratings in zip(names, whole, strict=True)}
         splits["predict"] = (self.histories.slices(self.asked(table), 2), torch.full((len(self.asked(table)), 1), -1))
         return splits
 
@@ -210,6 +218,8 @@ class Ratings(TensorDataModule):
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         rows, targets = batch
+        if rows.is_floating_point():
+            return rows, targets
         if rows.shape[1] == 2:
             return rows.long(), targets
         if self.sequence.device != rows.device:
@@ -223,7 +233,8 @@ class Ratings(TensorDataModule):
         from datamodules.ratings.baseline import mean_ratings, random_and_popular
 
         if self.feedback == "explicit":
-            return mean_ratings(self.splits["train"], self.splits["test"], self.num_users, self.num_items)
+            train, test = (as_pairs(self.splits[name]) for name in ("train", "test"))
+            return mean_ratings(train, test, self.num_users, self.num_items)
         return random_and_popular(self)
 
     def say_duplicates(self, count: int) -> None:
@@ -232,3 +243,11 @@ class Ratings(TensorDataModule):
             self.facts.append(f"{count:,} duplicate pairs of user and item, the newest kept")
             if not self.own_path:
                 note(f"{type(self).__name__}: {count:,} duplicate pairs of user and item, the newest kept")
+
+
+def as_pairs(split: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """User and item (N, 2) with the rating (N,), also of a split whose rows are items."""
+    if not split[0].is_floating_point():
+        return split
+    item, user = (~split[1].isnan()).nonzero().unbind(1)
+    return torch.stack([user, item], 1).int(), split[1][item, user]

@@ -83,7 +83,7 @@ def unseen(history: Tensor, num_items: int) -> Tensor:
 
 def multi_hot(history: Tensor, num_items: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """1 for each item of the histories (B, L), padded with I -> (B, I)."""
-    rows = torch.zeros(len(history), num_items + 1, dtype=dtype, device=history.device)
+    rows = torch.zeros(history.shape[0], num_items + 1, dtype=dtype, device=history.device)
     return rows.scatter_(1, history, 1.0)[:, :num_items]
 
 

@@ -1,7 +1,7 @@
 """Losses that compare an item of a user with others, and the draw of these others.
 
-Rendle et al. 2009, "BPR"; the hinge of D2L 21.5; sampled softmax (Jean et al. 2015) without correction, as negatives are
-uniform; binary cross-entropy (SASRec, NeuMF). Departs from the book: means, not sums; logits, never probabilities.
+Rendle et al. 2009, "BPR"; the hinge of D2L 21.5; sampled softmax (Jean et al. 2015) without correction, as negatives
+are uniform; binary cross-entropy (SASRec, NeuMF). Departs from the book: means, not sums; logits, never probabilities.
 """
 
 from typing import Literal

@@ -54,7 +54,7 @@ class NeuMF(nn.Module):
 
     def forward(self, users: Tensor, history: Tensor, items: Tensor | None = None) -> Tensor:
         if items is None:
-            items = torch.arange(self.item.num_embeddings, device=users.device).expand(len(users), -1)
+            items = torch.arange(self.item.num_embeddings, device=users.device).expand(users.shape[0], -1)
         product = self.user(users)[:, None] * self.item(items) * float(self.product)  # (B, K, E)
         first, second = self.mlp_user(users)[:, None].expand_as(product), self.mlp_item(items)
         hidden = self.mlp(torch.cat([first, second], -1))

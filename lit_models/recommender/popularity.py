@@ -34,7 +34,7 @@ class Popularity(nn.Module):
         return self.weight.clone()  # sharded weights are whole inside of a method only
 
     def forward(self, users: Tensor, history: Tensor, items: Tensor | None = None) -> Tensor:
-        every = self.weight.expand(len(users), -1)
+        every = self.weight.expand(users.shape[0], -1)
         return every if items is None else every.gather(1, items)
 
 

@@ -39,6 +39,7 @@ class RankingMetrics(Metric):
     count: Tensor
     shown: Tensor
     popular: Tensor
+    first: Tensor
 
     def __init__(self, num_items: int, cutoffs: tuple[int, ...] = (10, 50)) -> None:
         super().__init__()
@@ -47,6 +48,8 @@ class RankingMetrics(Metric):
         self.add_state("sums", torch.zeros(len(self.names), dtype=torch.float64), "sum")
         self.add_state("count", torch.zeros((), dtype=torch.float64), "sum")
         self.add_state("shown", torch.zeros(num_items, dtype=torch.float64), "sum")
+        self.add_state("first", torch.zeros(num_items + 1, dtype=torch.float64), "sum")  # ranks of each first target
+        self.last: dict[str, Tensor] = {}  # over all processes, for the picture
         self.add_state("popular", torch.zeros((), dtype=torch.float64), "sum")
 
     def update(self, scores: Tensor, targets: Tensor, left: Tensor, popularity: Tensor | None = None) -> None:
@@ -55,6 +58,7 @@ class RankingMetrics(Metric):
         found = [*ranking_metrics(ranks, self.cutoffs).values(), auc.nan_to_num(0.5)]
         self.sums += torch.stack([value.sum() for value in found]).to(self.sums)
         self.count += len(scores)
+        self.first += ranks[:, 0].bincount(minlength=len(self.first)).to(self.first)
         best = scores.masked_fill(~left, -torch.inf).topk(min(TOP, scores.shape[1]), 1).indices
         if popularity is not None:
             self.popular += popularity[best].mean(1).sum()
@@ -63,6 +67,7 @@ class RankingMetrics(Metric):
     def compute(self) -> dict[str, Tensor]:
         """All means, and the coverage."""
         means = (self.sums / self.count).float()
+        self.last = {"first": self.first.clone(), "shown": self.shown.clone()}
         covered, popular = (self.shown > 0).float().mean(), (self.popular / self.count).float()
         return dict(zip(self.names, means, strict=True)) | {f"coverage@{TOP}": covered, f"popularity@{TOP}": popular}
 
@@ -170,6 +175,21 @@ class Ranker(Task):
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self._evaluate(batch, self.val_ranking)
+
+    def panels(self) -> list[dict[str, Any]]:
+        """For ``LinePlots``, of the last validation: hit rate by k, and who is recommended how often."""
+        last, counts = self.val_ranking.last, self.data_attribute("item_counts")
+        if not last or counts is None:
+            return []
+        k = torch.arange(1, min(50, self.num_items) + 1)
+        hits = last["first"][1:].cumsum(0).cpu()[k - 1] / last["first"].sum().cpu()
+        rate = counts.cpu() / self.num_users
+        lines = {"this model": (k, hits), "random order": (k, k / self.num_items)}
+        points = {"an item": (rate, last["shown"].cpu() / last["first"].sum().cpu())}
+        return [
+            {"title": "hit rate of the first k", "xlabel": "k", "lines": lines},
+            {"title": "fraction who get an item in their ten", "xlabel": "fraction who have it", "points": points},
+        ]
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self._evaluate(batch, self.test_ranking)

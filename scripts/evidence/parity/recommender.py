@@ -1,6 +1,7 @@
 """Recommenders against plain loops, implicit, scikit-learn and torch.nn: losses, gradients, sweeps, metrics."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from lit_models.functional.ranking import rank_targets, ranking_metrics
 from lit_models.recommender.als import LitALS
+from lit_models.recommender.deepfm import DeepFM
 from lit_models.recommender.ease import ease_weights
+from lit_models.recommender.fm import FM
 from lit_models.recommender.mf import LitMF
 from lit_models.recommender.sasrec import SASRec
 from scripts.evidence.verify import Check, Tensors
@@ -147,6 +150,42 @@ def sklearn_metrics(mistake: bool = False) -> Tensors:
     return {name: torch.tensor(values, dtype=torch.float64) for name, values in found.items()}
 
 
+# -- factorization machines -----------------------------------------------------------------------------------------
+
+CLICKS = torch.tensor([[0, 4, 9], [1, 5, 9], [0, 6, 8], [3, 4, 7]])
+CLICKED = [1.0, 0.0, 0.0, 1.0]
+
+
+def machine(deep: bool) -> Any:
+    return randomized(DeepFM(10, 3, 2, (4,), 0.0) if deep else FM(10, 2))
+
+
+def our_fm(deep: bool) -> Tensors:
+    net = machine(deep)
+    loss = nn.functional.binary_cross_entropy_with_logits(net(CLICKS), torch.tensor(CLICKED, dtype=torch.float64))
+    loss.backward()
+    return {"loss": loss.detach()} | {f"grad {name}": p.grad for name, p in net.named_parameters()}
+
+
+def looped_fm(deep: bool, twice: bool = False) -> Tensors:
+    """One impression and one pair of fields at a time; ``twice``: a sigmoid in the network and one in the loss."""
+    w = {name: p.detach().clone().requires_grad_() for name, p in machine(deep).named_parameters()}
+    loss = torch.zeros((), dtype=torch.float64)
+    for row, y in zip(CLICKS.tolist(), CLICKED, strict=True):
+        logit = w["bias"][0] + sum(w["weight.weight"][value, 0] for value in row)
+        for f in range(len(row)):
+            for g in range(f):
+                logit = logit + sum(w["vector.weight"][row[f], k] * w["vector.weight"][row[g], k] for k in range(2))
+        if deep:
+            hidden = torch.cat([w["vector.weight"][value] for value in row])
+            hidden = (w["mlp.0.weight"] @ hidden + w["mlp.0.bias"]).clamp(min=0)
+            logit = logit + w["mlp.3.weight"][0] @ hidden + w["mlp.3.bias"][0]
+        p = torch.sigmoid(torch.sigmoid(logit) if twice else logit)
+        loss = loss - (y * p.log() + (1 - y) * (1 - p).log()) / len(CLICKED)
+    loss.backward()
+    return {"loss": loss.detach()} | {f"grad {name}": p.grad for name, p in w.items() if p.grad is not None}
+
+
 # -- SASRec ---------------------------------------------------------------------------------------------------------
 
 HISTORY = torch.tensor([[10, 10, 3, 1, 7], [2, 4, 6, 8, 0]])  # ten items, padded
@@ -245,5 +284,23 @@ CHECKS = [
         torch_sasrec,
         lambda: torch_sasrec(False),
         "padding is attended to",
+    ),
+    Check(
+        "recommender/fm",
+        "a factorization machine's loss and gradients against a loop over pairs of fields",
+        "torch",
+        partial(our_fm, False),
+        partial(looped_fm, False),
+        partial(looped_fm, False, True),
+        "two sigmoids, as in the book",
+    ),
+    Check(
+        "recommender/deepfm",
+        "DeepFM's loss and gradients against a loop over pairs of fields and its network by hand",
+        "torch",
+        partial(our_fm, True),
+        partial(looped_fm, True),
+        partial(looped_fm, True, True),
+        "two sigmoids, as in the book",
     ),
 ]
