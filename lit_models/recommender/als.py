@@ -69,15 +69,13 @@ class LitALS(Ranker):
         return users, least_squares(self.has.t(), users, self.confidence, self.ridge)
 
     def mean_loss(self, batch: tuple[Tensor, ...]) -> Tensor:
-        net: Any = self.net
-        every = [torch.arange(size, device=self.device) for size in (self.num_users, self.num_items)]
-        tables = net.user(every[0]), net.item(every[1])
+        tables: tuple[Tensor, Tensor] = self.net.tables()  # type: ignore[operator]
         solutions = self.sweep(tables[1].detach().double())
         pairs = zip(tables, solutions, strict=True)
         return torch.stack([(table - new.to(table)).square().sum() / 2 for table, new in pairs]).sum()
 
     def fold_in(self, history: Tensor) -> Tensor:
         """The solution for a new user's items, as in a sweep: exact."""
-        vectors = self.net.item.weight.double()  # type: ignore[union-attr]
+        vectors = self.net.tables()[1].double()  # type: ignore[operator]
         has = multi_hot(history, self.num_items, torch.float64)
-        return (least_squares(has, vectors, self.confidence, self.ridge) @ vectors.T).float()  # type: ignore[arg-type]
+        return (least_squares(has, vectors, self.confidence, self.ridge) @ vectors.T).float()

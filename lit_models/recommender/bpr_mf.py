@@ -23,7 +23,7 @@ class Factors(nn.Module):
         item_bias: Whether there is c.
     """
 
-    gathered_at_once, forward_methods = True, ("squares",)
+    gathered_at_once, forward_methods = True, ("squares", "tables")
 
     def __init__(self, num_users: int, num_items: int, embed_size: int = 32, item_bias: bool = True) -> None:
         super().__init__()
@@ -40,6 +40,10 @@ class Factors(nn.Module):
             return scores if self.bias is None else scores + self.bias.weight.T
         scores = torch.einsum("be,bke->bk", self.user(users), self.item(items))
         return scores if self.bias is None else scores + self.bias(items)[..., 0]
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """The vectors of all users (U, E) and of all items (I, E)."""
+        return self.user.weight.clone(), self.item.weight.clone()  # sharded weights are whole inside of a method only
 
     def squares(self, users: Tensor, items: Tensor) -> Tensor:
         """Half the squared lengths of the vectors in use, of a row on average; items (B, K)."""
