@@ -6,7 +6,7 @@ Criteo challenge did it: floor(log(x)^2) above 2.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def frequent(column: pd.Series, min_count: int) -> list[str]:
     return sorted(counts[counts >= min_count].index, key=lambda value: (-counts[value], value))
 
 
-def numbered(table: pd.DataFrame, known: dict[str, Sequence[str]]) -> np.ndarray:
+def numbered(table: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> np.ndarray:
     """Values as rows (N, F) int32 of one table: each field begins with its unknown value."""
     columns, offset = [], 0
     for name, values in known.items():

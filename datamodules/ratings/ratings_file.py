@@ -99,7 +99,7 @@ class RatingsFile(Ratings):
         number = [{name: k for k, name in enumerate(names)} for names in (users, items)]
         user, item = (table[c].map(n).to_numpy(np.int64) for c, n in zip(("user", "item"), number, strict=True))
         rating, time = table["rating"].to_numpy(np.float32), table["timestamp"].to_numpy(np.int64)
-        columns = [torch.from_numpy(column.copy()) for column in (user, item, rating, time)]
+        who, what, stars, when = (torch.from_numpy(column.copy()) for column in (user, item, rating, time))
         found, duplicates = without_duplicates(
             Interactions(*columns, users, items, [str(titles[name]) for name in items])
         )

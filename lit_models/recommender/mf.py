@@ -120,13 +120,9 @@ class LitMF(Regressor):
         unknown = users >= self.num_users
         if bool(unknown.any()):
             positives = self.positives.to(users.device)
-            scores[unknown] = neighbors_scores(
-                self.net.everything,
-                history[unknown],
-                positives,
-                self.num_users,
-                self.num_items,  # type: ignore[arg-type]
-            )
+            everything: Any = self.net.everything
+            sizes = self.num_users, self.num_items
+            scores[unknown] = neighbors_scores(everything, history[unknown], positives, *sizes)
         low, high = self.net.scale  # type: ignore[misc]
         seen = ~unseen(history, self.num_items)
         best = top_items(scores.float().masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
