@@ -100,9 +100,8 @@ class RatingsFile(Ratings):
         user, item = (table[c].map(n).to_numpy(np.int64) for c, n in zip(("user", "item"), number, strict=True))
         rating, time = table["rating"].to_numpy(np.float32), table["timestamp"].to_numpy(np.int64)
         who, what, stars, when = (torch.from_numpy(column.copy()) for column in (user, item, rating, time))
-        found, duplicates = without_duplicates(
-            Interactions(*columns, users, items, [str(titles[name]) for name in items])
-        )
+        called = [str(titles[name]) for name in items]
+        found, duplicates = without_duplicates(Interactions(who, what, stars, when, users, items, called))
         self.say_duplicates(duplicates)
         counts = found.user.bincount(minlength=len(users))
         few = int(((counts > 0) & (counts < 3)).sum())
