@@ -1,6 +1,8 @@
 """Predictions of a recommender: the best items of each user with titles and scores, a row for each item.
 
-dive predict recommender/bpr_mf --users 5 17 --top 10
+    dive predict recommender/bpr_mf --users 5 17 --top 10
+
+Nothing that a person has is recommended.
 """
 
 import csv
