@@ -140,6 +140,17 @@ class DataProtocol(Protocol):
     #: Whether scores of a test are shown with their intervals, which takes a second for a thousand texts.
     intervals: bool
 
+    # -- ratings ----------------------------------------------------------------------------------------------------
+    #: The name of each item as its file has it, and what it is called.
+    item_names: list[str]
+    titles: list[str]
+    #: user * num_items + item of the training pairs (N,), sorted.
+    positives: "Tensor"
+    #: How many training interactions each item has (I,).
+    item_counts: "Tensor"
+    #: How many items are predicted for each user.
+    top: int
+
 
 NAMES = frozenset(DataProtocol.__annotations__)
 

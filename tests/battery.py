@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.ranker import Ranker
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.seq2seq import Seq2Seq
 
@@ -232,3 +233,71 @@ class Seq2SeqBattery(TaskBattery):
         assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
         (found,) = trainer.test(model, DataLoader([batch], batch_size=None), verbose=False)
         assert found["test/exact"] == 1.0
+
+
+class RankerBattery:
+    """A ``Ranker``: batch (users, history, targets). ``model()`` has 12 users and 15 items."""
+
+    parameters: int  #: exact number of trainable parameters of ``model()``
+    batches = "pairs"  #: the datamodule's training rows
+    learns = True  #: whether a few steps raise NDCG above that of the start
+
+    def model(self) -> Ranker:
+        raise NotImplementedError
+
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """Users (4,), histories (4, 3) of 15 items, padded in front."""
+        return torch.tensor([0, 3, 7, 11]), torch.tensor([[15, 15, 1], [15, 4, 2], [8, 0, 9], [3, 12, 7]])
+
+    def fitted(self, folder: Path, epochs: int) -> tuple[Ranker, Any, Trainer]:
+        from datamodules.ratings.planted_films import PlantedFilms
+
+        data = PlantedFilms(12, 15, 5, 8, batches=self.batches, batch_size=6)  # type: ignore[arg-type]
+        quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+        trainer = Trainer(default_root_dir=folder, enable_checkpointing=False, max_epochs=epochs, **quiet)  # type: ignore[arg-type]
+        model = self.model()
+        trainer.fit(model, datamodule=data)
+        return model, data, trainer
+
+    def test_parameter_count_is_exact(self) -> None:
+        assert sum(p.numel() for p in self.model().parameters() if p.requires_grad) == self.parameters
+
+    def test_scores_of_chosen_items_are_those_of_all_items(self) -> None:
+        model, (users, history) = self.model().eval(), self.inputs()
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+        items = torch.tensor([[0, 14, 5], [1, 1, 2], [9, 3, 4], [14, 0, 13]])
+        every = model(users, history)
+        assert every.shape == (4, 15)
+        torch.testing.assert_close(model(users, history, items), every.gather(1, items))
+
+    def test_padding_and_the_other_rows_do_not_change_a_score(self) -> None:
+        model, (users, history) = self.model().eval().double(), self.inputs()
+        every = model(users, history)
+        wide = torch.cat([torch.full((4, 2), 15), history], 1)
+        torch.testing.assert_close(model(users, wide), every)
+        order = torch.tensor([2, 0, 3, 1])
+        torch.testing.assert_close(model(users[order], history[order]), every[order])
+        torch.testing.assert_close(model(users[:1], history[:1]), every[:1])
+
+    def test_training_lowers_the_loss_and_new_users_get_unseen_items(self, tmp_path: Path) -> None:
+        model, data, trainer = self.fitted(tmp_path, 12)
+        first = float(self.fitted(tmp_path, 1)[2].callback_metrics["train/loss"])
+        assert float(trainer.callback_metrics["train/loss"]) < first
+        (found,) = trainer.test(model, datamodule=data, verbose=False)
+        assert 0 < found["test/ndcg@10"] <= found["test/hit@10"] <= 1 and 0 < found["test/coverage@10"] <= 1
+        history = torch.tensor([[15, 3, 4], [1, 2, 5]])
+        model.eval()
+        with torch.no_grad():
+            known_and_new = model.predict_step((torch.tensor([2, 12]), history, history), 0)
+        for row, seen in zip(known_and_new, history.tolist(), strict=True):
+            assert len(row["items"]) == 10 and not set(row["items"].tolist()) & set(seen)
+            assert bool((row["scores"].diff() <= 0).all()) and bool(torch.isfinite(row["scores"]).all())
+
+    def test_checkpoint_round_trip_with_weights_only(self, tmp_path: Path) -> None:
+        model, _, trainer = self.fitted(tmp_path, 1)
+        trainer.save_checkpoint(tmp_path / "a.ckpt")
+        again = type(model).load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+        users, history = self.inputs()
+        assert torch.equal(again.eval()(users, history), model.eval()(users, history))
+        assert torch.equal(again.positives, model.positives) and len(again.positives)

@@ -47,7 +47,7 @@ def resolve(verb: str, argv: list[str]) -> Command:
     run: str | None = None
     checkpoint: str | None = None
     out = ""
-    words = iter(argv)
+    words = iter(with_users(argv) if verb == "predict" else argv)
     for word in words:
         key, has_value, value = word.partition("=")
         if key in ("-c", "--config"):
@@ -96,6 +96,29 @@ def resolve(verb: str, argv: list[str]) -> Command:
         raise UserError(f"{own[0] if own else command.run} names no model: begin with a recipe, `dive {verb} RECIPE`")
     command.args = [word for c in command.configs for word in ("--config", str(c))] + command.args
     return command
+
+
+def with_users(argv: list[str]) -> list[str]:
+    """``--users 5 17 --top 3`` of a recommender as ``--data.users=5,17 --data.top=3``.
+
+    Raises:
+        UserError: No user is named.
+    """
+    words, found = list(argv), []
+    while words:
+        word = words.pop(0)
+        if word == "--users":
+            users = []
+            while words and not words[0].startswith("-"):
+                users.append(words.pop(0))
+            if not users:
+                raise UserError("--users needs the names of users, such as --users 5 17")
+            found.append(f"--data.users={','.join(users)}")
+        elif word.split("=")[0] in ("--users", "--top"):
+            found.append(word.replace("--", "--data.", 1))
+        else:
+            found.append(word)
+    return found
 
 
 def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | None) -> None:

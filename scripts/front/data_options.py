@@ -13,6 +13,7 @@ USUAL = {
     "text": "text",
     "cnn": "vision",
     "audio": "audio",
+    "recommender": "ratings",
 }  # of a topic's recipes
 
 

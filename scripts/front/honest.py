@@ -20,6 +20,8 @@ COMPARED = {
     "test/bits_per_character": False,
     "test/perplexity": False,
     "test/bleu": True,
+    "test/ndcg@10": True,
+    "test/auc": True,
 }
 #: What to try by the folder of the datamodule, where the baseline is better.
 ADVICE = {
@@ -28,6 +30,7 @@ ADVICE = {
     "parallel_text": "train longer (--trainer.max_epochs), or give it more pairs",
     "tabular": "train longer (--trainer.max_epochs), `dive ensemble`, or keep to the simpler model",
     "vision": "train longer (--trainer.max_epochs), or a network with published weights (--model.weights)",
+    "ratings": "train longer (--trainer.max_epochs), give a smaller --data.batch_size, or take recommender/ease",
     "audio": "train longer (--trainer.max_epochs), or more clips for each class",
 }
 

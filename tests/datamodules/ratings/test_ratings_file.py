@@ -1,0 +1,88 @@
+"""Own ratings: any names, duplicates, new users, and every mistake in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.messages import UserError
+from datamodules.ratings.ratings_file import RatingsFile
+
+ROWS = [("ana", "lamp", 4, 10), ("ana", "sofa", 5, 30), ("ana", "desk", 2, 20), ("bo", "lamp", 3, 5)]
+
+
+def write(folder: Path, rows: Any, heading: str = "user,item,rating,timestamp") -> str:
+    path = folder / "ratings.csv"
+    path.write_text("\n".join([heading, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return str(path)
+
+
+def test_sizes_scale_and_names_are_those_of_the_file(tmp_path: Path) -> None:
+    data = RatingsFile(write(tmp_path, ROWS))
+    assert (data.num_users, data.num_items, data.min_rating, data.max_rating) == (2, 3, 2.0, 5.0)
+    data.setup("fit")
+    data.setup("test")
+    assert data.user_names == ["ana", "bo"] and data.item_names == ["lamp", "sofa", "desk"]
+    assert data.splits["test"][1].tolist() == [[1]] and data.splits["val"][1].tolist() == [[2]]
+    assert "1 users with one or two ratings are trained on and not tested" in data.summary()
+
+
+def test_a_duplicate_pair_is_counted_and_the_newest_kept(tmp_path: Path) -> None:
+    rows = [*ROWS, ("ana", "lamp", 2, 99)]
+    data = RatingsFile(
+        write(tmp_path, rows), feedback="explicit", split="random", val_fraction=0.25, test_fraction=0.25
+    )
+    data.setup("fit")
+    assert "1 duplicate pairs of user and item, the newest kept" in data.summary()
+    assert sum(len(y) for _, y in (data.splits[n] for n in ("train", "val", "test"))) == 4
+
+
+def test_columns_may_have_other_names_and_titles_and_no_ratings(tmp_path: Path) -> None:
+    path = write(tmp_path, [(7, 1, "One"), (7, 2, "Two"), (7, 3, "")], "User_ID,Movie_ID,Title")
+    data = RatingsFile(path)
+    data.setup("test")
+    assert data.titles == ["One", "Two", "3"] and data.splits["test"][1].tolist() == [[2]]  # the order of the rows
+
+
+def test_a_new_file_is_predicted_with_the_items_of_the_run_and_its_new_users(tmp_path: Path) -> None:
+    old = RatingsFile(write(tmp_path, ROWS))
+    old.setup("fit")
+    new_path = tmp_path / "new.csv"
+    new_path.write_text("user,item\ncy,sofa\ncy,piano\nbo,desk\n")
+    new = RatingsFile(str(new_path), old.num_users, old.num_items, 1.0, 5.0)
+    new.load_processor(old.processor())
+    new.setup("predict")
+    users, history, _ = new.transform(new.splits["predict"])
+    assert users.tolist() == [1, 2] and history.tolist() == [[2], [1]] and new.predict_names == ["bo", "cy"]
+    assert "1 items that the model does not know left out (piano)" in new.summary()
+
+
+@pytest.mark.parametrize(
+    ("rows", "heading", "says"),
+    [
+        ([("a", 1)], "usr,rating", "no column 'user': did you mean 'usr'"),
+        (
+            [("a", "x", 4, "monday")],
+            "user,item,rating,timestamp",
+            "row 1: timestamp is 'monday', not a number",
+        ),
+        ([("a", "x", "good", 1)], "user,item,rating,timestamp", "row 1: rating is 'good', not a number"),
+        ([("a", "x", "", 1)], "user,item,rating,timestamp", "row 1: rating is empty"),
+        ([("a", "x", 4, 1), ("", "x", 4, 1)], "user,item,rating,timestamp", "row 2: no user"),
+        ([], "user,item,rating,timestamp", "has a heading but no rows"),
+        ([("a", "x", 4, 1)], "user,item,rating,timestamp", "too few ratings for a split"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, heading: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        RatingsFile(write(tmp_path, rows, heading)).setup("fit")
+
+
+def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5"):
+        RatingsFile(write(tmp_path, ROWS), min_rating=1.0, max_rating=4.0).setup("fit")
+
+
+def test_no_path_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"--data\.path FILE"):
+        RatingsFile.infer("")

@@ -1,0 +1,53 @@
+"""AutoRec: the battery, what is not there, and new users."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from common.messages import UserError
+from datamodules.ratings.planted_films import PlantedFilms
+from lit_models.recommender.autorec import AutoRec, LitAutoRec
+from tests.battery import ADAM, TaskBattery
+from tests.small import small_trainer
+
+
+class TestLitAutoRec(TaskBattery):
+    parameters = 2 * 9 * 5 + 5 + 9 + 1
+    overfit_steps = 400
+
+    def model(self) -> LitAutoRec:
+        return LitAutoRec(num_users=9, hidden_size=5, dropout=0.0, optimizer=ADAM)
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        x = (torch.arange(36).reshape(4, 9) % 5 + 1.0).masked_fill(torch.arange(36).reshape(4, 9) % 7 == 3, torch.nan)
+        return x, x
+
+
+def test_a_missing_rating_is_the_mean_and_not_a_zero() -> None:
+    net = AutoRec(3, hidden_size=4)
+    torch.nn.init.normal_(net.encoder.weight)
+    torch.nn.init.normal_(net.decoder.weight)
+    net.eval()
+    torch.testing.assert_close(net(torch.tensor([[4.0, torch.nan, 2.0]])), net(torch.tensor([[4.0, 3.0, 2.0]])))
+
+
+def test_only_ratings_that_are_there_count() -> None:
+    model = LitAutoRec(num_users=3, hidden_size=2).eval()
+    error, count = model.errors((torch.full((1, 3), torch.nan), torch.tensor([[1.0, torch.nan, 5.0]])))
+    assert int(count) == 2 and float(error[0, 1]) == 0 and float(error[0, 0]) != 0
+
+
+def test_recommendations_are_unseen_and_new_users_are_one_line(tmp_path: Path) -> None:
+    data = PlantedFilms(40, 30, 8, 12, feedback="explicit", split="random", batches="items", users="5", top=3)
+    model = LitAutoRec(num_users=40, hidden_size=4, optimizer=ADAM)
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, datamodule=data)
+    (found,) = trainer.test(model, datamodule=data, verbose=False)
+    assert 0 < found["test/mae"] <= found["test/rmse"]
+    rows = trainer.predict(model, datamodule=data)
+    table = data.interactions()
+    assert not set(rows[0][0]["items"].tolist()) & set(table.item[table.user == 4].tolist())  # type: ignore[index]
+    with pytest.raises(UserError, match="for new users take recommender/mf"):
+        model.predict_step((torch.tensor([40]), torch.tensor([[1]])), 0)
