@@ -80,6 +80,8 @@ class DataProtocol(Protocol):
     sample_rate: int
     #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
     kernel: "Tensor"
+    #: Labeled images (N, C, H, W) of other classes, from which features are learned first, and their classes (N,).
+    source: "Callable[[], tuple[Tensor, Tensor]]"
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 

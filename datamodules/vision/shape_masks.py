@@ -1,8 +1,9 @@
 """Large shapes on photographs with the class of each pixel: small enough to learn in a minute on one thread.
 
-One to three triangles, crosses and rings of any color, size and angle on crops of scikit-learn's two photographs. Nothing in the color tells an object from the background, so a network must look around each pixel to know
-the class; and arms and holes are a few pixels wide, so it must keep the full resolution to know the edge. ``SceneMasks``
-has the harder scenes: up to eight objects of 12 to 48 pixels, digits among them, in 96 pixels.
+One to three triangles, crosses and rings of any color, size and angle on crops of scikit-learn's two photographs.
+Nothing in the color tells an object from the background, so a network must look around each pixel to know the class;
+and arms and holes are a few pixels wide, so it must keep the full resolution to know the edge. ``SceneMasks`` has the
+harder scenes: up to eight objects of 12 to 48 pixels, digits among them, in 96 pixels.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_models.vision.unet import LitUNet, UNet
 from tests.battery import ADAM, TaskBattery
@@ -60,13 +60,13 @@ def test_the_way_up_begins_with_the_scale_of_the_way_down(normalize: bool) -> No
     """With torch's own start of a transposed convolution its maps have a sixth of the variance, and are ignored."""
     torch.manual_seed(0)
     net = UNet(3, 4, width=16, depth=2, normalize=normalize)
-    scales: dict[str, float] = {}
-    for name, module in net.named_modules():
-        if name in ("down.1", "grow.0"):
-            module.register_forward_hook(
-                lambda module, inputs, output, name=name: scales.__setitem__(
-                    name, output.detach().square().mean().item()
-                )
-            )
+    scales: dict[nn.Module, float] = {}
+
+    def measure(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        scales[module] = output.detach().square().mean().item()
+
+    below, above = net.down[1], net.grow[0]
+    for module in (below, above):
+        module.register_forward_hook(measure)
     net(torch.rand(4, 3, 32, 32))
-    assert 0.7 < scales["grow.0"] / scales["down.1"] < 4
+    assert 0.7 < scales[above] / scales[below] < 4
