@@ -6,7 +6,7 @@ Departs from the paper: convolutions are padded, so that the logits are as large
 batch normalization, which the paper did not have yet and without which a narrow network learns slowly.
 
     dive fit vision/unet                         shapes on photographs, offline
-    dive fit vision/unet --model.skips false     the same without skip connections: it cannot find the edges
+    dive fit vision/unet --model.skips false     the same without skip connections: coarser edges
     dive fit vision/unet_camvid                  road scenes, eleven classes
 
 The numbers they reach are in RESULTS.md.
