@@ -114,36 +114,3 @@ def test_errors_name_the_argument(tmp_path: Path) -> None:
         model(thaw_epochs=1, freeze_features=True)
     with pytest.raises(UserError, match=r"model.pretrain_epochs: this data has no other classes"):
         small_trainer(tmp_path, max_epochs=1).fit(model(pretrain_epochs=1), batches())
-
-
-@pytest.mark.slow
-def test_transfer_gains_ten_points_over_scratch(tmp_path: Path) -> None:
-    """The 95 % interval of the mean gain over six draws of twenty pictures each lies above ten points."""
-
-    class Known(LitFineTuning):
-        """Takes the source's features from the first draw: they do not depend on the draw."""
-
-        kept: dict[str, Tensor] = {}
-
-        def pretrained(self) -> dict[str, Tensor]:
-            if not Known.kept:
-                Known.kept.update(super().pretrained())
-            return Known.kept
-
-    schedule = partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=30)
-    settings: dict[str, Any] = {"num_classes": 2, "depth": 10, "width": 8, "stem": "small", "lr_scheduler": schedule}
-    settings["optimizer"] = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.01)
-    gains = []
-    for draw in range(6):
-        accuracy = []
-        for source in ({"pretrain_epochs": 4, "feature_rate": 0.1}, {}):
-            data = ShapeTransfer(draw=draw, batch_size=20, flip=True)
-            torch.manual_seed(draw)
-            trainer = small_trainer(tmp_path, max_epochs=30, limit_val_batches=0)
-            trainer.fit(net := Known(**settings, **source), datamodule=data)
-            accuracy.append(trainer.test(net, datamodule=data, verbose=False)[0]["test/acc"])
-        gains.append(accuracy[0] - accuracy[1])
-    found = torch.tensor(gains, dtype=torch.float64)
-    half = 2.571 * found.std() / 6**0.5  # Student's t with 5 degrees of freedom
-    print(f"gain {found.mean():.3f} +- {half:.3f}")
-    assert float(found.mean() - half) > 0.1
