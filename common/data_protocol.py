@@ -87,6 +87,8 @@ class DataProtocol(Protocol):
     true_curve: "Callable[[Tensor], Tensor]"
     #: From one point of a grid to the next.
     spacing: float
+    #: Labeled images (N, C, H, W) of other classes, from which features are learned first, and their classes (N,).
+    source: "Callable[[], tuple[Tensor, Tensor]]"
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lit_models.vision.unet import LitUNet, UNet
 from tests.battery import ADAM, TaskBattery
@@ -33,7 +33,7 @@ def test_logits_are_as_large_as_the_picture(size: tuple[int, int]) -> None:
     assert UNet(3, 4, width=2, depth=3, normalize=True)(torch.rand(2, 3, *size)).shape == (2, 4, *size)
 
 
-def test_a_bridge_keeps_what_the_way_down_loses() -> None:
+def test_a_skip_keeps_what_the_way_down_loses() -> None:
     """One pixel moves the logits beside it most, although the picture is halved three times."""
     torch.manual_seed(0)
     net = UNet(1, 2, width=8, depth=3).eval()
@@ -43,3 +43,30 @@ def test_a_bridge_keeps_what_the_way_down_loses() -> None:
     change = (net(other) - net(image)).abs().sum(1)[0]
     row, column = divmod(int(change.argmax()), 32)
     assert abs(row - 13) <= 2 and abs(column - 21) <= 2
+
+
+def test_without_skips_the_picture_reaches_the_logits_through_the_bottom_only() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 1, 16, 16)
+    for skips in (True, False):
+        net = UNet(1, 2, width=4, depth=2, skips=skips).eval()
+        net.down[2].register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+        seen = (net(x) - net(1 - x)).abs().sum()
+        assert bool(seen > 0) == skips
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_way_up_begins_with_the_scale_of_the_way_down(normalize: bool) -> None:
+    """With torch's own start of a transposed convolution its maps have a sixth of the variance, and are ignored."""
+    torch.manual_seed(0)
+    net = UNet(3, 4, width=16, depth=2, normalize=normalize)
+    scales: dict[nn.Module, float] = {}
+
+    def measure(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        scales[module] = output.detach().square().mean().item()
+
+    below, above = net.down[1], net.grow[0]
+    for module in (below, above):
+        module.register_forward_hook(measure)
+    net(torch.rand(4, 3, 32, 32))
+    assert 0.7 < scales[above] / scales[below] < 4

@@ -1,0 +1,70 @@
+"""Two new classes with 20 pictures each, and eight other classes to learn from before: what transfer is for.
+
+Of the ten textured shapes the striped and the checked ring are new; discs, squares, triangles and crosses, striped or
+checked, are the source, with thousands of pictures. Forty pictures are too few to learn what stripes are.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from common.messages import UserError
+from datamodules.vision.images import ImageTensors
+from datamodules.vision.textured_shapes import COLUMNS, SHAPES, TEXTURES, draw_images
+
+KNOWN = 2 * (len(SHAPES) - 1)  # classes of the source: the first eight
+
+
+class ShapeTransfer(ImageTensors):
+    """Images (N, 3, 32, 32) of striped and checked rings; ``source`` has the other eight classes.
+
+    Args:
+        num_classes, in_channels, image_size: Two classes, in color; images are always generated with 32 pixels.
+        per_class: Training pictures of a class.
+        draw: Which ones: another number draws others, for an interval over draws.
+        val_size, test_size: Pictures of the two classes for validation and test.
+        source_size: Pictures of the eight other classes.
+        **images: See ``ImageTensors``.
+
+    Raises:
+        UserError: ``per_class`` is less than 1.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = len(TEXTURES),
+        in_channels: int = 3,
+        image_size: int = 32,
+        per_class: int = 20,
+        draw: int = 0,
+        val_size: int = 200,
+        test_size: int = 1000,
+        source_size: int = 3200,
+        **images: Any,
+    ) -> None:
+        super().__init__(num_classes, in_channels, image_size, **images)
+        if per_class < 1:
+            raise UserError(f"data.per_class is {per_class}: give a whole number of at least 1")
+        self.per_class, self.draw, self.source_size = per_class, draw, source_size
+        self.sizes = {"val": val_size, "test": test_size}
+        self.class_names = [f"{texture} {SHAPES[-1]}" for texture in TEXTURES]
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        def new(count: int, split: str, seed: int) -> tuple[Tensor, Tensor]:
+            """``count`` pictures of the new classes, in turn one of each."""
+            images, labels = draw_images(10 * count, COLUMNS[split], torch.Generator().manual_seed(seed))
+            rows = [(labels == KNOWN + k).nonzero()[: -(-count // 2), 0] for k in range(2)]
+            order = torch.stack(rows, 1).flatten()[:count]
+            return self.fit_images(images[order]), labels[order] - KNOWN
+
+        splits: dict[str, tuple[Tensor, ...]] = {"train": new(2 * self.per_class, "train", 1000 + self.draw)}
+        for seed, (name, size) in enumerate(self.sizes.items(), 1):
+            splits[name] = new(size, name, seed)
+        return splits | {"predict": (splits["test"][0],)}
+
+    def source(self) -> tuple[Tensor, Tensor]:
+        """Images (N, 3, 32, 32) uint8 of the eight other classes, and their classes (N,)."""
+        images, labels = draw_images(self.source_size * 10 // KNOWN, COLUMNS["train"], torch.Generator().manual_seed(0))
+        kept = labels < KNOWN
+        return self.fit_images(images[kept]), labels[kept]

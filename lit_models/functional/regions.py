@@ -1,0 +1,84 @@
+"""Features of regions: what a second stage looks at, of the same size for regions of any size.
+
+RoIPool: Girshick 2015, "Fast R-CNN", section 2.1. RoIAlign: He et al. 2017, "Mask R-CNN", section 3. D2L 14.8.
+RoIPool rounds a region to whole cells, then its parts to whole cells, and takes the largest value of each part; a box
+moves by up to a cell, which a mask cannot bear. RoIAlign rounds nothing: it reads the map between its cells, at some
+points of each part, and takes their mean. Both pass gradients to the map, none to the boxes.
+"""
+
+import torch
+from torch import Tensor
+
+
+def roi_pool(maps: Tensor, boxes: Tensor, batch: Tensor, size: int, scale: float = 1.0) -> Tensor:
+    """The largest values (R, C, size, size) of size x size parts of R regions.
+
+    Args:
+        maps: (B, C, H, W).
+        boxes: (R, 4) as (left, top, right, bottom), in pixels of the picture.
+        batch: The picture (R,) of each region.
+        size: Parts along each side. Neighboring parts share the cells between them. A part outside of the map is 0.
+        scale: Cells of the map divided by pixels of the picture, such as 1 / 16.
+    """
+    columns, rows = (cells(boxes[:, k], boxes[:, k + 2], size, scale, maps.shape[3 - k]) for k in (0, 1))
+    chosen = maps[batch]  # (R, C, H, W)
+    lowest = torch.finfo(maps.dtype).min
+    part = [chosen.masked_fill(~rows[:, k, None, :, None], lowest).amax(2) for k in range(size)]
+    strips = torch.stack(part, 2)  # (R, C, size, W): first the rows of each part, then its columns
+    part = [strips.masked_fill(~columns[:, k, None, None, :], lowest).amax(3) for k in range(size)]
+    found = torch.stack(part, 3)  # (R, C, size, size)
+    empty = ~(rows.any(2)[:, :, None] & columns.any(2)[:, None])[:, None]
+    return found.masked_fill(empty, 0.0)
+
+
+def cells(start: Tensor, end: Tensor, size: int, scale: float, length: int) -> Tensor:
+    """Which cells (R, size, length) along a side belong to each part of regions from ``start`` to ``end`` (R,)."""
+    first, last = ((edge * scale + 0.5).floor() for edge in (start, end))  # halves up, unlike torch.round
+    width = (last - first + 1).clamp(min=1) / size  # of a part
+    number = torch.arange(size, device=start.device, dtype=start.dtype)
+    begin = (first[:, None] + (number * width[:, None]).floor()).clamp(0, length)
+    stop = (first[:, None] + ((number + 1) * width[:, None]).ceil()).clamp(0, length)
+    cell = torch.arange(length, device=start.device)
+    return (cell >= begin[..., None]) & (cell < stop[..., None])
+
+
+def roi_align(
+    maps: Tensor, boxes: Tensor, batch: Tensor, size: int, scale: float = 1.0, points: int = 2, aligned: bool = False
+) -> Tensor:
+    """The means (R, C, size, size) of points x points readings in size x size parts of R regions.
+
+    Args:
+        maps, boxes, batch, size, scale: As of ``roi_pool``.
+        points: Readings along each side of a part.
+        aligned: A pixel's value is at its center: coordinates move by half a cell. The paper and torchvision's
+            Faster R-CNN do not, Detectron2 does. Without it a region is at least one cell wide.
+    """
+    parts = [sampling(boxes[:, k], boxes[:, k + 2], size, scale, points, aligned) for k in (0, 1)]
+    (left, right, across), (top, bottom, down) = (
+        neighbors(x, maps.shape[3 - k]) for k, x in enumerate(parts)
+    )  # each (R, size * points)
+    place = batch[:, None, None]
+    flat = maps.permute(0, 2, 3, 1)  # (B, H, W, C): a reading is one row in memory
+    found = maps.new_zeros(())
+    for y, weight in ((top, 1 - down), (bottom, down)):
+        for x, other in ((left, 1 - across), (right, across)):
+            found = found + flat[place, y[:, :, None], x[:, None]] * (weight[:, :, None] * other[:, None])[..., None]
+    inside = [(x >= -1) & (x <= maps.shape[3 - k]) for k, x in enumerate(parts)]
+    found = found * (inside[1][:, :, None] & inside[0][:, None])[..., None]
+    means = found.unflatten(2, (size, points)).unflatten(1, (size, points)).mean((2, 4))  # (R, size, size, C)
+    return means.permute(0, 3, 1, 2)
+
+
+def sampling(start: Tensor, end: Tensor, size: int, scale: float, points: int, aligned: bool) -> Tensor:
+    """Coordinates (R, size * points) of the readings along a side, in cells."""
+    first, last = (edge * scale - 0.5 * aligned for edge in (start, end))
+    width = last - first if aligned else (last - first).clamp(min=1)
+    step = torch.arange(size * points, device=start.device, dtype=start.dtype)
+    return first[:, None] + (step + 0.5) / (size * points) * width[:, None]
+
+
+def neighbors(x: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The cells before and behind coordinates, and the weight of the second one; at the edge the last cell goes on."""
+    x = x.clamp(0, length - 1)
+    before = x.floor().long()
+    return before, (before + 1).clamp(max=length - 1), x - before
