@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.optimization.conjugate_gradient import ConjugateGradient
+from lit_models.optimization.descend import Point
 from lit_models.optimization.lbfgs import LBFGS
 from lit_models.optimization.muon import Muon
 from lit_models.optimization.newton import Newton
@@ -85,6 +86,19 @@ def scipy_minimum(method: str, shifted: float = 0.0) -> Tensors:
     return {"point": torch.from_numpy(found + shifted), "grad": torch.from_numpy(gradient)}
 
 
+def our_surface() -> Tensors:
+    net = Point(start=START).double()
+    value = net(torch.zeros(1, 2, dtype=torch.float64))
+    value.sum().backward()
+    return {"value": value.detach()[0, 0], "grad": net.place.grad}  # type: ignore[dict-item]
+
+
+def scipy_surface(factor: float = 1.0) -> Tensors:
+    x = np.array(START, dtype=np.float32).astype(np.float64)  # the point's start is in single precision
+    value, gradient = scipy.optimize.rosen(x), factor * scipy.optimize.rosen_der(x)
+    return {"value": torch.tensor(float(value), dtype=torch.float64), "grad": torch.from_numpy(gradient)}
+
+
 # -- a quadratic in eight dimensions, five steps -------------------------------------------------------------------------
 
 
@@ -125,6 +139,15 @@ def scipy_bowl(steps: int = 5, steepest: bool = False) -> Tensors:
 
 ENDS = "another line search: only the minimum is the same, to the accuracy of both"
 CHECKS = [
+    Check(
+        name="optimization/descend",
+        claim="the point on Rosenbrock's function against scipy.optimize.rosen and its derivative",
+        package="scipy",
+        ours=our_surface,
+        reference=scipy_surface,
+        control=partial(scipy_surface, factor=0.5),
+        mistake="half of the gradient",
+    ),
     Check(
         name="optimization/muon",
         claim="Muon with its iterations in bfloat16 against torch.optim.Muon, 100 steps",
