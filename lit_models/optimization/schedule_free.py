@@ -70,7 +70,7 @@ class ScheduleFreeAdamW(ByHand):
 
     def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
         self.train()
-        b1, b2 = group["betas"]
+        b2 = group["betas"][1]
         for p in params:
             if "z" not in self.state[p]:
                 first = p.detach().clone()

@@ -66,8 +66,8 @@ SURFACES = {
         lambda x: 0.1 * x[:, 0].square() + 2 * x[:, 1].square(), [[0.0, 0.0]], [(-5.5, 1), (-3, 2)]
     ),
     "cosh": Surface(lambda x: torch.cosh(x[:, 0] / 2), [[0.0]], [(-10, 10)]),  # D2L 12.3.3
-    "waves": Surface(  # x cos(pi x), D2L 12.1.2.1: a local minimum at 1.09
-        lambda x: x[:, 0] * torch.cos(math.pi * x[:, 0]), [[-1.954588]], [(-2.2, 2.2)]
+    "waves": Surface(  # x cos(pi x), D2L 12.1.2.1: a local minimum at 1.09, and lower ones outside of the picture
+        lambda x: x[:, 0] * torch.cos(math.pi * x[:, 0]), [[-2.0490556504686923]], [(-2.2, 2.2)]
     ),
     "saddle": Surface(tilted_saddle, [[0.0, 1.0], [0.0, -1.0]], [(-2, 2), (-1.6, 1.6)]),
     "rosenbrock": Surface(rosenbrock, [[1.0, 1.0]], [(-1.7, 1.7), (-0.7, 1.7)]),

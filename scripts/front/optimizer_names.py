@@ -1,7 +1,7 @@
 """The optimizers and schedules of ``lit_models/optimization`` by short names, found as text, without an import.
 
-A bare name (``--model.optimizer Lion``) is ours if torch has no class of that name; where both have one, torch's is meant
-and ``lit_models.optimization.Adam`` is ours. A file of ours need not be known: every class of the folder is reached by
+A bare name (``--model.optimizer Lion``) is ours if torch has no class of that name; where both have one, torch's is
+meant and ``lit_models.optimization.Adam`` is ours. A file of ours need not be known: every class of the folder is reached by
 ``lit_models.optimization.NAME``, on the command line and in YAML.
 """
 
@@ -41,7 +41,7 @@ def meant(name: str) -> str:
 
 
 def expand_optimizers(words: list[str]) -> list[str]:
-    """Command-line words with the paths in place of the names: ``--model.optimizer Lion``, ``--model.optimizer=Lion``."""
+    """Command-line words with paths in place of names, after the options of optimizers and schedules."""
     found: list[str] = []
     for k, word in enumerate(words):
         option, equals, value = word.partition("=")

@@ -1,6 +1,6 @@
-"""Optimizers against torch.optim, ``schedulefree``, scipy and the papers' equations in numpy, over 100 steps.
+"""Optimizers against torch.optim, ``schedulefree`` and the papers' equations in numpy, over 100 steps.
 
-Each starts from the same weights of a small network (or point of Rosenbrock's valley) and is compared in its weights and
+Each starts from the same weights of a small network and is compared in its weights and
 in the gradients there, at the end.
 """
 

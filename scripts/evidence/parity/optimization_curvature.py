@@ -40,7 +40,7 @@ def torch_muon(**settings: Any) -> Tensors:
     return matrices(partial(torch.optim.Muon, lr=0.02, weight_decay=0.1, **settings))
 
 
-# -- Rosenbrock's valley ------------------------------------------------------------------------------------------------
+# -- Rosenbrock's valley -----------------------------------------------------------------------------------------------
 
 
 def valley(p: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def scipy_surface(factor: float = 1.0) -> Tensors:
     return {"value": torch.tensor(float(value), dtype=torch.float64), "grad": torch.from_numpy(gradient)}
 
 
-# -- a quadratic in eight dimensions, five steps -------------------------------------------------------------------------
+# -- a quadratic in eight dimensions, five steps -----------------------------------------------------------------------
 
 
 def bowl() -> tuple[Tensor, Tensor]:
