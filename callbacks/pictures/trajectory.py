@@ -1,7 +1,7 @@
 """``trajectory.png`` and ``trajectory.gif``: the way of a point over a function of one or two numbers.
 
-The module supplies ``position()`` (D,), ``limits()`` of the picture and ``heights(points)`` (N, D) -> (N,), the function above its
-minimum.
+The module supplies ``position()`` (D,), ``limits()`` of the picture and ``heights(points)`` (N, D) -> (N,), the
+function above its minimum.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Airfoil self-noise: the loudness of 1,503 airfoils in a wind tunnel (Brooks, Pope and Marcolini 1989, NASA; UCI).
 
-Departs from D2L 12.5, which trains and measures on all of its first 1,500 rows, standardized together: here 150 rows each
-are for validation and test, and the statistics are the training rows'.
+Departs from D2L 12.5, which trains and measures on all of its first 1,500 rows, standardized together: here 150 rows
+each are for validation and test, and the statistics are the training rows'.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """Adam, AdamW and Yogi: momentum and a rate for each parameter, both corrected for their start at zero.
 
-Kingma and Ba 2015; Loshchilov and Hutter 2019 (AdamW); Zaheer et al. 2018 (Yogi); Reddi et al. 2018 (AMSGrad). D2L 12.10;
-Goodfellow 8.5.3. Adam divides a decay in the gradient by the root too, so that weights with large gradients decay less;
-AdamW decays the weights themselves. Yogi's second moment moves by at most (1 - beta2) g^2 in a step, so that it cannot
-fall suddenly.
+Kingma and Ba 2015; Loshchilov and Hutter 2019 (AdamW); Zaheer et al. 2018 (Yogi); Reddi et al. 2018 (AMSGrad). D2L
+12.10; Goodfellow 8.5.3. Adam divides a decay in the gradient by the root too, so that weights with large gradients
+decay less; AdamW decays the weights themselves. Yogi's second moment moves by at most (1 - beta2) g^2 in a step, so
+that it cannot fall suddenly.
 Departs from the book: it writes epsilon 1e-6 into the code and has no decay.
 
     dive fit optimization/descend

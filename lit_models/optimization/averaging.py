@@ -1,14 +1,13 @@
 """Polyak averaging: the mean of the weights along the way is better than the last of them.
 
-Polyak and Juditsky 1992; Goodfellow 8.7.3; Izmailov et al. 2018. With a constant rate the weights of stochastic gradient
-descent wander around the minimum; their mean is closer to it. Training goes on with the weights themselves; evaluation
-and checkpoints have the mean (``averages`` below), and the optimizer's state has the weights, so that a resumed
-run goes on to the bit.
+Polyak and Juditsky 1992; Goodfellow 8.7.3; Izmailov et al. 2018. With a constant rate the weights of stochastic
+gradient descent wander around the minimum; their mean is closer to it. Training goes on with the weights themselves;
+evaluation and checkpoints have the mean (``averages`` below), and the optimizer's state has the weights, so that a
+resumed run goes on to the bit.
 
     dive fit optimization/averaging
 """
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,8 +16,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from lit_models.optimization.by_hand import Closure, Params
-from lit_models.optimization.sgd import SGD
-from lit_models.optimization.wrapper import Wrapper
+from lit_models.optimization.wrapper import SGD_BASE, Wrapper
 
 
 class PolyakAverage(Wrapper):
@@ -39,7 +37,7 @@ class PolyakAverage(Wrapper):
     def __init__(
         self,
         params: Params,
-        base: OptimizerCallable = partial(SGD, lr=0.1),
+        base: OptimizerCallable = SGD_BASE,
         start: int = 0,
         decay: float = 0.0,
     ) -> None:

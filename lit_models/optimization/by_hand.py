@@ -1,9 +1,9 @@
 """The base of the optimizers written by hand: ranges of the arguments, the closure, the gradients of a step.
 
 Goodfellow, Bengio and Courville 8.3 to 8.6; D2L 12. A subclass states the ranges of its numbers and how a list of
-parameters moves; all its operations are on lists of tensors (``torch._foreach_*``), which on small models take half of
-the time of a loop over tensors. State and settings are those of ``torch.optim.Optimizer``, so that checkpoints, schedules,
-parameter groups and changed settings of a resumed run work as with torch's own.
+parameters moves; all its operations are on lists of tensors (``torch._foreach_*``), which on small models take half
+of the time of a loop over tensors. State and settings are those of ``torch.optim.Optimizer``, so that checkpoints,
+schedules, parameter groups and changed settings of a resumed run work as with torch's own.
 
     dive fit cnn/lenet --model.optimizer lit_models.optimization.Adam --model.optimizer.lr 0.001
     dive fit cnn/lenet --model.optimizer Lion

@@ -1,8 +1,8 @@
 """Nonlinear conjugate gradients: directions that do not undo what earlier ones gained.
 
-Fletcher and Reeves 1964; Polak and Ribiere 1969; Goodfellow 8.6.2. d <- -g + beta d with
-beta = ||g||^2 / ||g_old||^2 (Fletcher-Reeves) or g (g - g_old) / ||g_old||^2 (Polak-Ribiere), restarted with -g where beta is
-negative or the direction would climb. On a quadratic with n parameters n exact steps reach the minimum.
+Fletcher and Reeves 1964; Polak and Ribiere 1969; Goodfellow 8.6.2. d <- -g + beta d with beta = ||g||^2 / ||g_old||^2
+(Fletcher-Reeves) or g (g - g_old) / ||g_old||^2 (Polak-Ribiere), restarted with -g where beta is negative or the
+direction would climb. On a quadratic with n parameters n exact steps reach the minimum.
 
     dive fit optimization/lbfgs --model.optimizer ConjugateGradient
 """

@@ -1,8 +1,8 @@
 """A point that descends a function: what an optimizer does, where it can be seen.
 
-D2L 12.1 to 12.10 on functions of one and two numbers; Goodfellow 8.2. The point is the model's only parameter, a batch is
-noise that tilts the function (D2L 12.4.1: a gradient with normal noise), so that any optimizer and schedule of the project runs
-here as on a network. ``trajectory.png`` and ``trajectory.gif`` show the way.
+D2L 12.1 to 12.10 on functions of one and two numbers; Goodfellow 8.2. The point is the model's only parameter, a
+batch is noise that tilts the function (D2L 12.4.1: a gradient with normal noise), so that any optimizer and schedule
+of the project runs here as on a network. ``trajectory.png`` and ``trajectory.gif`` show the way.
 Departs from the book: its functions update plain numbers in a loop of their own.
 
     dive fit optimization/descend                      Adam in Rosenbrock's valley, offline

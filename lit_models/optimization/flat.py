@@ -73,6 +73,6 @@ class Flat(ByHand):
         refuse_accumulation(type(self).__name__, trainer)
         if trainer.num_training_batches > 1:
             raise UserError(
-                f"{type(self).__name__} compares the gradients of two steps, which needs the same rows in each: an epoch "
+                f"{type(self).__name__} compares the gradients of two steps, which needs the same rows: an epoch "
                 f"has {trainer.num_training_batches} batches, make data.batch_size as large as the training split"
             )

@@ -1,8 +1,8 @@
 """L-BFGS: the inverse Hessian from the last steps, without ever writing it down.
 
-Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.4 (two loops); Goodfellow 8.6.4. Pairs s = x_new - x and
-y = g_new - g of the last ``history`` steps; the first guess is y s / (y y) times the identity. Pairs with y s near zero are
-left out, so that the matrix stays positive definite.
+Liu and Nocedal 1989; Nocedal and Wright 2006, algorithm 7.4 (two loops); Goodfellow 8.6.4. Pairs s = x_new - x and y
+= g_new - g of the last ``history`` steps; the first guess is y s / (y y) times the identity. Pairs with y s near zero
+are left out, so that the matrix stays positive definite.
 
     dive fit optimization/lbfgs
 """

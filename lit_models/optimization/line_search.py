@@ -86,7 +86,7 @@ def strong_wolfe(
 
 
 def interpolate(a: Step, b: Step) -> float:
-    """Where the cubic through losses and slopes of two steps is lowest, at least a tenth inside of them; else the middle."""
+    """Where the cubic through two steps is lowest, at least a tenth inside of them; else the middle."""
     middle = (a.t + b.t) / 2
     if not math.isfinite(b.loss):
         return middle

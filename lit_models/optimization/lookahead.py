@@ -1,13 +1,12 @@
 """Lookahead: k steps ahead, then a part of the way back toward where they began.
 
 Zhang et al. 2019, "Lookahead Optimizer: k steps forward, 1 step back", algorithm 1. The slow weights average out the
-fast ones' noise, so that the inner optimizer can have a higher rate. Evaluation uses the weights at hand, which are the
-slow ones after every k steps.
+fast ones' noise, so that the inner optimizer can have a higher rate. Evaluation uses the weights at hand, which are
+the slow ones after every k steps.
 
     dive fit cnn/lenet --model.optimizer Lookahead --model.optimizer.base Adam --model.optimizer.base.lr 0.001
 """
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -15,8 +14,7 @@ from lightning.pytorch.cli import OptimizerCallable
 
 from common.messages import UserError
 from lit_models.optimization.by_hand import Closure, Params
-from lit_models.optimization.sgd import SGD
-from lit_models.optimization.wrapper import Wrapper
+from lit_models.optimization.wrapper import SGD_BASE, Wrapper
 
 
 class Lookahead(Wrapper):
@@ -35,7 +33,7 @@ class Lookahead(Wrapper):
     def __init__(
         self,
         params: Params,
-        base: OptimizerCallable = partial(SGD, lr=0.1),
+        base: OptimizerCallable = SGD_BASE,
         every: int = 5,
         toward: float = 0.5,
     ) -> None:

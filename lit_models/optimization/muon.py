@@ -1,10 +1,11 @@
 """Muon: momentum whose matrices are made orthogonal, so that a step moves all directions of a layer alike.
 
-Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". Only matrices have directions to level: all
-other parameters (biases, gains) are moved by AdamW, in groups of their own of the same optimizer, so that a step is one
-step. The kernels of a convolution are a matrix (out, in x height x width). Embeddings and the output layer, which the
-authors leave to AdamW, are matrices here too.
-Departs from the paper: the five Newton-Schulz iterations run in the parameters' precision; ``bfloat16=True`` is theirs.
+Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". Only matrices have directions to level:
+all other parameters (biases, gains) are moved by AdamW, in groups of their own of the same optimizer, so that a step
+is one step. The kernels of a convolution are a matrix (out, in x height x width). Embeddings and the output layer,
+which the authors leave to AdamW, are matrices here too.
+Departs from the paper: the five Newton-Schulz iterations run in the parameters' precision; ``bfloat16=True`` is
+theirs.
 
     dive fit cnn/lenet --model.optimizer lit_models.optimization.Muon --model.optimizer.lr 0.02
 """

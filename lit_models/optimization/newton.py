@@ -1,9 +1,9 @@
 """Newton's method: the step to the minimum of the second-order expansion.
 
-D2L 12.3.3; Goodfellow 8.6.1. p <- p - lr (H + damping I)^-1 g. Where the Hessian is not positive definite the plain step
-goes to saddles and maxima; ``absolute=True`` takes the eigenvalues' absolute values (Dauphin et al. 2014, saddle-free),
-``damping`` adds to them. The Hessian is computed row by row from the graph of the gradient, exactly: n backward passes and n^2
-numbers, so that more than 2,000 parameters are refused.
+D2L 12.3.3; Goodfellow 8.6.1. p <- p - lr (H + damping I)^-1 g. Where the Hessian is not positive definite the plain
+step goes to saddles and maxima; ``absolute=True`` takes the eigenvalues' absolute values (Dauphin et al. 2014,
+saddle-free), ``damping`` adds to them. The Hessian is computed row by row from the graph of the gradient, exactly: n
+backward passes and n^2 numbers, so that more than 2,000 parameters are refused.
 
     dive fit optimization/newton
 """

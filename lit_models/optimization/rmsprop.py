@@ -1,8 +1,8 @@
 """RMSProp and Adadelta: AdaGrad that forgets.
 
 Tieleman and Hinton 2012 (lecture 6.5); Graves 2013 (centered); Zeiler 2012 (Adadelta). D2L 12.8 and 12.9; Goodfellow
-8.5.2. AdaGrad's sum only grows, so that its rates fall like 1 / sqrt(t); a leaky mean of the squares follows the present.
-Adadelta replaces the rate by the root mean square of its own last steps.
+8.5.2. AdaGrad's sum only grows, so that its rates fall like 1 / sqrt(t); a leaky mean of the squares follows the
+present. Adadelta replaces the rate by the root mean square of its own last steps.
 Departs from the book, which adds RMSProp's epsilon inside the root: outside as in torch; ``eps_inside=True`` is the
 book's.
 

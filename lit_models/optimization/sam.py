@@ -1,12 +1,11 @@
 """Sharpness-aware minimization: the gradient from the worst point nearby.
 
-Foret et al. 2021, algorithm 1. Each step first climbs by ``radius`` along the gradient, computes the gradient there, and
-takes it at the first point. Minima whose surroundings are high are avoided; a step costs two passes.
+Foret et al. 2021, algorithm 1. Each step first climbs by ``radius`` along the gradient, computes the gradient there,
+and takes it at the first point. Minima whose surroundings are high are avoided; a step costs two passes.
 
     dive fit cnn/lenet --model.optimizer SAM --model.optimizer.base Adam --model.optimizer.base.lr 0.001
 """
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +13,7 @@ from lightning.pytorch.cli import OptimizerCallable
 
 from lit_models.optimization.by_hand import Closure, Params
 from lit_models.optimization.closures import SameBatch, refuse_accumulation
-from lit_models.optimization.sgd import SGD
-from lit_models.optimization.wrapper import Wrapper
+from lit_models.optimization.wrapper import SGD_BASE, Wrapper
 
 
 class SAM(Wrapper):
@@ -27,7 +25,7 @@ class SAM(Wrapper):
         radius: Length of the climb (rho in the paper).
     """
 
-    def __init__(self, params: Params, base: OptimizerCallable = partial(SGD, lr=0.1), radius: float = 0.05) -> None:
+    def __init__(self, params: Params, base: OptimizerCallable = SGD_BASE, radius: float = 0.05) -> None:
         super().__init__(params, base, radius=radius)
 
     def check_run(self, trainer: Any) -> None:

@@ -1,12 +1,11 @@
 """Learning rates over a run, written out: factors of the optimizer's own rate.
 
 D2L 12.11; Goodfellow 8.3.1. ``Cosine``, ``WarmupCosine``, ``Noam`` and ``Sequential`` are in
-``lit_models/tasks/schedules.py``.
-A schedule is a function of the step; ``Task`` moves it after each epoch, or after each step with ``lr_interval: step``
-(``OneCycle``, ``InverseSquareRoot`` and ``WarmupStableDecay`` always do).
-Departs from the book: its helper that plots a schedule moves the very object that training uses, thirty epochs ahead, so
-that its multi-factor run trains at a constant rate; and its own schedules are called after an epoch, so that the first one
-has the optimizer's rate. Here a schedule is moved by the run only, and its first rate is ``factor(0)``.
+``lit_models/tasks/schedules.py``. A schedule is a function of the step; ``Task`` moves it after each epoch, or after
+each step with ``lr_interval: step`` (``OneCycle``, ``InverseSquareRoot`` and ``WarmupStableDecay`` always do).
+Departs from the book: its helper that plots a schedule moves the very object that training uses, thirty epochs ahead,
+so that its multi-factor run trains at a constant rate; and its own schedules are called after an epoch, so that the
+first one has the optimizer's rate. Here a schedule is moved by the run only, and its first rate is ``factor(0)``.
 
     dive fit cnn/lenet -c schedule/cosine
     dive fit cnn/lenet --model.lr_scheduler MultiFactor --model.lr_scheduler.milestones [15,30]

@@ -7,11 +7,15 @@
 Its learning rate is an argument of its own, since the schedule moves the groups that both share.
 """
 
+from functools import partial
 from typing import Any
 
 from lightning.pytorch.cli import OptimizerCallable
 
 from lit_models.optimization.by_hand import ByHand, Closure, Params
+from lit_models.optimization.sgd import SGD
+
+SGD_BASE = partial(SGD, lr=0.1)  #: the inner optimizer unless another is given
 
 
 class Wrapper(ByHand):

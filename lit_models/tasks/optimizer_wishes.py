@@ -3,8 +3,9 @@
 - ``needs_graph``: the backward pass leaves the graph of the gradient (Newton's method).
 - ``check_run(trainer)``: refuses a run that it cannot serve, such as one that accumulates gradients (line searches).
 - ``averages``: evaluation and checkpoints have other weights than training (Polyak averaging, schedule-free). It has
-  ``eval()`` and ``train()``, which switch the parameters, and ``evaluated_weights(p)``, whichever ``p`` holds. A
-  checkpoint then has the weights that were validated, and the optimizer's state has those of training, from which it resumes.
+  ``eval()`` and ``train()``, which switch the parameters, and ``evaluated_weights(p)``, whichever ``p`` holds.
+  A checkpoint then has the weights that were validated, and the optimizer's state has those of training, from
+  which it resumes.
 """
 
 from typing import Any

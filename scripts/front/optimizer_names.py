@@ -1,8 +1,8 @@
 """The optimizers and schedules of ``lit_models/optimization`` by short names, found as text, without an import.
 
 A bare name (``--model.optimizer Lion``) is ours if torch has no class of that name; where both have one, torch's is
-meant and ``lit_models.optimization.Adam`` is ours. A file of ours need not be known: every class of the folder is reached by
-``lit_models.optimization.NAME``, on the command line and in YAML.
+meant and ``lit_models.optimization.Adam`` is ours. A file of ours need not be known: every class of the folder is
+reached by ``lit_models.optimization.NAME``, on the command line and in YAML.
 """
 
 import re
