@@ -154,10 +154,10 @@ def against_equations(name: str, claim: str, ours: Any, reference: Any, control:
 
 
 O = torch.optim  # noqa: E741
-SGD_ARGS = {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}
-ADAGRAD = {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.01, "initial_accumulator_value": 0.1}
-RMS = {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.01}
-NESTEROV = {"lr": 0.01, "momentum": 0.9, "nesterov": True}
+SGD_ARGS: dict[str, Any] = {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}
+ADAGRAD: dict[str, Any] = {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.01, "initial_accumulator_value": 0.1}
+RMS: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.01}
+NESTEROV: dict[str, Any] = {"lr": 0.01, "momentum": 0.9, "nesterov": True}
 CHECKS = [
     against_torch("sgd", partial(SGD, **SGD_ARGS), partial(O.SGD, **SGD_ARGS),
                   partial(O.SGD, **(SGD_ARGS | {"dampening": 0.0})), "no dampening", " with momentum and decay"),
