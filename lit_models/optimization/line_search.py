@@ -17,7 +17,14 @@ Objective = Callable[[Tensor], tuple[float, Tensor]]
 
 @dataclass
 class Step:
-    """A point on the line: distance, loss, gradient (n,), and the slope along the direction."""
+    """A point on the line.
+
+    Args:
+        t: Distance, in lengths of the direction.
+        loss: The value there.
+        gradient: The gradient there (n,).
+        slope: Its product with the direction.
+    """
 
     t: float
     loss: float
