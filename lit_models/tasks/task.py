@@ -24,6 +24,7 @@ from common.messages import UserError
 from lit_models.layers.pretrained import load_weights
 from lit_models.layers.weight_files import origin_of
 from lit_models.tasks.item_weights import ItemWeights
+from lit_models.tasks.optimizer_wishes import check_run, evaluated_state, needs_graph, switch
 from lit_models.tasks.processes import EpochMean, shard
 from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
 from lit_models.tasks.schedules import run_length
@@ -86,6 +87,8 @@ class Task(LightningModule):
         self.items = ItemWeights()
         self.optimizer_setup: Setup | None = None  # what the optimizer began with: saved in the checkpoint
         self.restored_setup: Setup | None = None  # the same of the checkpoint that was loaded
+        self.keeps_graph = False  # of the gradient, for an optimizer of second derivatives
+        self.recorded_batch = -1  # the last one whose loss was recorded
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning sets an attribute to the name of each hook that it runs, about forty times per step; ``nn.Module``
@@ -108,8 +111,16 @@ class Task(LightningModule):
 
     def on_validation_start(self) -> None:
         self._read_weights()
+        switch(self, training=False)
 
     on_test_start = on_predict_start = on_validation_start
+
+    def on_validation_end(self) -> None:
+        switch(self, training=True)
+
+    def on_train_end(self) -> None:
+        """The trained model has the weights that its validations had."""
+        switch(self, training=False)
 
     def _read_weights(self) -> None:
         """Reads the weights to start from, once, unless a checkpoint was loaded."""
@@ -146,7 +157,7 @@ class Task(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self.optimizer(self.parameter_groups())
-        self.optimizer_setup = setup_of(optimizer)
+        self.optimizer_setup, self.keeps_graph = setup_of(optimizer), needs_graph(optimizer)
         if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
             refuse_another(self.restored_setup, self.optimizer_setup)
         if self.lr_scheduler is None:
@@ -160,6 +171,7 @@ class Task(LightningModule):
 
     def on_train_start(self) -> None:
         """After a checkpoint was restored: settings that were changed since then override it."""
+        check_run(self)
         if self.restored_setup and self.optimizer_setup:
             schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs]
             apply_changes(self.trainer.optimizers[0], schedules, self.restored_setup, self.optimizer_setup)
@@ -167,6 +179,8 @@ class Task(LightningModule):
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         weight = self.items.weight(self, self.trainer.accumulate_grad_batches)
+        if self.keeps_graph:
+            kwargs["create_graph"] = True
         super().backward(loss if isinstance(weight, float) and weight == 1 else loss * weight, *args, **kwargs)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -178,9 +192,14 @@ class Task(LightningModule):
         """Adds one batch's mean ``loss`` over ``count`` items to the epoch's mean; logs it on the recorded steps.
 
         ``count`` is also the batch's weight in the gradient if a step has several batches. It is a tensor () if the
-        processes have different numbers of items: see ``ItemWeights``.
+        processes have different numbers of items: see ``ItemWeights``. An optimizer may compute a batch several times
+        in a step (SAM, a line search): its first loss is recorded.
         """
         self.items.count = count
+        batch = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        if batch == self.recorded_batch:
+            return
+        self.recorded_batch = batch
         self.epoch_loss.update(self.current_epoch, loss.detach(), count)
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every and (self.trainer.global_step + 1) % every == 0:
@@ -193,6 +212,8 @@ class Task(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["optimizer_setup"] = self.optimizer_setup
         checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)
+        if averaged := evaluated_state(self):
+            checkpoint["state_dict"].update(averaged)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.weights_wanted = False

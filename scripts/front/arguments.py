@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from common.messages import UserError, did_you_mean
+from scripts.front.optimizer_names import expand_optimizers
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
 from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
 
@@ -221,6 +222,7 @@ def class_of_ones_own(name: str) -> str:
 
 def expand_classes(args: list[str]) -> list[str]:
     """Bare class names of ``--data`` and ``--model`` to import paths, and each before its ``--data.*``."""
+    args = expand_optimizers(args)
     args = [re.sub(r"(^|lr_scheduler=)ReduceLROnPlateau$", rf"\1{PLATEAU}", word) for word in args]
     for option, package in (("--model", "lit_models"), ("--data", "datamodules")):
         for i, word in enumerate(args):

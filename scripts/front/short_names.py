@@ -15,6 +15,8 @@ from yaml import YAMLError
 
 from common.messages import did_you_mean
 from scripts.front.arguments import PLATEAU
+from scripts.front.optimizer_names import PACKAGE
+from scripts.front.optimizer_names import in_full as own_in_full
 
 
 def take_plateau_by_name() -> None:
@@ -36,6 +38,8 @@ def in_full(value: Any) -> Any:
         return {key: in_full(item) for key, item in value.items()}
     if isinstance(value, list):
         return [in_full(item) for item in value]
+    if isinstance(value, str) and value.startswith(PACKAGE):
+        return own_in_full(value)
     return PLATEAU if isinstance(value, str) and value == "ReduceLROnPlateau" else value
 
 

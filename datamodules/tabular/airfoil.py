@@ -1,0 +1,53 @@
+"""Airfoil self-noise: the loudness of 1,503 airfoils in a wind tunnel (Brooks, Pope and Marcolini 1989, NASA; UCI).
+
+Departs from D2L 12.5, which trains and measures on all of its first 1,500 rows, standardized together: here 150 rows
+each are for validation and test, and the statistics are the training rows'.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.base import TensorDataModule
+from datamodules.downloads import fetch
+from datamodules.splits import split_indices
+
+URL = "https://d2l-data.s3-accelerate.amazonaws.com/airfoil_self_noise.dat"
+SHA256 = "74c75fd71783f1e6b71f8a622b993dc592897a97cd689c5090a07147a1b097b3"
+
+
+class Airfoil(TensorDataModule):
+    """Frequency, angle, chord, speed and thickness x (B, 5), and the sound pressure y (B,), all standardized.
+
+    The first 1,500 rows: 1,200 train, 150 validation, 150 test, by a fixed seed.
+
+    Args:
+        num_features: Length of x; linked to the model's argument of the same name.
+        **loader: See ``TensorDataModule``.
+    """
+
+    links = ("num_features",)
+    scale = 1.0  #: decibels in one unit of the standardized y
+
+    def __init__(self, num_features: int = 5, **loader: int) -> None:
+        super().__init__(**loader)
+        self.num_features = num_features
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        rows = np.genfromtxt(fetch(URL, SHA256, "airfoil/airfoil_self_noise.dat"), dtype=np.float32, delimiter="\t")
+        splits, self.scale = standardized(torch.from_numpy(rows[:1500]), (1200, 150, 150))
+        return splits
+
+
+def standardized(table: Tensor, sizes: tuple[int, int, int]) -> tuple[dict[str, tuple[Tensor, ...]], float]:
+    """Splits of a table whose last column is the target, standardized by the training rows; and that column's scale.
+
+    Args:
+        table: (N, columns).
+        sizes: Rows of train, val and test.
+    """
+    parts = split_indices(table[:, -1], sizes, stratify=False)
+    mean, std = table[parts[0]].mean(0), table[parts[0]].std(0)
+    table = (table - mean) / std
+    train, val, test = ((table[rows, :-1], table[rows, -1]) for rows in parts)
+    return {"train": train, "val": val, "test": test, "predict": (test[0],)}, float(std[-1])
