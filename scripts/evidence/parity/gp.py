@@ -289,8 +289,8 @@ CHECKS = [
     ),
     Check(
         name="gp/spectral_mixture",
-        claim="the spectral mixture kernel and the gradient of its weights against SpectralMixtureKernel, of one column: "
-        "of more, GPyTorch multiplies sums, not terms",
+        claim="the spectral mixture kernel and the gradient of its weights against SpectralMixtureKernel, of one "
+        "column (of more, GPyTorch multiplies the columns' sums)",
         package="gpytorch",
         ours=our_mixture,
         reference=gpytorch_mixture,
