@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from common.messages import UserError, note
+from lit_models.gp.acquisition import confidence_bound, expected_improvement
 from lit_models.gp.kernels import Spec, make_kernel
 from lit_models.gp.regression import condition, leave_one_out, log_marginal_likelihood, safe_cholesky, sample
 from lit_models.layers.precision import full_precision
@@ -140,7 +141,10 @@ class ExactGP(nn.Module):
             raise UserError(f"a point has {x.shape[1]} columns, but the model was made for {self.num_features}")
         if not self.solved:
             self.solve()
-        mean, variance = condition(self.kernel(self.x, x), self.kernel.diagonal(x), self.factor, self.alpha)
+        if len(self.x):
+            mean, variance = condition(self.kernel(self.x, x), self.kernel.diagonal(x), self.factor, self.alpha)
+        else:
+            mean, variance = torch.zeros_like(x[:, 0]), self.kernel.diagonal(x)
         observed = variance + self.noise_variance()
         return mean * self.std + self.mean, variance * self.std**2, observed * self.std**2
 
@@ -169,12 +173,15 @@ class LitExactGP(GaussianRegressor):
         starts: Hyper-parameters to begin with that are tried, the recipe's and others drawn around it; training begins
             with the likeliest.
         prior: The width of a log-normal prior around the hyper-parameters to start from; 0 for none.
+        num_outputs: 1, as a table's datamodule says.
         **task: See ``Task``.
     """
 
     net: ExactGP
 
-    def __init__(self, starts: int = 1, prior: float = 0.0, **task: Any) -> None:
+    def __init__(self, starts: int = 1, prior: float = 0.0, num_outputs: int = 1, **task: Any) -> None:
+        if num_outputs != 1:
+            raise UserError(f"num_outputs is {num_outputs}: the target is a number; for two classes use gp/laplace")
         super().__init__(**task)
         if prior < 0 or starts < 1:
             raise UserError(f"model.prior {prior} and model.starts {starts}: give at least 0 and 1")
@@ -230,6 +237,13 @@ class LitExactGP(GaussianRegressor):
             near = {name: (a[at], b[at]) for name, (a, b) in points.items() if len(at := near_end(a, x, x_new))}
             start = 2 * float(x.max()) - high
             panels.append({"title": "posterior, from the last years on", **self.posterior(start, high, near)})
+        else:
+            mean, variance, _ = self(line)
+            best = self.net(self.net.x)[0].max()
+            gains = expected_improvement(-mean, variance.sqrt(), -best)
+            bound = -confidence_bound(-mean, variance.sqrt()) - best
+            lines = {"expected improvement": (line, gains / gains.max()), "upper confidence bound": (line, bound)}
+            panels.append({"title": "where to look next for the maximum", "xlabel": "x", "lines": lines})
         return panels
 
     def posterior(self, low: float, high: float, points: dict[str, Any]) -> dict[str, Any]:
@@ -249,10 +263,11 @@ def near_end(places: Tensor, x: Tensor, x_new: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def likeliest(net: ExactGP, starts: int) -> dict[str, Tensor]:
+def likeliest(net: Any, starts: int) -> dict[str, Tensor]:
     """The likeliest of ``starts`` hyper-parameters: the present ones, and others with factors drawn around them.
 
-    A factor is e^z, z normal with standard deviation 1, drawn from a generator of its own.
+    A factor is e^z, z normal with standard deviation 1, drawn from a generator of its own. ``net`` has ``nll`` and
+    parameters that are logarithms, or nearly.
     """
     generator = torch.Generator().manual_seed(0)
     begin = {name: p.detach().clone() for name, p in net.named_parameters()}

@@ -12,7 +12,7 @@ here a length-scale is a length. The arcsine kernel, which the book has in its t
       - {scale: 66.0, rbf: {length_scale: 50}}                       # a slow trend, plus
       - {scale: 2.0, rbf: {length_scale: 90}, periodic: {period: 1}}  # a period whose shape changes slowly
 
-Each hyper-parameter is positive and is stored as its logarithm, in double precision.
+Kernels of a distance are in ``distance_kernels.py``.
 """
 
 import math
@@ -23,57 +23,19 @@ import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.gp.distance_kernels import RBF, Kernel, Matern, RationalQuadratic, Values, positive
 
-Values = float | Sequence[float]
 Spec = str | list[dict[str, Any]]
 
 
-def positive(value: Values, size: int | None, name: str) -> nn.Parameter:
-    """The logarithm of a starting value, repeated to (size,) where one is given; (), where ``size`` is None."""
-    start = torch.as_tensor(value, dtype=torch.float64)
-    if not bool((start > 0).all()):
-        raise UserError(f"model.kernel: {name} is {value}: give positive numbers")
-    if size is not None and start.ndim and len(start) != size:
-        raise UserError(f"model.kernel: {name} has {len(start)} values for {size} columns: give one, or one for each")
-    return nn.Parameter(start.log().expand((size,) if size is not None else ()).clone())
-
-
-class Kernel(nn.Module):
-    """k(a, b): a (N, F), b (M, F) -> (N, M), positive semi-definite.
+class Linear(Kernel):
+    """bias + sum_d slope_d a_d b_d: a line with normal coefficients of these variances, f(x) = w0 + w.x (D2L 18.2).
 
     Args:
-        num_features: Columns F of the inputs.
-        columns: Which of them the kernel looks at; all without it.
+        num_features, columns: See ``Kernel``.
+        bias: Variance of w0.
+        slope: Variance of w, one for all columns or one for each.
     """
-
-    def __init__(self, num_features: int = 1, columns: Sequence[int] | None = None) -> None:
-        super().__init__()
-        self.columns = list(columns) if columns is not None else None
-        self.width = len(self.columns) if self.columns is not None else num_features
-        if self.columns is not None and not all(0 <= c < num_features for c in self.columns):
-            raise UserError(f"model.kernel: columns {self.columns} of {num_features}: they are counted from 0")
-
-    def take(self, x: Tensor) -> Tensor:
-        return x if self.columns is None else x[:, self.columns]
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return self.covariance(self.take(a), self.take(b))
-
-    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        """k of the kernel's own columns."""
-        raise NotImplementedError
-
-    def diagonal(self, a: Tensor) -> Tensor:
-        """k(a_i, a_i) (N,): one, for a kernel of differences."""
-        return torch.ones_like(a[:, 0])
-
-    def hyperparameters(self) -> dict[str, Tensor]:
-        """The values by name, those of parts with their place (``0.length_scale``)."""
-        return {name.replace("log_", ""): p.detach().exp() for name, p in self.named_parameters()}
-
-
-class Linear(Kernel):
-    """bias + sum_d slope_d a_d b_d: a line with normal coefficients of these variances, f(x) = w0 + w.x (D2L 18.2)."""
 
     def __init__(self, num_features: int = 1, bias: float = 1.0, slope: Values = 1.0, columns: Any = None) -> None:
         super().__init__(num_features, columns)
@@ -86,72 +48,14 @@ class Linear(Kernel):
         return self.log_bias.exp() + self.take(a).square() @ self.log_slope.exp()
 
 
-class OfDistance(Kernel):
-    """A function of the distance in length-scales, one for each column (ARD) or one for all.
+class Periodic(Kernel):
+    """exp(-2 sum_d sin^2(pi (a_d - b_d) / period_d) / length_scale_d^2).
 
     Args:
         num_features, columns: See ``Kernel``.
-        length_scale: To start from; the root of the number of columns without it, the usual distance of standardized
-            points.
-        ard: Whether each column has its own: a long one makes a column irrelevant.
+        period: After which a function repeats, one for all columns or one for each.
+        length_scale: In a part of the period; a large one makes the function a sine.
     """
-
-    def __init__(
-        self, num_features: int = 1, length_scale: Values | None = None, ard: bool = True, columns: Any = None
-    ) -> None:
-        super().__init__(num_features, columns)
-        start = math.sqrt(self.width) if length_scale is None else length_scale
-        self.log_length_scale = positive(start, self.width if ard else 1, "length_scale")
-
-    def squares(self, a: Tensor, b: Tensor) -> Tensor:
-        """Squared distances by a matrix product, around the mean of a, so that years do not cancel."""
-        middle = a.mean(0) if len(a) else a.new_zeros(a.shape[1])
-        a, b = (a - middle) / self.log_length_scale.exp(), (b - middle) / self.log_length_scale.exp()
-        products = torch.addmm(b.square().sum(1)[None, :], a, b.T, alpha=-2)  # |b|^2 - 2 a.b
-        return (products + a.square().sum(1, keepdim=True)).clamp(min=0)
-
-    def distances(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances, exactly zero between equal points, where their root has no derivative."""
-        scale = self.log_length_scale.exp()
-        return torch.cdist(a / scale, b / scale, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-class RBF(OfDistance):
-    """exp(-d^2 / 2): functions that are smooth in all derivatives."""
-
-    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        return (self.squares(a, b) / -2).exp()
-
-
-class Matern(OfDistance):
-    """Functions with ``smoothness`` - 1/2 derivatives: 0.5 (Ornstein-Uhlenbeck, rough), 1.5 or 2.5."""
-
-    def __init__(self, num_features: int = 1, smoothness: float = 2.5, **distance: Any) -> None:
-        super().__init__(num_features, **distance)
-        if smoothness not in (0.5, 1.5, 2.5):
-            raise UserError(f"model.kernel: smoothness is {smoothness}: matern has 0.5, 1.5 and 2.5; rbf is the limit")
-        self.smoothness = smoothness
-
-    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        d = math.sqrt(2 * self.smoothness) * self.distances(a, b)
-        factor = {0.5: 1.0, 1.5: 1 + d, 2.5: 1 + d + d.square() / 3}[self.smoothness]
-        return factor * (-d).exp()
-
-
-class RationalQuadratic(OfDistance):
-    """(1 + d^2 / (2 alpha))^-alpha: a mixture of RBF kernels of many length-scales; RBF for a large alpha."""
-
-    def __init__(self, num_features: int = 1, alpha: float = 1.0, **distance: Any) -> None:
-        super().__init__(num_features, **distance)
-        self.log_alpha = positive(alpha, None, "alpha")
-
-    def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        alpha = self.log_alpha.exp()
-        return (-alpha * torch.log1p(self.squares(a, b) / (2 * alpha))).exp()
-
-
-class Periodic(Kernel):
-    """exp(-2 sum_d sin^2(pi (a_d - b_d) / period_d) / length_scale_d^2); a large length-scale makes it a sine."""
 
     def __init__(
         self, num_features: int = 1, period: Values = 1.0, length_scale: Values = 1.0, columns: Any = None
@@ -169,7 +73,10 @@ class Periodic(Kernel):
 class Arcsine(Kernel):
     """2/pi asin(2 a~.S b~ / sqrt((1 + 2 a~.S a~)(1 + 2 b~.S b~))), a~ = (1, a): a network of infinitely many erf units.
 
-    The units' biases have variance ``bias``, their weights variance ``slope``, the output's weights 1 / width.
+    Args:
+        num_features, columns: See ``Kernel``.
+        bias: Variance of the units' biases.
+        slope: Variance of their weights, one for all columns or one for each; the output's weights have 1 / width.
     """
 
     def __init__(self, num_features: int = 1, bias: float = 1.0, slope: Values = 1.0, columns: Any = None) -> None:
@@ -216,25 +123,35 @@ class SpectralMixture(Kernel):
         return (decay * waves).prod(-1) @ self.log_weight.exp()
 
     def diagonal(self, a: Tensor) -> Tensor:
-        return self.log_weight.exp().sum().expand(len(a))
+        return self.log_weight.exp().sum().expand(a.shape[0])
 
 
 class Constant(Kernel):
-    """The same covariance everywhere: a factor of a product, a variance."""
+    """The same covariance everywhere: a factor of a product.
+
+    Args:
+        num_features: See ``Kernel``.
+        variance: To start from.
+    """
 
     def __init__(self, num_features: int = 1, variance: float = 1.0) -> None:
         super().__init__(num_features)
         self.log_variance = positive(variance, None, "scale")
 
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        return self.log_variance.exp().expand(len(a), len(b))
+        return self.log_variance.exp().expand(a.shape[0], b.shape[0])
 
     def diagonal(self, a: Tensor) -> Tensor:
-        return self.log_variance.exp().expand(len(a))
+        return self.log_variance.exp().expand(a.shape[0])
 
 
 class Combined(Kernel):
-    """The sum or the product of kernels, which is a kernel."""
+    """The sum or the product of kernels, which is a kernel.
+
+    Args:
+        parts: The kernels.
+        product: Whether they are multiplied.
+    """
 
     def __init__(self, parts: Sequence[Kernel], product: bool = False) -> None:
         super().__init__()

@@ -90,6 +90,9 @@ class LaplaceGP(nn.Module):
     x: Tensor
     y: Tensor
     mode: Tensor
+    a: Tensor
+    root: Tensor
+    factor: Tensor
 
     def __init__(self, num_features: int = 2, kernel: Spec = "rbf") -> None:
         super().__init__()
@@ -97,6 +100,9 @@ class LaplaceGP(nn.Module):
         self.kernel = make_kernel(kernel, num_features)
         for name, shape in (("x", (0, num_features)), ("y", (0,)), ("mode", (0,))):
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        for name, shape in (("a", (0,)), ("root", (0,)), ("factor", (0, 0))):
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64), persistent=False)
+        self.solved = False  # whether these three are those of the present hyper-parameters
 
     def remember(self, x: Tensor, y: Tensor) -> None:
         """Stores the training points x (N, F) and their classes y (N,), 0 or 1.
@@ -108,7 +114,7 @@ class LaplaceGP(nn.Module):
             raise UserError(f"the data has {x.shape[1]} columns, but model.num_features is {self.num_features}")
         refuse_too_many(len(x))
         self.x, self.y = x.double(), 2 * y.double() - 1
-        self.mode = torch.zeros_like(self.y)
+        self.mode, self.solved = torch.zeros_like(self.y), False
 
     def nll(self) -> Tensor:
         """Minus Laplace's log evidence per point, in nats; keeps the mode, from which the next search begins."""
@@ -116,14 +122,31 @@ class LaplaceGP(nn.Module):
         self.mode = find_mode(covariance, self.y, self.mode)
         return -log_evidence(covariance, self.y, self.mode) / max(1, len(self.y))
 
-    def latent(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance (B,) of the function before the sigmoid."""
+    @torch.no_grad()
+    def solve(self) -> None:
+        """Finds the mode, once for all predictions with these hyper-parameters."""
         covariance = self.kernel(self.x, self.x)
         mode = find_mode(covariance, self.y, self.mode)
-        _, a, root, factor = newton_step(covariance, self.y, mode)
+        _, self.a, self.root, self.factor = newton_step(covariance, self.y, mode)
+        self.solved = True
+
+    def train(self, mode: bool = True) -> "LaplaceGP":
+        """Going to evaluation finds the mode: the hyper-parameters have changed since the last time."""
+        super().train(mode)
+        self.solved = False
+        if not mode:
+            self.solve()
+        return self
+
+    def latent(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance (B,) of the function before the sigmoid."""
+        if not self.solved:
+            self.solve()
+        if not len(self.x):
+            return torch.zeros_like(x[:, 0]), self.kernel.diagonal(x)
         cross = self.kernel(self.x, x)  # (N, B)
-        v = torch.linalg.solve_triangular(factor, root[:, None] * cross, upper=False)
-        return cross.T @ a, (self.kernel.diagonal(x) - v.square().sum(0)).clamp(min=0)
+        v = torch.linalg.solve_triangular(self.factor, self.root[:, None] * cross, upper=False)
+        return cross.T @ self.a, (self.kernel.diagonal(x) - v.square().sum(0)).clamp(min=0)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         """Takes the training points of a checkpoint, whatever their number."""
@@ -131,6 +154,7 @@ class LaplaceGP(nn.Module):
             if prefix + name in state_dict:
                 setattr(self, name, torch.empty_like(state_dict[prefix + name], device=self.x.device))
         super()._load_from_state_dict(state_dict, prefix, *others)
+        self.solved = False
 
     def forward(self, x: Tensor) -> Tensor:
         mean, variance = self.latent(x)
