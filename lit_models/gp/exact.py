@@ -197,7 +197,11 @@ class LitExactGP(GaussianRegressor):
         transform = self.data_attribute("transform", lambda batch: batch)
         x, y = transform(tuple(tensor.to(self.device) for tensor in splits["train"][:2]))
         self.net.remember(x, y)
-        if self.starts > 1 and self.trainer.global_step == 0:
+
+    def on_train_start(self) -> None:
+        """Tries ``starts`` hyper-parameters, at the beginning of a run: here a run that continues knows its step."""
+        super().on_train_start()
+        if self.starts > 1 and self.trainer.global_step == 0 and len(self.net.x):
             self.net.load_state_dict(likeliest(self.net, self.starts), strict=False)
 
     def loss(self) -> Tensor:

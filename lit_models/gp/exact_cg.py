@@ -177,8 +177,12 @@ class ExactStep(GaussianRegressor):
         splits = self.data_attribute("splits")
         if splits:
             self.net.remember(*(tensor.to(self.device) for tensor in splits["train"][:2]))
-            if self.starts > 1 and self.trainer.global_step == 0:
-                self.net.load_state_dict(likeliest(self.net, self.starts), strict=False)
+
+    def on_train_start(self) -> None:
+        """Tries ``starts`` hyper-parameters, at the beginning of a run."""
+        super().on_train_start()
+        if self.starts > 1 and self.trainer.global_step == 0 and len(self.net.x):
+            self.net.load_state_dict(likeliest(self.net, self.starts), strict=False)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         with full_precision(self.net.x):

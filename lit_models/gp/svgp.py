@@ -56,6 +56,7 @@ class SVGP(nn.Module):
         noise: The noise's standard deviation to start from, in those of the target.
     """
 
+    begun: Tensor
     mean: Tensor
     std: Tensor
 
@@ -73,6 +74,7 @@ class SVGP(nn.Module):
         self.likelihood = gpytorch.likelihoods.GaussianLikelihood().double()
         self.likelihood.noise = noise**2
         self.gp = Inducing(num_features, num_inducing, kernel).double()
+        self.register_buffer("begun", torch.tensor(False))  # whether there are points and targets' statistics
         self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("std", torch.ones((), dtype=torch.float64))
 
@@ -90,6 +92,7 @@ class SVGP(nn.Module):
         self.mean.copy_(y.mean())
         self.std.copy_(y.std())
         self.place(x)
+        self.begun.fill_(True)
 
     @torch.no_grad()
     def place(self, x: Tensor) -> None:
@@ -128,7 +131,7 @@ class VariationalStep(GaussianRegressor):
         super().on_fit_start()
         splits = self.data_attribute("splits")
         self.rows = len(splits["train"][0]) if splits else 1
-        if splits and self.trainer.global_step == 0:
+        if splits and not bool(self.net.begun):  # a run that continues has both in its checkpoint
             self.net.begin(*(tensor.to(self.device) for tensor in splits["train"][:2]))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
