@@ -5,7 +5,7 @@ The module supplies the data and the callback draws it: ``panels()`` returns a l
     {"title": "...", "xlabel": "...", "lines": {label: (x, y)}, "points": {label: (x, y)}, "log": True}
 
 of which only the title is required; x and y are tensors (N,), ``log`` makes the vertical axis logarithmic, and ``ylim``
-(low, high) limits it.
+(low, high) limits it. ``bands`` {label: (x, low, high)} are filled areas behind them.
 """
 
 from typing import Any
@@ -39,6 +39,8 @@ def draw_panels(panels: list[dict[str, Any]]) -> Figure:
     """One axes for each panel, side by side; values that are not finite leave a gap."""
     figure = new_figure(4.6 * len(panels), 3.8)
     for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for label, (x, low, high) in panel.get("bands", {}).items():
+            ax.fill_between(plain(x), plain(low), plain(high), alpha=0.25, linewidth=0, label=label)
         for label, (x, y) in panel.get("points", {}).items():
             ax.plot(plain(x), plain(y), ".", alpha=0.5, label=label)
         for label, (x, y) in panel.get("lines", {}).items():

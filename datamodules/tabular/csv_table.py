@@ -282,7 +282,8 @@ class CSVTable(TensorDataModule):
 
     def in_units(self, name: str, values: Tensor) -> Tensor:
         """Predictions called ``name``, in the units of the target."""
-        return values.double().exp() if name == "prediction" and self.log_target else values
+        numbers = name in ("prediction", "lower", "upper")  # a mean or median, and the ends of an interval
+        return values.double().exp() if numbers and self.log_target else values
 
     @property
     def output_means(self) -> str:  # type: ignore[override]

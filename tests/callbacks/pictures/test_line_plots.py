@@ -45,3 +45,9 @@ def test_the_picture_lies_in_the_run_folder_after_a_fit(tmp_path: Path) -> None:
 def test_nothing_to_see_makes_no_picture(tmp_path: Path) -> None:
     small_trainer(tmp_path, LinePlots("study"), max_epochs=1).fit(Blind(), datamodule=Points())
     assert not (tmp_path / "study.png").exists()
+
+
+def test_a_band_is_filled_between_its_ends() -> None:
+    (axes,) = draw_panels([{"title": "band", "bands": {"two": (X, -X, 2 * X)}, "lines": {"mean": (X, X)}}]).axes
+    ends = axes.collections[0].get_paths()[0].vertices
+    assert (ends[:, 1].min(), ends[:, 1].max()) == (-2, 4)  # type: ignore[index]

@@ -1,23 +1,27 @@
-"""Diabetes: sizes, statistics of the training rows, and how much a linear rule explains."""
+"""Diabetes: disjoint splits, scaling by the training rows, another split for each fold."""
 
 import torch
 
 from datamodules.tabular.diabetes import Diabetes
-from lit_models.linear.linear_regression import closed_form
 
 
-def test_splits_are_whole_and_standardized_by_the_training_rows() -> None:
-    data = Diabetes()
-    parts = data.load("fit")
-    assert [len(parts[name][1]) for name in ("train", "val", "test")] == [302, 60, 80]
-    x, y = parts["train"]
-    torch.testing.assert_close(torch.cat([x.mean(0), y.mean()[None]]), torch.zeros(11), atol=1e-5, rtol=0)
-    torch.testing.assert_close(torch.cat([x.std(0), y.std()[None]]), torch.ones(11), atol=1e-5, rtol=0)
-    assert float(parts["test"][0].mean(0).abs().max()) > 1e-3 and 70 < data.scale < 85
-
-
-def test_the_best_linear_rule_explains_about_half() -> None:
+def test_splits_are_disjoint_and_whole() -> None:
     parts = Diabetes().load("fit")
-    weights, bias = closed_form(*parts["train"])
-    x, y = parts["test"]
-    assert 0.2 < float((x @ weights + bias - y).square().mean()) / 2 < 0.3
+    assert [len(parts[name][1]) for name in ("train", "val", "test")] == [262, 60, 120]
+    rows = torch.cat([torch.cat([parts[n][0], parts[n][1][:, None]], 1) for n in ("train", "val", "test")])
+    assert len(rows.unique(dim=0)) == 442
+
+
+def test_columns_are_standardized_by_the_training_rows_and_the_target_is_not() -> None:
+    parts = Diabetes().load("fit")
+    x, y = parts["train"]
+    torch.testing.assert_close(x.mean(0), torch.zeros(10), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std(0), torch.ones(10), atol=1e-4, rtol=0)
+    assert float(parts["test"][0].mean(0).abs().max()) > 1e-3
+    assert float(y.min()) >= 25 and float(y.max()) <= 346
+
+
+def test_folds_are_other_splits_and_the_processor_says_the_scale() -> None:
+    first, second = Diabetes(), Diabetes(fold=1)
+    assert not torch.equal(first.load("fit")["test"][1], second.load("fit")["test"][1])
+    assert first.processor()["features"][:3] == ["age", "sex", "bmi"] and len(first.processor()["std"]) == 10
