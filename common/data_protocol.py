@@ -83,6 +83,13 @@ class DataProtocol(Protocol):
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 
+    # -- reinforcement learning -------------------------------------------------------------------------------------
+    #: A known Markov decision process: P (S, A, S) without what ends an episode, and expected rewards R (S, A).
+    mdp: "tuple[Tensor, Tensor]"
+    #: Rows and columns, where the states are places of a map, and what each action does there.
+    grid: tuple[int, int] | None
+    action_names: list[str] | None
+
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.
     vocabulary: list[str] | None
