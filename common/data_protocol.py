@@ -88,6 +88,9 @@ class DataProtocol(Protocol):
     mdp: "tuple[Tensor, Tensor]"
     #: Rows and columns, where the states are places of a map, and what each action does there.
     grid: tuple[int, int] | None
+    #: The mean reward of each arm of each run (R, K), and the true value of each state (S,), for measuring only.
+    arm_means: "Tensor"
+    true_values: "Tensor"
     action_names: list[str] | None
 
     # -- texts ------------------------------------------------------------------------------------------------------
