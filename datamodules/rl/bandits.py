@@ -10,7 +10,7 @@ from datamodules.base import TensorDataModule
 
 
 class Bandits(TensorDataModule):
-    """Rewards that each arm would give at each pull. A training batch is (B, R, K); evaluation: runs (B,), means (B, K).
+    """Rewards that each arm would give at each pull. A training batch is (B, R, K); else runs (B,), means (B, K).
 
     Args:
         num_runs: Independent bandits R.

@@ -17,5 +17,5 @@ def test_rewards_have_the_means_of_their_arms() -> None:
 
 
 def test_no_pulls_are_refused() -> None:
-    with pytest.raises(UserError, match="data.num_pulls"):
+    with pytest.raises(UserError, match="num_pulls is 0"):
         Bandits(num_pulls=0)

@@ -20,7 +20,7 @@ def test_it_learns_which_arm_suits_a_context() -> None:
     torch.manual_seed(0)
     theta = torch.randn(50, 4, 3).double()
     player, late = LinUCB(50, 4, 3), []
-    for t in range(300):
+    for _ in range(300):
         x = torch.randn(50, 3).double()
         truth = torch.einsum("rkd,rd->rk", theta, x)
         arm = player.scores(x).argmax(1)
