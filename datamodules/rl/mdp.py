@@ -153,7 +153,8 @@ class TabularMDP(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         states = torch.arange(self.num_states)
-        return {"train": (states.repeat(self.sweeps, 1),)} | dict.fromkeys(("val", "test", "predict"), (states,))
+        splits: dict[str, tuple[Tensor, ...]] = {name: (states,) for name in ("val", "test", "predict")}
+        return {"train": (states.repeat(self.sweeps, 1),)} | splits
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Without planning all values are zero; their error depends on the discount, so that no number is stated."""

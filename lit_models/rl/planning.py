@@ -152,7 +152,7 @@ class LitPlanning(Task):
         return found[0].to(self.device), found[1].to(self.device)
 
     def random_policy(self) -> Tensor:
-        return torch.full((len(self.net.values), self.num_actions), 1 / self.num_actions, dtype=torch.float64)
+        return torch.full((len(self.net()), self.num_actions), 1 / self.num_actions, dtype=torch.float64)
 
     def sweep(self, values: Tensor, states: Tensor) -> Tensor:
         """The values (S,) after one sweep of the method, in the order of ``states`` (S,) where there is one."""

@@ -164,7 +164,8 @@ class LitPrediction(Task):
             for value in settings:
                 curve = [rms_of_ten(splits["train"], truth, method, float(rate), value) for rate in rates]
                 lines[f"{name} = {value}"] = (rates, torch.tensor(curve))
-            panels.append({"title": "rms after ten episodes", "xlabel": "alpha", "lines": lines, "ylim": (0.1, 0.6)})
+            panel: dict[str, Any] = {"title": "rms after ten episodes", "xlabel": "alpha", "lines": lines}
+            panels.append(panel | {"ylim": (0.1, 0.6)})
         return panels
 
 
