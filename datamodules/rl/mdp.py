@@ -153,7 +153,7 @@ class TabularMDP(TensorDataModule):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         states = torch.arange(self.num_states)
-        splits: dict[str, tuple[Tensor, ...]] = {name: (states,) for name in ("val", "test", "predict")}
+        splits: dict[str, tuple[Tensor, ...]] = dict.fromkeys(("val", "test", "predict"), (states,))
         return {"train": (states.repeat(self.sweeps, 1),)} | splits
 
     def baselines(self) -> dict[str, dict[str, Any]]:
