@@ -92,6 +92,16 @@ class DataProtocol(Protocol):
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 
+    # -- reinforcement learning -------------------------------------------------------------------------------------
+    #: A known Markov decision process: P (S, A, S) without what ends an episode, and expected rewards R (S, A).
+    mdp: "tuple[Tensor, Tensor]"
+    #: Rows and columns, where the states are places of a map, and what each action does there.
+    grid: tuple[int, int] | None
+    #: The mean reward of each arm of each run (R, K), and the true value of each state (S,), for measuring only.
+    arm_means: "Tensor"
+    true_values: "Tensor"
+    action_names: list[str] | None
+
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.
     vocabulary: list[str] | None

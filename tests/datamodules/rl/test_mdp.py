@@ -1,0 +1,53 @@
+"""Transition tables as arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+import torch
+
+from common.messages import UserError
+from datamodules.rl.mdp import TabularMDP, arrays, grid_of, transition_table
+
+
+@pytest.mark.parametrize("env_id", ["FrozenLake-v1", "CliffWalking-v1", "Taxi-v4"])
+def test_probabilities_sum_to_one_but_for_the_end_of_an_episode(env_id: str) -> None:
+    table = transition_table(env_id)
+    p, r = arrays(table)
+    ends = torch.tensor([[sum(o[0] for o in table[s][a] if o[3]) for a in table[s]] for s in table])
+    torch.testing.assert_close(p.sum(2) + ends.double(), torch.ones_like(r))
+
+
+def test_a_step_of_the_environment_is_in_the_table() -> None:
+    env = gymnasium.make("CliffWalking-v1")
+    state, _ = env.reset(seed=0)
+    p, r = arrays(transition_table("CliffWalking-v1"))
+    for action in (0, 1, 1, 2, 3, 0):
+        after, reward, ended, *_ = env.step(action)
+        assert r[state, action] == float(reward)
+        assert ended or p[state, action, after] == 1
+        state = after
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"env_id": "FrozenLak-v1"}, "did you mean 'FrozenLake-v1'"),
+        ({"env_id": "CartPole-v1"}, "no transition table"),
+        ({"env_id": "Taxi-v4", "num_states": 16}, "has 500"),
+        ({"sweeps": 0}, "data.sweeps"),
+        ({"env_options": {"map": "4x4"}}, "cannot be made"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_in_one_line(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says) as raised:
+        TabularMDP(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+def test_sizes_come_from_the_environment(tmp_path: Path) -> None:
+    assert TabularMDP.infer(0, 0, "Taxi-v4", None) == {"num_states": 500, "num_actions": 6}
+    data = TabularMDP(env_id="CliffWalking-v1")
+    assert (data.num_states, data.num_actions, data.grid) == (48, 4, (4, 12))
+    assert grid_of("Taxi-v4", 500) is None
