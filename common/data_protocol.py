@@ -82,6 +82,9 @@ class DataProtocol(Protocol):
     kernel: "Tensor"
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
+    #: The density that generated points (N, D), exact with noise too: ``log_prob``, ``score``, ``sample``, ``coverage``
+    #: (``datamodules/synthetic/mixture.py``).
+    mixture: Any
 
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.
