@@ -1,6 +1,7 @@
 """Samplers with the exact denoiser of one Gaussian, whose samples and trajectories are known."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -26,8 +27,9 @@ def run(
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(rows, 1, generator=generator, dtype=torch.float64)
     levels = schedule.levels(steps, spacing)  # type: ignore[arg-type]
-    *_, last = sample(denoise, x, levels, sampler, generator=generator, flow=schedule.flow, **settings)  # type:
-    ignore[arg-type] return last
+    how: dict[str, Any] = {"sampler": sampler, "generator": generator, "flow": schedule.flow, **settings}
+    *_, last = sample(denoise, x, levels, **how)
+    return last
 
 
 @pytest.mark.parametrize(
