@@ -6,7 +6,7 @@ compared with the truth. The ring of eight is the usual test of generative model
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -103,6 +103,12 @@ class MixturePoints(TensorDataModule):
         generator = torch.Generator().manual_seed(self.data_seed)
         splits: dict[str, tuple[Tensor, ...]] = {n: self.mixture.sample(k, generator) for n, k in self.sizes.items()}
         return splits | {"predict": (splits["test"][0],)}
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Chance: one Gaussian of the data's mean and variance, where the diffusion begins."""
+        x = self.splits["test"][0]
+        likelihood = -float(x.square().sum(1).mean() + x.shape[1] * math.log(2 * math.pi)) / 2
+        return {"chance": {"what": "one Gaussian N(0, 1)", "metrics": {"test/log_likelihood": likelihood}}}
 
 
 def places(arrangement: str, modes: int) -> Tensor:

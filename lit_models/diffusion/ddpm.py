@@ -55,6 +55,8 @@ class Diffusion(Task):
         UserError: The noise is to be predicted where no data is left.
     """
 
+    output_means = "What the network predicts of x at noise levels t: see parts() in functional/parameterizations.py."
+
     def __init__(
         self,
         num_classes: int = 0,
@@ -83,7 +85,7 @@ class Diffusion(Task):
         self.guidance, self.clip = guidance, clip
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
 
-    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
         return self.net(x, t, y)
 
     # -- between a batch and what is diffused; a leaf may change them ------------------------------------------------
@@ -179,7 +181,8 @@ class Diffusion(Task):
         if y is None or guidance == 1:
             return self(x, t, nothing if y is None else y).to(x.dtype)
         both = self(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, nothing])).to(x.dtype)
-        return guide(*both.chunk(2), guidance, rescale)
+        conditional, unconditional = both.chunk(2)
+        return guide(conditional, unconditional, guidance, rescale)
 
     def estimate(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The data and the noise in x (B, ...) at levels t (B,)."""

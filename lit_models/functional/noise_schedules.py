@@ -138,7 +138,7 @@ class NoiseSchedule:
             sigmas = [(high + (low - high) * k / max(steps - 1, 1)) ** 7 for k in range(steps)]
             return [*(at_sigma(sigma, self.sigma_to_t(sigma)) for sigma in sigmas), CLEAN]
         if spacing == "leading":
-            numbers = [k * (self.total // steps) + offset for k in reversed(range(steps))]
+            numbers: list[float] = [k * (self.total // steps) + offset for k in reversed(range(steps))]
         elif spacing == "linspace":
             numbers = [last - last * k / max(steps - 1, 1) for k in range(steps)]
         else:

@@ -58,9 +58,8 @@ def ours(
         return parts(prediction, model(x, t), x, level.a, level.s)  # type: ignore[arg-type]
 
     levels = schedule.levels(steps, spacing, offset)  # type: ignore[arg-type]
-    states = sample(
-        denoise, noise(), levels, sampler, generator=torch.Generator().manual_seed(7), flow=schedule.flow, **settings
-    )  # type: ignore[arg-type]
+    how: dict[str, Any] = {"sampler": sampler, "flow": schedule.flow, **settings}
+    states = sample(denoise, noise(), levels, generator=torch.Generator().manual_seed(7), **how)
     return {f"step {k}": x for k, x in enumerate(states)}
 
 

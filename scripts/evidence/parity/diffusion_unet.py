@@ -55,7 +55,7 @@ def quantities(net: nn.Module, shift: float = 0.0) -> Tensors:
 def averaged(package: bool, shift: int = 0) -> Tensors:
     """A weight that moves, averaged over 40 steps."""
     weight = nn.Parameter(torch.zeros(3, dtype=torch.float64))
-    average = diffusers().training_utils.EMAModel([weight], decay=0.8) if package else weight.detach().clone()
+    average: Any = diffusers().training_utils.EMAModel([weight], decay=0.8) if package else weight.detach().clone()
     for k in range(40):
         weight.data += torch.sin(torch.arange(3, dtype=torch.float64) + k)
         if package:

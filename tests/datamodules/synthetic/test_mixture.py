@@ -44,6 +44,14 @@ def test_coverage_sees_a_missing_component_and_points_outside() -> None:
     assert float(mixture.coverage(torch.zeros(5, 2))[1]) == 0
 
 
+def test_chance_is_one_gaussian_and_below_the_mixtures_own_likelihood() -> None:
+    data = MixturePoints()
+    data.splits = data.load("test")
+    chance = data.baselines()["chance"]["metrics"]["test/log_likelihood"]
+    assert abs(chance + 2.838) < 0.02  # of two standard normal numbers, -log(2 pi e)
+    assert float(data.mixture.log_prob(data.splits["test"][0]).mean()) > chance + 1.5
+
+
 def test_numbers_that_cannot_be_are_one_line() -> None:
     with pytest.raises(UserError, match="a square number"):
         places("grid", 8)
