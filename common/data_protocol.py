@@ -91,6 +91,9 @@ class DataProtocol(Protocol):
     source: "Callable[[], tuple[Tensor, Tensor]]"
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
+    #: The density that generated points (N, D), exact with noise too: ``log_prob``, ``score``, ``sample``, ``coverage``
+    #: (``datamodules/synthetic/mixture.py``).
+    mixture: Any
 
     # -- reinforcement learning -------------------------------------------------------------------------------------
     #: A known Markov decision process: P (S, A, S) without what ends an episode, and expected rewards R (S, A).

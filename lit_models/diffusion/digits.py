@@ -1,0 +1,160 @@
+"""Diffusion of pictures of digits, with the class that is asked for.
+
+Ho et al. 2020 with the U-Net of ``unet.py``; Ho and Salimans 2022, "Classifier-free diffusion guidance". Not in D2L.
+The test makes a picture of the class of each test picture. An independent classifier, a LeNet that has seen neither,
+says whether it is of that class, and its features measure how near generated pictures are to real ones: "FID (LeNet
+features)".
+
+    dive fit diffusion/digits               5,000 real MNIST digits at 16 pixels, offline
+    dive generate diffusion/digits --class 3 --steps 20 --sampler dpm --guidance 2 --grid --gif
+
+The numbers it reaches are in RESULTS.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import log
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from common.data_protocol import attribute_of
+from common.generation import Output
+from common.messages import UserError, did_you_mean
+from lit_models.cnn.lenet_features import lenet_features
+from lit_models.diffusion.ddpm import Diffusion
+from lit_models.diffusion.unet import UNet
+from lit_models.functional.drawing import tiles
+from lit_models.functional.generated_pictures import PictureScores
+from lit_models.tasks.trains import trains
+
+
+@trains(UNet)
+class LitDigits(Diffusion):
+    """Diffusion of pictures in [0, 1] with classes.
+
+    Besides the loss, logs ``test/bits_per_dim`` (a bound, with the intervals of 256 values) and, of digits in gray,
+    ``test/agreement`` with the class asked for, ``test/fid`` and ``test/fid_floor`` with LeNet's features,
+    ``test/kid``, ``test/precision``, ``test/recall``.
+
+    Args:
+        in_channels: Channels of a picture.
+        image_size: Height and width in pixels.
+        num_classes: Number of classes.
+        **task: See ``Diffusion``.
+    """
+
+    def __init__(self, in_channels: int = 1, image_size: int = 28, num_classes: int = 0, **task: Any) -> None:
+        super().__init__(num_classes=num_classes, **task)
+        self.shape = (in_channels, image_size, image_size)
+        zero = torch.zeros(1, dtype=torch.long)
+        self.example_input = (torch.zeros(1, *self.shape), zero, zero)
+        self.bits = MeanMetric()
+        self.scores = PictureScores()
+
+    def encode(self, x: Tensor) -> Tensor:
+        return 2 * x - 1
+
+    def decode(self, data: Tensor) -> Tensor:
+        return ((data + 1) / 2).clamp(0, 1)
+
+    @property
+    def measured(self) -> bool:
+        """Whether LeNet's features mean something for these pictures."""
+        return self.shape[0] == 1 and self.num_classes in (0, 10)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        super().test_step(batch, batch_idx)
+        x, y = batch
+        seed = self.global_rank + 1000 * batch_idx
+        asked = y if self.num_classes else None
+        self.bits.update(self.bound(self.encode(x), asked, seed, 4, bins=256) / (x[0].numel() * log(2)))
+        *_, samples = self.sample(tuple(x.shape), asked, seed)
+        if self.measured:
+            network = lenet_features(x.device)
+            self.scores.update(network(x.float())[0], real=True)
+            features, logits = network(samples.float())
+            self.scores.update(features, real=False, right=logits.argmax(1) == y if asked is not None else None)
+        return {"samples": samples}
+
+    def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
+        self.log("test/bits_per_dim", self.bits)
+        if self.measured:
+            self.log_dict({f"test/{name}": value for name, value in self.scores.compute().items()})
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``bits_per_dim`` of each picture (B,), a bound: unusual pictures have a high one."""
+        data = self.encode(batch if isinstance(batch, Tensor) else batch[0])
+        return {"bits_per_dim": self.bound(data, None, batch_idx, 4, bins=256) / (data[0].numel() * log(2))}
+
+    def generate(
+        self,
+        data: Any,
+        prompts: Sequence[str],
+        *,
+        class_: Sequence[str] = (),
+        samples: int = 8,
+        sampler: Literal["", "ancestral", "ddim", "euler", "heun", "dpm"] = "",
+        steps: int = 0,
+        eta: float = 0.0,
+        guidance: float = -1.0,
+        rescale: float = 0.0,
+        seed: int = 0,
+        grid: bool = False,
+        gif: bool = False,
+    ) -> Iterator[Output]:
+        """Yields pictures of each class.
+
+        Args:
+            data: The datamodule, with the names of its classes.
+            prompts: None: classes are given by ``class_``.
+            class_: Names or numbers of classes; all of them if empty.
+            samples: Pictures of each class.
+            sampler: How they are made; the model's own if empty.
+            steps: Steps of the sampler; 0 for the model's own number.
+            eta: Noise of ddim, 0 to 1.
+            guidance: Classifier-free guidance, 1 for none; the model's own if negative.
+            rescale: How much of the contrast that guidance adds is taken back, 0 to 1.
+            seed: Of the noise.
+            grid: One picture of all, a class in each row, instead of a file for each.
+            gif: Whether an animation of the steps is made too.
+        """
+        if prompts:
+            raise UserError("a model of pictures has no prompt: leave out --prompt, give --class")
+        if samples < 1:
+            raise UserError(f"--samples is {samples}: give at least 1")
+        classes = self.classes_of(data, class_)
+        y = torch.tensor(classes, device=self.device).repeat_interleave(samples) if classes else None
+        shape = (len(classes or [0]) * samples, *self.shape)
+        how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps, "eta": eta, "rescale": rescale}
+        states = list(self.sample(shape, y, guidance=guidance if guidance >= 0 else None, **how))
+        zoom = max(1, 64 // self.shape[-1])
+        kept = states[:: max(1, len(states) // 40)] + states[-1:] if gif else []
+        if grid or gif:
+            frames = [tiles(x, samples, zoom) for x in kept]
+            image = tiles(states[-1], samples, zoom) if grid else None
+            yield Output(0, image=image, frames=frames, name="grid")
+        for k, picture in enumerate(states[-1] if not grid else ()):
+            name = f"class_{classes[k // samples]}_{k % samples}" if classes else f"sample_{k}"
+            yield Output(k, image=tiles(picture[None], 1), name=name)
+
+    def classes_of(self, data: Any, wanted: Sequence[str]) -> list[int]:
+        """The numbers of the classes asked for; empty for a model without classes.
+
+        Raises:
+            UserError: The model has no such class.
+        """
+        if not self.num_classes:
+            if wanted:
+                raise UserError("this model has no classes: leave out --class")
+            return []
+        names = attribute_of(data, "class_names") or [str(k) for k in range(self.num_classes)]
+        for word in wanted:
+            if word not in names and not (word.isdecimal() and int(word) < self.num_classes):
+                known = f"{names[0]} to {names[-1]}" if len(names) > 12 else ", ".join(names)
+                raise UserError(
+                    f"--class {word}: the model has no such class{did_you_mean(word, names)}; it has {known}"
+                )
+        return [names.index(w) if w in names else int(w) for w in wanted] or list(range(self.num_classes))

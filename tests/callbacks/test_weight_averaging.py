@@ -1,0 +1,34 @@
+"""The average of the weights: its decay grows, and validation and checkpoint have it."""
+
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback
+
+from callbacks.weight_averaging import WarmupEMA, decay_after
+from tests.small import Points, SmallNet, small_trainer
+
+
+def test_decay_grows_to_its_end() -> None:
+    assert decay_after(0, 0.999) == 0.1 and decay_after(90, 0.999) == 0.91 and decay_after(10**6, 0.999) == 0.999
+
+
+class Steps(Callback):
+    """Keeps the weights after each step."""
+
+    def __init__(self) -> None:
+        self.weights: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_) -> None:  # type: ignore[no-untyped-def]
+        self.weights.append(pl_module.net[0].weight.detach().clone())
+
+
+def test_weights_after_the_run_are_the_average_of_all_steps(tmp_path: Path) -> None:
+    model, steps = SmallNet(), Steps()
+    small_trainer(tmp_path, steps, WarmupEMA(decay=0.4), max_epochs=2).fit(model, Points())
+    average = steps.weights[0]
+    for k, weights in enumerate(steps.weights[1:], 1):
+        decay = decay_after(k, 0.4)  # the first step is taken as it is
+        average = decay * average + (1 - decay) * weights
+    torch.testing.assert_close(model.net[0].weight, average)
+    assert not torch.equal(average, steps.weights[-1])

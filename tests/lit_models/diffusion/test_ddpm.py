@@ -1,0 +1,95 @@
+"""The training step of diffusion: what the network sees, what it costs, what sampling does with it."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from common.messages import UserError
+from lit_models.diffusion.ddpm import Diffusion
+
+
+class Seen(nn.Module):
+    """Remembers its inputs; predicts nothing, and with classes the number of the class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Tensor, Tensor, Tensor | None]] = []
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        self.calls.append((x, t, y))
+        return torch.zeros_like(x) if y is None else y.to(x)[:, None].expand_as(x)
+
+
+def model(**settings: Any) -> Any:
+    net = Diffusion(**({"num_timesteps": 50} | settings))
+    net.net = Seen()
+    return net
+
+
+def test_loss_of_no_prediction_is_the_mean_square_of_the_target() -> None:
+    data, noise = torch.full((4, 3), 2.0), torch.ones(4, 3)
+    t, y = torch.tensor([0, 10, 30, 49]), torch.zeros(4, dtype=torch.long)
+    assert model().loss(data, noise, t, y) == 1
+    assert model(prediction="x0").loss(data, noise, t, y) == 4
+    assert model(prediction="flow", schedule="flow").loss(data, noise, t, y) == 1  # (noise - data)^2
+    found = model()
+    found.loss(data, noise, t, y)
+    torch.testing.assert_close(found.net.calls[0][0], found.schedule.add_noise(data, noise, t))
+
+
+def test_levels_of_an_evaluation_are_spread_evenly_and_the_same_each_time() -> None:
+    net = model()
+    levels = net.even_levels(100, net.generator(3))
+    assert sorted(levels.tolist()) == [k // 2 for k in range(100)]
+    assert torch.equal(levels, net.even_levels(100, net.generator(3)))
+
+
+def test_the_class_is_dropped_in_training_and_never_in_evaluation() -> None:
+    net = model(num_classes=3, class_dropout=0.5)
+    net.record_train_loss = lambda *_: None
+    batch = (torch.randn(400, 2), torch.ones(400, dtype=torch.long))
+    net.training_step(batch, 0)
+    dropped = float((net.net.calls[-1][2] == 3).float().mean())
+    assert 0.4 < dropped < 0.6
+    net.validation_step(batch, 0)
+    assert net.net.calls[-1][2].tolist() == [1] * 400
+
+
+def test_guidance_is_one_call_with_and_without_the_class() -> None:
+    net, x, t = model(num_classes=4), torch.zeros(2, 3), torch.zeros(2)
+    y = torch.tensor([1, 2])
+    assert net.predict(x, t, y, guidance=3.0)[:, 0].tolist() == [4 + 3 * (1 - 4), 4 + 3 * (2 - 4)]
+    assert len(net.net.calls) == 1
+    assert net.predict(x, t, y)[:, 0].tolist() == [1, 2] and net.predict(x, t, None)[:, 0].tolist() == [4, 4]
+
+
+def test_clipped_data_and_noise_still_make_up_x() -> None:
+    net, x = model(clip=1.0), torch.tensor([[5.0, -0.1]])
+    level = net.schedule.level(20)
+    data, noise = net.denoiser()(x, level)
+    assert float(data.abs().max()) == 1
+    torch.testing.assert_close(level.a * data + level.s * noise, x)
+
+
+def test_samples_depend_on_the_seed_only() -> None:
+    net = model(steps=5)
+    (*_, one), (*_, same), (*_, other) = (list(net.sample((3, 2), seed=k)) for k in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert len(list(net.sample((3, 2), sampler="ddim", steps=7))) == 7
+
+
+def test_bound_counts_each_level() -> None:
+    """With a draw for each level it is the whole sum, of which the prior's term is the smallest part."""
+    net, data = model(), torch.randn(5, 2)
+    few, many = (torch.stack([net.bound(data, None, k, draws) for k in range(20)]) for draws in (2, 50))
+    assert few.std(0).mean() > 2 * many.std(0).mean()
+    torch.testing.assert_close(few.mean(), many.mean(), rtol=0.15, atol=0)
+
+
+@pytest.mark.parametrize("settings", [{"zero_snr": True}, {"schedule": "flow"}])
+def test_noise_cannot_be_predicted_where_no_data_is_left(settings: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"--model\.prediction v, x0 or flow"):
+        model(**settings)
+    model(**settings, prediction="v")
