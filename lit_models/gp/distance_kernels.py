@@ -115,8 +115,8 @@ class Matern(OfDistance):
 
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
         d = math.sqrt(2 * self.smoothness) * self.distances(a, b)
-        factor = {0.5: 1.0, 1.5: 1 + d, 2.5: 1 + d + d.square() / 3}[self.smoothness]
-        return factor * (-d).exp()
+        factors: dict[float, Tensor | float] = {0.5: 1.0, 1.5: 1 + d, 2.5: 1 + d + d.square() / 3}
+        return factors[self.smoothness] * (-d).exp()
 
 
 class RationalQuadratic(OfDistance):

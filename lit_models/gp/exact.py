@@ -61,13 +61,12 @@ class ExactGP(nn.Module):
         self.kernel = make_kernel(kernel, num_features)
         if self.noisy:
             self.log_noise = nn.Parameter(torch.tensor(float(noise), dtype=torch.float64).log())
-        double = {"dtype": torch.float64}
-        self.register_buffer("x", torch.zeros(0, num_features, **double))  # type: ignore[arg-type]
-        self.register_buffer("y", torch.zeros(0, **double))  # type: ignore[arg-type]
-        self.register_buffer("mean", torch.zeros((), **double))  # type: ignore[arg-type]
-        self.register_buffer("std", torch.ones((), **double))  # type: ignore[arg-type]
-        self.register_buffer("factor", torch.zeros(0, 0, **double), persistent=False)  # type: ignore[arg-type]
-        self.register_buffer("alpha", torch.zeros(0, **double), persistent=False)  # type: ignore[arg-type]
+        self.register_buffer("x", torch.zeros(0, num_features, dtype=torch.float64))
+        self.register_buffer("y", torch.zeros(0, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("std", torch.ones((), dtype=torch.float64))
+        self.register_buffer("factor", torch.zeros(0, 0, dtype=torch.float64), persistent=False)
+        self.register_buffer("alpha", torch.zeros(0, dtype=torch.float64), persistent=False)
         self.solved = False  # whether ``factor`` and ``alpha`` are those of the present hyper-parameters
 
     def noise_variance(self) -> Tensor:

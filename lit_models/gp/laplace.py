@@ -179,7 +179,7 @@ class LitLaplaceGP(Classifier):
             raise UserError(f"num_classes is {num_classes}: Laplace's approximation here is of 2 classes")
         super().__init__(num_classes=num_classes, **task)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         with full_precision(x):
             return self.net(x.double())
 

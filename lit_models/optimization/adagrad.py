@@ -6,12 +6,10 @@ Departs from the book, which adds epsilon inside the root: outside as in torch; 
     dive fit optimization/adagrad
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_models.optimization.by_hand import ByHand, Group, Params, decayed
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors, decayed
 
 
 class AdaGrad(ByHand):
@@ -52,7 +50,7 @@ class AdaGrad(ByHand):
             maximize=maximize,
         )
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         (sums,) = self.slots(params, "sum", value=group["initial_accumulator_value"])
         rates = [-group["lr"] / (1 + (t - 1) * group["lr_decay"]) for t in self.steps(params)]
         if any(g.is_sparse for g in grads):
@@ -64,7 +62,7 @@ class AdaGrad(ByHand):
         torch._foreach_addcdiv_(params, grads, roots(sums, group), rates)
 
 
-def roots(squares: Sequence[Tensor], group: Group) -> Sequence[Tensor]:
+def roots(squares: Tensors, group: Group) -> Tensors:
     """sqrt(s) + eps, or sqrt(s + eps), of each tensor."""
     if group["eps_inside"]:
         return torch._foreach_sqrt(torch._foreach_add(squares, group["eps"]))

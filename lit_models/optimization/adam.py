@@ -9,12 +9,10 @@ Departs from the book: it writes epsilon 1e-6 into the code and has no decay.
     dive fit optimization/descend
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_models.optimization.by_hand import ByHand, Group, Params, decayed
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors, decayed
 from lit_models.optimization.rmsprop import leaky_square
 
 Betas = tuple[float, float]
@@ -57,7 +55,7 @@ class Adam(ByHand):
             maximize=maximize,
         )
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         names = ["mean", "square"] + ["largest"] * group["amsgrad"]
         mean, square, *largest = self.slots(params, *names)
         if self.decoupled:
@@ -76,7 +74,7 @@ class Adam(ByHand):
         torch._foreach_add_(root, group["eps"])
         torch._foreach_addcdiv_(params, mean, root, [-group["lr"] / (1 - b1**t) for t in steps])
 
-    def second_moment(self, square: list[Tensor], grads: Sequence[Tensor], b2: float) -> None:
+    def second_moment(self, square: list[Tensor], grads: Tensors, b2: float) -> None:
         """Moves s, in place, toward the squares of the gradients.
 
         Args:
@@ -138,7 +136,7 @@ class Yogi(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, False, maximize)
 
-    def second_moment(self, square: list[Tensor], grads: Sequence[Tensor], b2: float) -> None:
+    def second_moment(self, square: list[Tensor], grads: Tensors, b2: float) -> None:
         squares = torch._foreach_mul(grads, grads)
         signs = torch._foreach_sign(torch._foreach_sub(squares, square))
         torch._foreach_addcmul_(square, signs, squares, value=1 - b2)

@@ -12,7 +12,7 @@ The first form takes ours where torch has a class of the same name.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 
 from common.messages import UserError
 
+Tensors = list[Tensor] | tuple[Tensor, ...]
 Params = Iterable[Any]
 Closure = Callable[[], Any]
 Group = dict[str, Any]
@@ -76,7 +77,7 @@ class ByHand(Optimizer):
                 self.update(group, params, self.gradients(group, params))
         return loss
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         """Moves the parameters of a group that have a gradient.
 
         Args:
@@ -86,7 +87,7 @@ class ByHand(Optimizer):
         """
         raise NotImplementedError
 
-    def gradients(self, group: Group, params: list[Tensor]) -> Sequence[Tensor]:
+    def gradients(self, group: Group, params: list[Tensor]) -> Tensors:
         """The gradients of the parameters; of the negative loss where the group maximizes.
 
         Raises:
@@ -134,7 +135,7 @@ def evaluate(closure: Closure) -> Any:
         return closure()
 
 
-def decayed(grads: Sequence[Tensor], params: list[Tensor], weight_decay: float) -> Sequence[Tensor]:
+def decayed(grads: Tensors, params: list[Tensor], weight_decay: float) -> Tensors:
     """The gradients plus those of the penalty weight_decay / 2 * ||p||^2 (Goodfellow 7.1)."""
     return torch._foreach_add(grads, params, alpha=weight_decay) if weight_decay else grads
 

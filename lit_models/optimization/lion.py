@@ -7,12 +7,10 @@ state instead of Adam's two.
     dive fit cnn/lenet --model.optimizer Lion --model.optimizer.lr 0.0003
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from lit_models.optimization.by_hand import ByHand, Group, Params
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors
 
 
 class Lion(ByHand):
@@ -36,7 +34,7 @@ class Lion(ByHand):
     ) -> None:
         super().__init__(params, lr=lr, betas=tuple(betas), weight_decay=weight_decay, maximize=maximize)
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         (mean,) = self.slots(params, "mean")
         b1, b2 = group["betas"]
         torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])

@@ -10,7 +10,7 @@ theirs.
     dive fit cnn/lenet --model.optimizer lit_models.optimization.Muon --model.optimizer.lr 0.02
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from lit_models.optimization.adam import AdamW
-from lit_models.optimization.by_hand import Group, Params
+from lit_models.optimization.by_hand import Group, Params, Tensors
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # a steep polynomial: five iterations bring 0.05 to between 0.7 and 1.2
 
@@ -62,7 +62,7 @@ class Muon(AdamW):
             raise UserError("Muon: none of the parameters is a matrix, only vectors and numbers: use AdamW")
         super().__init__(groups, lr, betas, eps, weight_decay)
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         if not group["matrix"]:
             super().update(group, params, grads)
             return

@@ -9,13 +9,11 @@ book's.
     dive fit optimization/rmsprop
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from lit_models.optimization.adagrad import roots
-from lit_models.optimization.by_hand import ByHand, Group, Params, decayed
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors, decayed
 
 
 class RMSProp(ByHand):
@@ -57,11 +55,11 @@ class RMSProp(ByHand):
             maximize=maximize,
         )
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         names = ["square"] + ["mean"] * group["centered"] + ["velocity"] * (group["momentum"] > 0)
         state = dict(zip(names, self.slots(params, *names), strict=True))
         grads, alpha = decayed(grads, params, group["weight_decay"]), group["alpha"]
-        variance: Sequence[Tensor] = leaky_square(state["square"], grads, alpha)
+        variance: Tensors = leaky_square(state["square"], grads, alpha)
         if group["centered"]:
             torch._foreach_lerp_(state["mean"], grads, 1 - alpha)
             variance = torch._foreach_addcmul(variance, state["mean"], state["mean"], value=-1)
@@ -97,7 +95,7 @@ class Adadelta(ByHand):
     ) -> None:
         super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         squares, steps = self.slots(params, "square", "step_square")
         grads, rho, eps = decayed(grads, params, group["weight_decay"]), group["rho"], group["eps"]
         leaky_square(squares, grads, rho)
@@ -108,7 +106,7 @@ class Adadelta(ByHand):
         torch._foreach_add_(params, delta, alpha=-group["lr"])
 
 
-def leaky_square(squares: list[Tensor], values: Sequence[Tensor], keep: float) -> list[Tensor]:
+def leaky_square(squares: list[Tensor], values: Tensors, keep: float) -> list[Tensor]:
     """s <- keep s + (1 - keep) x^2 in place; returns s."""
     torch._foreach_mul_(squares, keep)
     torch._foreach_addcmul_(squares, values, values, value=1 - keep)

@@ -10,14 +10,13 @@ bit.
     dive fit cnn/lenet --model.optimizer ScheduleFreeAdamW --model.optimizer.lr 0.003
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from common.messages import UserError
-from lit_models.optimization.by_hand import ByHand, Group, Params
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors
 
 
 class ScheduleFreeAdamW(ByHand):
@@ -69,7 +68,7 @@ class ScheduleFreeAdamW(ByHand):
         )
         self.training = True
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         self.train()
         b2 = group["betas"][1]
         for p in params:

@@ -8,13 +8,11 @@ far as without. Goodfellow's v has the rate inside, which differs when a schedul
     dive fit optimization/momentum
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from common.messages import UserError
-from lit_models.optimization.by_hand import ByHand, Group, Params, decayed
+from lit_models.optimization.by_hand import ByHand, Group, Params, Tensors, decayed
 
 
 class SGD(ByHand):
@@ -57,7 +55,7 @@ class SGD(ByHand):
             maximize=maximize,
         )
 
-    def update(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> None:
+    def update(self, group: Group, params: list[Tensor], grads: Tensors) -> None:
         momentum = group["momentum"]
         if any(g.is_sparse for g in grads):
             if momentum or group["weight_decay"]:
@@ -71,7 +69,7 @@ class SGD(ByHand):
             grads = torch._foreach_add(grads, velocity, alpha=momentum) if group["nesterov"] else velocity
         torch._foreach_add_(params, grads, alpha=-group["lr"])
 
-    def _velocity(self, group: Group, params: list[Tensor], grads: Sequence[Tensor]) -> list[Tensor]:
+    def _velocity(self, group: Group, params: list[Tensor], grads: Tensors) -> list[Tensor]:
         """The new velocities, kept in the state; a first one is the gradient itself."""
         first = {i for i, p in enumerate(params) if "velocity" not in self.state[p]}
         for i in first:

@@ -42,7 +42,7 @@ class GaussianRegressor(Task):
         if precision in ("bf16-true", "16-true"):
             raise UserError(f"trainer.precision {precision} rounds a Gaussian process away: use 32-true or 64-true")
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         with full_precision(x):
             return self.net(x.double())
 

@@ -123,7 +123,7 @@ class LitFineTuning(ImageClassifier):
         with torch.random.fork_rng(), torch.enable_grad(), torch.inference_mode(False):
             torch.manual_seed(0)
             sizes = {name: self.hparams[name] for name in parameters_of(ResNet)}
-            net = ResNet(**(sizes | {"num_classes": classes})).to(self.device, memory_format=torch.channels_last)
+            net = ResNet(**(sizes | {"num_classes": classes})).to(self.device).to(memory_format=torch.channels_last)
             steps = self.pretrain_epochs * -(-len(images) // SOURCE_BATCH)
             optimizer = torch.optim.AdamW(net.parameters(), lr=SOURCE_RATE, weight_decay=0.01)
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, SOURCE_RATE, total_steps=steps)
