@@ -21,7 +21,7 @@ from torchmetrics import MeanMetric
 
 from common.data_protocol import attribute_of
 from common.generation import Output
-from common.messages import UserError, did_you_mean
+from common.messages import UserError
 from lit_models.cnn.lenet_features import lenet_features
 from lit_models.diffusion.ddpm import Diffusion
 from lit_models.diffusion.unet import UNet
@@ -155,6 +155,6 @@ class LitDigits(Diffusion):
             if word not in names and not (word.isdecimal() and int(word) < self.num_classes):
                 known = f"{names[0]} to {names[-1]}" if len(names) > 12 else ", ".join(names)
                 raise UserError(
-                    f"--class {word}: the model has no such class{did_you_mean(word, names)}; it has {known}"
+                    f"--class {word}: no such class; the model has {known}"
                 )
         return [names.index(w) if w in names else int(w) for w in wanted] or list(range(self.num_classes))
