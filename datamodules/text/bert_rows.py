@@ -79,8 +79,8 @@ class BertRows(TensorDataModule):
             raise UserError(f"data.seq_len is {seq_len}: a pair of texts needs at least 5 tokens")
         if seq_len > max_length:
             raise UserError(
-                f"data.seq_len is {seq_len}, but the model has {max_length} positions: lower data.seq_len (longer texts "
-                "are cut), or raise data.max_length for a model that starts from no published weights"
+                f"data.seq_len is {seq_len}, but the model has {max_length} positions: lower data.seq_len (longer "
+                "texts are cut), or raise data.max_length for a model that starts from no published weights"
             )
         self.vocab_size, self.sep_id, self.max_length, self.seq_len = vocab_size, sep_id, max_length, seq_len
         self.tokenizer_file, self.buckets = tokenizer, buckets

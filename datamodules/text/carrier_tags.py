@@ -1,4 +1,7 @@
-"""Names in sentences of thirteen languages, tagged: countries, languages, currencies, days; generated around CLDR's names."""
+"""Names in sentences of thirteen languages, tagged: countries, languages, currencies, days.
+
+Generated around CLDR's names (``datamodules/text/carriers.py``).
+"""
 
 from collections.abc import Sequence
 from random import Random
@@ -28,7 +31,7 @@ class CarrierTags(TaggedText):
         num_classes: int = 9,
         vocab_size: int = 2000,
         seq_len: int = 96,
-        train_size: int = 6000,
+        train_size: int = 16_000,
         val_size: int = 500,
         test_size: int = 1300,
         **rows: Any,
@@ -42,7 +45,7 @@ class CarrierTags(TaggedText):
     def read(self, stage: str) -> dict[str, list[Sentence]]:
         draw = Random(0)
         return {
-            name: [tagged(facts(draw, self.languages[i % len(self.languages)], name, 1, 3)) for i in range(size)]
+            name: [tagged(facts(draw, self.languages[i % len(self.languages)], name, 1, 2)) for i in range(size)]
             for name, size in self.sizes.items()
         }
 

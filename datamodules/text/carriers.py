@@ -1,8 +1,8 @@
 """Short statements in thirteen languages around names of Unicode's CLDR, which ships with Babel, and their questions.
 
 A statement says what a country, a language, a currency is called, or which day it is. Eight of the languages are
-African. Sentences name things (``is called {}``), so that no name must be inflected. Names are split by the thing that is
-named: a country of the test is in training in no language.
+African. Sentences name things (``is called {}``), so that no name must be inflected. Names are split by the thing that
+is named: a country of the test is in training in no language.
 """
 
 from functools import cache

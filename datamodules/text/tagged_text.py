@@ -19,19 +19,23 @@ class TaggedText(BertRows):
 
     Args:
         num_classes: Of tags; linked to the model's argument of the same name.
+        token_dropout: Fraction of the training tokens that become unknown, each time other ones: a name is then known
+            by the words around it too, as a new one must be.
         **rows: See ``BertRows``.
 
     Attributes:
-        words: The words of each sentence of each split that have room.
+        tagged_words: The words of each sentence of each split that have room.
     """
 
     input_means = "[CLS] words [SEP], ids of the tokenizer in processor.json, then 0"
     items = "sentences"
 
-    def __init__(self, num_classes: int = 9, **rows: Any) -> None:
+    def __init__(self, num_classes: int = 9, token_dropout: float = 0.0, **rows: Any) -> None:
         super().__init__(**rows)
-        self.num_classes = num_classes
-        self.words: dict[str, list[list[str]]] = {}
+        if not 0 <= token_dropout < 1:
+            raise UserError(f"data.token_dropout is {token_dropout}: give a fraction below 1")
+        self.num_classes, self.token_dropout = num_classes, token_dropout
+        self.tagged_words: dict[str, list[list[str]]] = {}
 
     def read(self, stage: str) -> dict[str, list[Sentence]]:
         """Sentences of train, val and test; for the stage predict, without tags."""
@@ -43,7 +47,7 @@ class TaggedText(BertRows):
     def rows(self, name: str, found: list[Sentence]) -> tuple[Tensor, ...]:
         assert self.tokenizer is not None
         number = {tag: i for i, tag in enumerate(self.class_names or ())}
-        (cls, sep), self.words[name] = self.ends(), []
+        (cls, sep), self.tagged_words[name] = self.ends(), []
         rows, tags, cut = [], [], 0
         for words, names in found:
             row, marks, kept = [cls], [IGNORED], []
@@ -57,7 +61,7 @@ class TaggedText(BertRows):
                 kept.append(word)
             rows.append(torch.tensor([*row, sep], dtype=torch.int32))
             tags.append(torch.tensor([*marks, IGNORED]))
-            self.words[name].append(kept)
+            self.tagged_words[name].append(kept)
         if cut:
             note(f"{cut} of {len(rows)} sentences are longer than data.seq_len, {self.seq_len} tokens: cut at the end")
         x = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
@@ -69,6 +73,16 @@ class TaggedText(BertRows):
         x, *rest = super().transform(batch)
         return (x, *(tags[:, : x.shape[1]] for tags in rest))
 
+    def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if not self.token_dropout:
+            return batch
+        assert self.tokenizer is not None
+        x, tags = batch
+        dropped = (torch.rand(x.shape, device=x.device) < self.token_dropout) & (x != 0)
+        for end in self.ends():
+            dropped &= x != end
+        return x.masked_fill(dropped, self.tokenizer.unk_id), tags
+
     def class_counts(self) -> dict[str, int]:
         return {}
 
@@ -76,7 +90,9 @@ class TaggedText(BertRows):
         """Predicted tags (N, T) of the predict split's tokens as ``word/tag`` of its words."""
         assert self.tokenizer is not None and self.class_names is not None
         lines = []
-        for words, row in zip(self.words.get("predict") or self.words["test"], tags.tolist(), strict=False):
+        for words, row in zip(
+            self.tagged_words.get("predict") or self.tagged_words["test"], tags.tolist(), strict=False
+        ):
             place, parts = 1, []
             for word in words:
                 parts.append(f"{word}/{self.class_names[row[place]]}")

@@ -18,7 +18,13 @@ from lit_models.tasks.trains import trains
 
 
 class BertClassifier(BertHead):
-    """tokens (B, T), ``[CLS] a [SEP]`` or ``[CLS] a [SEP] b [SEP]`` -> logits (B, num_classes)."""
+    """tokens (B, T), ``[CLS] a [SEP]`` or ``[CLS] a [SEP] b [SEP]`` -> logits (B, num_classes).
+
+    Args:
+        vocab_size, num_classes, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See
+            ``BertHead``.
+        init_std, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
+    """
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.classifier(self.features(tokens))

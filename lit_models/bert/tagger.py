@@ -26,7 +26,13 @@ IGNORED = -100  # the tag of a token that does not count
 
 
 class BertTagger(BertHead):
-    """tokens (B, T) -> logits of each token's tag (B, T, num_classes). ``pooling`` is ``none``: there is no pooler."""
+    """tokens (B, T) -> logits of each token's tag (B, T, num_classes). ``pooling`` is ``none``: there is no pooler.
+
+    Args:
+        vocab_size, num_classes, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See
+            ``BertHead``.
+        init_std, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
+    """
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.classifier(self.features(tokens))

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from common.packages import model_folder
 from lit_models.bert.bert import BertPretraining
-from lit_models.bert.classifier import BertClassifier
 from lit_models.bert.encoder import EPSILON, Bert
 from lit_models.bert.sentences import MINILM, SentenceEncoder
 from lit_models.layers.pretrained import load_weights
@@ -43,7 +42,7 @@ def hugging_face(name: str) -> Any:
         intermediate_size=FFN,
         max_position_embeddings=LENGTH,
     )
-    config.num_labels = 4 if name.endswith("SequenceClassification") else 2
+    config.num_labels = 4 if name.endswith(("SequenceClassification", "TokenClassification")) else 2
     torch.manual_seed(2)
     net = getattr(transformers, name)(config)
     for parameter in net.parameters():
@@ -117,22 +116,6 @@ def their_pretraining(all_count: bool = False) -> Tensors:
     return kept | named_as_theirs(gradients(net))
 
 
-def our_classifier() -> Tensors:
-    net = BertClassifier(**SIZES, num_classes=4, max_length=LENGTH, dropout=0.0, sep_id=SEP).double().eval()  # type: ignore[arg-type]
-    net.load_state_dict(net.from_published(hugging_face("BertForSequenceClassification").state_dict()))
-    logits = net(tokens())
-    loss = F.cross_entropy(logits, FOLLOWS)
-    loss.backward()
-    return {"logits": logits, "loss": loss} | gradients(net)
-
-
-def their_classifier(segments: bool = True) -> Tensors:
-    net = hugging_face("BertForSequenceClassification")
-    found = net(**inputs(segments), labels=FOLLOWS)
-    found.loss.backward()
-    return {"logits": found.logits, "loss": found.loss} | gradients(net)
-
-
 # -- real weights ----------------------------------------------------------------------------------------------------
 
 TEXT = ["A group of kids is playing in a yard", "Ọjọ́ dára púpọ̀, ẹ káàárọ̀!", "ok"]
@@ -198,15 +181,6 @@ CHECKS = [
         reference=their_pretraining,
         control=partial(their_pretraining, all_count=True),
         mistake="places without a word to predict count in the loss, as in D2L 15.10",
-    ),
-    Check(
-        name="bert/classifier",
-        claim="The classifier of texts and pairs against BertForSequenceClassification: logits, loss, gradients",
-        package="transformers",
-        ours=our_classifier,
-        reference=their_classifier,
-        control=partial(their_classifier, segments=False),
-        mistake="the second text has the first one's segment",
     ),
     Check(
         name="bert/minilm",
