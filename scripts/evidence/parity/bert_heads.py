@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from lit_models.bert.classifier import BertClassifier
 from lit_models.bert.lora import LoRALinear
+from lit_models.bert.question_answering import BertQA, LitBertQA
 from lit_models.bert.tagger import BertTagger
 from scripts.evidence.parity.bert import FOLLOWS, LENGTH, SEP, SIZES, gradients, hugging_face, inputs, tokens
 from scripts.evidence.verify import Check, Tensors
@@ -54,6 +55,38 @@ def their_tagger(all_count: bool = False) -> Tensors:
     found = net(**inputs(), labels=TAGS.clamp(min=0) if all_count else TAGS)
     found.loss.backward()
     return {"logits": found.logits[tokens() != 0], "loss": found.loss} | gradients(net)
+
+
+SPANS = torch.tensor([[5, 6], [4, 4], [0, 0]])  # of the answers; the last has none
+
+
+def equal_rows() -> Tensor:
+    """Three rows of one width: transformers' softmax has padding in it, ours has not."""
+    rows = tokens().clone()
+    rows[1, 3:], rows[2, 3:] = torch.tensor([6, 9, 3, 10, 3]), torch.tensor([3, 16, 17, 18, 3])
+    return rows
+
+
+def our_answers() -> Tensors:
+    net = ours(BertQA, "BertForQuestionAnswering", pooling="none")
+    rows = equal_rows()
+    task = LitBertQA(net=net, vocab_size=SIZES["vocab_size"])
+    loss, logits = task.mean_loss(rows, SPANS)
+    loss.backward()
+    return {"start": logits[..., 0], "end": logits[..., 1], "loss": loss} | gradients(net)
+
+
+def their_answers(padding: int = 0) -> Tensors:
+    """With ``padding`` the batch is wider than its longest row."""
+    net = hugging_face("BertForQuestionAnswering")
+    rows = F.pad(equal_rows(), (0, padding))
+    second = ((rows == SEP).long().cumsum(1) - (rows == SEP).long() > 0) & (rows != 0)
+    given = {"input_ids": rows, "attention_mask": (rows != 0).long(), "token_type_ids": second.long()}
+    found = net(**given, start_positions=SPANS[:, 0], end_positions=SPANS[:, 1])
+    found.loss.backward()
+    width = equal_rows().shape[1]
+    logits = {"start": found.start_logits[:, :width], "end": found.end_logits[:, :width]}
+    return logits | {"loss": found.loss} | gradients(net)
 
 
 def lora_parts() -> tuple[nn.Linear, Tensor, Tensor, Tensor]:
@@ -105,6 +138,15 @@ CHECKS = [
         reference=their_tagger,
         control=partial(their_tagger, all_count=True),
         mistake="tokens without a tag count in the loss",
+    ),
+    Check(
+        name="bert/question_answering",
+        claim="First and last tokens of answers against BertForQuestionAnswering: logits, loss, gradients",
+        package="transformers",
+        ours=our_answers,
+        reference=their_answers,
+        control=partial(their_answers, padding=3),
+        mistake="padding is in the softmax over a passage's tokens",
     ),
     Check(
         name="bert/lora",
