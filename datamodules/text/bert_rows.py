@@ -16,6 +16,7 @@ from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.text.tokenizer_files import FileTokenizer, load_tokenizer, read_tokenizer
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MARK = "\u2581"  # of the beginning of a word, while a vocabulary is made
 IGNORED = -100  # the target of a token that does not count
 
 
@@ -176,16 +177,36 @@ def special_id(tokenizer: Any, name: str) -> int:
 
 
 def train_wordpiece(texts: Iterable[str], size: int) -> FileTokenizer:
-    """WordPiece of the library ``tokenizers``, cased, with BERT's five special tokens first."""
+    """WordPiece, cased, with BERT's five special tokens first; the same in every process.
+
+    The library's trainer of WordPiece numbers the pieces inside of words in the order of a hash table, which each process
+    has another of. So BPE, which has no such pieces, is trained on words that begin with a mark, and a merged piece
+    without it becomes one inside of words.
+
+    Raises:
+        UserError: There is no room for all characters.
+    """
     import tokenizers
     from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-    model = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    model.normalizer = normalizers.Sequence([normalizers.BertNormalizer(lowercase=False), normalizers.NFC()])
-    model.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    model.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False)
-    model.train_from_iterator(texts, trainer)
-    if model.get_vocab_size() > size:
-        raise UserError(f"data.vocab_size is {size}: the texts have {model.get_vocab_size() - 5} different characters")
+    normalizer = normalizers.Sequence([normalizers.BertNormalizer(lowercase=False), normalizers.NFC()])
+    cutter = pre_tokenizers.BertPreTokenizer()
+    marked = (
+        " ".join(MARK + word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))) for text in texts
+    )
+    merged = tokenizers.Tokenizer(models.BPE())
+    merged.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    merged.train_from_iterator(marked, trainers.BpeTrainer(vocab_size=2 * size, show_progress=False))
+    learned = [piece for piece, _ in sorted(merged.get_vocab().items(), key=lambda item: item[1]) if piece != MARK]
+    letters = [piece for piece in learned if len(piece) == 1]
+    pieces = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters)]
+    if len(pieces) > size:
+        raise UserError(
+            f"data.vocab_size is {size}: the texts have {len(letters)} different characters; give {len(pieces)} or more"
+        )
+    pieces += (piece[1:] if piece[0] == MARK else f"##{piece}" for piece in learned if len(piece) > 1)
+    pieces = list(dict.fromkeys(pieces))[:size]
+    model = tokenizers.Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    model.normalizer, model.pre_tokenizer, model.decoder = normalizer, cutter, decoders.WordPiece()
+    model.add_special_tokens(list(SPECIALS))
     return FileTokenizer(model.to_str(), size)

@@ -49,3 +49,10 @@ def test_the_batches_of_two_processes_together_are_those_of_one() -> None:
     whole = [set(i.tolist()) for _, i in LengthLoader(tensors, 8)]
     ranks = [[i.tolist() for _, i in LengthLoader(tensors, 4, rank=r, world=2)] for r in (0, 1)]
     assert [set(a + b) for a, b in zip(*ranks, strict=True)] == whole
+
+
+def test_every_process_makes_the_same_vocabulary() -> None:
+    """The library's own trainer does not: it follows the order of a hash table, even within one process."""
+    texts = [f"{a}{b}{c} {c}{b}" for a in "abcd" for b in "efgh" for c in "ijkl"]
+    found = {tuple(train_wordpiece(texts, 60).tokens) for _ in range(5)}
+    assert len(found) == 1 and "##l" in next(iter(found))
