@@ -179,8 +179,8 @@ def special_id(tokenizer: Any, name: str) -> int:
 def train_wordpiece(texts: Iterable[str], size: int) -> FileTokenizer:
     """WordPiece, cased, with BERT's five special tokens first; the same in every process.
 
-    The library's trainer of WordPiece numbers the pieces inside of words in the order of a hash table, which differs from
-    process to process. So BPE, which has no such pieces, is trained on words that begin with a mark, and a merged
+    The library's trainer of WordPiece numbers the pieces inside of words in the order of a hash table, which differs
+    from process to process. So BPE, which has no such pieces, is trained on words that begin with a mark, and a merged
     piece without it becomes one inside of words.
 
     Raises:
