@@ -63,7 +63,7 @@ class LitBertTagger(Task):
         count = (tags != IGNORED).sum()
         loss = F.cross_entropy(logits.flatten(0, 1), tags.flatten(), ignore_index=IGNORED, reduction="sum")
         loss = loss / count.clamp(min=1)
-        self.record_train_loss(loss, count)
+        self.record_train_loss(loss, count.to(loss.dtype))  # as exact as the loss
         return loss
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str) -> dict[str, Tensor]:
