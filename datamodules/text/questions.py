@@ -76,7 +76,7 @@ class QuestionText(BertRows):
         if "test" in splits and "predict" not in self.questions:
             splits["predict"] = splits["test"][:2]
             for kept in (self.questions, self.windows, self.offsets, self.window_questions):
-                kept["predict"] = kept["test"]  # type: ignore[index]
+                kept["predict"] = kept["test"]  # type: ignore[index,assignment]
         if "predict" in self.questions:
             asked = self.questions["predict"]
             self.predict_names = [q.name for q in asked]

@@ -91,7 +91,8 @@ class LitBertQA(Task):
     def mean_loss(self, tokens: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, and the logits (B, T, 2)."""
         logits = at_least_float32(self(tokens))
-        masked = logits.masked_fill((tokens == self.net.bert.pad_id)[..., None], -torch.inf)  # type: ignore[union-attr]
+        bert: Any = self.net.bert
+        masked = logits.masked_fill((tokens == bert.pad_id)[..., None], -torch.inf)
         return F.cross_entropy(masked, span), logits
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
