@@ -63,6 +63,6 @@ def draw_tags(lines: list[list[tuple[str, str, str]]]) -> Figure:
             frame: dict[str, Any] = (
                 {} if truth == guess else {"bbox": {"facecolor": "none", "edgecolor": "red", "pad": 1.5}}
             )
-            ax.text(x, y, word.replace("$", r"\$"), fontsize="small", family="monospace", va="center", **shown, **frame)
+            ax.text(x, y, word.replace("$", r"\$"), fontsize="small", family="monospace", va="center", **shown)
             x += len(word) + 1
     return figure
