@@ -60,9 +60,8 @@ def draw_tags(lines: list[list[tuple[str, str, str]]]) -> Figure:
                 break
             kind = guess.partition("-")[2]
             shown: dict[str, Any] = {"color": color.get(kind, "0.35"), "weight": "bold" if kind else "normal"}
-            frame: dict[str, Any] = (
-                {} if truth == guess else {"bbox": {"facecolor": "none", "edgecolor": "red", "pad": 1.5}}
-            )
+            if truth != guess:
+                shown["bbox"] = {"facecolor": "none", "edgecolor": "red", "pad": 1.5}
             ax.text(x, y, word.replace("$", r"\$"), fontsize="small", family="monospace", va="center", **shown)
             x += len(word) + 1
     return figure
