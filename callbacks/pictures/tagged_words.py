@@ -4,6 +4,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
+from torch.nn.functional import pad
 
 from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
@@ -11,6 +12,7 @@ from common.data_protocol import data_attribute
 
 COLORS = ("tab:blue", "tab:green", "tab:orange", "tab:purple", "tab:red", "tab:brown", "tab:pink", "tab:olive")
 LONGEST = 120  # characters of a line
+WIDEST = 160  # tokens of a sentence that are kept
 
 
 class TaggedWords(TestPicture):
@@ -26,10 +28,11 @@ class TaggedWords(TestPicture):
         self.max_rows = sentences
 
     def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows | None:
-        return {"truth": batch[1], "found": outputs["tags"]} if data_attribute(trainer, "tagged_words") else None
-
-    def merge(self, kept: Rows, new: Rows) -> Rows:
-        return kept  # a batch of another width; one has enough sentences
+        if not data_attribute(trainer, "tagged_words"):
+            return None
+        truth, found = batch[1][:, :WIDEST], outputs["tags"][:, :WIDEST]
+        wider = (0, WIDEST - truth.shape[1])  # batches, and processes, have other widths
+        return {"truth": pad(truth, wider, value=-100), "found": pad(found, wider)}
 
     def draw(self, trainer: Trainer, found: Rows) -> Figure:
         names: list[str] = data_attribute(trainer, "class_names") or []
@@ -38,7 +41,7 @@ class TaggedWords(TestPicture):
         for row, truth, guess in zip(words, found["truth"], found["found"], strict=False):
             counts = truth >= 0
             tags = zip(truth[counts].tolist(), guess[counts].tolist(), strict=True)
-            lines.append([(w, names[t], names[g]) for w, (t, g) in zip(row, tags, strict=True)])
+            lines.append([(w, names[t], names[g]) for w, (t, g) in zip(row, tags, strict=False)])
         return draw_tags(lines)
 
 
