@@ -108,6 +108,13 @@ class DataProtocol(Protocol):
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.
     vocabulary: list[str] | None
+    #: The words of each sentence of each split, for sentences with a tag per word.
+    tagged_words: dict[str, list[list[str]]]
+    #: For questions about passages, by split: the question of each window, and the right answers of each question.
+    window_questions: "dict[str, Tensor]"
+    right_answers: dict[str, list[list[str]]]
+    #: ``answer_text(split, window, first, last)``: the text between two tokens of a window.
+    answer_text: Callable[[str, int, int, int], str]
     #: Occurrences (V,) of each word of the vocabulary in the training text.
     word_counts: "Tensor"
     #: What word vectors are tested with: ``similarity`` (pairs with a human score), ``analogies`` (four words),

@@ -5,6 +5,7 @@ Departs from the book: 768 features are GELU's, not ReLU's; LayerNorm has epsilo
 tokens, and so are the segments: a token belongs to segment 1 after the first ``[SEP]``.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -167,6 +168,8 @@ class Bert(nn.Module):
         dropout: Of embeddings, attention weights and each part's output.
         pad_id, sep_id: Ids of padding, at the end of a text, and of the token that ends a sentence.
         pooler: The dense layer and tanh over the first token's state; else that state itself is the second output.
+        init_std: Deviation of the initial weights. 0.02 is the published one, near 1/sqrt(hidden_size) of 768 features;
+            with few features attention is then uniform for long, and 1/sqrt(hidden_size) learns.
 
     Raises:
         ValueError: The heads do not divide the features.
@@ -184,6 +187,7 @@ class Bert(nn.Module):
         pad_id: int = 0,
         sep_id: int = 102,
         pooler: bool = True,
+        init_std: float = STD,
     ) -> None:
         super().__init__()
         if hidden_size % num_heads:
@@ -195,7 +199,7 @@ class Bert(nn.Module):
         self.embeddings = Embeddings(vocab_size, hidden_size, max_length, pad_id, dropout)
         self.encoder = Encoder(num_layers, hidden_size, num_heads, ffn_size, dropout)
         self.pooler = Dense(hidden_size, hidden_size, nn.Tanh()) if pooler else None
-        self.apply(initialize)
+        self.apply(partial(initialize, std=init_std))
 
     def segments(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T) -> 1 for those after the first ``sep_id`` that are not padding, else 0."""
@@ -209,10 +213,10 @@ class Bert(nn.Module):
         return states, states[:, 0] if self.pooler is None else self.pooler(states[:, 0])
 
 
-def initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module, std: float = STD) -> None:
     """Normal weights of deviation 0.02, zero biases, as published; padding is zero."""
     if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=STD)
+        nn.init.normal_(module.weight, std=std)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
     if isinstance(module, nn.Embedding) and module.padding_idx is not None:

@@ -62,6 +62,7 @@ class BertNet(nn.Module):
                 name = f"bert.{name}"
             if name in own or not name.startswith(self.HEADS):
                 found[name] = value
+        found |= {name: value for name, value in own.items() if ".lora_" in name and name not in found}
         if (decoder := "cls.predictions.decoder.weight") in own and decoder not in found:  # tied, and saved once
             found[decoder] = found["bert.embeddings.word_embeddings.weight"]
         if (bias := "cls.predictions.decoder.bias") in own and "cls.predictions.bias" in tensors:

@@ -148,6 +148,9 @@ def export(argv: list[str]) -> Path:
 
 def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "") -> str:
     """Saves a model that is ready for evaluation; returns an empty string, or why a graph could not be made."""
+    if hasattr(model.net, "merge_lora"):
+        model.net.merge_lora()
+        model.hparams["lora_rank"] = 0
     save_network(model, folder / "model.safetensors", net)
     if hasattr(getattr(model, "net", None), "to_published"):
         torch.save(model.net.to_published(), folder / "model.pth")

@@ -42,6 +42,7 @@ def hugging_face(name: str) -> Any:
         intermediate_size=FFN,
         max_position_embeddings=LENGTH,
     )
+    config.num_labels = 4 if name.endswith(("SequenceClassification", "TokenClassification")) else 2
     torch.manual_seed(2)
     net = getattr(transformers, name)(config)
     for parameter in net.parameters():

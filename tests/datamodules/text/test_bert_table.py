@@ -1,0 +1,55 @@
+"""A person's own texts and pairs for BERT."""
+
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from datamodules.text.bert_table import BertTable
+
+ROWS = "".join(f"text number {i},other {i % 3},{'yes' if i % 2 else 'no'}\n" for i in range(40))
+
+
+def table(folder: Path, content: str = "text,second,label\n" + ROWS) -> str:
+    (path := folder / "t.csv").write_text(content)
+    return str(path)
+
+
+def test_texts_are_split_and_classes_are_found(tmp_path: Path) -> None:
+    data = BertTable(table(tmp_path), vocab_size=100)
+    data.setup("fit")
+    assert data.num_classes == 2 and data.class_names == ["no", "yes"]
+    assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [28, 6, 6]
+
+
+def test_a_second_column_makes_pairs_and_prediction_reads_both(tmp_path: Path) -> None:
+    data = BertTable(table(tmp_path), second="second", vocab_size=100)
+    data.setup("fit")
+    assert bool(((data.splits["train"][0] == 3).sum(1) == 2).all())
+    new = BertTable(table(tmp_path, "text,second\na text,other 1\nan other,other 2\n"), num_classes=2)
+    new.load_processor(data.processor())
+    new.setup("predict")
+    assert ((new.splits["predict"][0] == 3).sum(1) == 2).all() and new.predict_names == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,second,label\n" + ROWS + "a text,,yes\n", "row 41: no text in column 'second'"),
+        ("text,second,label\n" + ROWS + "a text,b,rare\n", "fewer than 3 texts"),
+        ("text,second,label\na,c,b\n", "is 'b' in every row"),
+        ("text,label\na,b\n", "no column 'second'"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        BertTable(table(tmp_path, content), second="second", vocab_size=100).setup("fit")
+
+
+def test_a_class_that_the_run_did_not_have_is_one_line(tmp_path: Path) -> None:
+    data = BertTable(table(tmp_path), vocab_size=100)
+    data.setup("fit")
+    other = BertTable(table(tmp_path, "text,label\n" + "a b,maybe\nc d,no\n" * 4), num_classes=2)
+    other.load_processor(data.processor())
+    with pytest.raises(UserError, match="class 'maybe' did not occur"):
+        other.setup("test")
