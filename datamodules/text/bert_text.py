@@ -26,6 +26,7 @@ class BertText(BertRows):
         texts: The first texts of each split.
     """
 
+    links = ("num_classes", "vocab_size", "sep_id", "max_length")
     input_means = "[CLS] text [SEP], or [CLS] text [SEP] text [SEP], ids of the tokenizer in processor.json, then 0"
 
     def __init__(self, num_classes: int = 2, **rows: Any) -> None:

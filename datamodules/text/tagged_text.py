@@ -27,6 +27,7 @@ class TaggedText(BertRows):
         tagged_words: The words of each sentence of each split that have room.
     """
 
+    links = ("num_classes", "vocab_size", "sep_id", "max_length")
     input_means = "[CLS] words [SEP], ids of the tokenizer in processor.json, then 0"
     items = "sentences"
 

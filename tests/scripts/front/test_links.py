@@ -15,7 +15,7 @@ from scripts.front.recipes import CONFIGS, all_recipes
 
 ROOT = CONFIGS.parent
 #: What both have without it being a size: the true rule of generated data, and what a model learns or starts from.
-SEPARATE = {"bias", "weights"}
+SEPARATE = {"bias", "weights", "noise"}
 
 
 def datamodules() -> list[type[LightningDataModule]]:
