@@ -12,7 +12,7 @@ def test_a_number_is_filled_in_and_a_missing_one_is_not_run() -> None:
     assert "<!--cnn/lenet test/acc-->0.9812<!----> of 1,000 digits right" in table
     assert "<!--rnn/gru test/perplexity-->not run<!---->" in table
     assert (
-        "| 3 | probability, estimators, maximum likelihood, Bayes, feedforward networks |  |  | not built yet |"
+        "| 16 | hyperparameter optimization |  |  | not built yet |"
         in table
     )
 
