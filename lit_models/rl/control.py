@@ -1,6 +1,6 @@
-"""Control without a model: SARSA, SARSA(lambda), expected SARSA, Q-learning, double Q-learning; a table per player.
+"""Control without a model: GLIE Monte Carlo, SARSA(lambda), expected SARSA, Q-learning, double Q; a table per player.
 
-Watkins 1989; Rummery and Niranjan 1994; van Hasselt 2010; Sutton and Barto, chapters 6 and 12. Silver's lecture 5,
+Watkins 1989; Rummery and Niranjan 1994; van Hasselt 2010; Sutton and Barto, chapters 5, 6 and 12. Silver's lecture 5,
 D2L 17.3. Departs from the book: what is after the end of an episode has no value by a mask and not by a row of the
 table that happens to stay zero; equal actions are chosen at random and not the first; epsilon and alpha are the
 textbook's and not 0.9. The next action is chosen before the update, in Q-learning too.
@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.rl.monte_carlo import EpisodeSums
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
-Method = Literal["q_learning", "sarsa", "expected_sarsa", "double_q"]
+Method = Literal["q_learning", "sarsa", "expected_sarsa", "double_q", "monte_carlo"]
 
 
 class ActionTables(nn.Module):
@@ -43,8 +44,8 @@ class ActionTables(nn.Module):
         return self.values.mean((0, 1))[states]
 
 
-def explore(q: Tensor, epsilon: float) -> Tensor:
-    """Epsilon-greedy actions (R,) of action values (R, A); equal ones are chosen at random."""
+def explore(q: Tensor, epsilon: float | Tensor) -> Tensor:
+    """Epsilon-greedy actions (R,) of action values (R, A), by one epsilon or (R, 1); of equal ones a random one."""
     best = (q >= q.amax(1, keepdim=True)).double()
     p = (1 - epsilon) * best / best.sum(1, keepdim=True) + epsilon / q.shape[1]
     return torch.multinomial(p, 1)[:, 0]
@@ -72,15 +73,17 @@ class LitControl(Task):
     """Control as a task: a batch is ``Transitions``, (T, R) each; T updates are made one after the other.
 
     Args:
-        method: ``q_learning``, ``sarsa``, ``expected_sarsa`` or ``double_q``.
+        method: ``q_learning``, ``sarsa``, ``expected_sarsa``, ``double_q``, or ``monte_carlo``: the mean of all returns
+            of an action, by players whose epsilon in episode k is 1/k (greedy in the limit, infinite exploration).
         gamma: The discount.
-        alpha: Step size.
-        epsilon: Probability of a random action.
+        alpha: Step size, not of ``monte_carlo``.
+        epsilon: Probability of a random action, not of ``monte_carlo``.
         lam: Lambda of the eligibility traces, for ``sarsa``: 0 is one step.
         **task: See ``Task``.
     """
 
     output_means = "the value of each action, a mean over the players"
+    net: ActionTables
     trace: Tensor
     online: Tensor
 
@@ -104,6 +107,7 @@ class LitControl(Task):
         self.method, self.gamma, self.alpha, self.epsilon, self.lam = method, gamma, alpha, epsilon, lam
         self.register_buffer("trace", torch.zeros(num_runs, num_states, num_actions, dtype=torch.float64))
         self.register_buffer("online", torch.full((num_runs,), float("nan"), dtype=torch.float64))
+        self.sums = EpisodeSums(num_runs, num_states, num_actions) if method == "monte_carlo" else None
         self.example_input = torch.zeros(1, dtype=torch.long)
 
     def configure_model(self) -> None:
@@ -112,13 +116,16 @@ class LitControl(Task):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if self.lam and rank_and_world(self)[1] > 1:
-            raise UserError("model.lam: traces belong to the environments of one process: give it 0, or one process")
+        if (self.lam or self.sums) and rank_and_world(self)[1] > 1:
+            what = "model.lam" if self.lam else "model.method monte_carlo"
+            raise UserError(f"{what}: traces belong to the environments of one process: give one process, or another")
 
     def act(self, states: Tensor, greedy: bool = False) -> Tensor:
         """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""
         q = self.net.values.mean(0)[torch.arange(len(states)), states]
-        return q.argmax(1) if greedy else explore(q, self.epsilon)
+        if greedy:
+            return q.argmax(1)
+        return explore(q, self.epsilon if self.sums is None else 1 / self.sums.episode[:, None])
 
     def updated(self, tables: Tensor, row: tuple[Tensor, ...]) -> Tensor:
         """The tables (2, R, S, A) after the transition of a step, each part (R,); averages returns in ``online``."""
@@ -132,12 +139,15 @@ class LitControl(Task):
             tables[one, runs, reached], tables[other, runs, reached], following, self.method, self.epsilon
         )
         delta = reward + self.gamma * after * ~terminated - tables[one, runs, state, action]
-        tables = tables.clone()
-        if self.lam:
+        tables, over = tables.clone(), ~returns.isnan()
+        if self.sums is not None:
+            cut = reward + self.gamma * after * (over & ~terminated)
+            tables[0] = self.sums.step(tables[0], state, action, cut, over, self.gamma)
+        elif self.lam:
             self.trace = self.trace * (self.gamma * self.lam)
             self.trace[runs, state, action] = 1.0  # replacing
             tables[0] += self.alpha * delta[:, None, None] * self.trace
-            self.trace = self.trace * returns.isnan()[:, None, None]  # another episode begins
+            self.trace = self.trace * ~over[:, None, None]  # another episode begins
         else:
             tables[one, runs, state, action] += self.alpha * delta
         if self.method != "double_q":

@@ -54,7 +54,8 @@ def our_players() -> Tensors:
 
 def loops(on_policy: bool = False) -> Tensors:
     """Sutton and Barto's boxes, with the actions of ours; ``on_policy``: Q-learning expects the action taken next."""
-    actions, found, coins = played()[1], {}, []
+    actions, coins = played()[1], []
+    found: Tensors = {}
     for t in range(STEPS):
         torch.manual_seed(t)
         coins.append(torch.randint(2, (RUNS,)).tolist())
