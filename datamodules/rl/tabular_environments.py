@@ -29,6 +29,9 @@ class TabularEnvironments:
         count: R.
         max_steps: Steps after which an episode is truncated.
         seed: Of the transitions.
+
+    Raises:
+        UserError: A probability or a reward is not a finite number.
     """
 
     def __init__(self, table: Table, start: Tensor, count: int, max_steps: int, seed: int) -> None:
@@ -38,6 +41,8 @@ class TabularEnvironments:
         for s, choices in table.items():
             for a, outcomes in choices.items():
                 parts[:, s, a, : len(outcomes)] = torch.tensor([list(map(float, o)) for o in outcomes]).double().T
+        if not bool(parts.isfinite().all()):
+            raise UserError("the environment's table P has a probability or a reward that is not a finite number")
         self.until, self.outcomes, self.start = parts[0].cumsum(-1), parts[1:], start.double()
         self.count, self.max_steps = count, max_steps
         self.generator = torch.Generator().manual_seed(seed)

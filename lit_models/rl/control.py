@@ -103,6 +103,9 @@ class LitControl(Task):
             raise UserError(f"model.method is {method!r}: give {', '.join(get_args(Method))}")
         if lam and method != "sarsa":
             raise UserError(f"model.lam is {lam}: eligibility traces are those of --model.method sarsa")
+        for name, value in {"gamma": gamma, "alpha": alpha, "epsilon": epsilon, "lam": lam}.items():
+            if not 0 <= value <= 1:
+                raise UserError(f"model.{name} is {value}: give a number from 0 to 1")
         super().__init__(**task)
         self.method, self.gamma, self.alpha, self.epsilon, self.lam = method, gamma, alpha, epsilon, lam
         self.register_buffer("trace", torch.zeros(num_runs, num_states, num_actions, dtype=torch.float64))
@@ -118,7 +121,7 @@ class LitControl(Task):
         super().on_fit_start()
         if (self.lam or self.sums) and rank_and_world(self)[1] > 1:
             what = "model.lam" if self.lam else "model.method monte_carlo"
-            raise UserError(f"{what}: traces belong to the environments of one process: give one process, or another")
+            raise UserError(f"{what}: traces belong to one process's environments: train with --trainer.devices 1")
 
     def act(self, states: Tensor, greedy: bool = False) -> Tensor:
         """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""

@@ -52,3 +52,8 @@ def test_what_was_saved_continues_in_the_same_way() -> None:
 def test_nothing_to_do_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"data.{name} is 0"):
         ToyText(**{name: 0})
+
+
+def test_a_reward_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(UserError, match="not a finite number"):
+        TabularEnvironments({0: {0: [(1.0, 0, float("nan"), False)]}}, torch.ones(1), 2, 5, 0)

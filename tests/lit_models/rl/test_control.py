@@ -68,7 +68,7 @@ def test_epsilon_is_divided_among_all_actions_and_equal_ones_are_chosen_at_rando
     assert (actions.bincount(minlength=4) / 20_000).tolist() == pytest.approx([0.45, 0.45, 0.05, 0.05], abs=0.01)
 
 
-@pytest.mark.parametrize("arguments", [{"method": "q"}, {"lam": 0.5}])
+@pytest.mark.parametrize("arguments", [{"method": "q"}, {"lam": 0.5}, {"epsilon": 2.0}, {"gamma": -1.0}])
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitControl(**arguments)
