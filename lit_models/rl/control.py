@@ -1,0 +1,194 @@
+"""Control without a model: GLIE Monte Carlo, SARSA(lambda), expected SARSA, Q-learning, double Q; a table per player.
+
+Watkins 1989; Rummery and Niranjan 1994; van Hasselt 2010; Sutton and Barto, chapters 5, 6 and 12. Silver's lecture 5,
+D2L 17.3. Departs from the book: what is after the end of an episode has no value by a mask and not by a row of the
+table that happens to stay zero; equal actions are chosen at random and not the first; epsilon and alpha are the
+textbook's and not 0.9. The next action is chosen before the update, in Q-learning too.
+
+An update is a step of gradient descent of rate 1 on half the squared distance from the new table (``planning.py``).
+
+    dive fit rl/control                                 Q-learning walks along the cliff: return -13
+    dive fit rl/control --model.method sarsa            SARSA keeps away from it, since it explores
+
+The numbers it reaches are in RESULTS.md.
+"""
+
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from common.messages import UserError
+from lit_models.rl.monte_carlo import EpisodeSums
+from lit_models.tasks.processes import rank_and_world
+from lit_models.tasks.task import Task
+from lit_models.tasks.trains import trains
+
+Method = Literal["q_learning", "sarsa", "expected_sarsa", "double_q", "monte_carlo"]
+
+
+class ActionTables(nn.Module):
+    """A table of action values for each of R players, or two. States (B,) -> (B, A), means over the players.
+
+    Args:
+        num_runs: Players R.
+        num_states: S.
+        num_actions: A.
+    """
+
+    def __init__(self, num_runs: int = 50, num_states: int = 48, num_actions: int = 4) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(2, num_runs, num_states, num_actions, dtype=torch.float64))
+
+    def forward(self, states: Tensor) -> Tensor:
+        return self.values.mean((0, 1))[states]
+
+
+def explore(q: Tensor, epsilon: float | Tensor) -> Tensor:
+    """Epsilon-greedy actions (R,) of action values (R, A), by one epsilon or (R, 1); of equal ones a random one."""
+    best = (q >= q.amax(1, keepdim=True)).double()
+    p = (1 - epsilon) * best / best.sum(1, keepdim=True) + epsilon / q.shape[1]
+    return torch.multinomial(p, 1)[:, 0]
+
+
+def value_after(q: Tensor, other: Tensor, action: Tensor, method: Method, epsilon: float) -> Tensor:
+    """What the method expects after a step (R,), from the action values (R, A) of the state that was reached.
+
+    Args:
+        q: Of the table that is updated.
+        other: Of the table that evaluates: double Q's other one, else the same.
+        action: That the player takes next (R,).
+        method: See ``LitControl``.
+        epsilon: Of the player's policy, for ``expected_sarsa``.
+    """
+    if method == "sarsa":
+        return q.gather(1, action[:, None])[:, 0]
+    if method == "expected_sarsa":
+        return (1 - epsilon) * q.amax(1) + epsilon * q.mean(1)
+    return other.gather(1, q.argmax(1, keepdim=True))[:, 0]  # q_learning: the maximum
+
+
+@trains(ActionTables)
+class LitControl(Task):
+    """Control as a task: a batch is ``Transitions``, (T, R) each; T updates are made one after the other.
+
+    Args:
+        method: ``q_learning``, ``sarsa``, ``expected_sarsa``, ``double_q``, or ``monte_carlo``: the mean of all returns
+            of an action, by players whose epsilon in episode k is 1/k (greedy in the limit, infinite exploration).
+        gamma: The discount.
+        alpha: Step size, not of ``monte_carlo``.
+        epsilon: Probability of a random action, not of ``monte_carlo``.
+        lam: Lambda of the eligibility traces, for ``sarsa``: 0 is one step.
+        **task: See ``Task``.
+    """
+
+    output_means = "the value of each action, a mean over the players"
+    net: ActionTables
+    trace: Tensor
+    online: Tensor
+
+    def __init__(
+        self,
+        num_runs: int = 50,
+        num_states: int = 48,
+        num_actions: int = 4,
+        method: Method = "q_learning",
+        gamma: float = 1.0,
+        alpha: float = 0.5,
+        epsilon: float = 0.1,
+        lam: float = 0.0,
+        **task: Any,
+    ) -> None:
+        if method not in get_args(Method):
+            raise UserError(f"model.method is {method!r}: give {', '.join(get_args(Method))}")
+        if lam and method != "sarsa":
+            raise UserError(f"model.lam is {lam}: eligibility traces are those of --model.method sarsa")
+        for name, value in {"gamma": gamma, "alpha": alpha, "epsilon": epsilon, "lam": lam}.items():
+            if not 0 <= value <= 1:
+                raise UserError(f"model.{name} is {value}: give a number from 0 to 1")
+        super().__init__(**task)
+        self.method, self.gamma, self.alpha, self.epsilon, self.lam = method, gamma, alpha, epsilon, lam
+        self.register_buffer("trace", torch.zeros(num_runs, num_states, num_actions, dtype=torch.float64))
+        self.register_buffer("online", torch.full((num_runs,), float("nan"), dtype=torch.float64))
+        self.sums = EpisodeSums(num_runs, num_states, num_actions) if method == "monte_carlo" else None
+        self.example_input = torch.zeros(1, dtype=torch.long)
+
+    def configure_model(self) -> None:
+        if self.device_mesh is not None:
+            raise UserError("players act at times of their own and need whole tables: train them with -c trainer/ddp")
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if (self.lam or self.sums) and rank_and_world(self)[1] > 1:
+            what = "model.lam" if self.lam else "model.method monte_carlo"
+            raise UserError(f"{what}: traces belong to one process's environments: train with --trainer.devices 1")
+
+    def act(self, states: Tensor, greedy: bool = False) -> Tensor:
+        """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""
+        q = self.net.values.mean(0)[torch.arange(len(states)), states]
+        if greedy:
+            return q.argmax(1)
+        return explore(q, self.epsilon if self.sums is None else 1 / self.sums.episode[:, None])
+
+    def updated(self, tables: Tensor, row: tuple[Tensor, ...]) -> Tensor:
+        """The tables (2, R, S, A) after the transition of a step, each part (R,); averages returns in ``online``."""
+        state, action, reward, reached, following, terminated, returns = row
+        runs = torch.arange(len(state), device=state.device)
+        one = torch.zeros_like(runs)
+        if self.method == "double_q":
+            one = torch.randint(2, one.shape, device=state.device)  # the table that learns
+        other = 1 - one if self.method == "double_q" else one
+        after = value_after(
+            tables[one, runs, reached], tables[other, runs, reached], following, self.method, self.epsilon
+        )
+        delta = reward + self.gamma * after * ~terminated - tables[one, runs, state, action]
+        tables, over = tables.clone(), ~returns.isnan()
+        if self.sums is not None:
+            cut = reward + self.gamma * after * (over & ~terminated)
+            tables[0] = self.sums.step(tables[0], state, action, cut, over, self.gamma)
+        elif self.lam:
+            self.trace = self.trace * (self.gamma * self.lam)
+            self.trace[runs, state, action] = 1.0  # replacing
+            tables[0] += self.alpha * delta[:, None, None] * self.trace
+            self.trace = self.trace * ~over[:, None, None]  # another episode begins
+        else:
+            tables[one, runs, state, action] += self.alpha * delta
+        if self.method != "double_q":
+            tables[1] = tables[0]
+        before = torch.where(self.online.isnan(), returns, self.online)
+        self.online = torch.where(returns.isnan(), self.online, 0.95 * before + 0.05 * returns)
+        return tables
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        tables = self.net.values
+        with torch.no_grad():
+            target = tables.detach()
+            for row in zip(*batch, strict=True):
+                target = self.updated(target, row)
+        loss = (tables - target).square().sum() / 2
+        self.record_train_loss(loss, len(batch[0]))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        self.log("train/return", self.online.nanmean().nan_to_num(), sync_dist=True)
+
+    def evaluate(self, stage: str, returns: Tensor) -> None:
+        """Logs the mean return of greedy episodes; what the players earn while they explore is ``train/return``."""
+        mean, several = returns.mean(), rank_and_world(self)[1] > 1
+        self.log_dict({f"{stage}/loss": -mean, f"{stage}/return": mean}, batch_size=len(returns), sync_dist=several)
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        self.evaluate("val", batch[0])
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        self.evaluate("test", batch[0])
+
+    def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        """The return and the length of a greedy episode of each player."""
+        return {"return": batch[0], "length": batch[1]}
+
+    def value_map(self) -> dict[str, Any] | None:
+        """For ``ValueMap``: values and greedy actions, means over the players."""
+        q = self.net.values.detach().mean((0, 1)).cpu()
+        return {"values": q.amax(1), "policy": q >= q.amax(1, keepdim=True)}

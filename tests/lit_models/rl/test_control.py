@@ -1,0 +1,74 @@
+"""Control: the targets of each method, and the cliff."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from common.messages import UserError
+from datamodules.rl.tabular_environments import ToyText
+from lit_models.rl.control import LitControl, explore, value_after
+
+
+def learn(steps: int, runs: int = 20, **model: Any) -> tuple[LitControl, float]:
+    """Interaction without a Trainer: the players, and the mean return of the greedy episode."""
+    torch.manual_seed(0)
+    data = ToyText(num_runs=runs)
+    player = LitControl(num_runs=runs, **model)
+    data.act = player.act  # type: ignore[method-assign]
+    with torch.no_grad():
+        for _ in range(steps):
+            for row in zip(*data.collect(), strict=True):
+                player.net.values.data = player.updated(player.net.values.data, row)
+        return player, float(data.episodes()[0].mean())
+
+
+@pytest.mark.slow
+def test_q_learning_finds_the_optimal_path_and_sarsa_earns_more_while_it_learns() -> None:
+    """Sutton and Barto, example 6.6: Q-learning's players walk along the cliff and fall when they explore."""
+    (greedy, best), (safe, _) = learn(7000, method="q_learning"), learn(7000, method="sarsa")
+    assert best == pytest.approx(-13, abs=0.2)
+    assert -32 < float(safe.online.mean()) < -23
+    assert float(greedy.online.mean()) < float(safe.online.mean()) - 10
+
+
+@pytest.mark.parametrize(("method", "expected"), [("sarsa", 1.0), ("expected_sarsa", 4.4), ("q_learning", 5.0)])
+def test_what_a_method_expects_after_a_step(method: Any, expected: float) -> None:
+    q = torch.tensor([[1.0, 5.0, 0.0, 2.0]])
+    assert float(value_after(q, q, torch.tensor([0]), method, 0.2)[0]) == pytest.approx(expected)
+    assert float(value_after(q, 10 - q, torch.tensor([0]), "double_q", 0.2)[0]) == 5.0  # the other table's, of action 1
+
+
+def transition(terminated: bool, cut: bool = False) -> tuple[Tensor, ...]:
+    over = float("-1") if terminated or cut else float("nan")
+    parts = (torch.tensor([0]), torch.tensor([1]), torch.tensor([-1.0]), torch.tensor([2]), torch.tensor([3]))
+    return (*parts, torch.tensor([terminated]), torch.tensor([over]))
+
+
+def test_truncation_is_not_termination() -> None:
+    player = LitControl(num_runs=1, num_states=3, alpha=1.0)
+    player.net.values.data[:, 0, 2] = 7.0
+    tables = player.net.values.data
+    assert float(player.updated(tables, transition(False, cut=True))[0, 0, 0, 1]) == 6.0
+    assert float(player.updated(tables, transition(True))[0, 0, 0, 1]) == -1.0
+
+
+def test_a_trace_carries_an_error_back_and_ends_with_its_episode() -> None:
+    player = LitControl(num_runs=1, num_states=3, alpha=0.5, method="sarsa", lam=0.9)
+    player.trace[0, 1, 2] = 1.0
+    after = player.updated(player.net.values.data, transition(True))
+    assert float(after[0, 0, 0, 1]) == -0.5 and float(after[0, 0, 1, 2]) == pytest.approx(-0.45)
+    assert not bool(player.trace.any())
+
+
+def test_epsilon_is_divided_among_all_actions_and_equal_ones_are_chosen_at_random() -> None:
+    torch.manual_seed(0)
+    actions = explore(torch.tensor([[1.0, 1.0, 0.0, 0.0]]).repeat(20_000, 1), 0.2)
+    assert (actions.bincount(minlength=4) / 20_000).tolist() == pytest.approx([0.45, 0.45, 0.05, 0.05], abs=0.01)
+
+
+@pytest.mark.parametrize("arguments", [{"method": "q"}, {"lam": 0.5}, {"epsilon": 2.0}, {"gamma": -1.0}])
+def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
+        LitControl(**arguments)
