@@ -80,6 +80,12 @@ class DataProtocol(Protocol):
     sample_rate: int
     #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
     kernel: "Tensor"
+    #: Mean (D,) and covariance (D, D) of the distribution that generated the data.
+    true_mean: "Tensor"
+    true_covariance: "Tensor"
+    #: The centers (K, D) of a mixture, and the standard deviation around each.
+    modes: "Tensor"
+    mode_std: float
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
 
