@@ -189,7 +189,9 @@ def is_free(trainer: Trainer, batch_idx: int) -> bool:
         if (count + 1) % int(every) == 0:
             return False
     logged = trainer.log_every_n_steps  # type: ignore[attr-defined]
-    return logged < 2 or logged_steps(trainer) % logged != 0  # if each step is logged, there is no other step to wait for
+    return (
+        logged < 2 or logged_steps(trainer) % logged != 0
+    )  # if each step is logged, there is no other step to wait for
 
 
 def last_of(trainer: Trainer) -> Path:

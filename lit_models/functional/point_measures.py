@@ -1,8 +1,6 @@
-"""How well generated points match given ones: the energy distance, the Fréchet distance, the modes that are covered.
+"""How well generated points match given ones: the energy distance, the moments, the modes that are covered.
 
 - ``energy_distance``: Székely and Rizzo 2013: 0 if and only if the two distributions are the same.
-- ``frechet_distance``: Dowson and Landau 1982, between two normal distributions; on the features of a network it is
-  the FID of Heusel et al. 2017.
 - ``modes_covered``: Srivastava et al. 2017 (VEEGAN), section 4: a sample is good within three standard deviations of
   its nearest mode, and a mode is covered if it is the nearest one of a good sample.
 """
@@ -21,18 +19,6 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (D,) and unbiased covariance (D, D) of rows (N, D), in double precision."""
     x = x.double()
     return x.mean(0), torch.cov(x.T).reshape(x.shape[1], x.shape[1])
-
-
-def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> Tensor:
-    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)) of two normal distributions.
-
-    C C' has the eigenvalues of the symmetric C^(1/2) C' C^(1/2), the trace of whose root is the sum of their roots.
-    """
-    values, vectors = torch.linalg.eigh(covariance.double())
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ other_covariance.double() @ root).clamp_min(0).sqrt().sum()
-    between = (mean.double() - other_mean.double()).square().sum()
-    return (between + covariance.trace() + other_covariance.trace() - 2 * cross).clamp_min(0)
 
 
 def modes_covered(x: Tensor, modes: Tensor, std: float) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from lit_models.functional.point_measures import frechet_distance, modes_covered, moments
+from lit_models.functional.generated_pictures import frechet_distance
+from lit_models.functional.point_measures import modes_covered, moments
 from lit_models.tasks.adversarial import Adversarial
 from lit_models.tasks.trains import trains
 
@@ -73,9 +74,8 @@ def dense(sizes: Sequence[int], activation: type[nn.Module], spectral_norm: bool
 class LitToyGAN(Adversarial):
     """Adversarial training of points, measured by what is known of their distribution.
 
-    With the data's ``true_mean`` and ``true_covariance`` it logs ``frechet``, the Fréchet distance of the two normal
-    distributions with these moments, ``mean_error``, and ``covariance_error`` relative to the true covariance
-    (Frobenius); with several ``modes``, ``modes`` and ``good``, the number of modes that are covered and the fraction of
+    With the data's ``true_mean`` and ``true_covariance`` it logs ``mean_error``, ``covariance_error`` relative to the
+    true covariance (Frobenius), and ``frechet``, the Fréchet distance of the points from the split; with several ``modes``, ``modes`` and ``good``, the number of modes that are covered and the fraction of
     points within three standard deviations of one. ``discriminator_loss`` is 2 ln 2 = 1.39 where a discriminator with
     the non-saturating loss cannot tell the two.
     """
@@ -87,7 +87,7 @@ class LitToyGAN(Adversarial):
         if mean is not None and len(fake) > 1:
             mean, covariance = mean.double(), covariance.double()
             of_mean, of_covariance = moments(fake)
-            found["frechet"] = frechet_distance(mean, covariance, of_mean, of_covariance)
+            found["frechet"] = frechet_distance(rows["real"].cpu(), fake)
             found["mean_error"] = (of_mean - mean).norm()
             found["covariance_error"] = (of_covariance - covariance).norm() / covariance.norm()
         modes = self.data_attribute("modes")

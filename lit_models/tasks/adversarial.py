@@ -14,8 +14,7 @@ then is an argument here: clipping and the division of a batch. A step of traini
 ``trainer.global_step`` counts each of these steps: give the length of a run in epochs (``max_epochs``).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -28,8 +27,8 @@ from lit_models.functional.adversarial import Loss, discriminator_loss, generato
 from lit_models.functional.point_measures import energy_distance
 from lit_models.tasks.processes import EpochMean, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
-from lit_models.tasks.schedules import run_length
 from lit_models.tasks.task import Task
+from lit_models.tasks.two_networks import frozen, move_average, rescaled, schedule_of, step_schedules
 
 Rows = dict[str, list[Tensor]]  # what an evaluation collects of each batch
 
@@ -151,8 +150,10 @@ class Adversarial(Task):
             with frozen(net.discriminator):
                 found["generator"] = self.take_step(generator_steps, len(real), generate)
                 self.regularize_generator(generator_steps, len(real))
-            self.move_average(len(real) * self.critic_steps * self.trainer.world_size)
-        self.step_schedules("step")
+            if self.ema is not None:
+                samples = len(real) * self.critic_steps * self.trainer.world_size
+                move_average(self.ema, net.generator, 0.5 ** (samples / self.ema_half_life))
+        step_schedules(self.trainer, "step", self.lr_monitor)
         self.batches += 1
         self.record(found, len(real))
         return {"loss": torch.stack(list(found.values())).sum()}
@@ -184,22 +185,6 @@ class Adversarial(Task):
         if self.clip_norm:
             self.clip_gradients(optimizer, self.clip_norm, "norm")
 
-    @torch.no_grad()
-    def move_average(self, samples: int) -> None:
-        """Moves the averaged generator; its buffers, such as running statistics, are copied.
-
-        Args:
-            samples: Real samples since the last move, over all processes.
-        """
-        if self.ema is None:
-            return
-        source: Any = self.net.generator
-        keep = 0.5 ** (samples / self.ema_half_life)
-        averages, weights = list(self.ema.parameters()), list(source.parameters())
-        torch._foreach_lerp_(averages, weights, 1 - keep)
-        for mine, its in zip(self.ema.buffers(), source.buffers(), strict=True):
-            mine.copy_(its)
-
     def record(self, found: dict[str, Tensor], rows: int) -> None:
         """Adds the losses of a batch to the epoch's means; logs them on the recorded steps."""
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
@@ -209,7 +194,7 @@ class Adversarial(Task):
                 self.log(f"train/{name}_loss_step", loss)
 
     def on_train_epoch_end(self) -> None:
-        self.step_schedules("epoch")
+        step_schedules(self.trainer, "epoch", self.lr_monitor)
         for name, mean in self.means.items():
             loss = mean.compute(self.current_epoch, self.all_gather)
             if loss.isnan():
@@ -236,23 +221,7 @@ class Adversarial(Task):
         if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
             for then, now in zip(self.restored_setup["both"], setups, strict=True):
                 refuse_another(then, now)
-        return optimizers, [self.schedule(optimizer, k) for k, optimizer in enumerate(optimizers) if self.lr_scheduler]
-
-    def schedule(self, optimizer: torch.optim.Optimizer, index: int) -> dict[str, Any]:
-        """The schedule of an optimizer, the generator's (0) or the discriminator's (1)."""
-        scheduler: Any = self.lr_scheduler(optimizer)  # type: ignore[misc]
-        interval = getattr(scheduler, "interval", self.lr_interval)
-        if hasattr(scheduler, "set_length") and self._trainer is not None:
-            scheduler.set_length(run_length(self.trainer, interval))
-        return {"scheduler": scheduler, "interval": interval, "monitor": self.lr_monitor}
-
-    def step_schedules(self, interval: str) -> None:
-        """Moves the schedules of this interval, which Lightning does not do under manual optimization."""
-        for config in self.trainer.lr_scheduler_configs:
-            if config.interval == interval:
-                watched = [self.trainer.callback_metrics.get(self.lr_monitor)] if config.reduce_on_plateau else []
-                if None not in watched:
-                    config.scheduler.step(*watched)  # type: ignore[arg-type]
+        return optimizers, [schedule_of(self, optimizer) for optimizer in optimizers if self.lr_scheduler]
 
     def on_train_start(self) -> None:
         if self.restored_setup and self.optimizer_setup:
@@ -329,27 +298,3 @@ class Adversarial(Task):
         """Returns ``score`` (B,): the discriminator's logit for each row, larger for what looks real to it."""
         real, conditions = self.real((batch,) if isinstance(batch, Tensor) else batch)
         return {"score": self.net.discriminator(real, *conditions)}  # type: ignore[operator,union-attr]
-
-
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Within the context the module's parameters get no gradient; what is computed through it does."""
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    for p in parameters:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in parameters:
-            p.requires_grad_(True)
-
-
-def rescaled(optimizer: torch.optim.Optimizer, factor: float) -> torch.optim.Optimizer:
-    """The optimizer with learning rates times ``factor``, and betas to that power: for one that takes 1 / factor as
-    many steps (Karras et al. 2020, appendix B).
-    """
-    for group in optimizer.param_groups if factor != 1 else ():
-        group["lr"] *= factor
-        if "betas" in group:
-            group["betas"] = tuple(beta**factor for beta in group["betas"])
-    return optimizer
