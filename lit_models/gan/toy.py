@@ -75,9 +75,10 @@ class LitToyGAN(Adversarial):
     """Adversarial training of points, measured by what is known of their distribution.
 
     With the data's ``true_mean`` and ``true_covariance`` it logs ``mean_error``, ``covariance_error`` relative to the
-    true covariance (Frobenius), and ``frechet``, the Fréchet distance of the points from the split; with several ``modes``, ``modes`` and ``good``, the number of modes that are covered and the fraction of
-    points within three standard deviations of one. ``discriminator_loss`` is 2 ln 2 = 1.39 where a discriminator with
-    the non-saturating loss cannot tell the two.
+    true covariance (Frobenius), and ``frechet``, the Fréchet distance of the points from the split; with several
+    ``modes``, ``modes`` and ``good``, the number of modes that are covered and the fraction of points within three
+    standard deviations of one. ``discriminator_loss`` is 2 ln 2 = 1.39 where a discriminator with the non-saturating
+    loss cannot tell the two.
     """
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """Adversarial training: a generator and a discriminator. Batch: ``(real, *conditions)``, real (B, ...).
 
-Goodfellow et al. 2014; D2L 20. ``self.net`` has ``generator``, ``discriminator``, and the ``latent_shape`` of a sample's
-noise; ``num_conditions`` of the batch's further tensors (classes) are passed to both, none by default.
+Goodfellow et al. 2014; D2L 20. ``self.net`` has ``generator``, ``discriminator``, and the ``latent_shape`` of a
+sample's noise; ``num_conditions`` of the batch's further tensors (classes) are passed to both, none by default.
 
 Lightning's automatic optimization has one optimizer, so that this task takes its steps itself. What the Trainer refuses
 then is an argument here: clipping and the division of a batch. A step of training is one batch:
@@ -14,6 +14,7 @@ then is an argument here: clipping and the division of a batch. A step of traini
 ``trainer.global_step`` counts each of these steps: give the length of a run in epochs (``max_epochs``).
 """
 
+import itertools
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -116,7 +117,7 @@ class Adversarial(Task):
             return torch.randn(rows, *shape, generator=generator).to(self.device, self.dtype)
         return torch.randn(rows, *shape, device=self.device, dtype=self.dtype)
 
-    # -- training -----------------------------------------------------------------------------------------------------
+    # -- training ----------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         real, conditions = self.real(batch)
@@ -172,7 +173,7 @@ class Adversarial(Task):
         optimizer.zero_grad()
         edges = [rows * k // self.parts for k in range(self.parts + 1)]
         total = torch.zeros((), device=self.device)
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             if begin < end:
                 loss = loss_of(slice(begin, end)) * ((end - begin) / rows)
                 self.manual_backward(loss)
@@ -207,14 +208,14 @@ class Adversarial(Task):
                     "learns. Lower model.discriminator_optimizer.lr, or give --model.r1_gamma 1"
                 )
 
-    # -- optimizers -----------------------------------------------------------------------------------------------------
+    # -- optimizers --------------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
         net: Any = self.net
         factor = self.r1_interval / (self.r1_interval + 1) if self.r1_gamma else 1.0
         optimizers = [
             self.optimizer([p for p in net.generator.parameters() if p.requires_grad]),
-            rescaled(self.discriminator_optimizer([p for p in net.discriminator.parameters()]), factor),
+            rescaled(self.discriminator_optimizer(list(net.discriminator.parameters())), factor),
         ]
         setups = [setup_of(optimizer) for optimizer in optimizers]
         self.optimizer_setup = {"both": setups}
@@ -250,7 +251,7 @@ class Adversarial(Task):
         for name, mean in self.means.items():
             mean.restore(state["means"][name])
 
-    # -- evaluation -----------------------------------------------------------------------------------------------------
+    # -- evaluation --------------------------------------------------------------------------------------------------
 
     def collect(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         """Keeps the real rows of a batch, as many samples with the same conditions, and the logits of both.
