@@ -32,7 +32,7 @@ class PlanePoints(TensorDataModule):
     def __init__(
         self,
         kind: Literal["gaussian", "ring", "grid"] = "gaussian",
-        std: float = 0.02,
+        std: float = 0.1,
         num_train: int = 1000,
         num_val: int = 1000,
         num_test: int = 2500,

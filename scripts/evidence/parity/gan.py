@@ -1,0 +1,236 @@
+"""Adversarial training against independent implementations: losses, penalties, averages, DCGAN, a whole step."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lit_models.functional.adversarial import discriminator_loss, generator_loss, gradient_penalty, r1
+from lit_models.gan.dcgan import DCGAN
+from lit_models.tasks.two_networks import move_average
+from scripts.evidence.verify import Check, Tensors
+
+# -- losses ---------------------------------------------------------------------------------------------------------
+
+
+def logits() -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    both = 3 * torch.randn(2, 16, dtype=torch.float64)
+    return both[0].requires_grad_(True), both[1].requires_grad_(True)
+
+
+def our_losses() -> Tensors:
+    real, fake = logits()
+    found = {}
+    for name in ("non_saturating", "hinge"):
+        d, g = discriminator_loss(name, real, fake), generator_loss(name, fake)  # type: ignore[arg-type]
+        slopes = torch.autograd.grad(d, (real, fake)), torch.autograd.grad(g, fake)
+        found |= {
+            f"{name} d": d,
+            f"{name} g": g,
+            f"grad {name} d": torch.cat(slopes[0]),
+            f"grad {name} g": slopes[1][0],
+        }
+    return found
+
+
+def torch_losses(saturating: bool = False) -> Tensors:
+    """By torch's binary cross-entropy and hinge losses."""
+    real, fake = logits()
+    one, zero = torch.ones_like(real), torch.zeros_like(fake)
+    bce = F.binary_cross_entropy_with_logits
+    hinge = partial(F.hinge_embedding_loss, margin=1.0)
+    losses = {
+        "non_saturating d": bce(real, one) + bce(fake, zero),
+        "non_saturating g": -bce(fake, zero) if saturating else bce(fake, one),
+        "hinge d": hinge(real, -one) + hinge(-fake, -one),
+        "hinge g": -fake.mean(),
+    }
+    found: Tensors = dict(losses)
+    for name, loss in losses.items():
+        of = (real, fake) if name.endswith("d") else (fake,)
+        found[f"grad {name}"] = torch.cat(torch.autograd.grad(loss, of, retain_graph=True))
+    return found
+
+
+# -- penalties ------------------------------------------------------------------------------------------------------
+
+
+class Critic(nn.Module):
+    """Two dense layers, so that the gradient by the input can be written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first, self.second = nn.Linear(6, 8).double(), nn.Linear(8, 1).double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(torch.tanh(self.first(x.flatten(1))))[:, 0]
+
+    def input_gradient(self, x: Tensor) -> Tensor:
+        """d f / d x = W1^T (w2 (1 - tanh(W1 x + b)^2)), by hand: (B, 6)."""
+        hidden = torch.tanh(self.first(x.flatten(1)))
+        return (self.second.weight * (1 - hidden.square())) @ self.first.weight
+
+
+def penalized(value: Callable[[Critic, Tensor, Tensor], Tensor]) -> Tensors:
+    net = Critic()
+    torch.manual_seed(3)
+    real, fake = torch.randn(2, 5, 1, 2, 3, dtype=torch.float64)
+    torch.manual_seed(4)  # of the points between
+    loss = value(net, real, fake)
+    loss.backward()
+    return {"penalty": loss.detach()} | {
+        f"grad {name}": p.grad for name, p in net.named_parameters() if p.grad is not None and name != "second.bias"
+    }
+
+
+def our_penalty(net: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return gradient_penalty(net, real, fake)
+
+
+def penalty_by_hand(net: Critic, real: Tensor, fake: Tensor, of_batch: bool = False) -> Tensor:
+    weight = torch.rand(len(real), 1, 1, 1, dtype=torch.float64)
+    gradient = net.input_gradient(weight * real + (1 - weight) * fake)
+    return (gradient.norm() - 1).square() if of_batch else (gradient.norm(dim=1) - 1).square().mean()
+
+
+def r1_by_hand(net: Critic, real: Tensor, fake: Tensor, of_pixels: bool = False) -> Tensor:
+    squares = net.input_gradient(real).square()
+    return squares.mean() if of_pixels else squares.sum(1).mean()
+
+
+# -- averages -------------------------------------------------------------------------------------------------------
+
+
+def averaged(step: Callable[[nn.Module, nn.Module], None]) -> Tensors:
+    torch.manual_seed(5)
+
+    def block() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)).double()
+
+    net, average = block(), block()
+    average.load_state_dict(net.state_dict())
+    for _ in range(4):
+        net(torch.randn(4, 2, 6, 6, dtype=torch.float64))
+        with torch.no_grad():
+            for p in net.parameters():
+                p.add_(torch.randn_like(p))
+        step(average, net)
+    return {name: value.double() for name, value in average.state_dict().items()}
+
+
+def torch_average(average: nn.Module, net: nn.Module, buffers: bool = True) -> None:
+    from torch.optim.swa_utils import get_ema_avg_fn
+
+    mean = get_ema_avg_fn(0.75)
+    with torch.no_grad():
+        for mine, its in zip(average.parameters(), net.parameters(), strict=True):
+            mine.copy_(mean(mine, its, 1))  # type: ignore[arg-type]
+        for mine, its in zip(average.buffers(), net.buffers(), strict=True):
+            if buffers:
+                mine.copy_(its)
+
+
+# -- DCGAN ------------------------------------------------------------------------------------------------------------
+
+
+def book_generator(in_channels: int, width: int, momentum: float) -> nn.Sequential:
+    """The book's (D2L 20.2.2) for 64 pixels, its blocks written out."""
+    sizes = [8 * width, 4 * width, 2 * width, width]
+    layers: list[nn.Module] = []
+    for k, (fan_in, fan_out) in enumerate(zip([12, *sizes], sizes, strict=False)):
+        layers += [nn.ConvTranspose2d(fan_in, fan_out, 4, *((2, 1) if k else (1, 0)), bias=False)]
+        layers += [nn.BatchNorm2d(fan_out, momentum=momentum), nn.ReLU()]
+    return nn.Sequential(*layers, nn.ConvTranspose2d(width, in_channels, 4, 2, 1, bias=False), nn.Tanh()).double()
+
+
+def book_discriminator(in_channels: int, width: int, slope: float) -> nn.Sequential:
+    sizes = [in_channels, width, 2 * width, 4 * width, 8 * width]
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Conv2d(fan_in, fan_out, 4, 2, 1, bias=False), nn.BatchNorm2d(fan_out), nn.LeakyReLU(slope)]
+    return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4, bias=False)).double()
+
+
+def networks() -> DCGAN:
+    torch.manual_seed(6)
+    return DCGAN(in_channels=2, latent_size=12, width=3).double()
+
+
+def dcgan_quantities(generator: nn.Module, discriminator: nn.Module, book: bool) -> Tensors:
+    torch.manual_seed(7)
+    noise = torch.randn(4, 12, dtype=torch.float64)
+    images = generator(noise[..., None, None] if book else noise)
+    found = discriminator(images).flatten()
+    F.softplus(-found).mean().backward()
+    both = [*generator.parameters(), *discriminator.parameters()]
+    grads: dict[str, Any] = {f"grad {k}": p.grad for k, p in enumerate(both)}
+    running = {f"running {k}": b.double() for k, b in enumerate(generator.buffers())}
+    return {"images": images.detach(), "logits": found.detach()} | grads | running
+
+
+def our_dcgan() -> Tensors:
+    net = networks()
+    return dcgan_quantities(net.generator, net.discriminator, False)
+
+
+def book_dcgan(slope: float = 0.2) -> Tensors:
+    net = networks()
+    both = book_generator(2, 3, 0.1), book_discriminator(2, 3, slope)
+    for theirs, ours in zip(both, (net.generator, net.discriminator), strict=True):
+        theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    return dcgan_quantities(*both, True)
+
+
+CHECKS = [
+    Check(
+        name="gan/losses",
+        claim="non-saturating and hinge losses of both networks against torch's cross-entropy and hinge",
+        package="torch",
+        ours=our_losses,
+        reference=torch_losses,
+        control=partial(torch_losses, saturating=True),
+        mistake="the generator minimizes log(1 - D), which saturates",
+    ),
+    Check(
+        name="gan/gradient_penalty",
+        claim="the gradient penalty and its gradients against a network whose input gradient is written down",
+        package="torch",
+        ours=partial(penalized, our_penalty),
+        reference=partial(penalized, penalty_by_hand),
+        control=partial(penalized, partial(penalty_by_hand, of_batch=True)),
+        mistake="the norm of the whole batch's gradient",
+    ),
+    Check(
+        name="gan/r1",
+        claim="R1 and its gradients against a network whose input gradient is written down",
+        package="torch",
+        ours=partial(penalized, lambda net, real, fake: r1(net, real)),
+        reference=partial(penalized, r1_by_hand),
+        control=partial(penalized, partial(r1_by_hand, of_pixels=True)),
+        mistake="the mean over pixels, not their sum",
+    ),
+    Check(
+        name="gan/average",
+        claim="averaged weights and copied running statistics against torch's average",
+        package="torch",
+        ours=partial(averaged, partial(move_average, keep=0.75)),
+        reference=partial(averaged, torch_average),
+        control=partial(averaged, partial(torch_average, buffers=False)),
+        mistake="running statistics stay those of the beginning",
+        without="gradients: an average has none",
+    ),
+    Check(
+        name="gan/dcgan",
+        claim="both networks of a DCGAN of 64 pixels against the book's layers, with gradients and running statistics",
+        package="torch",
+        ours=our_dcgan,
+        reference=book_dcgan,
+        control=partial(book_dcgan, slope=0.01),
+        mistake="torch's default slope of the leaky ReLU, 0.01",
+    ),
+]
