@@ -76,18 +76,21 @@ class DataProtocol(Protocol):
     unit: str
     #: The columns of a table, and how each becomes numbers.
     columns: list[Any] | None
-    #: Samples a second (Hz) of a sound.
-    sample_rate: int
-    #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
-    kernel: "Tensor"
     #: Mean (D,) and covariance (D, D) of the distribution that generated the data.
     true_mean: "Tensor"
     true_covariance: "Tensor"
     #: The centers (K, D) of a mixture, and the standard deviation around each.
     modes: "Tensor"
     mode_std: float
+    #: Samples a second (Hz) of a sound.
+    sample_rate: int
+    #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
+    kernel: "Tensor"
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
+    #: The density that generated points (N, D), exact with noise too: ``log_prob``, ``score``, ``sample``, ``coverage``
+    #: (``datamodules/synthetic/mixture.py``).
+    mixture: Any
 
     # -- texts ------------------------------------------------------------------------------------------------------
     #: The token of each id, for texts with a class.

@@ -5,8 +5,8 @@ it, whatever the class. Its keyword-only parameters are the options of ``dive ge
 model: their names, types, defaults and what the docstring's ``Args:`` say.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -18,13 +18,17 @@ class Output:
         row: The number of the sample that it belongs to, from 0.
         text: What comes after the text of this row so far; a label or score of its own line ends in a newline.
         image: A finished picture, a ``PIL.Image``.
-        name: The file name of a picture, without extension.
+        name: The file name of a picture, animation or table, without extension.
+        frames: The pictures of an animation, ``PIL.Image`` all of one size.
+        columns: A table of numbers by heading.
     """
 
     row: int
     text: str = ""
     image: Any = None
     name: str = ""
+    frames: Sequence[Any] = ()
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -1,8 +1,8 @@
 """A trained LeNet whose features measure pictures of digits that another network generated.
 
 Heusel et al. 2017 compare features of InceptionV3; for digits of 28 pixels a classifier of digits is nearer, and its
-weights are 250 kB that lie beside this file. It is the best checkpoint of `dive fit cnn/lenet` at seed 0, which saw 3,500
-digits of MNIST5k's training split and none of its test split, as `dive export cnn/lenet` writes it.
+weights, 250 kB, are beside this file: the ``model.safetensors`` that an export of the recipe cnn/lenet writes, trained
+at seed 0 on the 3,500 training digits of MNIST5k. It has seen none of the test digits.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).with_suffix(".safetensors")
 class LeNetFeatures(nn.Module):
     """Pictures of digits (B, 1, S, S) in [0, 1] -> features (B, 84) and logits of the ten digits (B, 10).
 
-    Pictures of another size are resized to 28 pixels; real and generated ones must have come the same way.
+    Pictures of another size are resized to 28 pixels; real and generated pictures must have been of the same size.
     """
 
     def __init__(self) -> None:
@@ -40,5 +40,5 @@ class LeNetFeatures(nn.Module):
 
 @cache
 def lenet_features(device: torch.device | str = "cpu") -> LeNetFeatures:
-    """The network on a device, read once. It is no part of any model: no checkpoint has its weights."""
+    """The network on a device, read once. It is not part of a model: no checkpoint has its weights."""
     return LeNetFeatures().to(device)

@@ -1,8 +1,8 @@
 """Measures of generated pictures, from features of real and of generated ones (N, D).
 
 - ``frechet_distance``: between two Gaussians with the features' means and covariances. Heusel et al. 2017. With
-  InceptionV3's features it is "FID"; with another network's it is a different number and needs that network's name, such
-  as "FID (LeNet features)".
+  InceptionV3's features it is "FID"; with another network's it is a different number and needs that network's name,
+  such as "FID (LeNet features)".
 - ``kernel_distance``: the squared maximum mean discrepancy with a cubic kernel, without bias. Binkowski et al. 2018
   ("KID").
 - ``precision_recall``: how many generated pictures are near real ones, and how many real ones near generated ones.

@@ -9,7 +9,7 @@ which the discriminator wins. As in the book, and not in the paper, the discrimi
 
     dive fit gan/dcgan              digits of 5,000, offline
     dive generate gan/dcgan --grid  a picture of samples
-    dive fit gan/dcgan_pokemon      the book's recipe, 64 pixels in color
+    dive fit gan/dcgan_mnist        all of MNIST, the paper's learning rate
 
 The numbers they reach are in RESULTS.md.
 """

@@ -1,19 +1,21 @@
-"""``dive generate RECIPE --prompt TEXT``: texts, translations and whatever else a trained model generates.
+"""``dive generate RECIPE --prompt TEXT``: texts, translations, pictures and whatever else a trained model generates.
 
     dive generate RECIPE --prompt "The class" --temperature 0.8 --max_tokens 300
     dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
+    dive generate diffusion/points --sampler heun --steps 20
 
-A language model's text is streamed; several prompts, or ``--samples``, are shown one after the other. The
-newest run of the recipe is taken, or ``--run DIR``. The options of a run's model are shown by
-``dive generate RECIPE --help``: they are the parameters of its ``generate`` (``common/generation.py``). In a prompt and
-in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
+A language model's text is streamed; several prompts, or ``--samples``, are shown one after the other. Pictures,
+animations and tables of points are saved in the run's folder ``generated``. The newest run of the recipe is taken, or
+``--run DIR``. The options of a run's model are shown by ``dive generate RECIPE --help``: they are the parameters of its
+``generate`` (``common/generation.py``). In a prompt and in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
 """
 
 import argparse
+import csv
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_args, get_origin
 
@@ -76,7 +78,9 @@ def base_parser() -> Parser:
 
 
 def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
-    """The keyword-only parameters of a model's ``generate`` as options, with the help from its docstring."""
+    """The keyword-only parameters of a model's ``generate`` as options, with the help from its docstring. ``class_`` is
+    the option ``--class``, a word that Python keeps for itself.
+    """
     from docstring_parser import parse
 
     said = {entry.arg_name: entry.description or "" for entry in parse(inspect.getdoc(generate) or "").params}
@@ -91,8 +95,8 @@ def add_options(parser: argparse.ArgumentParser, generate: Any) -> None:
             kind |= {"action": argparse.BooleanOptionalAction}
         elif not many:
             kind |= {"type": type(p.default) if choices or p.annotation is inspect.Parameter.empty else p.annotation}
-            kind |= {"choices": choices} if choices else {"metavar": name.upper()}
-        parser.add_argument(f"--{name}", help=help_text.replace("%", "%%"), **kind)  # type: ignore[arg-type]
+            kind |= {"choices": choices} if choices else {"metavar": name.rstrip("_").upper()}
+        parser.add_argument(f"--{name.rstrip('_')}", dest=name, help=help_text.replace("%", "%%"), **kind)  # type: ignore[arg-type]
 
 
 def guard_prompts(argv: list[str]) -> list[str]:
@@ -144,15 +148,33 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     return model, data, run
 
 
+def save_files(output: Output, folder: Path) -> Iterator[Path]:
+    """Saves the picture, the animation and the table of an output in a folder, under its name; yields the files."""
+    stem = output.name or f"sample_{output.row}"
+    folder.mkdir(exist_ok=True)
+    if output.image is not None:
+        output.image.save(path := folder / f"{stem}.png")
+        yield path
+    if output.frames:
+        first, *others = output.frames
+        times = [80] * len(others) + [1500]  # milliseconds; the last one stays
+        first.save(path := folder / f"{stem}.gif", save_all=True, append_images=others, duration=times, loop=0)
+        yield path
+    if output.columns:
+        with open(path := folder / f"{stem}.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(output.columns)
+            writer.writerows(zip(*output.columns.values(), strict=True))
+        yield path
+
+
 def show(outputs: Iterable[Output], run: Path, single: bool) -> None:
     """Prints texts: one as it is generated, several one after the other with their numbers. Pictures become files."""
     texts: dict[int, str] = {}
     for output in outputs:
-        if output.image is not None:
-            path = run / "generated" / f"{output.name or f'sample_{output.row}'}.png"
-            path.parent.mkdir(exist_ok=True)
-            output.image.save(path)
-            print(path)
+        if output.image is not None or output.frames or output.columns:
+            for path in save_files(output, run / "generated"):
+                print(path)
         elif single:
             sys.stdout.write(output.text)
             sys.stdout.flush()

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
+from tempfile import gettempdir
 from typing import Any
 
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 from lit_models.functional.adversarial import discriminator_loss, generator_loss, gradient_penalty, r1
 from lit_models.gan.dcgan import DCGAN
+from lit_models.gan.toy import LitToyGAN
+from lit_models.gan.wgan_gp import WGANGP
 from lit_models.tasks.two_networks import move_average
 from scripts.evidence.verify import Check, Tensors
 
@@ -148,11 +154,12 @@ def book_generator(in_channels: int, width: int, momentum: float) -> nn.Sequenti
     return nn.Sequential(*layers, nn.ConvTranspose2d(width, in_channels, 4, 2, 1, bias=False), nn.Tanh()).double()
 
 
-def book_discriminator(in_channels: int, width: int, slope: float) -> nn.Sequential:
+def book_discriminator(in_channels: int, width: int, slope: float, batch_norm: bool = True) -> nn.Sequential:
     sizes = [in_channels, width, 2 * width, 4 * width, 8 * width]
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
-        layers += [nn.Conv2d(fan_in, fan_out, 4, 2, 1, bias=False), nn.BatchNorm2d(fan_out), nn.LeakyReLU(slope)]
+    for fan_in, fan_out in pairwise(sizes):
+        layers += [nn.Conv2d(fan_in, fan_out, 4, 2, 1, bias=not batch_norm)]
+        layers += [nn.BatchNorm2d(fan_out)] * batch_norm + [nn.LeakyReLU(slope)]
     return nn.Sequential(*layers, nn.Conv2d(8 * width, 1, 4, bias=False)).double()
 
 
@@ -186,7 +193,78 @@ def book_dcgan(slope: float = 0.2) -> Tensors:
     return dcgan_quantities(*both, True)
 
 
+def our_wgan_gp() -> Tensors:
+    torch.manual_seed(6)
+    net = WGANGP(in_channels=2, latent_size=12, width=3).double()
+    return dcgan_quantities(net.generator, net.discriminator, False)
+
+
+def written_wgan_gp(slope: float = 0.2) -> Tensors:
+    torch.manual_seed(6)
+    net = WGANGP(in_channels=2, latent_size=12, width=3).double()
+    both = book_generator(2, 3, 0.1), book_discriminator(2, 3, slope, batch_norm=False)
+    for theirs, ours in zip(both, (net.generator, net.discriminator), strict=True):
+        theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+    return dcgan_quantities(*both, True)
+
+
+# -- a run ------------------------------------------------------------------------------------------------------------
+
+
+def toy() -> LitToyGAN:
+    torch.manual_seed(8)
+    return LitToyGAN(optimizer=partial(torch.optim.Adam, lr=0.01), generator_sizes=(4,)).double()
+
+
+def points() -> list[Tensor]:
+    return list(torch.randn(5, 6, 2, generator=torch.Generator().manual_seed(9), dtype=torch.float64))
+
+
+def weights_of(net: nn.Module) -> Tensors:
+    return {name: p.detach().clone() for name, p in net.named_parameters()}
+
+
+def our_run() -> Tensors:
+    """The weights after five batches under a Trainer."""
+    model, quiet = toy(), dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False)
+    settings: dict[str, Any] = {"accelerator": "cpu", "precision": "64-true", "enable_checkpointing": False, **quiet}
+    trainer = Trainer(max_epochs=1, limit_val_batches=0, default_root_dir=gettempdir(), **settings)
+    rows: Any = [(x,) for x in points()]
+    torch.manual_seed(10)
+    trainer.fit(model, DataLoader(rows, batch_size=None, generator=torch.Generator()))
+    return weights_of(model.net)
+
+
+def book_run(saturating: bool = False) -> Tensors:
+    """The book's loop (D2L 20.1), with means in place of sums, and new noise for the generator's step."""
+    net: Any = toy().net
+    of_g, of_d = (torch.optim.Adam(n.parameters(), 0.01) for n in (net.generator, net.discriminator))
+    bce = F.binary_cross_entropy_with_logits
+    one, zero = torch.ones(6, dtype=torch.float64), torch.zeros(6, dtype=torch.float64)
+    torch.manual_seed(10)
+    for real in points():
+        of_d.zero_grad()
+        fake = net.generator(torch.randn(6, 2, dtype=torch.float64)).detach()
+        (bce(net.discriminator(real), one) + bce(net.discriminator(fake), zero)).backward()
+        of_d.step()
+        of_g.zero_grad()
+        found = net.discriminator(net.generator(torch.randn(6, 2, dtype=torch.float64)))
+        (-bce(found, zero) if saturating else bce(found, one)).backward()
+        of_g.step()
+    return weights_of(net)
+
+
 CHECKS = [
+    Check(
+        name="gan/toy",
+        claim="the weights of both networks after five batches against the book's loop in plain torch",
+        package="torch",
+        ours=our_run,
+        reference=book_run,
+        control=partial(book_run, saturating=True),
+        mistake="the generator minimizes log(1 - D), which saturates",
+        without="gradients: the weights that they lead to are compared",
+    ),
     Check(
         name="gan/losses",
         claim="non-saturating and hinge losses of both networks against torch's cross-entropy and hinge",
@@ -231,6 +309,15 @@ CHECKS = [
         ours=our_dcgan,
         reference=book_dcgan,
         control=partial(book_dcgan, slope=0.01),
+        mistake="torch's default slope of the leaky ReLU, 0.01",
+    ),
+    Check(
+        name="gan/wgan_gp",
+        claim="generator and critic of a WGAN-GP of 64 pixels against their layers written out, with gradients",
+        package="torch",
+        ours=our_wgan_gp,
+        reference=written_wgan_gp,
+        control=partial(written_wgan_gp, slope=0.01),
         mistake="torch's default slope of the leaky ReLU, 0.01",
     ),
 ]

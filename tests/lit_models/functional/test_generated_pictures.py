@@ -28,9 +28,7 @@ def test_frechet_distance_of_gaussians_is_the_formula() -> None:
 def test_distances_of_a_set_from_itself_are_zero_or_below() -> None:
     x = gaussian(300)
     assert abs(float(frechet_distance(x, x))) < 1e-9
-    assert (
-        float(kernel_distance(x, x)) < 0
-    )  # without bias: the pairs of a row with itself are left out on one side only
+    assert float(kernel_distance(x, x)) < 0  # pairs of a row with itself are left out within a set
 
 
 def test_frechet_distance_of_few_pictures_is_too_large() -> None:
