@@ -14,9 +14,8 @@ The numbers they reach are in RESULTS.md.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.functional.generated_pictures import frechet_distance
@@ -95,11 +94,3 @@ class LitToyGAN(Adversarial):
         if modes is not None and len(modes) > 1:
             found["modes"], found["good"] = modes_covered(fake, modes, self.data_attribute("mode_std"))
         return found
-
-    @torch.no_grad()
-    def panels(self) -> list[dict[str, Any]]:
-        """For ``LinePlots``: points of the validation split, and as many generated ones."""
-        real = self.data_attribute("splits", {}).get("val", (torch.zeros(0, 2),))[0]
-        fake = self(self.noise(len(real), torch.Generator().manual_seed(0))).float()
-        points = {name: (x[:, 0], x[:, 1]) for name, x in (("data", real), ("generated", fake))}
-        return [{"title": "data and generated points", "points": points}]

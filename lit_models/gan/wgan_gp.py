@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_models.cnn.lenet_features import lenet_features
-from lit_models.functional.adversarial import Loss
 from lit_models.gan.dcgan import Discriminator, Generator
+from lit_models.tasks.adversarial_losses import Loss
 from lit_models.tasks.image_adversarial import ImageAdversarial
 from lit_models.tasks.trains import trains
 

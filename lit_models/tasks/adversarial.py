@@ -8,8 +8,8 @@ then is an argument here: clipping and the division of a batch. A step of traini
 
 1. the discriminator's step on this batch and as many generated samples, which are detached from the generator;
 2. every ``r1_interval`` batches, a step on the discriminator's R1 penalty alone;
-3. every ``critic_steps`` batches, the generator's step with new noise, through a frozen discriminator;
-4. the average of the generator's weights moves.
+3. every ``critic_steps`` batches, the generator's step with new noise, through a frozen discriminator, and a move of
+   the average of its weights.
 
 ``trainer.global_step`` counts each of these steps: give the length of a run in epochs (``max_epochs``).
 """
@@ -24,8 +24,8 @@ from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from common.messages import UserError, note
-from lit_models.functional.adversarial import Loss, discriminator_loss, generator_loss, gradient_penalty, r1
 from lit_models.functional.point_measures import energy_distance
+from lit_models.tasks.adversarial_losses import Loss, discriminator_loss, generator_loss, gradient_penalty, r1
 from lit_models.tasks.processes import EpochMean, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
 from lit_models.tasks.task import Task
@@ -41,7 +41,7 @@ class Adversarial(Task):
     distance of its samples from the validation split, and ``test/loss``, the same of the test split.
 
     Args:
-        loss: ``non_saturating``, ``wasserstein`` or ``hinge`` (``lit_models/functional/adversarial.py``).
+        loss: ``non_saturating``, ``wasserstein`` or ``hinge`` (``lit_models/tasks/adversarial_losses.py``).
         discriminator_optimizer: Makes the discriminator's optimizer; None: as the generator's, ``optimizer``.
         critic_steps: Steps of the discriminator for one of the generator.
         gradient_penalty: Weight of the penalty of Gulrajani et al. 2017 in each step of the discriminator; 10 there.
@@ -113,9 +113,8 @@ class Adversarial(Task):
     def noise(self, rows: int, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal noise (rows, *latent_shape)."""
         shape: tuple[int, ...] = self.net.latent_shape  # type: ignore[assignment]
-        if generator is not None:  # on the CPU: the same samples on every device
-            return torch.randn(rows, *shape, generator=generator).to(self.device, self.dtype)
-        return torch.randn(rows, *shape, device=self.device, dtype=self.dtype)
+        where = "cpu" if generator is not None else self.device  # of a seed the same samples on every device
+        return torch.randn(rows, *shape, generator=generator, device=where, dtype=self.dtype).to(self.device)
 
     # -- training ----------------------------------------------------------------------------------------------------
 
@@ -284,10 +283,11 @@ class Adversarial(Task):
         for name, value in self.measures(rows).items():
             self.log(f"{split}/{name}", value.float(), sync_dist=True, prog_bar=split == "val" and name == "loss")
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
-        return self.collect(batch, batch_idx)
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        self.collect(batch, batch_idx)
 
-    test_step = validation_step
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return {"samples": self.collect(batch, batch_idx)["fake"]}
 
     def on_validation_epoch_end(self) -> None:
         self.log_measures("val")

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from common.generation import Output
 from common.messages import UserError
+from lit_models.functional.drawing import tiles
 from lit_models.functional.generated_pictures import kernel_distance
-from lit_models.functional.picture_grid import picture_grid
 from lit_models.tasks.adversarial import Adversarial
 
 
@@ -52,6 +52,9 @@ class ImageAdversarial(Adversarial):
             if logits is not None:
                 self.collected.setdefault(f"{name}_classes", []).append(logits)
         return found
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return {"samples": (super().test_step(batch, batch_idx)["samples"] + 1) / 2}
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         """Adds ``kid``; with a classifier ``sure``, the fraction of samples that it gives a class with a probability
@@ -91,9 +94,9 @@ class ImageAdversarial(Adversarial):
             network.train(training)
         return torch.cat(parts).float()
 
-    def picture_rows(self, count: int) -> Tensor:
-        """For ``SampleGrid``: samples in [0, 1]."""
-        return (self.samples(count) + 1) / 2
+    def drawn(self, images: Tensor) -> Any:
+        """Images in [-1, 1] as one picture, as many rows as columns, small ones enlarged."""
+        return tiles((images + 1) / 2, math.ceil(math.sqrt(len(images))), zoom=max(1, 64 // images.shape[-1]))
 
     def generate(
         self,
@@ -122,12 +125,12 @@ class ImageAdversarial(Adversarial):
             raise UserError("--prompt: this model makes images from noise alone; --seed gives others")
         if samples < 1:
             raise UserError(f"--samples is {samples}: give at least 1")
-        images = (self.samples(samples, seed) + 1) / 2
+        images = self.samples(samples, seed)
         if grid:
-            yield Output(0, image=picture_grid(images), name=f"grid_{seed}")
+            yield Output(0, image=self.drawn(images), name=f"grid_{seed}")
         else:
             for row, image in enumerate(images):
-                yield Output(row, image=picture_grid(image[None]), name=f"sample_{seed}_{row}")
+                yield Output(row, image=self.drawn(image[None]), name=f"sample_{seed}_{row}")
         if interpolate:
             yield Output(0, frames=list(self.interpolation(seed)), name=f"interpolation_{seed}")
 
@@ -140,7 +143,7 @@ class ImageAdversarial(Adversarial):
         for begin, end in zip(ends, [*ends[1:], ends[0]], strict=True):
             for step in range(steps):
                 angle = math.pi / 2 * step / steps
-                yield picture_grid((self.sampler(begin * math.cos(angle) + end * math.sin(angle), *given) + 1) / 2)
+                yield self.drawn(self.sampler(begin * math.cos(angle) + end * math.sin(angle), *given))
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``score`` (B,); a conditional discriminator's is its largest over the classes, with ``label``."""

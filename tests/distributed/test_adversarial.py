@@ -8,8 +8,8 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor
 
 from datamodules.synthetic.plane_points import PlanePoints
-from lit_models.functional import adversarial
 from lit_models.gan.toy import LitToyGAN
+from lit_models.tasks import adversarial_losses as adversarial
 from tests.distributed.recipes import Gradients
 from tests.small import small_trainer
 from tests.warm import start_ranks, wait

@@ -1,12 +1,11 @@
 """Adversarial training of points: shapes, measures, the picture."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from callbacks.pictures.line_plots import LinePlots
+from callbacks.pictures.samples import Samples
 from datamodules.synthetic.plane_points import PlanePoints
 from lit_models.gan.toy import LitToyGAN, ToyGAN
 from tests.small import small_trainer
@@ -48,15 +47,9 @@ def test_samples_of_the_true_distribution_have_no_error_and_cover_all_modes() ->
     assert int(collapsed["modes"]) == 1 and collapsed["covariance_error"] > 0.9
 
 
-def test_a_fit_draws_data_and_generated_points(tmp_path: Path) -> None:
-    picture = LinePlots("points")
-    model = LitToyGAN(optimizer=partial(torch.optim.Adam, lr=0.01))
-    small_trainer(tmp_path, picture, max_epochs=1).fit(
-        model, datamodule=PlanePoints(num_train=64, num_val=50, batch_size=32)
-    )
-    assert (tmp_path / "points.png").is_file()
-    (panel,) = model.panels()
-    assert [len(x) for x, _ in panel["points"].values()] == [50, 50]
+def test_a_test_draws_data_and_generated_points(tmp_path: Path) -> None:
+    small_trainer(tmp_path, Samples(50)).test(LitToyGAN(), datamodule=PlanePoints(num_test=80), verbose=False)
+    assert (tmp_path / "samples.png").is_file()
 
 
 def test_the_same_evaluation_twice_gives_the_same_numbers(tmp_path: Path) -> None:

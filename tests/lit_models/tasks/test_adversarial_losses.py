@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_models.functional.adversarial import (
+from lit_models.tasks.adversarial_losses import (
     discriminator_loss,
     generator_loss,
     gradient_penalty,

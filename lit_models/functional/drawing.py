@@ -1,0 +1,44 @@
+"""What a model generated, as a picture: points in the plane, or pictures side by side."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+
+def scatter(points: Tensor, truth: Tensor | None = None) -> Any:
+    """Points (N, D), their first two dimensions, beside the true ones where there are some -> a ``PIL.Image``."""
+    panels = [("generated", points, "C1")] + ([("data", truth, "C0")] if truth is not None else [])
+    figure = Figure(figsize=(4 * len(panels), 4), layout="constrained", dpi=80)
+    canvas = FigureCanvasAgg(figure)
+    reach = 1.15 * float((truth if truth is not None else points).abs().max())
+    for ax, (title, x, color) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        y = x[:, 1] if x.shape[1] > 1 else torch.zeros(len(x))
+        ax.plot(x[:, 0].tolist(), y.tolist(), ".", markersize=2, color=color)
+        ax.set(title=title, xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def tiles(pictures: Tensor, columns: int, zoom: int = 1, border: int = 1) -> Any:
+    """Pictures (N, C, H, W) in [0, 1], C 1 or 3, in rows of ``columns`` -> a ``PIL.Image``.
+
+    Args:
+        pictures: The pictures.
+        columns: In a row.
+        zoom: Pixels for each pixel, in both directions.
+        border: White pixels between two pictures.
+    """
+    n, c, h, w = pictures.shape
+    rows = -(-n // columns)
+    sheet = torch.ones(c, rows * (h + border) - border, columns * (w + border) - border)
+    for k, picture in enumerate(pictures.float().clamp(0, 1).cpu()):
+        top, left = (k // columns) * (h + border), (k % columns) * (w + border)
+        sheet[:, top : top + h, left : left + w] = picture
+    sheet = sheet.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
+    pixels = (sheet * 255).round().byte().permute(1, 2, 0)
+    return Image.fromarray((pixels if c == 3 else pixels[..., 0]).contiguous().numpy())
