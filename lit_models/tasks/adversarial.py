@@ -11,7 +11,7 @@ then is an argument here: clipping and the division of a batch. A step of traini
 3. every ``critic_steps`` batches, the generator's step with new noise, through a frozen discriminator, and a move of
    the average of its weights.
 
-``trainer.global_step`` counts each of these steps: give the length of a run in epochs (``max_epochs``).
+``trainer.global_step`` counts every one of these steps: give a run's length in epochs (``max_epochs``).
 """
 
 import itertools
@@ -197,8 +197,8 @@ class Adversarial(Task):
         step_schedules(self.trainer, "epoch", self.lr_monitor)
         for name, mean in self.means.items():
             loss = mean.compute(self.current_epoch, self.all_gather)
-            if loss.isnan():
-                continue  # an epoch of fewer than ``critic_steps`` batches
+            if loss.isnan():  # an epoch of fewer than ``critic_steps`` batches
+                continue
             self.log(f"train/{name}_loss", loss, sync_dist=True)
             if name == "discriminator" and self.loss != "wasserstein" and loss < 1e-3 and not self.warned:
                 self.warned = True
@@ -258,12 +258,11 @@ class Adversarial(Task):
         The noise depends on the batch's number and the process only, so that an evaluation can be repeated.
         """
         real, conditions = self.real(batch)
-        rank, world = rank_and_world(self)
-        generator = torch.Generator().manual_seed(batch_idx * world + rank)
+        generator = torch.Generator().manual_seed((batch_idx << 20) + rank_and_world(self)[0])
         fake = self.sampler(self.noise(len(real), generator), *conditions)
         net: Any = self.net
-        found = {"real": real, "fake": fake}
-        found |= {f"{name}_logits": net.discriminator(x, *conditions) for name, x in list(found.items())}
+        found = {"real": real, "fake": fake, "real_logits": net.discriminator(real, *conditions)}
+        found["fake_logits"] = net.discriminator(fake, *conditions)
         for name, rows in found.items():
             self.collected.setdefault(name, []).append(rows.float())
         return found
