@@ -57,18 +57,19 @@ class ImageAdversarial(Adversarial):
         return {"samples": (super().test_step(batch, batch_idx)["samples"] + 1) / 2}
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Adds ``kid``; with a classifier ``sure``, the fraction of samples that it gives a class with a probability
-        above 0.9, and ``classes``, how many classes have at least a tenth of the samples that an equal part would be.
+        """Adds ``kid``; with a classifier ``sure``, the fraction of samples to which it gives some class a probability
+        above a half, ``sure_real``, the same of real images, and ``classes``, how many classes have at least a tenth of
+        the sure samples that an equal part of all would be.
         """
         found = super().measures(rows)
         if min(len(rows["real"]), len(rows["fake"])) > 1:
             found["kid"] = kernel_distance(rows["real"], rows["fake"])
         if "fake_classes" in rows:
             probability, label = rows["fake_classes"].softmax(1).max(1)
-            classes = rows["fake_classes"].shape[1]
-            sure = probability > 0.9
+            classes, sure = rows["fake_classes"].shape[1], probability > 0.5
             counts = label[sure].bincount(minlength=classes)
             found |= {"sure": sure.float().mean(), "classes": (counts >= 0.1 * len(label) / classes).sum()}
+            found["sure_real"] = (rows["real_classes"].softmax(1).amax(1) > 0.5).float().mean()
         return found
 
     # -- generation --------------------------------------------------------------------------------------------------

@@ -66,9 +66,17 @@ def test_sure_counts_confident_samples_and_classes_the_frequent_ones() -> None:
     logits = torch.zeros(100, 3)
     logits[:60, 0], logits[60:90, 1] = 9.0, 9.0
     x, zero = torch.randn(100, 4), torch.zeros(100)
-    rows = {"real": x, "fake": x, "real_logits": zero, "fake_logits": zero, "fake_classes": logits}
+    rows = {
+        "real": x,
+        "fake": x,
+        "real_logits": zero,
+        "fake_logits": zero,
+        "fake_classes": logits,
+        "real_classes": logits[:60],
+    }
     found = small().measures(rows)
     assert float(found["sure"]) == pytest.approx(0.9) and int(found["classes"]) == 2
+    assert float(found["sure_real"]) == 1
     assert float(found["loss"]) == pytest.approx(0, abs=1e-6)
 
 
