@@ -6,7 +6,7 @@ Departs from the book: losses are means over the batch instead of sums, and the 
 parts instead of their half; with Adam neither changes a step.
 
     dive fit gan/toy      the book's normal distribution, offline
-    dive fit gan/ring     a ring of eight, by WGAN-GP; its ablation is the plain GAN, which loses modes
+    dive fit gan/ring     a ring of eight, by WGAN-GP; its ablation has no gradient penalty, and loses modes
     dive fit gan/grid     a grid of 25
 
 The numbers they reach are in RESULTS.md.
