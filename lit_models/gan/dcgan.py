@@ -4,8 +4,8 @@ Radford et al. 2016, "Unsupervised representation learning with deep convolution
 D2L 20.2. Spectral normalization: Miyato et al. 2018. Classes by a projection: Miyato and Koyama 2018; in the generator
 their embedding is multiplied by the noise.
 Departs from the book: the scales of batch normalization begin around 1, not 0 (the book initializes them as weights,
-N(0, 0.02)); losses are means and not sums; the learning rate is the paper's 0.0002 or the recipe's, not 0.005. As in the
-book, and not in the paper, the discriminator normalizes its first layer too.
+N(0, 0.02)); losses are means and not sums; the learning rate is the paper's 0.0002 or the recipe's, not 0.005. As in
+the book, and not in the paper, the discriminator normalizes its first layer too.
 
     dive fit gan/dcgan              digits of 5,000, offline
     dive generate gan/dcgan --grid  a picture of samples
