@@ -112,15 +112,15 @@ class Adversarial(Task):
 
     def noise(self, rows: int, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal noise (rows, *latent_shape)."""
-        shape: tuple[int, ...] = self.net.latent_shape  # type: ignore[assignment]
-        where = "cpu" if generator is not None else self.device  # of a seed the same samples on every device
-        return torch.randn(rows, *shape, generator=generator, device=where, dtype=self.dtype).to(self.device)
+        net: Any = self.net  # of a seed the same samples on every device
+        options: Any = {"device": self.device if generator is None else "cpu", "dtype": self.dtype}
+        return torch.randn(rows, *net.latent_shape, generator=generator, **options).to(self.device)
 
     # -- training ----------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
         real, conditions = self.real(batch)
-        generator_steps, discriminator_steps = self.optimizers()  # type: ignore[misc]
+        generator_steps, discriminator_steps = self.optimizers()  # type: ignore[attr-defined,misc]
         net: Any = self.net
 
         def discriminate(rows: slice) -> Tensor:
@@ -152,7 +152,7 @@ class Adversarial(Task):
                 self.regularize_generator(generator_steps, len(real))
             if self.ema is not None:
                 samples = len(real) * self.critic_steps * self.trainer.world_size
-                move_average(self.ema, net.generator, 0.5 ** (samples / self.ema_half_life))
+                move_average(self.ema, net.generator, 0.5 ** (samples / self.ema_half_life))  # type: ignore[arg-type]
         step_schedules(self.trainer, "step", self.lr_monitor)
         self.batches += 1
         self.record(found, len(real))
@@ -225,7 +225,7 @@ class Adversarial(Task):
 
     def on_train_start(self) -> None:
         if self.restored_setup and self.optimizer_setup:
-            schedules = [config.scheduler for config in self.trainer.lr_scheduler_configs] or [None, None]
+            schedules: list[Any] = [config.scheduler for config in self.trainer.lr_scheduler_configs] or [None, None]
             both = zip(self.restored_setup["both"], self.optimizer_setup["both"], strict=True)
             for optimizer, schedule, (then, now) in zip(self.trainer.optimizers, schedules, both, strict=True):
                 apply_changes(optimizer, [schedule] if schedule else [], then, now)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lit_models.tasks.schedules import run_length
 
@@ -19,7 +19,8 @@ def move_average(average: nn.Module, source: nn.Module, keep: float) -> None:
         source: The network that is trained.
         keep: The weight of the old average.
     """
-    averages, weights = list(average.parameters()), list(source.parameters())
+    averages: list[Tensor] = list(average.parameters())
+    weights: list[Tensor] = list(source.parameters())
     torch._foreach_lerp_(averages, weights, 1 - keep)
     for mine, its in zip(average.buffers(), source.buffers(), strict=True):
         mine.copy_(its)

@@ -27,7 +27,7 @@ def logits() -> tuple[Tensor, Tensor]:
 
 def our_losses() -> Tensors:
     real, fake = logits()
-    found = {}
+    found: Tensors = {}
     for name in ("non_saturating", "hinge"):
         d, g = discriminator_loss(name, real, fake), generator_loss(name, fake)  # type: ignore[arg-type]
         slopes = torch.autograd.grad(d, (real, fake)), torch.autograd.grad(g, fake)
@@ -133,9 +133,9 @@ def torch_average(average: nn.Module, net: nn.Module, buffers: bool = True) -> N
     with torch.no_grad():
         for mine, its in zip(average.parameters(), net.parameters(), strict=True):
             mine.copy_(mean(mine, its, 1))  # type: ignore[arg-type]
-        for mine, its in zip(average.buffers(), net.buffers(), strict=True):
+        for ours, its in zip(average.buffers(), net.buffers(), strict=True):
             if buffers:
-                mine.copy_(its)
+                ours.copy_(its)
 
 
 # -- a run ------------------------------------------------------------------------------------------------------------
