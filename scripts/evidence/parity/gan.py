@@ -133,9 +133,9 @@ def torch_average(average: nn.Module, net: nn.Module, buffers: bool = True) -> N
     with torch.no_grad():
         for mine, its in zip(average.parameters(), net.parameters(), strict=True):
             mine.copy_(mean(mine, its, 1))  # type: ignore[arg-type]
-        for ours, its in zip(average.buffers(), net.buffers(), strict=True):
+        for ours, its_own in zip(average.buffers(), net.buffers(), strict=True):
             if buffers:
-                ours.copy_(its)
+                ours.copy_(its_own)
 
 
 # -- a run ------------------------------------------------------------------------------------------------------------
