@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
+from callbacks.steps import logged_steps
 from common.messages import leave_lost_terminal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -188,8 +189,9 @@ def is_free(trainer: Trainer, batch_idx: int) -> bool:
         if (count + 1) % int(every) == 0:
             return False
     logged = trainer.log_every_n_steps  # type: ignore[attr-defined]
-    steps = trainer.global_step // max(1, len(trainer.optimizers))
-    return logged < 2 or steps % logged != 0  # if each step is logged, there is no other step to wait for
+    return (
+        logged < 2 or logged_steps(trainer) % logged != 0
+    )  # if each step is logged, there is no other step to wait for
 
 
 def last_of(trainer: Trainer) -> Path:

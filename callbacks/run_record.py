@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from callbacks.epoch_lines import step_of
 from callbacks.metrics_csv import MetricsCSV
+from callbacks.steps import logged_steps
 from callbacks.throughput import Throughput
 from common.data_protocol import data_attribute
 from common.messages import note
@@ -60,7 +61,7 @@ class RunRecord(Callback):
         self.validated, self.began, self.finished = None, True, False
         for logger in trainer.loggers:  # also at step 0: a job that was requeued before its first save left rows
             if isinstance(logger, MetricsCSV):
-                logger.resume_at(trainer.global_step // max(1, len(trainer.optimizers)), self.row)
+                logger.resume_at(logged_steps(trainer), self.row)
         processor: dict[str, Any] = data_attribute(trainer, "processor", dict)()
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             path = Path(trainer.default_root_dir) / "processor.json"

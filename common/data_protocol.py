@@ -76,6 +76,12 @@ class DataProtocol(Protocol):
     unit: str
     #: The columns of a table, and how each becomes numbers.
     columns: list[Any] | None
+    #: Mean (D,) and covariance (D, D) of the distribution that generated the data.
+    true_mean: "Tensor"
+    true_covariance: "Tensor"
+    #: The centers (K, D) of a mixture, and the standard deviation around each.
+    modes: "Tensor"
+    mode_std: float
     #: Samples a second (Hz) of a sound.
     sample_rate: int
     #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.

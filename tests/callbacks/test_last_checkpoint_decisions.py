@@ -15,6 +15,9 @@ from callbacks.last_checkpoint import LastCheckpoint, Stopped, is_free
 from tests.callbacks.test_last_checkpoint import SAVING, Send
 from tests.small import Points, SmallNet, small_trainer
 
+MANUAL = SimpleNamespace(automatic_optimization=False)
+BATCHES = SimpleNamespace(total=SimpleNamespace(ready=8))
+
 
 def trainer(**changes: Any) -> Any:
     """In the middle of a long epoch, after step 7, one process."""
@@ -26,9 +29,9 @@ def trainer(**changes: Any) -> Any:
         "accumulate_grad_batches": 1,
         "val_check_batch": float("inf"),
         "check_val_every_n_epoch": 1,
-        "fit_loop": SimpleNamespace(total_batch_idx=100),
+        "fit_loop": SimpleNamespace(total_batch_idx=100, epoch_loop=SimpleNamespace(batch_progress=BATCHES)),
         "log_every_n_steps": 50,
-        "optimizers": [None],
+        "lightning_module": SimpleNamespace(automatic_optimization=True),
         "is_global_zero": True,
         "world_size": 1,
         "validating": False,
@@ -53,8 +56,8 @@ def trainer(**changes: Any) -> Any:
         ({"log_every_n_steps": 7}, 3, False),
         ({"log_every_n_steps": 6}, 3, True),
         ({"log_every_n_steps": 1}, 3, True),  # else no step would be free
-        ({"log_every_n_steps": 4, "global_step": 8, "optimizers": [None, None]}, 3, False),
-        ({"log_every_n_steps": 8, "global_step": 8, "optimizers": [None, None]}, 3, True),
+        ({"log_every_n_steps": 4, "global_step": 9, "lightning_module": MANUAL}, 3, False),  # of 8 batches
+        ({"log_every_n_steps": 9, "global_step": 9, "lightning_module": MANUAL}, 3, True),
     ],
 )
 def test_a_step_is_free_when_nothing_of_it_is_still_to_come(changes: Any, batch_idx: int, free: bool) -> None:
