@@ -1,6 +1,6 @@
 """``predictions.csv`` of questions: the best answer of each, its probability, and the next best ones.
 
-    dive predict bert/question_answering --data.path new.json --out FILE      questions without answers
+dive predict bert/question_answering --data.path new.json --out FILE      questions without answers
 """
 
 import csv

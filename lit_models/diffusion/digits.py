@@ -154,7 +154,5 @@ class LitDigits(Diffusion):
         for word in wanted:
             if word not in names and not (word.isdecimal() and int(word) < self.num_classes):
                 known = f"{names[0]} to {names[-1]}" if len(names) > 12 else ", ".join(names)
-                raise UserError(
-                    f"--class {word}: no such class; the model has {known}"
-                )
+                raise UserError(f"--class {word}: no such class; the model has {known}")
         return [names.index(w) if w in names else int(w) for w in wanted] or list(range(self.num_classes))
