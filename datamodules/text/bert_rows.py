@@ -63,7 +63,7 @@ class BertRows(TensorDataModule):
         UserError: Rows that have no room for a pair of texts, or that are longer than the model's positions.
     """
 
-    links: tuple[str, ...] = ("vocab_size", "sep_id", "max_length")
+    links: tuple = ("vocab_size", "sep_id", "max_length")
 
     def __init__(
         self,
