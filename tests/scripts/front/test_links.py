@@ -14,8 +14,9 @@ from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, all_recipes
 
 ROOT = CONFIGS.parent
-#: What both have without it being a size: the true rule of generated data, and what a model learns or starts from.
-SEPARATE = {"bias", "weights", "noise"}
+#: What both have without it being a size: the true rule of generated data, and what a model learns or starts from; a
+#: change of training images that either side can make.
+SEPARATE = {"bias", "weights", "noise", "flip"}
 
 
 def datamodules() -> list[type[LightningDataModule]]:
