@@ -28,8 +28,8 @@ QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--t
 
 #: Networks of recipes on public data are those of the offline recipes, larger: some take ten seconds.
 def is_slow(recipe: Any) -> bool:
-    """Two offline recipes of each topic, drawn by their names, are quick. The triangular systems of RWKV-7 take torch six
-    seconds to trace; rwkv/rwkv, small, is of version 4.
+    """Two offline recipes of each topic, drawn by their names, are quick. The triangular systems of RWKV-7 take torch
+    six seconds to trace; rwkv/rwkv, small, is of version 4.
     """
     if not recipe.offline or recipe.name in ("rwkv/recall", "rwkv/reverse"):
         return True
