@@ -1,6 +1,10 @@
 """``predictions.csv`` of questions: the best answer of each, its probability, and the next best ones.
 
-dive predict bert/question_answering --data.path new.json --out FILE      questions without answers
+With questions that have no answers yet:
+
+    dive predict bert/question_answering --data.path new.json --out FILE
+
+The file has a row for each question.
 """
 
 import csv

@@ -59,7 +59,12 @@ def our_networks() -> Tensors:
         polynomials.weight.copy_(draw(3, 5))
         features.weight.copy_(draw(7))
     nets |= {"polynomials": (polynomials, line), "features": (features, x)}
-    return {f"{key} {name}": t for key, (net, x) in nets.items() for name, t in through(net, x).items()}
+    return {label(key, name): t for key, (net, x) in nets.items() for name, t in through(net, x).items()}
+
+
+def label(key: str, name: str) -> str:
+    """``grad xor hidden.weight`` of xor and ``grad hidden.weight``."""
+    return f"grad {key} {name.removeprefix('grad ')}" if name.startswith("grad ") else f"{key} {name}"
 
 
 def numpy_networks(bias: bool = True) -> Tensors:
@@ -73,25 +78,25 @@ def numpy_networks(bias: bool = True) -> Tensors:
     back = 2 * y @ xor["output.weight"] * (z > 0)
     found = {
         "xor y": y,
-        "xor grad hidden.weight": back.T @ x,
-        "xor grad hidden.bias": back.sum(0),
-        "xor grad output.weight": 2 * y.T @ h,
-        "xor grad output.bias": 2 * y.sum(0),
+        "grad xor hidden.weight": back.T @ x,
+        "grad xor hidden.bias": back.sum(0),
+        "grad xor output.weight": 2 * y.T @ h,
+        "grad xor output.bias": 2 * y.sum(0),
     }
     log_p = stats.norm(1.5, 1.0).logpdf(line)
     found["gaussian y"] = log_p
-    found["gaussian grad mean"] = np.array([np.sum(2 * log_p * (line - 1.5))])
-    found["gaussian grad log_std"] = np.array([np.sum(2 * log_p * ((line - 1.5) ** 2 - 1))])
+    found["grad gaussian mean"] = np.array([np.sum(2 * log_p * (line - 1.5))])
+    found["grad gaussian log_std"] = np.array([np.sum(2 * log_p * ((line - 1.5) ** 2 - 1))])
     weight = draw(3, 5).numpy()
     basis = np.polynomial.chebyshev.chebvander(line, 4)
     y = basis @ weight.T
-    found |= {"polynomials y": y, "polynomials grad weight": 2 * y.T @ basis}
+    found |= {"polynomials y": y, "grad polynomials weight": 2 * y.T @ basis}
     OneGaussian().double(), Polynomials(4, 3).double()
     features = RandomFeatures(2, 6).double()
     z = np.maximum(x @ features.directions.numpy().T + features.offsets.numpy(), 0)
     z = np.concatenate([z, np.ones((7, 1))], 1)
     y = z @ draw(7).numpy()
-    found |= {"features y": y[:, None], "features grad weight": 2 * y @ z}
+    found |= {"features y": y[:, None], "grad features weight": 2 * y @ z}
     return {name: value(v) for name, v in found.items()}
 
 
