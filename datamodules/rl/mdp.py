@@ -56,7 +56,7 @@ def transition_table(env_id: str, options: Mapping[str, Any] | None = None) -> T
     """The transition table of an environment.
 
     Raises:
-        UserError: There is no such environment, or it has no table.
+        UserError: The environment does not exist, or it does not have a table.
     """
     if env_id in ("StudentChain", "SmallGridworld"):
         return student_chain() if env_id == "StudentChain" else small_gridworld()

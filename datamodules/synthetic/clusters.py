@@ -23,7 +23,7 @@ class Clusters(TensorDataModule):
         **loader: See ``TensorDataModule``.
 
     Raises:
-        UserError: There is no column or no cluster.
+        UserError: Fewer than one column or cluster.
     """
 
     links = ("num_features",)

@@ -27,7 +27,7 @@ class Samples(TensorDataModule):
         **loader: See ``TensorDataModule``.
 
     Raises:
-        UserError: There is no column, or there are fewer than two values.
+        UserError: Fewer than one column, or fewer than two values.
     """
 
     links = ("family", "num_features", "num_values")

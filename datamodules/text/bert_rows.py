@@ -160,7 +160,7 @@ def file_tokenizer(source: str) -> FileTokenizer:
     """
     found = read_tokenizer(model_folder(source) or source)
     if not isinstance(found, FileTokenizer):
-        raise UserError(f"data.tokenizer {source} is no tokenizer of a BERT: give a tokenizer.json")
+        raise UserError(f"data.tokenizer {source} is not a tokenizer of a BERT: give a tokenizer.json")
     return found
 
 
@@ -184,7 +184,7 @@ def train_wordpiece(texts: Iterable[str], size: int) -> FileTokenizer:
     piece without it becomes one inside of words.
 
     Raises:
-        UserError: There is no room for all characters.
+        UserError: The vocabulary is too small for all characters.
     """
     import tokenizers
     from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers

@@ -104,7 +104,7 @@ def read_conll(path: str | Path, tags: bool = True) -> list[Sentence]:
             raise UserError(f"{path}, line {number}: {columns[0][:40]!r} has no tag: a word and its tag on each line")
         if tags and columns[-1] != "O" and not (columns[-1][0] in "BIES" and columns[-1][1:2] == "-"):
             raise UserError(
-                f"{path}, line {number}: {columns[-1][:40]!r} is no tag: give O, B-KIND or I-KIND in the last column"
+                f"{path}, line {number}: {columns[-1][:40]!r} is not a tag: give O, B-KIND or I-KIND in the last column"
             )
         words.append(columns[0])
         if tags:

@@ -2,7 +2,7 @@
 
 Shannon 1948; Kullback and Leibler 1951; Lin 1991. Goodfellow et al. 3.13; D2L 22.11.
 Departs from the book: its ``nansum`` is a home-made one that turns the term 0 log 0 into 0 and every other NaN too;
-here only 0 log 0 is 0, and what is no distribution is refused. Its mutual information of a joint table mixes joint
+here only 0 log 0 is 0, and what is not a distribution is refused. Its mutual information of a joint table mixes joint
 and marginals of different tables. Everything here is in nats; divide by log 2 for bits.
 """
 

@@ -52,7 +52,7 @@ class AutoRec(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        given = (x - self.mean).nan_to_num(0.0)  # 0 where there is no rating
+        given = (x - self.mean).nan_to_num(0.0)  # 0 where a rating is missing
         rating = self.mean + self.decoder(self.dropout(torch.sigmoid(self.encoder(given))))
         return rating if self.training else rating.clamp(*self.scale)
 

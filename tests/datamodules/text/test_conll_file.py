@@ -42,7 +42,7 @@ def test_prediction_reads_words_alone(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("a O\nb\n", "line 2: 'b' has no tag"),
-        ("a O\nb c\n", "line 2: 'c' is no tag"),
+        ("a O\nb c\n", "line 2: 'c' is not a tag"),
         ("# x\n\n", "has no sentence"),
         ("a O\n\nb O\n", "every tag is O"),
     ],

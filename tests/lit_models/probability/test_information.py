@@ -1,4 +1,4 @@
-"""Inequalities and identities of information, and what is no distribution."""
+"""Inequalities and identities of information, and what is not a distribution."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_mutual_information_is_what_knowing_x_takes_from_the_entropy_of_y() -> N
 @pytest.mark.parametrize(
     ("p", "words"), [([-0.1, 1.1], "a probability is -0.1"), ([0.5, 0.4], "sum to 0.9, not to 1: divide them")]
 )
-def test_what_is_no_distribution_is_refused(p: list[float], words: str) -> None:
+def test_what_is_not_a_distribution_is_refused(p: list[float], words: str) -> None:
     with pytest.raises(UserError, match=words):
         entropy(torch.tensor(p))
 
