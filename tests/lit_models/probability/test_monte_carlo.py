@@ -37,6 +37,15 @@ def test_chains_have_the_moments_of_the_posterior(sampler: str) -> None:
     assert 0.2 < chains.accepted < 1.0
 
 
+def test_with_a_coarse_path_the_decision_keeps_the_moments() -> None:
+    """The leapfrog's error at this step size is large: without the right decision the spread would be wrong."""
+    start = torch.zeros(200, 2, dtype=torch.float64)
+    chains = hamiltonian(log_density, start, 400, 0.84, 3, torch.Generator().manual_seed(0))
+    kept = chains.states[100:].flatten(0, 1)
+    assert chains.accepted < 0.9
+    torch.testing.assert_close(kept.T.cov(), COVARIANCE, atol=0.03, rtol=0)
+
+
 def test_always_accepting_would_give_other_moments() -> None:
     """The control: a random walk without the decision spreads without end."""
     chains = metropolis(lambda x: torch.zeros(len(x)).to(x), torch.zeros(200, 2, dtype=torch.float64), 200, 0.9)
