@@ -19,7 +19,7 @@ def regrets(acquisition: Acquisition, repeats: int, evaluations: int = 25, noise
 @pytest.mark.parametrize("acquisition", ["ei", "ucb", "noisy_ei"])
 def test_each_acquisition_beats_random_search_on_branin(acquisition: Acquisition) -> None:
     found, chance = regrets(acquisition, 5), regrets("random", 30)
-    assert float(found.median()) < 0.05 < 0.3 < float(chance.median())
+    assert float(found.median()) < float(chance.median()) / 4
 
 
 def test_expected_improvement_finds_the_minimum_of_branin() -> None:
