@@ -41,10 +41,6 @@ def imported(path: Path) -> set[str]:
 
 #: Trained networks that are not compared with an independent implementation yet: tests of their own only.
 NOT_YET = {
-    *(
-        f"lit_models.recommender.{n}"
-        for n in ("autorec", "bpr_mf", "caser", "item_knn", "lightgcn", "neumf", "popularity")
-    ),
     *(f"lit_models.gp.{name}" for name in ("deep_kernel", "exact_cg", "multitask", "svgp")),  # GPyTorch's own models
     *(f"lit_models.diffusion.{name}" for name in ("digits", "points")),  # of digits the U-Net is compared
 }
