@@ -39,19 +39,11 @@ def imported(path: Path) -> set[str]:
     return {node.module for node in found if node.module} | {f"{n.module}.{a.name}" for n in found for a in n.names}
 
 
-#: Trained networks that are not compared with an independent implementation yet: tests of their own only.
-NOT_YET = {
-    *(f"lit_models.gp.{name}" for name in ("deep_kernel", "exact_cg", "multitask", "svgp")),  # GPyTorch's own models
-    *(f"lit_models.diffusion.{name}" for name in ("digits", "points")),  # of digits the U-Net is compared
-}
-
-
 @pytest.mark.parametrize("path", lit_files(), ids=name_of)
 def test_every_network_that_is_trained_is_in_a_check(path: Path) -> None:
-    """Or is named as one that is not yet."""
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     found = any(module in imported(check) for check in (ROOT / "scripts/evidence/parity").glob("*.py"))
-    assert found != (module in NOT_YET)
+    assert found
 
 
 def test_names_are_unique() -> None:
