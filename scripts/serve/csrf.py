@@ -1,8 +1,9 @@
 """Forms come from our own pages (OWASP, "Cross-Site Request Forgery Prevention": signed double submit).
 
 A cookie holds a random number; every form has a field ``csrf``, the cookie's HMAC under the site's secret, which
-another site can neither read nor compute. A request with a JSON body needs no token, since a browser asks first before
-it sends one to another site, and no such question is answered here; its ``Origin`` must be ours where there is one.
+another site can neither read nor compute. A request with a JSON body, or of a method that forms do not have, needs no
+token, since a browser asks first before it sends one to another site, and no such question is answered here; its
+``Origin`` must be ours where there is one.
 """
 
 import hmac
@@ -56,7 +57,8 @@ def checker(secret: bytes) -> Callable[[Request], Awaitable[None]]:
         if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
             raise HTTPException(403, EXPIRED)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind == "application/json" or request.headers.get("authorization", "").startswith("Bearer "):
+        asked_first = kind == "application/json" or request.method != "POST"
+        if asked_first or request.headers.get("authorization", "").startswith("Bearer "):
             return
         given = request.headers.get(HEADER)
         if given is None and kind in ("application/x-www-form-urlencoded", "multipart/form-data"):

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from common.messages import UserError
 from scripts.serve.site import Site
 
 LOG = logging.getLogger("dive.serve")
@@ -54,10 +55,12 @@ def add_handlers(app: FastAPI, site: Site) -> None:
         place = ".".join(str(part) for part in first["loc"][1:]) or first["loc"][0]
         return answer(site, request, 422, f"{str(place)[:80]}: {first['msg'][:200]}")
 
+    @app.exception_handler(UserError)
+    def wrong(request: Request, error: UserError) -> Response:
+        return answer(site, request, getattr(error, "status", 400), str(error))
+
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:
-        if getattr(error, "exit_code", None) == 2:  # a UserError: a sentence for the user
-            return answer(site, request, 400, str(error))
         number = secrets.token_hex(4)
         LOG.error("error %s at %s %s: %r", number, request.method, request.url.path, error)
         return answer(site, request, 500, f"{SAYS[500]} ({number})")

@@ -59,6 +59,11 @@ class Models:
         self.accept(loaded)
         return replace(loaded, prepared=self.prepare(loaded))
 
+    def prepare_with(self, prepare: Callable[[Loaded], Any]) -> None:
+        """Sets what is made of each run, and does it for the one in place: where a page needs its site for it."""
+        self.prepare = prepare
+        self.current = self.ready(self.current)
+
     def swap(self, run: Path) -> Loaded:
         """Puts another run in place; one at a time.
 

@@ -7,7 +7,8 @@ document.addEventListener("submit", async (event) => {
   if (!form.matches("form[data-live]") || event.defaultPrevented) return;
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
-  const focused = document.activeElement && document.activeElement.id;
+  const focused = document.activeElement?.id;
+  const region = form.closest("[data-region]")?.id;
   const get = form.method === "get";
   const address = get ? `${form.action}?${body}` : form.action;
   document.documentElement.setAttribute("aria-busy", "true");
@@ -18,14 +19,16 @@ document.addEventListener("submit", async (event) => {
       say(found.querySelector("main p:not(.kicker)")?.textContent || `error ${answer.status}`, true);
       return;
     }
+    const said = found.querySelector("[data-said]")?.dataset.said; // before its element moves
     for (const old of document.querySelectorAll("[data-region]")) {
       const fresh = found.getElementById(old.id);
       if (fresh) old.replaceWith(fresh);
     }
     if (get) history.replaceState(null, "", answer.url);
-    const again = focused && document.getElementById(focused);
+    const again = (focused && document.getElementById(focused))
+      || (region && document.querySelector(`#${region} form[data-live] button`)); // what was pressed may be gone
     if (again) again.focus({ preventScroll: true });
-    say(found.querySelector("[data-said]")?.dataset.said || "");
+    say(said || "");
   } catch {
     form.submit(); // no network for scripts: as without JavaScript
   } finally {
