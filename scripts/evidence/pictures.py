@@ -4,7 +4,8 @@
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
 
 On a page, the line above a picture names its source: a recipe, arguments if it needs some, and a file of the run
-folder; or ``results/TOPIC``, which is drawn from the measured results::
+folder; ``results/TOPIC``, which is drawn from the measured results; or ``serve/RECIPE``, screenshots of its web page
+(``screenshots.py``)::
 
     <!--picture cnn/lenet confusion.png-->
     ![what one sees](pictures/cnn_confusion.png)
@@ -82,11 +83,14 @@ def renew(pictures: Iterable[Picture]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums, in the same order, on every machine
     for (recipe, arguments), wanted in runs.items():
         with tempfile.TemporaryDirectory(prefix="dive-pictures-") as folder:
-            made = (
-                draw_results(recipe, Path(folder))
-                if recipe.startswith("results/")
-                else train(recipe, arguments, folder)
-            )
+            if recipe.startswith("results/"):
+                made = draw_results(recipe, Path(folder))
+            else:
+                made = train(recipe.removeprefix("serve/"), arguments, folder)
+            if recipe.startswith("serve/"):
+                from scripts.evidence.screenshots import shoot
+
+                made = shoot(recipe.removeprefix("serve/"), folder, made)
             for picture in wanted:
                 if not (made / picture.file).is_file():
                     there = ", ".join(sorted(path.name for path in made.glob("*.png")))

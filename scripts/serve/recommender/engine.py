@@ -1,0 +1,166 @@
+"""What the page asks a model, for a person who was not there in training: scores, reasons, similar films, questions.
+
+Two kinds of models answer. Matrix factorization (``LitMF``) predicts ratings: a person's vector is solved for in closed
+form (``lit_models/functional/fold_in.py``), and what each rating adds to a score is a part of it. Rankers score what
+goes with a history (``Ranker.scores`` of an unknown user): films that a person liked; what one of them adds is the
+score with it minus the score without it.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from common.messages import UserError
+from lit_models.functional.fold_in import influence, informative, with_bias
+from lit_models.functional.ranking import interaction_matrix
+from lit_models.recommender.mf import LitMF, MatrixFactorization
+from lit_models.tasks.ranker import Ranker
+from scripts.serve.models import Loaded
+
+DIRECTIONS = 16  # of the films' vectors where a model has none
+KNOWN = 2000  # most popular films, of which questions are chosen
+REASONS = 40  # films of a history that are looked at as reasons
+
+
+def usable(loaded: Loaded) -> bool:
+    """Whether a run is a recommender that can answer for new people (not AutoRec, which has inputs for known ones)."""
+    model = loaded.model
+    if not getattr(loaded.data, "item_names", None):
+        return False
+    return isinstance(model, Ranker) or (isinstance(model, LitMF) and isinstance(model.net, MatrixFactorization))
+
+
+class Engine:
+    """What is asked of a run. Items are the model's numbers.
+
+    Args:
+        loaded: The run.
+    """
+
+    predicts_ratings = False
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.model: Any = loaded.model
+        self.names: list[str] = [str(name) for name in loaded.data.item_names]
+        self.titles: list[str] = [str(title) for title in (loaded.data.titles or self.names)]
+        if len(self.names) > self.model.num_items:
+            raise UserError(f"{loaded.run} has {len(self.names)} films, its model {self.model.num_items}")
+        low, high = float(loaded.data.min_rating), float(loaded.data.max_rating)
+        self.scale = (low, high) if high - low >= 1 else (1.0, 5.0)  # views and purchases have no scale of their own
+        self.counts = (self.model.positives % self.model.num_items).bincount(minlength=self.model.num_items).float()
+        self.vectors = self.item_vectors()
+        most = self.counts[: len(self.names)].topk(min(KNOWN, len(self.names))).indices
+        self.known = most.sort().values
+
+    @property
+    def middle(self) -> float:
+        """A rating from this one on is a liking."""
+        return sum(self.scale) / 2
+
+    def item_vectors(self) -> Tensor:
+        """Vectors x (I, E) in which films that the same people have are near."""
+        model = self.model
+        matrix = interaction_matrix(model.positives, model.num_users, model.num_items).float()
+        size = min(DIRECTIONS, *matrix.shape)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            _, values, vectors = torch.svd_lowrank(matrix, size)
+        x = vectors * values
+        return with_bias(x / x.square().sum(1).mean().sqrt().clamp(min=1e-9))
+
+    @torch.inference_mode()
+    def questions(self, rated: Tensor, count: int) -> list[int]:
+        """Films to ask about first: known to many, and telling most about a taste beside what is rated (n,)."""
+        rest = self.counts[self.known]
+        weight = ((rest + 1) / (rest.max() + 1)).sqrt()
+        places = torch.isin(self.known, rated).nonzero()[:, 0]
+        found = informative(self.vectors[self.known], weight, places, count)
+        return self.known[found].tolist()
+
+    # -- of each kind -------------------------------------------------------------------------------------------------
+
+    def scores(self, items: Tensor, ratings: Tensor) -> Tensor:
+        """The score (I,) of each film for who rated these items (n,) so (n,), the newest last."""
+        raise NotImplementedError
+
+    def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """Rated items (m,) that are reasons, and what each adds to the score of the candidates (K, m)."""
+        raise NotImplementedError
+
+    def similar(self, item: int) -> Tensor:
+        """How similar each film is to one (I,)."""
+        raise NotImplementedError
+
+
+class Explicit(Engine):
+    """Matrix factorization of ratings."""
+
+    predicts_ratings = True
+
+    def item_vectors(self) -> Tensor:
+        return with_bias(self.model.net.item.weight)
+
+    def solved(self, items: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Base (I,) of all items, ``influence`` (E, n) and residuals (n,)."""
+        net = self.model.net
+        base = net.mean + net.item_bias.weight[:, 0]
+        return base, influence(self.vectors[items], max(self.model.penalty, 1e-3)), ratings - base[items]
+
+    @torch.inference_mode()
+    def scores(self, items: Tensor, ratings: Tensor) -> Tensor:
+        if not len(items):
+            return self.model.net.mean + self.model.net.item_bias.weight[:, 0]
+        base, moved, residuals = self.solved(items, ratings)
+        return base + self.vectors @ (moved @ residuals)
+
+    @torch.inference_mode()
+    def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        _, moved, residuals = self.solved(items, ratings)
+        # the bias is a person's mildness, not a reason for one film
+        without = self.vectors[candidates][:, 1:] @ moved[1:] * residuals
+        liked = ratings >= self.middle
+        return items[liked], without[:, liked]
+
+    @torch.inference_mode()
+    def similar(self, item: int) -> Tensor:
+        x = self.model.net.item.weight
+        x = x / x.norm(dim=1, keepdim=True).clamp(min=1e-9)
+        return x @ x[item]
+
+
+class ByHistory(Engine):
+    """A ranker: films that go with what a person liked."""
+
+    def answers(self, histories: Tensor) -> Tensor:
+        """Scores (B, I) of new people with these histories (B, L)."""
+        users = torch.full((len(histories),), self.model.num_users, device=histories.device)
+        return self.model.scores(users, histories)
+
+    @torch.inference_mode()
+    def scores(self, items: Tensor, ratings: Tensor) -> Tensor:
+        liked = items[ratings >= self.middle]
+        if not len(liked):
+            return self.counts / self.model.num_users
+        return self.answers(liked[None])[0]
+
+    @torch.inference_mode()
+    def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
+        liked = items[ratings >= self.middle]
+        reasons = liked[-REASONS:]
+        if len(liked) < 2:
+            return reasons, torch.ones(len(candidates), len(reasons))
+        start = len(liked) - len(reasons)
+        rows = [torch.cat([liked[: start + k], liked[start + k + 1 :]]) for k in range(len(reasons))]
+        padded = torch.stack([liked, *(torch.cat([row.new_full((1,), self.model.num_items), row]) for row in rows)])
+        found = self.answers(padded)[:, candidates]  # the padding is in front
+        return reasons, (found[0] - found[1:]).T
+
+    @torch.inference_mode()
+    def similar(self, item: int) -> Tensor:
+        return self.answers(torch.tensor([[item]], device=self.counts.device))[0]
+
+
+def engine_of(loaded: Loaded) -> Engine:
+    """The engine for a run."""
+    return Explicit(loaded) if isinstance(loaded.model, LitMF) else ByHistory(loaded)

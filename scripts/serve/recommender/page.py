@@ -1,0 +1,88 @@
+"""The recommender's website: rate films, see suggestions change at once, find films, see why.
+
+    dive fit recommender/mf && dive serve recommender/mf              generated films
+    dive serve recommender/mf_movielens                               MovieLens 100K
+    dive serve recommender/mf --beside recommender/ease               two models side by side
+    dive serve recommender/mf --export ratings.csv                    what people rated, to train on
+
+A guest's ratings are folded in: nothing is trained for it. Any recommender that ranks or predicts ratings answers.
+"""
+
+import argparse
+from typing import Any
+
+from fastapi import APIRouter
+
+from common.messages import UserError, note
+from scripts.serve.models import Loaded, load_run
+from scripts.serve.recommender import api, people, views
+from scripts.serve.recommender.desk import Desk
+from scripts.serve.recommender.engine import usable
+from scripts.serve.site import Site
+
+TITLE, ACCEPTS = "Film shelf", "a recommender that can answer new people, such as recommender/mf"
+NAVIGATION = (("/", "Suggestions"), ("/films", "Films"), ("/history", "Your ratings"))
+MAX_BODY = 16_384  # bytes: forms are short
+
+
+def accepts(loaded: Loaded) -> bool:
+    """Whether the page is for this run."""
+    return usable(loaded)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this page."""
+    parser.add_argument("--database", default="", metavar="URL", help="default: site.db in the --state folder")
+    parser.add_argument("--beside", default="", metavar="RUN", help="a second run, to compare at /compare")
+    parser.add_argument("--export", default="", metavar="FILE", help="write what people rated and end")
+
+
+def desk_of(site: Site) -> Desk:
+    """The database and the runs, opened once."""
+    if not hasattr(site, "desk"):
+        beside = None
+        if site.options.beside:
+            beside = load_run(site.options.beside)
+            site.page.refuse(beside)
+        site.desk = Desk(site, beside)  # type: ignore[attr-defined]
+    return site.desk  # type: ignore[attr-defined,no-any-return]
+
+
+def router(site: Site) -> APIRouter:
+    """All routes of the page."""
+    desk = desk_of(site)
+    routes = APIRouter()
+    for module in (views, api):
+        routes.include_router(module.router(desk))
+    return routes
+
+
+def instead(site: Site) -> int | None:
+    """With ``--export`` the file is written, and nothing served."""
+    if not site.options.export:
+        return None
+    try:
+        with (
+            open(site.options.export, "x", newline="", encoding="utf-8") as file,
+            desk_of(site).reading() as connection,
+        ):
+            count = people.export(connection, file)
+    except FileExistsError:
+        raise UserError(f"{site.options.export} exists: give the name of a new file") from None
+    except OSError as error:
+        raise UserError(f"cannot write {site.options.export}: {error.strerror}") from None
+    print(f"{count:,} ratings in {site.options.export}")
+    if count:
+        note(f"dive fit recommender/mf --data RatingsFile --data.path {site.options.export}")
+    return 0
+
+
+def facts(site: Site) -> list[tuple[str, Any]]:
+    """For the administrator."""
+    with desk_of(site).reading() as connection:
+        return list(people.counts(connection).items())
+
+
+def close(site: Site) -> None:
+    """Closes the database."""
+    desk_of(site).database.dispose()

@@ -1,0 +1,59 @@
+"""A site on a port of this process, for a browser, and the browser; skipped where there is none."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from scripts.evidence.screenshots import chromium
+from scripts.serve.server import bind
+
+needs_chromium = pytest.mark.skipif(not chromium(), reason="no Chromium at /usr/bin/chromium or DIVE_CHROMIUM")
+
+
+@contextmanager
+def live(app: Any) -> Iterator[str]:
+    """Serves an application in a thread; gives its address."""
+    listening = bind("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)  # looks again
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+def faults_of(page: Any) -> list[str]:
+    """Collects what a browser complains about: errors of scripts, of the policy, of requests."""
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda request: faults.append(f"{request.url} failed"))
+    return faults
+
+
+def unlabeled(page: Any) -> list[str]:
+    """Elements that a screen reader could not name: fields, buttons and links without a text of their own."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("button, a, input:not([type=hidden]), select, textarea")].filter(e => {
+            const text = e.getAttribute("aria-label") || e.textContent.trim() || (e.labels && e.labels.length);
+            return !text;
+        }).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
+def sideways(page: Any) -> float:
+    """How many pixels a page is wider than its window."""
+    wide: float = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return wide

@@ -1,0 +1,94 @@
+"""What the page asks a model: plausible suggestions, reasons that are parts of scores, similar films, questions."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from datamodules.ratings.planted_films import GENRES
+from lit_models.recommender.als import LitALS
+from lit_models.recommender.autorec import LitAutoRec
+from scripts.serve.models import Loaded
+from scripts.serve.recommender.engine import engine_of, usable
+from scripts.serve.recommender.suggest import five_stars
+from tests.scripts.serve.recommender.planted import ITEMS, USERS, planted_data, planted_run
+
+KINDS = ("mf", "ease")
+
+
+def of_genre(genre: int, count: int) -> torch.Tensor:
+    return (planted_data().genres == genre).nonzero()[:count, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_likes_a_genre_gets_it(kind: str) -> None:
+    """By chance an eighth of the first films; the generator's people like two genres."""
+    engine, found = engine_of(planted_run(kind)), []
+    for genre in range(len(GENRES)):
+        liked, disliked = of_genre(genre, 3), of_genre((genre + 3) % 8, 2)
+        items, ratings = torch.cat([liked, disliked]), torch.tensor([5.0] * 3 + [1.0] * 2)
+        scores = engine.scores(items, ratings).clone()
+        scores[items] = -torch.inf
+        found.append((planted_data().genres[scores.topk(3).indices] == genre).float().mean())
+    assert torch.stack(found).mean() > (0.9 if kind == "mf" else 0.3)
+
+
+def test_reasons_are_what_the_ratings_add() -> None:
+    engine: Any = engine_of(planted_run())
+    items, ratings = torch.cat([of_genre(0, 2), of_genre(1, 2)]), torch.tensor([5.0, 4.0, 5.0, 1.0])
+    liked, parts = engine.parts(items, ratings, torch.arange(ITEMS))
+    assert liked.tolist() == items[:3].tolist()  # what was disliked is no reason
+    comedies = planted_data().genres == 0
+    assert bool((parts[comedies].argmax(1) == 0).all())  # the better of the two comedies speaks for comedies
+
+
+def test_a_rankers_reason_is_the_score_without_it() -> None:
+    engine: Any = engine_of(planted_run("ease"))
+    items = torch.tensor([3, 7, 11])
+    liked, parts = engine.parts(items, torch.full((3,), 5.0), torch.tensor([20, 21]))
+    weight = engine.model.net.weight
+    assert torch.allclose(parts, weight[items][:, [20, 21]].T, atol=1e-6) and liked.tolist() == items.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_similar_films_share_the_genre_more_often_than_chance(kind: str) -> None:
+    engine, genres = engine_of(planted_run(kind)), planted_data().genres
+    same = []
+    for item in range(0, ITEMS, 4):
+        scores = engine.similar(item).clone()
+        scores[item] = -torch.inf
+        same.append((genres[scores.topk(5).indices] == genres[item]).float().mean())
+    assert torch.stack(same).mean() > (0.9 if kind == "mf" else 0.25)
+
+
+def test_questions_are_of_many_genres_and_known_to_many() -> None:
+    engine = engine_of(planted_run())
+    asked = torch.tensor(engine.questions(torch.tensor([], dtype=torch.long), 8))
+    assert len(planted_data().genres[asked].unique()) >= 6
+    assert engine.counts[asked].mean() > engine.counts.mean()
+    more = engine.questions(asked[:3], 8)
+    assert not set(more) & set(asked[:3].tolist())
+
+
+def test_a_fold_in_of_another_ranker_and_without_ratings() -> None:
+    data = planted_data()
+    model = LitALS(num_users=USERS, num_items=ITEMS)
+    model.positives = data.positives
+    engine: Any = engine_of(Loaded(model.eval(), data, planted_run().run, "recommender/als"))
+    assert engine.scores(torch.tensor([1, 2]), torch.tensor([5.0, 4.0])).shape == (ITEMS,)
+    nobody = torch.tensor([], dtype=torch.long)
+    assert torch.equal(engine.scores(nobody, torch.tensor([])), engine.counts / USERS)  # popularity
+    only_bad = engine.scores(torch.tensor([4]), torch.tensor([1.0]))
+    assert torch.equal(only_bad, engine.counts / USERS)
+
+
+def test_what_cannot_answer_new_people_is_refused() -> None:
+    data = planted_data()
+    assert usable(planted_run()) and usable(planted_run("ease"))
+    assert not usable(Loaded(LitAutoRec(num_users=USERS), data, planted_run().run, "recommender/autorec"))
+    assert not usable(Loaded(torch.nn.Linear(1, 1), object(), planted_run().run, "mlp/mlp"))
+
+
+def test_stars_fit_the_scale() -> None:
+    assert five_stars(1, 5) == five_stars(0.5, 5) == (1, 2, 3, 4, 5)
+    assert five_stars(1, 10) == (1, 3.25, 5.5, 7.75, 10) and five_stars(-1, 1) == (-1, -0.5, 0, 0.5, 1)
