@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-public test-slurm test-gpu test-all lint format results parity bench clean
+.PHONY: help run test test-public test-browser test-slurm test-gpu test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
 
 test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA
 	$(BIN)/pytest -q -n 2 -m public
+
+test-browser: $(STAMP)  ## the pages of `dive serve` in the system's Chromium; skipped where there is none
+	$(BIN)/pytest -q -m slow -k browser tests/scripts/serve
 
 test-slurm: $(STAMP)  ## the SLURM scripts under a real SLURM, which apt-get downloads and nothing installs
 	$(BIN)/pytest -q -m slow tests/distributed/test_real_slurm.py
