@@ -76,7 +76,7 @@ def opened(found: Any, address: str, scene: Scene, **options: Any) -> Iterator[A
 
 @contextmanager
 def served(recipe: str, runs: str) -> Iterator[str]:
-    """``dive serve RECIPE`` on a free port; gives its address."""
+    """``dive serve RECIPE`` on a free port; gives its address, with a slash at the end."""
     command = [sys.executable, "-m", "scripts.cli", "serve", recipe, "--port", "0"]
     environment = os.environ | {"DIVE_RUNS": runs, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
@@ -84,7 +84,7 @@ def served(recipe: str, runs: str) -> Iterator[str]:
         line = (process.stdout or sys.stdin).readline()
         if " on http://" not in line:
             raise RunError(f"`dive serve {recipe}` did not start: {line.strip() or 'no output'}")
-        yield line.split(" on ")[1].split()[0]
+        yield line.split(" on ")[1].split()[0] + "/"
     finally:
         process.terminate()
         process.wait(60)

@@ -63,13 +63,14 @@ def router(site: Site) -> APIRouter:
         current, runs = site.models.current, site.models.usable()
         facts = [("recipe", current.recipe), ("run", current.run.name), ("swaps", site.models.swaps)]
         facts += site.page.call("facts", site) or []
-        names = [run.name for run in runs]
+        names, links = [run.name for run in runs], getattr(site.page.module, "ADMIN_LINKS", ())
         return site.render(
             request,
             "admin.html",
             status,
             admin=True,
             facts=facts,
+            links=links,
             runs=names,
             current=current.run.name,
             message=message,

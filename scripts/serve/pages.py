@@ -10,9 +10,9 @@ Such a module says which run it accepts and has the routes; CONTRIBUTING.md, "Ad
 It may also have ``NAVIGATION`` (pairs of address and text), ``add_options(parser)`` (options of its own; a parsed
 command is ``site.options``), ``prepare(loaded)`` (what is computed once for a run, ``site.models.current.prepared``;
 where it needs the site, ``router`` calls ``site.models.prepare_with`` instead), ``close(site)`` at the end,
-``facts(site)`` (pairs of name and value for the administrator) and ``instead(site)`` (does something else than serving
-if an option says so, and returns the exit code). Templates and files of its folders ``templates`` and ``static`` are
-found by name; ``/static/NAME/FILE`` is the address of such a file.
+``facts(site)`` and ``ADMIN_LINKS`` (pairs of name and value, of address and text, for the administrator), and
+``instead(site)`` (does something else than serving if an option says so, and returns the exit code). Templates and
+files of its folders ``templates`` and ``static`` are found by name; ``/static/NAME/FILE`` is the address of a file.
 """
 
 import argparse

@@ -15,13 +15,13 @@ from fastapi import APIRouter
 
 from common.messages import UserError, note
 from scripts.serve.models import Loaded, load_run
-from scripts.serve.recommender import api, people, views
+from scripts.serve.recommender import accounts, api, numbers, people, views
 from scripts.serve.recommender.desk import Desk
 from scripts.serve.recommender.engine import usable
 from scripts.serve.site import Site
 
 TITLE, ACCEPTS = "Film shelf", "a recommender that can answer new people, such as recommender/mf"
-NAVIGATION = (("/", "Suggestions"), ("/films", "Films"), ("/history", "Your ratings"))
+NAVIGATION = (("/", "For you"), ("/films", "Films"), ("/history", "Your ratings"), ("/numbers", "Numbers"))
 MAX_BODY = 16_384  # bytes: forms are short
 
 
@@ -52,7 +52,7 @@ def router(site: Site) -> APIRouter:
     """All routes of the page."""
     desk = desk_of(site)
     routes = APIRouter()
-    for module in (views, api):
+    for module in (views, accounts, numbers, api):
         routes.include_router(module.router(desk))
     return routes
 
@@ -81,6 +81,10 @@ def facts(site: Site) -> list[tuple[str, Any]]:
     """For the administrator."""
     with desk_of(site).reading() as connection:
         return list(people.counts(connection).items())
+
+
+#: What the administrator may download besides.
+ADMIN_LINKS = (("/admin/ratings.csv", "All ratings as CSV, to train on"),)
 
 
 def close(site: Site) -> None:

@@ -88,6 +88,31 @@ def test_everything_works_by_keyboard_and_without_javascript(chromium: Any, addr
         page.locator(".empty").wait_for()
 
 
+def test_a_guest_signs_up_comes_back_and_deletes_everything(chromium: Any, address: str) -> None:
+    with opened(chromium, address, NOTHING) as page:
+        faults = faults_of(page)
+        rate(page, page.locator("#ask form.stars").first, 5)
+        page.get_by_role("link", name="Account").click()
+        join = page.locator("form[action='/account/join']")
+        join.get_by_label("Name").fill("Zoë")
+        join.get_by_label("Password").fill("a long password")
+        join.get_by_role("button", name="Sign up").click()
+        page.get_by_role("heading", name="Zoë").wait_for()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_text("No account needed").wait_for()
+        page.goto(f"{address}account")
+        enter = page.locator("form[action='/account/enter']")
+        enter.get_by_label("Name").fill("zoë")
+        enter.get_by_label("Password").fill("a long password")
+        enter.get_by_role("button", name="Sign in").click()
+        page.get_by_text("1 film rated").wait_for()
+        page.get_by_label("Password, to delete everything").fill("a long password")
+        page.get_by_role("button", name="Delete everything of mine").click()
+        page.get_by_text("No account needed").wait_for()
+        assert page.context.cookies(address) and not [c for c in page.context.cookies() if c["name"] == "session"]
+        assert faults == []
+
+
 @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, False), (PHONE, True)])
 def test_every_page_fits_and_has_names_for_screen_readers(chromium: Any, address: str, size: Any, dark: bool) -> None:
     with opened(chromium, address, Scene(lambda page: None, size, dark)) as page:
@@ -95,7 +120,7 @@ def test_every_page_fits_and_has_names_for_screen_readers(chromium: Any, address
         rate(page, page.locator("#ask form.stars").first, 5)
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(14, 20, 26)") is dark
-        for path in ("", "films", "films/1", "films?q=zzz", "history", "nowhere"):
+        for path in ("", "films", "films/1", "films?q=zzz", "history", "numbers", "account", "nowhere"):
             page.goto(address + path)
             assert sideways(page) <= 0, path
             assert unlabeled(page) == [], path
