@@ -10,7 +10,7 @@ from tests.battery import ADAM, ClassifierBattery
 
 
 class TestLitC3D(ClassifierBattery):
-    parameters = 3_560
+    parameters = 3_480  # features 2,928; dense layers 144, 272 and 136
     overfit_steps = 60
 
     def model(self) -> LitC3D:

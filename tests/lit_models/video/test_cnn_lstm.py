@@ -10,7 +10,7 @@ from tests.battery import ADAM, ClassifierBattery
 
 
 class TestLitCNNLSTM(ClassifierBattery):
-    parameters = 1_882
+    parameters = 2_206  # frames 406, LSTM 1,664, head 136
     overfit_steps = 100
 
     def model(self) -> LitCNNLSTM:
