@@ -5,8 +5,8 @@ Attention over all T N patches of a clip would compare (T N)^2 pairs; divided in
 The class token takes no part in the attention over time; each frame gets a copy for the attention over space, and their
 means become the token again. Names of layers are those of transformers' ``TimesformerForVideoClassification``, whose
 weights load.
-Departs from the paper: ``temporal_dense`` is not zero at the beginning (``zero_time`` makes it so), since a small network
-without published image weights has nothing to keep.
+Departs from the paper: matrices begin as Glorot and Bengio's, with which a narrow network learns; ``temporal_dense`` is
+not zero at the beginning (``zero_time`` makes it so), since there are no weights of an image network to keep.
 
     dive fit video/timesformer     digits that move, offline, small
 
@@ -140,8 +140,10 @@ class TimeSformer(nn.Module):
         self.timesformer.layernorm = nn.LayerNorm(hidden_size, EPSILON)
         self.classifier = nn.Linear(hidden_size, num_classes)
         for name, parameter in self.named_parameters():
-            if name.endswith(("_embeddings", "cls_token")) or parameter.ndim > 1:
+            if name.endswith(("_embeddings", "cls_token")):
                 nn.init.trunc_normal_(parameter, std=0.02)
+            elif parameter.ndim == 2:
+                nn.init.xavier_uniform_(parameter)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
             if zero_time and "temporal_dense" in name:
