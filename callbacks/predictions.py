@@ -19,10 +19,10 @@ class Predictions(PredictionFiles):
 
     ``label`` is written as its class name and ``probabilities`` as one column per class, where the datamodule names its
     classes (``class_names``); ``clips`` (B, N, K), the probabilities of N parts of a video, as N columns of the most
-    probable class; ``target``, the ids of generated texts, becomes one column of texts by ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
-    (``predict_cells``, heading to cells) are repeated beside the prediction, which is in the target's units
-    (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``. A forecast has
-    one row for each step (``predict_steps``).
+    probable class; ``target``, the ids of generated texts, becomes one column of texts by ``decode_target``. The first
+    column is the sample's name (``predict_names``) or its number; the cells of a table (``predict_cells``, heading to
+    cells) are repeated beside the prediction, which is in the target's units (``in_units``). A prediction whose heading
+    the table already has gets the heading ``predicted ...``. A forecast has one row for each step (``predict_steps``).
 
     Args:
         out: See ``PredictionFiles``.

@@ -19,8 +19,9 @@ MILLISECONDS = 120  # of a frame of the animation
 
 
 class ClipStrips(TestPicture):
-    """Collects the clips (B, C, T, H, W) in [0, 1], classes and ``outputs["logits"]`` of the test batches ``(x, y)``; of
-    videos with several clips, the first of them.
+    """Collects the clips (B, C, T, H, W) in [0, 1], classes and ``outputs["logits"]`` of the test batches ``(x, y)``.
+
+    Of videos with several clips, the first of them is taken.
 
     Args:
         max_rows: Rows of the split among which the first of each class are taken.

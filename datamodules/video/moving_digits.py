@@ -108,7 +108,7 @@ def walk(start: Tensor, move: Tensor, num_frames: int) -> Tensor:
 
 
 def draw(pictures: Tensor, states: Tensor, size: int) -> Tensor:
-    """Frames (B, T, S, S) in [0, 1]: pictures (B, 28, 28) uint8 with the places, angles and sizes of ``states`` (B, T, 4).
+    """Frames (B, T, S, S) in [0, 1] of pictures (B, 28, 28) uint8, placed, turned and sized by ``states`` (B, T, 4).
 
     Each pixel looks up the place in the picture that lies under it (bilinear).
     """

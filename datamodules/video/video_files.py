@@ -79,7 +79,9 @@ def kinds_of(folder: str) -> list[list[str]]:
     for name in sorted(os.listdir(folder)):
         if visible(name) and os.path.splitext(name)[1].lower() in STILL:
             kinds.setdefault(re.sub(r"\d+", "", name), []).append(name)
-    return [sorted(kind, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]) for kind in kinds.values()]
+    return [
+        sorted(kind, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]) for kind in kinds.values()
+    ]
 
 
 def frames_in(folder: str) -> list[str]:
@@ -164,7 +166,9 @@ def opened(path: str) -> Any:
     try:
         import av
     except ImportError:
-        raise UserError(f'{path} needs PyAV to be read: `pip install "dive[video]"`, or save it as GIF or .npy') from None
+        raise UserError(
+            f'{path} needs PyAV to be read: `pip install "dive[video]"`, or save it as GIF or .npy'
+        ) from None
     return av.open(path)
 
 
@@ -210,7 +214,9 @@ def read_video(path: str, channels: int, size: int, frame_rate: float = 0.0) -> 
     frames: list[np.ndarray] = []
     try:
         for image in frames_of(path):
-            square = ImageOps.fit(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
+            square = ImageOps.fit(
+                image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR
+            )
             frames.append(np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1))
     except UserError:
         raise

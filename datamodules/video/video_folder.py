@@ -2,7 +2,7 @@
 
     dive fit video/resnet3d --data VideoFolder --data.root gestures
     dive test video/resnet3d --data.test_root more
-    dive predict video/resnet3d --data VideoFolder --data.root new_videos     any folder, no classes needed
+    dive predict video/resnet3d --data.root new_videos     any folder, no classes needed
 
 A video is an animation (GIF, PNG, WebP), a ``.npy`` array (T, H, W) or (T, H, W, C), a folder of numbered images, or,
 with PyAV (``pip install "dive[video]"``), a video file. ``gestures/wave/*.gif, gestures/nod/*.gif`` are split by
@@ -24,7 +24,14 @@ from datamodules.data_digest import Split
 from datamodules.reading import progress, some
 from datamodules.video.clips import Clips
 from datamodules.video.video_files import BrokenVideoError, Header, find_videos, read_header, read_video
-from datamodules.vision.class_folders import all_files, class_names_of, find_splits, label_files, other_files, say_others
+from datamodules.vision.class_folders import (
+    all_files,
+    class_names_of,
+    find_splits,
+    label_files,
+    other_files,
+    say_others,
+)
 from datamodules.vision.images import random_shift
 
 LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes; give image_size for more

@@ -21,7 +21,7 @@ STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 
 
 class C3D(nn.Module):
-    """Stages of convolutions and poolings, then three dense layers. (B, in_channels, T, S, S) -> (B, num_classes) logits.
+    """Stages of convolutions and poolings, three dense layers. (B, in_channels, T, S, S) -> (B, num_classes) logits.
 
     Args:
         in_channels: Channels of a frame.
@@ -67,8 +67,8 @@ class C3D(nn.Module):
             frames, side = frames // (1 if k == 0 else 2), (side + 2 * pad) // 2
         if frames < 1 or side < 1:
             raise UserError(
-                f"{stages} stages need {2 ** (stages - 1)} frames of {2**stages} pixels: data.num_frames is {num_frames}, "
-                f"data.image_size {image_size}; give more, or fewer --model.stages"
+                f"{stages} stages need {2 ** (stages - 1)} frames of {2**stages} pixels: data.num_frames is "
+                f"{num_frames}, data.image_size {image_size}; give more, or fewer --model.stages"
             )
         self.fc6 = nn.Linear(channels * frames * side * side, hidden_size)
         self.fc7 = nn.Linear(hidden_size, hidden_size)

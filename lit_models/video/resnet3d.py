@@ -33,7 +33,7 @@ def inner_channels(channels: int, out_channels: int) -> int:
 
 
 def convolution(variant: str, channels: int, out_channels: int, inner: int, stride: int = 1) -> nn.Module:
-    """A convolution over 3 x 3 pixels and, except for ``2d``, 3 frames. (B, channels, T, H, W) -> (B, out_channels, ...).
+    """A convolution over 3 x 3 pixels and, except for ``2d``, 3 frames of (B, channels, T, H, W).
 
     Args:
         variant: ``r2plus1d``, ``r3d``, or ``2d`` for single frames.

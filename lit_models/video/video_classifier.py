@@ -1,7 +1,7 @@
 """Classification of videos, whose prediction is the mean over several clips of a video.
 
-Batch: ``(x, y)``, x (B, C, T, H, W): T frames, which the networks here take after the channels (BCTHW). Where a video is
-seen through K clips, x is (B, K, C, T, H, W).
+Batch: ``(x, y)``, x (B, C, T, H, W): T frames, which the networks here take after the channels (BCTHW). Where a video
+is seen through K clips, x is (B, K, C, T, H, W).
 """
 
 import math

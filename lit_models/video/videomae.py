@@ -1,7 +1,7 @@
 """VideoMAE: a network learns video without labels, by filling in the nine tenths of it that are hidden.
 
-Tong et al. 2022, "VideoMAE: masked autoencoders are data-efficient learners for self-supervised video pre-training". Not
-in D2L.
+Tong et al. 2022, "VideoMAE: masked autoencoders are data-efficient learners for self-supervised video pre-training".
+Not in D2L.
 A patch spans some frames (a tubelet). The same places are hidden in all frames (tubes): otherwise a hidden patch could
 be copied from a neighboring frame. The encoder sees the visible patches only, which makes it cheap; a small decoder
 predicts the pixels of the hidden ones, each patch normalized by its own mean and standard deviation. Names of layers
@@ -72,7 +72,7 @@ class Layer(nn.Module):
 
 
 class VideoMAE(nn.Module):
-    """Clips x (B, C, T, S, S) and hidden patches (B, N), True where hidden, equally many in each -> predictions (B, M, P).
+    """Clips x (B, C, T, S, S) and which patches are hidden (B, N), equally many in each -> predictions (B, M, P).
 
     N = T / tubelet_size (S / patch_size)^2 patches, frame by frame; M hidden ones; P = tubelet_size patch_size^2 C
     values of a patch.
@@ -116,7 +116,9 @@ class VideoMAE(nn.Module):
         self.videomae = nn.Module()
         embeddings = nn.ModuleDict()
         kernel = (tubelet_size, patch_size, patch_size)
-        embeddings["patch_embeddings"] = nn.ModuleDict({"projection": nn.Conv3d(in_channels, hidden_size, kernel, kernel)})
+        embeddings["patch_embeddings"] = nn.ModuleDict(
+            {"projection": nn.Conv3d(in_channels, hidden_size, kernel, kernel)}
+        )
         self.videomae.embeddings = embeddings
         layers = [Layer(hidden_size, num_heads, ffn_size) for _ in range(num_layers)]
         self.videomae.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
@@ -167,7 +169,10 @@ class VideoMAE(nn.Module):
         return (order < count).repeat(1, self.times)
 
     def loss(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """The mean squared error of the predictions of the hidden, normalized patches: 1 is what their means reach."""
+        """The mean squared error of the hidden, normalized patches.
+
+        A prediction of zeros has the fraction of patches that are not of one gray: their pixels have variance 1.
+        """
         predicted = at_least_float32(self(x, hidden))
         return F.mse_loss(predicted, self.patches(x)[hidden].view_as(predicted))
 

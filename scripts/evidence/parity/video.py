@@ -149,7 +149,11 @@ class WrittenC3D(nn.Module):
             else:
                 b, c, t, h, w = x.shape
                 frames = 1 if t == 4 and h == 12 else 2  # the first pooling keeps the frames
-                x = x[..., : h // 2 * 2, : w // 2 * 2].reshape(b, c, t // frames, frames, h // 2, 2, w // 2, 2).amax((3, 5, 7))
+                x = (
+                    x[..., : h // 2 * 2, : w // 2 * 2]
+                    .reshape(b, c, t // frames, frames, h // 2, 2, w // 2, 2)
+                    .amax((3, 5, 7))
+                )
         x = x.flatten(1)
         for name in ("fc6", "fc7", "fc8"):
             dense = self.net.get_submodule(name)

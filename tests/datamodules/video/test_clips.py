@@ -26,5 +26,5 @@ def test_several_clips_of_a_video_are_shuffled_too() -> None:
 
 
 def test_a_size_of_zero_is_named() -> None:
-    with pytest.raises(UserError, match="data.num_frames is 0"):
+    with pytest.raises(UserError, match=r"data.num_frames is 0"):
         Clips(2, 1, 0, 8)

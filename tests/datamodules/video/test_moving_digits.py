@@ -57,8 +57,10 @@ def test_motions_do_what_their_names_say() -> None:
     def center(name: str) -> tuple[float, float, float]:
         states = walk(start, 2 * motions(48)[[NAMES.index(name)]], 2)
         frame = draw(picture, states, 48)[0, 1]
-        return float((frame * grid).sum() / frame.sum()), float((frame * grid[:, None]).sum() / frame.sum()), float(
-            frame.sum()
+        return (
+            float((frame * grid).sum() / frame.sum()),
+            float((frame * grid[:, None]).sum() / frame.sum()),
+            float(frame.sum()),
         )
 
     still = draw(picture, start[:, None], 48)[0, 0]

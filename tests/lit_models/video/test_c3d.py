@@ -36,5 +36,5 @@ def test_the_first_pooling_keeps_the_frames() -> None:
 
 
 def test_too_small_a_clip_is_named() -> None:
-    with pytest.raises(UserError, match="5 stages need 16 frames of 32 pixels: data.num_frames is 8"):
+    with pytest.raises(UserError, match=r"5 stages need 16 frames of 32 pixels: data.num_frames is 8"):
         C3D(1, 3, 8, 112, 2)

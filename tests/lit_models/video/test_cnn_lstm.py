@@ -30,5 +30,5 @@ def test_a_frame_that_comes_later_changes_nothing_before_it() -> None:
 
 
 def test_too_small_frames_are_named() -> None:
-    with pytest.raises(UserError, match="data.image_size is 7"):
+    with pytest.raises(UserError, match=r"data.image_size is 7"):
         CNNLSTM(image_size=7)

@@ -48,13 +48,13 @@ def test_attention_over_time_adds_nothing_at_the_papers_beginning() -> None:
 
 def test_weights_of_another_frame_count_are_named() -> None:
     theirs = small(num_frames=6).state_dict()
-    with pytest.raises(UserError, match="num_frames is 6 in the file, 3 here; give --model.num_frames 6"):
+    with pytest.raises(UserError, match=r"num_frames is 6 in the file, 3 here; give --model.num_frames 6"):
         compare(small(), TimeSformer.sizes_of(theirs, {}), "file.pth")
     assert TimeSformer.sizes_of(small().state_dict(), {}) == small().sizes()
 
 
 def test_patches_that_do_not_divide_the_frame_are_named() -> None:
-    with pytest.raises(UserError, match="data.image_size 10 is no multiple of model.patch_size 4"):
+    with pytest.raises(UserError, match=r"data.image_size 10 is no multiple of model.patch_size 4"):
         small(image_size=10)
     with pytest.raises(UserError, match="num_heads 3"):
         small(num_heads=3)

@@ -12,7 +12,14 @@ from tests.battery import ADAM
 from tests.small import small_trainer
 
 SMALL = {"in_channels": 1, "num_frames": 4, "image_size": 8, "patch_size": 2, "hidden_size": 8, "num_layers": 1}
-OTHER = {"num_heads": 2, "ffn_size": 8, "decoder_size": 4, "decoder_layers": 1, "decoder_heads": 1, "decoder_ffn_size": 4}
+OTHER = {
+    "num_heads": 2,
+    "ffn_size": 8,
+    "decoder_size": 4,
+    "decoder_layers": 1,
+    "decoder_heads": 1,
+    "decoder_ffn_size": 4,
+}
 
 
 def small(**other: int) -> VideoMAE:

@@ -22,9 +22,11 @@ def test_every_picture_of_the_pages_says_where_it_comes_from() -> None:
         for page in all_pages()
         for path in re.findall(r"!\[[^\]]*\]\(([^)]+\.(?:png|gif))\)", page.read_text())
     }
-    assert shown == {picture.path.resolve() for picture in ALL} == {
-        p.resolve() for ending in ("png", "gif") for p in DOCS.rglob(f"*.{ending}")
-    }
+    assert (
+        shown
+        == {picture.path.resolve() for picture in ALL}
+        == {p.resolve() for ending in ("png", "gif") for p in DOCS.rglob(f"*.{ending}")}
+    )
 
 
 @pytest.mark.parametrize("picture", ALL, ids=lambda picture: picture.path.stem)
