@@ -83,6 +83,12 @@ class MovingDigits(Clips):
             splits[name] = digit, start, torch.arange(size)[torch.randperm(size, generator=random)] % 12
         return splits | {"predict": splits["test"]}
 
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Chance, which is also the best possible accuracy from one frame."""
+        classes = len(NAMES)
+        metrics = {"test/acc": 1 / classes, "test/loss": math.log(classes)}
+        return {"chance": {"what": f"one of {classes} equally frequent classes", "metrics": metrics}}
+
     def clips(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         digit, start, y = batch
         if self.fresh and self.training:

@@ -79,6 +79,10 @@ def test_training_clips_begin_anew_each_time() -> None:
         assert torch.equal(one, two) != fresh
 
 
+def test_chance_is_one_of_twelve() -> None:
+    assert small().baselines()["chance"]["metrics"]["test/acc"] == 1 / 12
+
+
 def test_other_classes_are_refused() -> None:
     try:
         MovingDigits(num_classes=3)
