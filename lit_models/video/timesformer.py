@@ -72,7 +72,7 @@ class Layer(nn.Module):
             self.temporal_dense = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        b, t = len(x), self.frames
+        b, t = x.shape[0], self.frames
         token, patches = x[:, :1], x[:, 1:].unflatten(1, (-1, t))  # (B, 1, D), (B, N, T, D)
         if self.divided:
             over_time = self.temporal_attention(self.temporal_layernorm(patches.flatten(0, 1))).view_as(patches)
@@ -182,7 +182,7 @@ class TimeSformer(nn.Module):
         }
 
     def forward(self, x: Tensor) -> Tensor:
-        b, t = len(x), x.shape[2]
+        b, t = x.shape[0], x.shape[2]
         embeddings: Any = self.timesformer.embeddings
         frames = x.transpose(1, 2).flatten(0, 1)  # (B T, C, S, S)
         patches = embeddings.patch_embeddings.projection(frames).flatten(2).unflatten(0, (b, t))  # (B, T, D, N)
