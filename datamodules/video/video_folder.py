@@ -202,7 +202,8 @@ class VideoFolder(Clips):
         return rows, torch.tensor([file not in bad for file in files])
 
     def _refuse_too_many(self, frames: int, header: Header, root: str) -> None:
-        megabytes = (frames + header.frames) * self.in_channels * self.image_size**2 / 1e6
+        share = self.frame_rate / header.rate if self.frame_rate and header.rate else 1.0
+        megabytes = (frames + share * header.frames) * self.in_channels * self.image_size**2 / 1e6
         if megabytes > self.memory_limit_mb:
             raise UserError(
                 f"{root}: its frames take more than data.memory_limit_mb {self.memory_limit_mb:g} MB in memory: give a "
@@ -247,7 +248,7 @@ class VideoFolder(Clips):
         _, first, length = rows.cpu().unbind(1)
         free = length - self.span  # places after the first where a clip can begin
         if self.training:
-            start = (torch.rand(len(rows), 1) * (free[:, None] + 1)).long()
+            start = (torch.rand(len(rows), 1) * (free[:, None] + 1)).long().minimum(free[:, None])
         else:
             validating = self.trainer is not None and (self.trainer.validating or self.trainer.sanity_checking)
             fitting = self.trainer is not None and self.trainer.state.fn == "fit"

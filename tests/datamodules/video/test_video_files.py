@@ -1,5 +1,6 @@
 """Readers of videos: each kind gives the frames that were written, and a broken one names the frame."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,17 @@ def test_frame_rates_are_made_equal() -> None:
     assert resampled(6, 30, 10) == [1, 4]
     assert resampled(3, 10, 20) == [0, 0, 1, 1, 2, 2]
     assert resampled(4, 0, 10) == [0, 1, 2, 3] == resampled(4, 25, 0)
+
+
+@pytest.mark.realdata
+def test_public_clips_have_their_published_lengths() -> None:
+    pytest.importorskip("av")
+    root = Path(os.environ["DIVE_DATA"]) / "video_clips"
+    lengths = {"demo.mp4": 280, "demo_spatiotemporal_det.mp4": 57, "flipping_a_pancake.mkv": 310, "test.avi": 164}
+    assert find_videos(str(root)) == sorted([*lengths, "imgs"])
+    assert read_header(str(root / "imgs")).frames == 10  # img_*.jpg, not the optical flow beside them
+    for name in ("demo_spatiotemporal_det.mp4", "test.avi"):
+        assert read_video(str(root / name), 1, 8).shape == (lengths[name], 1, 8, 8)
+    for name, frames_said in lengths.items():
+        header = read_header(str(root / name))
+        assert abs(header.frames - frames_said) <= 2 and not header.gray and 5 < header.rate < 31

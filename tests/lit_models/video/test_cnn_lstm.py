@@ -1,12 +1,17 @@
 """The recurrent baseline: the battery, and that clips and frames are not mixed."""
 
+import csv
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from common.messages import UserError
 from lit_models.video.cnn_lstm import CNNLSTM, LitCNNLSTM
+from scripts.cli import main
 from tests.battery import ADAM, ClassifierBattery
+from tests.datamodules.video.videos import fill, frames, write
 
 
 class TestLitCNNLSTM(ClassifierBattery):
@@ -32,3 +37,20 @@ def test_a_frame_that_comes_later_changes_nothing_before_it() -> None:
 def test_too_small_frames_are_named() -> None:
     with pytest.raises(UserError, match=r"data.image_size is 7"):
         CNNLSTM(image_size=7)
+
+
+def test_your_own_videos_are_learned_from_and_predicted(tmp_path: Path) -> None:
+    fill(tmp_path / "videos")
+    for k in range(3):
+        write(tmp_path / f"new/v{k}.gif", frames(6 + k))
+    sizes = ["--data.image_size", "8", "--data.batch_size", "4", "--model.width", "2", "--model.hidden_size", "4"]
+    words = ["--data", "VideoFolder", "--data.root", str(tmp_path / "videos"), "--trainer.max_epochs", "1", *sizes]
+    assert main(["fit", "video/cnn_lstm", *words]) == 0
+    assert main(["test", "video/cnn_lstm"]) == 0
+    assert main(["predict", "video/cnn_lstm", "--data.root", str(tmp_path / "new")]) == 0
+    (run,) = (tmp_path / "runs/video/cnn_lstm").iterdir()
+    rows = list(csv.DictReader((run / "predictions.csv").open()))
+    assert [row["name"] for row in rows] == ["v0.gif", "v1.gif", "v2.gif"]
+    assert all({row["label"], row["clip 1"], row["clip 4"]} <= {"dark", "light"} for row in rows)
+    assert sorted(path.name for path in (run / "strips").iterdir()) == [f"v{k}.gif.png" for k in range(3)]
+    assert (run / "clips.gif").is_file()
