@@ -144,11 +144,12 @@ class VideoMAE(nn.Module):
 
     def encode(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Features of the visible patches (B, N - M, D), of all without ``hidden``."""
-        tokens = self.videomae.embeddings["patch_embeddings"]["projection"](x).flatten(2).transpose(1, 2)  # type: ignore[index,union-attr]
+        encoder: Any = self.videomae
+        tokens = encoder.embeddings["patch_embeddings"]["projection"](x).flatten(2).transpose(1, 2)
         tokens = self.positions(tokens)
         if hidden is not None:
             tokens = tokens[~hidden].view(len(x), -1, tokens.shape[2])
-        for layer in self.videomae.encoder["layer"]:  # type: ignore[index,union-attr]
+        for layer in encoder.encoder["layer"]:
             tokens = layer(tokens)
         return tokens
 

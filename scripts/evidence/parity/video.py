@@ -57,6 +57,8 @@ def quantities(net: nn.Module, size: int = 12) -> Tensors:
 class Narrow(tv.VideoResNet):
     """torchvision's network with a sixteenth of the channels, by its own ``_make_layer``."""
 
+    inplanes: int
+
     def _make_layer(self, block: Any, conv_builder: Any, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
         self.inplanes = min(self.inplanes, planes * WIDTH // 64) if planes == 64 else self.inplanes
         return super()._make_layer(block, conv_builder, planes * WIDTH // 64, blocks, stride)
@@ -156,7 +158,7 @@ class WrittenC3D(nn.Module):
                 )
         x = x.flatten(1)
         for name in ("fc6", "fc7", "fc8"):
-            dense = self.net.get_submodule(name)
+            dense: Any = self.net.get_submodule(name)
             x = torch.einsum("bi,oi->bo", x, dense.weight) + dense.bias
             x = x.clamp(min=0) if name != "fc8" else x
         return x

@@ -55,8 +55,15 @@ def ours_classified() -> Tensors:
 def theirs_classified(mixed: bool = False) -> Tensors:
     from transformers import TimesformerConfig, TimesformerForVideoClassification
 
-    sizes = {"num_frames": 3, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12}
-    net = TimesformerForVideoClassification(TimesformerConfig(**SIZES, **sizes, num_labels=5)).double().eval()
+    sizes: dict[str, Any] = {"num_labels": 5, "num_frames": 3, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes["intermediate_size"] = 12
+        "num_labels": 5,
+        "num_frames": 3,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 12,
+    }
+    net = TimesformerForVideoClassification(TimesformerConfig(**SIZES, **sizes)).double().eval()
     net.load_state_dict(our_timesformer().state_dict())
     x = clips(3, 3)
     frames = x.reshape(2, 3, 3, 8, 8) if mixed else x.transpose(1, 2)  # (B, T, C, S, S)
@@ -91,7 +98,7 @@ def ours_filled_in() -> Tensors:
 def theirs_filled_in(tubes: bool = True) -> Tensors:
     from transformers import VideoMAEConfig, VideoMAEForPreTraining
 
-    names = {
+    names: dict[str, Any] = {
         "num_channels": 1, "num_frames": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
         "decoder_hidden_size": 6, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
         "decoder_intermediate_size": 10, "norm_pix_loss": True, "attn_implementation": "eager",
