@@ -57,12 +57,6 @@ def theirs_classified(mixed: bool = False) -> Tensors:
 
     sizes: dict[str, Any] = {"num_labels": 5, "num_frames": 3, "num_hidden_layers": 2, "num_attention_heads": 2}
     sizes["intermediate_size"] = 12
-        "num_labels": 5,
-        "num_frames": 3,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 12,
-    }
     net = TimesformerForVideoClassification(TimesformerConfig(**SIZES, **sizes)).double().eval()
     net.load_state_dict(our_timesformer().state_dict())
     x = clips(3, 3)
