@@ -18,11 +18,11 @@ class Predictions(PredictionFiles):
     """Writes what ``predict_step`` returns, a dict of tensors (B,) or (B, K), as columns.
 
     ``label`` is written as its class name and ``probabilities`` as one column per class, where the datamodule names its
-    classes (``class_names``); ``target``, the ids of generated texts, becomes one column of texts by
-    ``decode_target``. The first column is the sample's name (``predict_names``) or its number; the cells of a table
-    (``predict_cells``, heading to cells) are repeated beside the prediction, which is in the target's units
-    (``in_units``). A prediction whose heading the table already has gets the heading ``predicted ...``. A forecast has
-    one row for each step (``predict_steps``).
+    classes (``class_names``); ``clips`` (B, N, K), the probabilities of N parts of a video, as N columns of the most
+    probable class; ``target``, the ids of generated texts, becomes one column of texts by ``decode_target``. The first
+    column is the sample's name (``predict_names``) or its number; the cells of a table (``predict_cells``, heading to
+    cells) are repeated beside the prediction, which is in the target's units (``in_units``). A prediction whose heading
+    the table already has gets the heading ``predicted ...``. A forecast has one row for each step (``predict_steps``).
 
     Args:
         out: See ``PredictionFiles``.
@@ -66,6 +66,10 @@ class Predictions(PredictionFiles):
         for name, value in columns.items():
             if in_units is not None:
                 value = in_units(name, value)
+            if name == "clips" and classes and value.shape[2:] == (len(classes),):
+                header += [f"clip {k + 1}" for k in range(value.shape[1])]
+                cells += [[classes[i] for i in part] for part in value.argmax(2).T.tolist()]
+                continue
             value = value.flatten(1) if value.ndim > 2 else value  # a picture: one column a pixel
             if name == "label" and classes:
                 header.append(name)

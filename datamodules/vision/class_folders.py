@@ -39,7 +39,11 @@ SIDE_FILES = {
     *(".py", ".sh", ".ipynb", ".npy", ".npz", ".pt", ".pth", ".pkl", ".mat", ".xmp", ".aae", ".lnk", ".sha256", ".md5"),
 }
 HEIF = "`pip install pillow-heif` lets them be read"
-CONVERT = {"images": "save them as JPEG or PNG", "sounds": "save them as WAV, FLAC or MP3"}
+CONVERT = {
+    "images": "save them as JPEG or PNG",
+    "sounds": "save them as WAV, FLAC or MP3",
+    "videos": "save them as MP4, GIF or .npy, or as folders of numbered images",
+}
 REMEDIES = {".heic": HEIF, ".heif": HEIF, ".hif": HEIF, ".avif": "a newer Pillow reads them: `pip install -U pillow`"}
 MOST_NAMES = 5
 Splits = dict[str, dict[str, list[str]]]

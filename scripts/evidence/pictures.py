@@ -3,9 +3,9 @@
     dive pictures             every picture of every page
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
 
-On a page, the line above a picture names its source: a recipe, arguments if it needs some, and a file of the run
-folder; ``results/TOPIC``, which is drawn from the measured results; or ``serve/RECIPE``, screenshots of its web page
-(``screenshots.py``)::
+On a page, the line above a picture (PNG, or an animated GIF) names its source: a recipe, arguments if it needs some,
+and a file of the run folder; ``results/TOPIC``, which is drawn from the measured results; or ``serve/RECIPE``,
+screenshots of its web page (``screenshots.py``)::
 
     <!--picture cnn/lenet confusion.png-->
     ![what one sees](pictures/cnn_confusion.png)
@@ -28,7 +28,8 @@ from scripts.evidence.pages import DOCS
 from scripts.front.recipes import all_recipes, find_recipe
 
 MOST_BYTES = 150_000  # of a picture in the repository
-MARKER = re.compile(r"^<!--picture (\S+) (?:(.+) )?(\S+\.png)-->\n!\[[^\]]*\]\((\S+\.png)\)", re.MULTILINE)
+FILE = r"(\S+\.(?:png|gif))"
+MARKER = re.compile(rf"^<!--picture (\S+) (?:(.+) )?{FILE}-->\n!\[[^\]]*\]\({FILE}\)", re.MULTILINE)
 
 
 class Picture(NamedTuple):
@@ -93,10 +94,11 @@ def renew(pictures: Iterable[Picture]) -> None:
                 made = shoot(recipe.removeprefix("serve/"), folder, made)
             for picture in wanted:
                 if not (made / picture.file).is_file():
-                    there = ", ".join(sorted(path.name for path in made.glob("*.png")))
+                    there = ", ".join(sorted(path.name for path in made.iterdir() if path.suffix in (".png", ".gif")))
                     raise UserError(f"a run of {recipe} draws no {picture.file}; it draws {there}")
                 picture.path.parent.mkdir(exist_ok=True)
-                picture.path.write_bytes(small_png(made / picture.file))
+                source = made / picture.file
+                picture.path.write_bytes(small_png(source) if source.suffix == ".png" else source.read_bytes())
                 print(
                     f"{picture.path.relative_to(DOCS.parent)}  {picture.path.stat().st_size / 1000:.0f} kB", flush=True
                 )

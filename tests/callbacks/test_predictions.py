@@ -91,3 +91,12 @@ def test_a_forecast_has_a_row_for_each_step(tmp_path: Path) -> None:
     small_trainer(tmp_path, Predictions()).predict(Forecasts(), datamodule=data)
     rows = list(csv.reader((tmp_path / "predictions.csv").open()))
     assert rows == [["name", "forecast"], ["2020", "0.0"], ["2021", "10.0"], ["2022", "20.0"], ["2023", "30.0"]]
+
+
+def test_each_clip_of_a_video_has_a_column_with_its_class(tmp_path: Path) -> None:
+    predictions, trainer = Predictions(), small_trainer(tmp_path)
+    trainer.datamodule = Points()  # type: ignore[attr-defined]
+    clips = torch.tensor([[[0.1, 0.7, 0.2], [0.6, 0.2, 0.2]], [[0.1, 0.1, 0.8], [0.0, 0.9, 0.1]]])
+    predictions.write(trainer, {"label": torch.tensor([0, 1]), "clips": clips})
+    rows = list(csv.DictReader((tmp_path / "predictions.csv").open()))
+    assert [(row["clip 1"], row["clip 2"]) for row in rows] == [("right", "left"), ("top", "right")]

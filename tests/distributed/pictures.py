@@ -15,6 +15,7 @@ from torch import Tensor
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.pictures.alignment import Alignment
 from callbacks.pictures.attention_rollout import AttentionRollout
+from callbacks.pictures.clip_strips import ClipStrips
 from callbacks.pictures.confusion_matrix import ConfusionMatrix
 from callbacks.pictures.curves import Curves
 from callbacks.pictures.detected_objects import DetectedObjects
@@ -36,6 +37,7 @@ from datamodules.synthetic.linear import SyntheticRegression
 from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
+from datamodules.video.moving_digits import MovingDigits
 from datamodules.vision.scene_masks import SceneMasks
 from datamodules.vision.scenes import Scenes
 from lit_models.attention.nadaraya_watson import LitNadarayaWatson
@@ -45,6 +47,7 @@ from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.text.text_cnn import LitTextCNN
+from lit_models.video.resnet3d import LitVideoResNet
 from lit_models.vision.ssd import LitSSD
 from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
@@ -99,6 +102,15 @@ def small_vit() -> LitViT:
     return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
 
 
+def small_video() -> LitVideoResNet:
+    return LitVideoResNet(num_classes=12, in_channels=1, num_frames=3, image_size=8, width=4, blocks=[1])
+
+
+def moving(world: int) -> MovingDigits:
+    sizes: dict[str, int] = {"train_size": 12, "val_size": 4, "test_size": 11, "num_frames": 3, "image_size": 8}
+    return MovingDigits(**sizes, batch_size=12 // world, eval_batch_size=3)  # type: ignore[arg-type]
+
+
 def small_ssd() -> LitSSD:
     return LitSSD(num_classes=6, image_size=96, widths=[2, 4], channels=4, sizes=[[0.2, 0.3], [0.5, 0.7]])
 
@@ -117,6 +129,7 @@ def small_transformer() -> LitTransformer:
 CASES: dict[str, Callable[[int], Case]] = {
     "alignment": lambda world: (Alignment(5), Looker(), pairs()),
     "rollout": lambda world: (AttentionRollout(7), small_vit(), Noise(8)),
+    "clips": lambda world: (ClipStrips(12), small_video(), moving(world)),
     "confusion": lambda world: (ConfusionMatrix(5), LitLeNet(), Noise()),
     "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),
     "detected_objects": lambda world: (DetectedObjects(5), small_ssd(), Scenes(train_size=4, val_size=4, test_size=11)),

@@ -20,9 +20,13 @@ def test_every_picture_of_the_pages_says_where_it_comes_from() -> None:
     shown = {
         (page.parent / path).resolve()
         for page in all_pages()
-        for path in re.findall(r"!\[[^\]]*\]\(([^)]+\.png)\)", page.read_text())
+        for path in re.findall(r"!\[[^\]]*\]\(([^)]+\.(?:png|gif))\)", page.read_text())
     }
-    assert shown == {picture.path.resolve() for picture in ALL} == {p.resolve() for p in DOCS.rglob("*.png")}
+    assert (
+        shown
+        == {picture.path.resolve() for picture in ALL}
+        == {p.resolve() for ending in ("png", "gif") for p in DOCS.rglob(f"*.{ending}")}
+    )
 
 
 @pytest.mark.parametrize("picture", ALL, ids=lambda picture: picture.path.stem)

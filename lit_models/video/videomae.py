@@ -1,0 +1,230 @@
+"""VideoMAE: a network learns video without labels, by filling in the nine tenths of it that are hidden.
+
+Tong et al. 2022, "VideoMAE: masked autoencoders are data-efficient learners for self-supervised video pre-training".
+Not in D2L.
+A patch spans some frames (a tubelet). The same places are hidden in all frames (tubes): otherwise a hidden patch could
+be copied from a neighboring frame. The encoder sees the visible patches only, which makes it cheap; a small decoder
+predicts the pixels of the hidden ones, each patch normalized by its own mean and standard deviation. Names of layers
+are those of transformers' ``VideoMAEForPreTraining``, whose weights load.
+
+    dive fit video/videomae     digits that move, offline, without their classes
+
+The numbers it reaches are in RESULTS.md.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchmetrics import MeanMetric
+
+from common.messages import UserError
+from lit_models.layers.positions import SinusoidalPositions
+from lit_models.layers.precision import at_least_float32
+from lit_models.tasks.task import Task
+from lit_models.tasks.trains import trains
+
+EPSILON = 1e-12
+
+
+class Attention(nn.Module):
+    """(B, N, D) attends to itself -> (B, N, D). The keys have no bias: it would add the same to all scores of a query.
+
+    Args:
+        hidden_size: Features D.
+        num_heads: Heads.
+    """
+
+    def __init__(self, hidden_size: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        dense = {name: nn.Linear(hidden_size, hidden_size, bias=name != "key") for name in ("query", "key", "value")}
+        self.attention = nn.ModuleDict(dense)
+        self.output = nn.ModuleDict({"dense": nn.Linear(hidden_size, hidden_size)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (
+            self.attention[name](x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
+        return self.output["dense"](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Layer(nn.Module):
+    """Attention and two dense layers, normalized before, in residual connections. (B, N, D) -> the same.
+
+    Args:
+        hidden_size, num_heads, ffn_size: Features D, heads, inner features.
+    """
+
+    def __init__(self, hidden_size: int, num_heads: int, ffn_size: int) -> None:
+        super().__init__()
+        self.attention = Attention(hidden_size, num_heads)
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(hidden_size, ffn_size)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(ffn_size, hidden_size)})
+        self.layernorm_before = nn.LayerNorm(hidden_size, EPSILON)
+        self.layernorm_after = nn.LayerNorm(hidden_size, EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.layernorm_before(x))
+        return x + self.output["dense"](F.gelu(self.intermediate["dense"](self.layernorm_after(x))))
+
+
+class VideoMAE(nn.Module):
+    """Clips x (B, C, T, S, S) and which patches are hidden (B, N), equally many in each -> predictions (B, M, P).
+
+    N = T / tubelet_size (S / patch_size)^2 patches, frame by frame; M hidden ones; P = tubelet_size patch_size^2 C
+    values of a patch.
+
+    Args:
+        in_channels, num_frames, image_size: Of the clips.
+        patch_size, tubelet_size: Pixels and frames of a patch.
+        hidden_size, num_layers, num_heads, ffn_size: Of the encoder.
+        decoder_size, decoder_layers, decoder_heads, decoder_ffn_size: The same of the decoder.
+
+    Raises:
+        UserError: A size is not divisible.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_frames: int = 16,
+        image_size: int = 224,
+        patch_size: int = 16,
+        tubelet_size: int = 2,
+        hidden_size: int = 768,
+        num_layers: int = 12,
+        num_heads: int = 12,
+        ffn_size: int = 3072,
+        decoder_size: int = 384,
+        decoder_layers: int = 4,
+        decoder_heads: int = 6,
+        decoder_ffn_size: int = 1536,
+    ) -> None:
+        super().__init__()
+        for name, size, part, of in (
+            ("data.image_size", image_size, "patch_size", patch_size),
+            ("data.num_frames", num_frames, "tubelet_size", tubelet_size),
+        ):
+            if size % of:
+                near = max(1, round(size / of)) * of
+                raise UserError(f"{name} {size} is no multiple of model.{part} {of}: give --{name} {near}")
+        self.patch_size, self.tubelet_size = patch_size, tubelet_size
+        self.places, self.times = (image_size // patch_size) ** 2, num_frames // tubelet_size
+        self.videomae = nn.Module()
+        embeddings = nn.ModuleDict()
+        kernel = (tubelet_size, patch_size, patch_size)
+        embeddings["patch_embeddings"] = nn.ModuleDict(
+            {"projection": nn.Conv3d(in_channels, hidden_size, kernel, kernel)}
+        )
+        self.videomae.embeddings = embeddings
+        layers = [Layer(hidden_size, num_heads, ffn_size) for _ in range(num_layers)]
+        self.videomae.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
+        self.encoder_to_decoder = nn.Linear(hidden_size, decoder_size, bias=False)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_size))
+        self.decoder = nn.Module()
+        layers = [Layer(decoder_size, decoder_heads, decoder_ffn_size) for _ in range(decoder_layers)]
+        self.decoder.decoder_layers = nn.ModuleList(layers)
+        self.decoder.norm = nn.LayerNorm(decoder_size)
+        self.decoder.head = nn.Linear(decoder_size, tubelet_size * patch_size**2 * in_channels)
+        self.positions = SinusoidalPositions(hidden_size, self.places * self.times)
+        self.decoder_positions = SinusoidalPositions(decoder_size, self.places * self.times)
+        for parameter in self.parameters():
+            if parameter.ndim == 2:
+                nn.init.xavier_uniform_(parameter)
+
+    def patches(self, x: Tensor) -> Tensor:
+        """The pixels of each patch, normalized by channel: (B, C, T, S, S) -> (B, N, P), channels last in a patch."""
+        b, c, t, s, _ = x.shape
+        k, p = self.tubelet_size, self.patch_size
+        x = x.view(b, c, t // k, k, s // p, p, s // p, p).permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, -1, k * p * p, c)
+        return ((x - x.mean(2, keepdim=True)) / (x.std(2, keepdim=True) + 1e-6)).flatten(2)
+
+    def encode(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Features of the visible patches (B, N - M, D), of all without ``hidden``."""
+        encoder: Any = self.videomae
+        tokens = encoder.embeddings["patch_embeddings"]["projection"](x).flatten(2).transpose(1, 2)
+        tokens = self.positions(tokens)
+        if hidden is not None:
+            tokens = tokens[~hidden].view(len(x), -1, tokens.shape[2])
+        for layer in encoder.encoder["layer"]:
+            tokens = layer(tokens)
+        return tokens
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        seen = self.encoder_to_decoder(self.encode(x, hidden))  # (B, N - M, D')
+        b, _, d = seen.shape
+        where = self.decoder_positions(seen.new_zeros(1, hidden.shape[1], d)).expand(b, -1, -1)
+        masked = self.mask_token + where[hidden].view(b, -1, d)
+        tokens = torch.cat([seen + where[~hidden].view(b, -1, d), masked], 1)  # the hidden ones stand behind
+        for layer in self.decoder.decoder_layers:  # type: ignore[union-attr]
+            tokens = layer(tokens)
+        return self.decoder.head(self.decoder.norm(tokens[:, seen.shape[1] :]))  # type: ignore[operator]
+
+    def tubes(self, clips: int, fraction: float, generator: torch.Generator) -> Tensor:
+        """Hidden patches (clips, N): a fraction of the places, the same at all times."""
+        count = min(self.places - 1, max(1, round(fraction * self.places)))
+        order = torch.rand(clips, self.places, generator=generator, device=generator.device).argsort(1)
+        return (order < count).repeat(1, self.times)
+
+    def loss(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """The mean squared error of the hidden, normalized patches.
+
+        A prediction of zeros has the fraction of patches that are not of one gray: their pixels have variance 1.
+        """
+        predicted = at_least_float32(self(x, hidden))
+        return F.mse_loss(predicted, self.patches(x)[hidden].view_as(predicted))
+
+
+@trains(VideoMAE)
+class LitVideoMAE(Task):
+    """Trains to predict what is hidden. Batch: clips ``(x, ...)``; classes are not looked at.
+
+    Logs ``train/loss``, ``val/loss`` and ``test/loss``, the squared error of normalized patches.
+
+    Args:
+        mask_fraction: Fraction of the places that are hidden.
+        in_channels, num_frames, image_size: Of the clips.
+        **task: See ``Task``.
+    """
+
+    #: Sizes found in a person's files are made multiples of these arguments.
+    multiples: ClassVar[dict[str, str]] = {"image_size": "patch_size", "num_frames": "tubelet_size"}
+    output_means = "The normalized pixels of the hidden patches, in their order."
+
+    def __init__(
+        self, mask_fraction: float = 0.9, in_channels: int = 3, num_frames: int = 16, image_size: int = 224, **task: Any
+    ) -> None:
+        super().__init__(**task)
+        self.mask_fraction = mask_fraction
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        hidden = self.net.tubes(1, mask_fraction, torch.Generator().manual_seed(0))  # type: ignore[operator]
+        self.example_input = (torch.zeros(1, in_channels, num_frames, image_size, image_size), hidden)
+
+    def loss_of(self, x: Tensor, seed: int) -> Tensor:
+        generator = torch.Generator(x.device).manual_seed(seed)
+        return self.net.loss(x, self.net.tubes(len(x), self.mask_fraction, generator))  # type: ignore[operator]
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        loss = self.loss_of(batch[0], int(torch.randint(2**31, ())))
+        self.record_train_loss(loss, len(batch[0]))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        self.val_loss.update(self.loss_of(batch[0], batch_idx), len(batch[0]))
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
+        self.test_loss.update(self.loss_of(batch[0], batch_idx), len(batch[0]))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("val/loss", self.val_loss, prog_bar=True)
+
+    def on_test_epoch_end(self) -> None:
+        self.log("test/loss", self.test_loss)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``error`` (B,), the squared error of each clip: unusual ones have a high one."""
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        return {"error": torch.stack([self.loss_of(clip[None], batch_idx) for clip in x])}
