@@ -6,7 +6,7 @@ statistics of batch normalization, which it leaves as they are.
 
     dive fit regularization/adversarial          5,000 MNIST digits, offline: accuracy under attack
     dive fit cnn/lenet -c regularizer/fgsm       one step
-    dive fit cnn/lenet -c regularizer/pgd        seven steps, eight times the cost
+    dive fit cnn/lenet -c regularizer/pgd        four steps, five times the cost
 
 ``LitRobustLeNet`` is a LeNet whose validation and test are attacked too.
 """
