@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError
+from scripts.evidence.pictures import small_png
 from scripts.evidence.study_methods import DEMANDED, METHODS
 from scripts.front.recipes import CONFIGS
 
@@ -60,6 +61,7 @@ def render(rows_file: Path) -> int:
     before, _, rest = PAGE.read_text().partition(MARKS[0])
     PAGE.write_text(before + MARKS[0] + table(rows) + MARKS[1] + rest.partition(MARKS[1])[2])
     draw(rows).savefig(PICTURE, dpi=80)
+    PICTURE.write_bytes(small_png(PICTURE))
     wrong = 0
     for (method, metric), sign in DEMANDED.items():
         found = effect(rows, method, metric)
