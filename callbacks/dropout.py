@@ -1,7 +1,8 @@
 """Dropout before every dense layer of a network that was written without it.
 
-Srivastava et al. 2014; Goodfellow et al. 7.12; D2L 5.6, where it is a layer of the network. Each input of a dense layer is 0 in
-training with probability p, else divided by 1 - p. ``lit_models/functional/calibration.py`` has Monte Carlo dropout.
+Srivastava et al. 2014; Goodfellow et al. 7.12; D2L 5.6, where it is a layer of the network. Each input of a dense layer
+is 0 in training with probability p, else divided by 1 - p. ``lit_models/functional/calibration.py`` has Monte Carlo
+dropout.
 
     dive fit cnn/lenet -c regularizer/dropout
 """

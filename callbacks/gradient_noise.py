@@ -1,8 +1,8 @@
 """Noise on the gradients, which becomes less with time.
 
-Neelakantan et al. 2015, "Adding Gradient Noise Improves Learning for Very Deep Networks": N(0, eta / (1 + t)^0.55) in step t.
-All processes add the same noise, a function of the run's seed and the step, so that their weights stay equal and a resumed
-run adds the same.
+Neelakantan et al. 2015, "Adding Gradient Noise Improves Learning for Very Deep Networks": N(0, eta / (1 + t)^0.55) in
+step t. All processes add the same noise, a function of the run's seed and the step, so that their weights stay equal
+and a resumed run adds the same.
 
     dive fit cnn/lenet -c regularizer/gradient_noise
 """

@@ -1,7 +1,7 @@
 """Max-norm: after each step, the weights into each unit are projected onto a ball.
 
-Srebro et al. 2005; Hinton et al. 2012; Srivastava et al. 2014, section 5.1. Goodfellow et al. 7.2: a constraint does not
-pull small weights towards zero, and large steps cannot run away.
+Srebro et al. 2005; Hinton et al. 2012; Srivastava et al. 2014, section 5.1. Goodfellow et al. 7.2: a constraint does
+not pull small weights towards zero, and large steps cannot run away.
 
     dive fit cnn/lenet -c regularizer/max_norm
 """

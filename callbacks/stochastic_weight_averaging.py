@@ -1,10 +1,10 @@
 """Stochastic weight averaging: the mean of the weights at the ends of the last epochs, with their own statistics.
 
-Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization". The learning rate should not fall
-to zero: the epochs would all end at the same point.
+Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization". The learning rate should not
+fall to zero: the epochs would all end at the same point.
 
-The running statistics of batch normalization belong to other weights than the mean. Before each validation a pass over the
-training data, without augmentation, computes them anew.
+The running statistics of batch normalization belong to other weights than the mean. Before each validation a pass over
+the training data, without augmentation, computes them anew.
 
     dive fit cnn/batch_norm -c regularizer/swa
 """

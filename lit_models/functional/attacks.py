@@ -1,7 +1,8 @@
 """Adversarial samples: the nearest images on which a classifier's loss is largest.
 
-Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples" (FGSM); Madry et al. 2018, "Towards Deep Learning
-Models Resistant to Adversarial Attacks" (PGD). Goodfellow et al. 7.13. Both search within ``epsilon`` of each pixel.
+Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples" (FGSM); Madry et al. 2018, "Towards Deep
+Learning Models Resistant to Adversarial Attacks" (PGD). Goodfellow et al. 7.13. Both search within ``epsilon`` of each
+pixel.
 """
 
 from collections.abc import Callable

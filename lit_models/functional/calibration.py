@@ -1,8 +1,9 @@
-"""Whether predicted probabilities mean what they say: calibration error, temperature scaling, and what 30 dropout passes
-know of their own uncertainty.
+"""Whether predicted probabilities mean what they say: calibration error, temperature scaling, and what 30 dropout
+passes know of their own uncertainty.
 
-Naeini et al. 2015 (the expected calibration error); Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature
-scaling); Nixon et al. 2019 (bins of equal mass); Gal and Ghahramani 2016 (Monte Carlo dropout). Goodfellow et al. 7.12.
+Naeini et al. 2015 (the expected calibration error); Guo et al. 2017, "On Calibration of Modern Neural Networks"
+(temperature scaling); Nixon et al. 2019 (bins of equal mass); Gal and Ghahramani 2016 (Monte Carlo dropout). Goodfellow
+et al. 7.12.
 """
 
 from typing import NamedTuple
@@ -58,7 +59,8 @@ def fitted_temperature(logits: Tensor, y: Tensor, steps: int = 50) -> float:
 
 class Uncertainty(NamedTuple):
     """Of each sample (N,), in nats: ``total`` is the entropy of the mean prediction, ``expected`` the mean entropy of a
-    member's, which stays with more data, and ``information`` their difference, which is what the members disagree about.
+    member's, which stays with more data, and ``information`` their difference, which is what the members disagree
+    about.
     """
 
     total: Tensor

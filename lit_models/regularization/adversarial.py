@@ -1,10 +1,10 @@
 """Adversarial training: on images that were changed so that the network errs.
 
 Goodfellow et al. 2015 (FGSM, and the loss on clean and on changed images together); Madry et al. 2018 (PGD). Goodfellow
-et al. 7.13. Departs from both papers: the attack sees the network as in evaluation, without dropout and with the running
-statistics of batch normalization, which it leaves as they are.
+et al. 7.13. Departs from both papers: the attack sees the network as in evaluation, without dropout and with the
+running statistics of batch normalization, which it leaves as they are.
 
-    dive fit regularization/adversarial          5,000 MNIST digits, offline: accuracy under attack
+    dive fit regularization/adversarial          1,000 MNIST digits, offline: accuracy under attack
     dive fit cnn/lenet -c regularizer/fgsm       one step
     dive fit cnn/lenet -c regularizer/pgd        four steps, five times the cost
 
@@ -75,7 +75,7 @@ class LitRobustLeNet(ImageClassifier):
 
     Args:
         epsilon: The largest change of a pixel in [0, 1] in validation and test.
-        attack_steps: Steps of PGD in the test; validation has a quarter of them.
+        attack_steps: Steps of PGD in the test; validation has a tenth of them, at least 2.
         **task: See ``ImageClassifier``.
 
     Raises:
@@ -85,7 +85,7 @@ class LitRobustLeNet(ImageClassifier):
     def __init__(self, epsilon: float = 0.1, attack_steps: int = 20, **task: Any) -> None:
         super().__init__(**task)
         self.test_attack = Adversarial(epsilon, max(2, attack_steps))
-        self.val_attack = Adversarial(epsilon, max(2, attack_steps // 4))
+        self.val_attack = Adversarial(epsilon, max(2, attack_steps // 10))
         classes = self.val_acc.num_classes
         self.val_robust = MulticlassAccuracy(classes, average="micro")
         self.test_robust = MulticlassAccuracy(classes, average="micro")

@@ -69,8 +69,8 @@ class DoubleBackprop(Regularizer):
 class GradientPenalty(Regularizer):
     """weight / 2 times the mean squared Frobenius norm of the Jacobian of the logits with respect to the input.
 
-    By one random direction among the logits for each sample: K times the squared gradient of its projection, K classes, has
-    this norm as its mean.
+    By one random direction among the logits for each sample: K times the squared gradient of its projection, K classes,
+    has this norm as its mean.
 
     Args:
         weight: Of the penalty.
@@ -92,8 +92,8 @@ class GradientPenalty(Regularizer):
 
 
 def tangents(x: Tensor) -> Tensor:
-    """The directions (5, B, C, H, W) in which pictures (B, C, H, W) change as they move by a pixel to the right and down,
-    turn and grow by a pixel at the middle of the edge, and get thicker.
+    """The directions (5, B, C, H, W) in which pictures (B, C, H, W) change as they move by a pixel to the right and
+    down, turn and grow by a pixel at the middle of the edge, and get thicker.
 
     Simard et al. 1998: a coordinate transformation with the velocity field v moves a picture by -v times its gradient;
     getting thicker is the norm of the gradient.

@@ -1,9 +1,9 @@
 """Penalties on weights and on hidden activities: L1, L2, elastic net, sparse representations.
 
 Goodfellow et al. 7.1 and 7.10; Zou and Hastie 2005 (elastic net). Biases and the gains of normalization layers are left
-free: parameters with fewer than two dimensions. ``train/loss`` is the error without the penalties. With Adam, an L2 penalty
-in the loss is not weight decay (Loshchilov and Hutter 2019), which is an argument of the optimizer: ``--model.optimizer
-AdamW --model.decay_biases false``.
+free: parameters with fewer than two dimensions. ``train/loss`` is the error without the penalties. With Adam, an L2
+penalty in the loss is not weight decay (Loshchilov and Hutter 2019), which is an argument of the optimizer:
+``--model.optimizer AdamW --model.decay_biases false``.
 
     dive fit cnn/lenet -c regularizer/l1
     dive fit cnn/lenet -c regularizer/l2

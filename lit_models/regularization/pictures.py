@@ -2,9 +2,9 @@
 
 Cubuk et al. 2020, "RandAugment: Practical automated data augmentation with a reduced search space"; Zhong et al. 2020,
 "Random Erasing Data Augmentation". Goodfellow et al. 7.4; D2L 14.1.
-Departs from RandAugment: of its 14 changes these are the ones that a batch does at once, nine with doing nothing; all that
-move a picture are one affine map, so that several blur it no more than one; no color, since digits have none. All changes of
-color: ``datamodules/vision/augmentation.py``.
+Departs from RandAugment: of its 14 changes these are the ones that a batch does at once, nine with doing nothing; all
+that move a picture are one affine map, so that several blur it no more than one; no color, since digits have none. All
+changes of color: ``datamodules/vision/augmentation.py``.
 
     dive fit cnn/lenet -c regularizer/rand_augment
     dive fit cnn/lenet -c regularizer/random_erasing

@@ -1,7 +1,7 @@
 """What a regularizer of a classifier is: something that changes a training batch, adds to its loss, or both.
 
-Goodfellow et al. 7. ``Classifier`` has a list of them, ``regularizers``; any recipe of a classifier takes one by a preset,
-and several by several::
+Goodfellow et al. 7. ``Classifier`` has a list of them, ``regularizers``; any recipe of a classifier takes one by a
+preset, and several by several::
 
     dive fit cnn/lenet -c regularizer/mixup -c regularizer/label_noise -c regularizer/l1
 
@@ -14,8 +14,8 @@ They share a batch and a loss, so their order matters. It is the one below, what
 5. the network and the cross-entropy, with label smoothing;
 6. ``PENALTY``: what is added to the loss: activities, derivatives, weights.
 
-What regularizes between steps (max-norm, noise on weights and gradients, averages of weights) is a callback, and comes by a
-preset too. The implementations are in ``lit_models/regularization``.
+What regularizes between steps (max-norm, noise on weights and gradients, averages of weights) is a callback, and comes
+by a preset too. The implementations are in ``lit_models/regularization``.
 """
 
 from collections.abc import Sequence

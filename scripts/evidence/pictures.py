@@ -117,7 +117,9 @@ def train(recipe: str, arguments: str, folder: str) -> Path:
 
 
 def draw_results(name: str, folder: Path) -> Path:
-    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study, ``study.png``."""
+    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study,
+    ``study.png``.
+    """
     from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
     from scripts.evidence.study_page import draw, read_rows

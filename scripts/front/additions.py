@@ -1,7 +1,7 @@
 """Presets that add to a list (``regularizers+:``, ``callbacks+:``), over the config of a run that has them already.
 
-A run's ``config.yaml`` has all that it was begun with. Who resumes it with the same words means the same run, not one with each
-regularizer twice.
+A run's ``config.yaml`` has all that it was begun with. Who resumes it with the same words means the same run, not one
+with each regularizer twice.
 """
 
 from collections.abc import Iterator

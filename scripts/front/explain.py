@@ -44,8 +44,8 @@ def explain(message: str, known: Iterable[str]) -> str:
 
 
 def first_error(message: str) -> str:
-    """The first of a list of errors in a message, the innermost where lists are nested, or the message in one line; also
-    for errors of a constructor.
+    """The first of a list of errors in a message, the innermost where lists are nested, or the message in one line;
+    also for errors of a constructor.
     """
     found = re.search(r"Errors:\s+- ((?:(?!Errors:\s).)*?)(?=\n\s+- |\n\s+Given value|$)", message, re.DOTALL)
     text = " ".join((found[1] if found else message).split())

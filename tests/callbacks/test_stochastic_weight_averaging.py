@@ -37,7 +37,9 @@ def test_validation_and_the_trained_model_have_the_mean_of_the_last_epochs(tmp_p
     assert torch.equal(model.net[0].weight, ends.validated[-1]) and not torch.equal(ends.ends[-1], ends.validated[-1])
 
 
-def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loader_keeps_its_place(tmp_path: Path) -> None:
+def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loader_keeps_its_place(
+    tmp_path: Path,
+) -> None:
     model, data = SmallNet(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.5)), Points(noise=0.0)
     model.net.insert(1, nn.BatchNorm1d(8))
     small_trainer(tmp_path, SWA(0.2), max_epochs=5).fit(model, data)

@@ -24,7 +24,9 @@ def test_what_is_left_is_orthogonal_to_the_atoms_taken() -> None:
     assert bool(((codes != 0).sum(1) == 4).all()) and float(left[codes != 0].abs().max()) < 1e-10
 
 
-@pytest.mark.parametrize(("scale", "nonzero", "says"), [(1.0, 0, "from 1 to 5"), (1.0, 6, "from 1 to 5"), (2.0, 3, "lengths")])
+@pytest.mark.parametrize(
+    ("scale", "nonzero", "says"), [(1.0, 0, "from 1 to 5"), (1.0, 6, "from 1 to 5"), (2.0, 3, "lengths")]
+)
 def test_bad_input_is_one_line(scale: float, nonzero: int, says: str) -> None:
     with pytest.raises(UserError, match=says):
         orthogonal_matching_pursuit(scale * torch.eye(5), torch.ones(1, 5), nonzero)

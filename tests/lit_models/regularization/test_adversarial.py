@@ -1,4 +1,6 @@
-"""Adversarial training attacks the rows that it says, leaves the network as it was, and refuses gray levels as a budget."""
+"""Adversarial training attacks the rows that it says, leaves the network as it was, and refuses gray levels as a
+budget.
+"""
 
 from pathlib import Path
 

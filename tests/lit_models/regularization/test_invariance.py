@@ -29,7 +29,10 @@ def test_tangents_are_the_changes_of_moved_and_turned_pictures() -> None:
 
     def picture(dx: float, dy: float, angle: float, growth: float) -> torch.Tensor:
         u, v = (x - dx) / (1 + growth), (y - dy) / (1 + growth)
-        u, v = u * torch.cos(torch.tensor(angle)) + v * torch.sin(torch.tensor(angle)), -u * torch.sin(torch.tensor(angle)) + v * torch.cos(torch.tensor(angle))
+        u, v = (
+            u * torch.cos(torch.tensor(angle)) + v * torch.sin(torch.tensor(angle)),
+            -u * torch.sin(torch.tensor(angle)) + v * torch.cos(torch.tensor(angle)),
+        )
         return torch.exp(-10 * ((u - 0.2).square() + 2 * v.square()))[None, None]
 
     unit = 2 / 40  # a pixel
@@ -57,6 +60,7 @@ def test_the_gradient_penalty_is_on_average_the_norm_of_the_jacobian() -> None:
 
 def test_tangent_propagation_lowers_what_it_penalizes() -> None:
     model, x = smooth(), torch.rand(16, 1, 12, 12).double()
+
     def change() -> float:
         return float(sum(directional(model, x, t).detach().square().sum() for t in tangents(x)))
 

@@ -28,7 +28,9 @@ def test_the_target_has_the_part_that_each_image_has(regularizer: Any) -> None:
 def test_cutmix_pastes_and_does_not_blend() -> None:
     x, y = torch.rand(6, 3, 12, 12), torch.arange(6) % 4
     changed, _ = mixed(CutMix(), x, y)
-    same = [bool((changed[i][:, r, c] == x[:, :, r, c]).all(1).any()) for i in range(6) for r in (0, 6) for c in (5, 11)]
+    same = [
+        bool((changed[i][:, r, c] == x[:, :, r, c]).all(1).any()) for i in range(6) for r in (0, 6) for c in (5, 11)
+    ]
     assert all(same)
 
 

@@ -18,7 +18,9 @@ def test_labels_are_replaced_evenly_classes_and_distributions_alike() -> None:
     model, y = LitLeNet(), torch.full((20_000,), 3)
     _, noisy = LabelNoise(0.5).batch(model, y.float(), y)
     counts = noisy.bincount(minlength=10) / len(y)
-    assert float(counts[3]) == pytest.approx(0.55, abs=0.02) and float(counts[:3].mean()) == pytest.approx(0.05, abs=0.01)
+    assert float(counts[3]) == pytest.approx(0.55, abs=0.02) and float(counts[:3].mean()) == pytest.approx(
+        0.05, abs=0.01
+    )
     soft = torch.full((1000, 10), 0.1)
     _, mixed = LabelNoise(0.5).batch(model, soft, soft)
     kept = (mixed == 0.1).all(1)

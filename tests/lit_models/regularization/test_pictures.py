@@ -33,7 +33,7 @@ def test_each_picture_has_a_draw_of_its_own() -> None:
     for regularizer in (RandAugment(), RandomErasing(1.0)):
         found, _ = regularizer.batch(None, x, torch.zeros(64))
         assert len({tuple(picture.flatten().tolist()) for picture in found}) > 30
-        assert 0 <= float(found.min()) and float(found.max()) <= 1
+        assert float(found.min()) >= 0 and float(found.max()) <= 1
 
 
 def test_erased_rectangles_have_their_area_and_shape() -> None:

@@ -69,7 +69,7 @@ def test_a_method_begins_as_none_with_the_same_digits(monkeypatch: pytest.Monkey
     both = "-c regularizer/dropout -c regularizer/mixup"
     for words in ("", both):  # no steps: the initial weights
         monkeypatch.setattr(study.builder(words).config.trainer, "max_epochs", 0)
-    (none, digits, _), (dropout, same, callbacks), (other, others, _) = (
+    (none, digits, *_), (dropout, same, callbacks, _), (other, others, *_) = (
         study.train(words, seed) for words, seed in (("", 3), (both, 3), ("", 4))
     )
     assert not none.regularizers and [type(r).__name__ for r in dropout.regularizers] == ["Mixup"]
