@@ -23,7 +23,10 @@ class WarmupEMA(WeightAveraging):
 
     def __init__(self, decay: float = 0.999, use_buffers: bool = True, **averaging: Any) -> None:
         def update(averages: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-            torch._foreach_lerp_(averages, current, 1 - decay_after(int(updates), decay))
+            if averages[0].is_floating_point():
+                torch._foreach_lerp_(averages, current, 1 - decay_after(int(updates), decay))
+            else:  # batch normalization counts its batches
+                torch._foreach_copy_(averages, current)
 
         super().__init__(use_buffers=use_buffers, multi_avg_fn=torch.no_grad()(update), **averaging)
 

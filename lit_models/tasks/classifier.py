@@ -1,4 +1,7 @@
-"""Classification. Batch: ``(x, y)``, x (B, ...), y (B,) classes or (B, num_classes) distributions (mixup)."""
+"""Classification. Batch: ``(x, y)``, x (B, ...), y (B,) classes or (B, num_classes) distributions (mixup).
+
+Regularizers change the batches and the loss of training, in a fixed order: see ``lit_models/tasks/regularizer.py``.
+"""
 
 from typing import Any
 
@@ -10,6 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from common.messages import UserError
 from lit_models.layers.precision import at_least_float32
+from lit_models.tasks.regularizer import Regularizer, in_order, refuse_inputs
 from lit_models.tasks.task import Task
 
 
@@ -23,14 +27,30 @@ class Classifier(Task):
         num_classes: Number of classes.
         label_smoothing: Fraction of the target spread evenly over all classes, in training only (Szegedy et al.
             2016).
+        regularizers: What else changes the batches or the loss of training; ``-c regularizer/NAME`` adds one.
         **task: See ``Task``.
+
+    Raises:
+        UserError: Regularizers are given to a class whose training step is its own.
     """
 
     output_means = "Logits: softmax over dimension 1 gives the probabilities of the classes (class_names)."
 
-    def __init__(self, num_classes: int, label_smoothing: float = 0.0, **task: Any) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        label_smoothing: float = 0.0,
+        regularizers: list[Regularizer] | None = None,
+        **task: Any,
+    ) -> None:
         super().__init__(**task)
         self.label_smoothing = label_smoothing
+        self.regularizers = in_order(regularizers)
+        if self.regularizers and type(self).training_step is not Classifier.training_step:
+            raise UserError(
+                f"{type(self).__name__} has a training step of its own, which takes no regularizers "
+                f"({type(self.regularizers[0]).__name__}): leave them out, or use another model"
+            )
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")
@@ -45,9 +65,34 @@ class Classifier(Task):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
+        if self.regularizers:
+            return self._regularized_step(x, y)
         loss = F.cross_entropy(at_least_float32(self(x)), y, label_smoothing=self.label_smoothing)
         self.record_train_loss(loss, len(x))
         return loss
+
+    def _regularized_step(self, x: Tensor, y: Tensor) -> Tensor:
+        """``train/loss`` is the cross-entropy of the changed batch, without penalties."""
+        for regularizer in self.regularizers:
+            refuse_inputs(regularizer, x)
+            x, y = regularizer.batch(self, x, y)
+        if any(regularizer.needs_input_gradient for regularizer in self.regularizers):
+            x = x.detach().requires_grad_()
+        logits = at_least_float32(self(x))
+        losses = self.losses(logits, y)
+        loss = losses.mean()
+        self.record_train_loss(loss, len(x))
+        for regularizer in self.regularizers:
+            loss = loss + regularizer.penalty(self, x, logits, losses)
+        return loss
+
+    def losses(self, logits: Tensor, y: Tensor) -> Tensor:
+        """The cross-entropy of each row (B,) that training lowers."""
+        return F.cross_entropy(logits, y, label_smoothing=self.label_smoothing, reduction="none")
+
+    def distributions(self, y: Tensor) -> Tensor:
+        """Classes (B,) as distributions (B, num_classes) in the model's type; distributions as they are."""
+        return F.one_hot(y, self.val_acc.num_classes).to(self.dtype) if y.ndim == 1 else y
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], loss: MeanMetric, acc: MulticlassAccuracy) -> dict[str, Tensor]:
         x, y = batch

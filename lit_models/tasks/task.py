@@ -70,7 +70,8 @@ class Task(LightningModule):
         decay_biases: bool = True,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["net", "optimizer", "discriminator_optimizer", "lr_scheduler"])
+        objects = ["net", "optimizer", "discriminator_optimizer", "lr_scheduler", "regularizers"]
+        self.save_hyperparameters(ignore=objects)
         if net is not None:
             if not hasattr(type(self), "network") and not type(self).__module__.startswith("lit_models.tasks."):
                 raise UserError(f"{type(self).__name__} builds its own network: model.net is for classes of @trains")

@@ -123,9 +123,16 @@ def train(recipe: str, arguments: str, folder: str) -> Path:
 
 
 def draw_results(name: str, folder: Path) -> Path:
-    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size."""
-    from scripts.evidence.results import load
+    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study,
+    ``study.png``.
+    """
+    from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
+    from scripts.evidence.study_page import draw, read_rows
+
+    if name.endswith("_study"):
+        draw(read_rows(RESULTS.parent / f"{name}.csv")).savefig(folder / "study.png", dpi=80)
+        return folder
 
     topic = name.removeprefix("results/")
     rows = [(recipe.name, load(recipe)) for recipe in all_recipes() if recipe.name.startswith(f"{topic}/")]

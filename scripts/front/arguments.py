@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from common.messages import UserError, did_you_mean
+from scripts.front.additions import is_there
 from scripts.front.optimizer_names import expand_optimizers
 from scripts.front.recipes import CONFIGS, find_config, find_recipe, recipe_name
 from scripts.front.runs import begun_run, checkpoint_of, newest_run, run_of, say_which
@@ -89,7 +90,8 @@ def resolve(verb: str, argv: list[str]) -> Command:
     folder = command.run.resolve().parent.as_posix() if command.run else ""
     as_it_was = run or resume or checkpoint is None or (names and folder.endswith("/" + command.recipe))
     if command.run is not None and as_it_was and (command.run / "config.yaml").is_file():
-        own = [command.run / "config.yaml", *own[1:]]
+        begun = load_yaml(command.run / "config.yaml")
+        own = [command.run / "config.yaml", *(c for c in own[1:] if not is_there(load_yaml(c), begun))]
     command.configs = [DEFAULT, *own]
     for config in command.configs:
         check_config(config)

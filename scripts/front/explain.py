@@ -21,6 +21,8 @@ def explain(message: str, known: Iterable[str]) -> str:
         return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
     if found := re.search(NOT_ACCEPTED, message):
         key = ".".join([*nested_keys(message), found[1] or found[2]]).replace("init_args.", "")
+        if key.startswith("model.regularizers"):
+            return "the model is no classifier, and only these take regularizers: leave -c regularizer/... out"
         owners = re.findall(r"class_path[ =]'([\w.]+)'", message[: found.start()]) if found[1] else []
         inner = re.search(r"class_path='([\w.]+)'", message[found.end() :])
         owner = inner[1] if inner and "callable class" in message else (owners[-1] if owners else "")
@@ -42,8 +44,10 @@ def explain(message: str, known: Iterable[str]) -> str:
 
 
 def first_error(message: str) -> str:
-    """The first of a list of errors in a message, or the message in one line; also for errors of a constructor."""
-    found = re.search(r"Errors:\s+- (.*?)(?=\n\s+- Expected a|\n\s+Given value|$)", message, re.DOTALL)
+    """The first of a list of errors in a message, the innermost where lists are nested, or the message in one line;
+    also for errors of a constructor.
+    """
+    found = re.search(r"Errors:\s+- ((?:(?!Errors:\s).)*?)(?=\n\s+- |\n\s+Given value|$)", message, re.DOTALL)
     text = " ".join((found[1] if found else message).split())
     return text if len(text) <= 300 else text[:297] + "..."
 

@@ -14,6 +14,7 @@ from scripts.front.recipes import CONFIGS, PRESETS, read_recipe
 from scripts.front.verbs import LIGHTNING
 
 WIDTH = 118
+MANY = 20  # presets of a folder: those of `dive fit --help` have a line each
 ASKS_FOR_HELP = {"-h", "--help"}
 OPTIONS = {
     "fit": {"--resume": "go on with the newest run of the recipe where it stopped, to the batch"},
@@ -40,11 +41,16 @@ def option_lines(verb: str) -> list[str]:
     return [f"  {option:<28}{says}" for option, says in options.items()]
 
 
-def preset_lines() -> list[str]:
-    """The presets with the first line of each file."""
+def preset_lines(brief: bool = False) -> list[str]:
+    """The presets with the first line of each file; ``brief``: of a folder with many, the names only."""
     lines = ["presets for -c:"]
     for folder in PRESETS:
-        for path in sorted((CONFIGS / folder).glob("*.yaml")):
+        paths = sorted((CONFIGS / folder).glob("*.yaml"))
+        if brief and len(paths) > MANY:
+            names = f"{folder}/" + ", ".join(path.stem for path in paths)
+            lines += wrap(names, WIDTH, initial_indent="  ", subsequent_indent="    ")
+            continue
+        for path in paths:
             lines.append(entry(f"{folder}/{path.stem}", read_recipe(path).title.partition(". ")[0]))
     return lines
 
@@ -99,7 +105,7 @@ def recipe_page(verb: str, cli: Any) -> str:
     unset = {name for name, value in vars(config.trainer).items() if value is None}
     lines += ["", "trainer: lightning.pytorch.Trainer", *class_lines("--trainer", Trainer, config.trainer, skip=unset)]
     lines += wrap("and, not set: " + ", ".join(sorted(unset)), WIDTH, initial_indent="  ", subsequent_indent="    ")
-    return "\n".join([*lines, "", *preset_lines()])
+    return "\n".join([*lines, "", *preset_lines(brief=True)])
 
 
 def class_lines(prefix: str, klass: type, values: Any, skip: set[str]) -> list[str]:

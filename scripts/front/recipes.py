@@ -20,7 +20,7 @@ from pathlib import Path
 from common.messages import UserError, did_you_mean
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-PRESETS = ("trainer", "logger", "schedule")  # folders of configs that are not recipes
+PRESETS = ("trainer", "logger", "schedule", "regularizer")  # folders of configs that are not recipes
 
 
 @dataclass

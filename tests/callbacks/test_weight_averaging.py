@@ -32,3 +32,10 @@ def test_weights_after_the_run_are_the_average_of_all_steps(tmp_path: Path) -> N
         average = decay * average + (1 - decay) * weights
     torch.testing.assert_close(model.net[0].weight, average)
     assert not torch.equal(average, steps.weights[-1])
+
+
+def test_the_count_of_batches_of_a_normalization_layer_is_copied(tmp_path: Path) -> None:
+    model = SmallNet()
+    model.net.insert(1, torch.nn.BatchNorm1d(8))
+    small_trainer(tmp_path, WarmupEMA(), max_epochs=2).fit(model, Points())
+    assert int(model.net[1].num_batches_tracked) == 8

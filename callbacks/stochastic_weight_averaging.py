@@ -1,0 +1,96 @@
+"""Stochastic weight averaging: the mean of the weights at the ends of the last epochs, with their own statistics.
+
+Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization". The learning rate should not
+fall to zero: the epochs would all end at the same point.
+
+The running statistics of batch normalization belong to other weights than the mean. Before each validation a pass over
+the training data, without augmentation, computes them anew.
+
+    dive fit cnn/batch_norm -c regularizer/swa
+"""
+
+from copy import copy
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor, nn
+
+from common.messages import UserError
+
+NORM = nn.modules.batchnorm._BatchNorm
+
+
+class SWA(WeightAveraging):
+    """Validation, test and the checkpoints use the mean; until it begins, the weights themselves.
+
+    Args:
+        start: The fraction of the run's epochs after which the mean begins.
+
+    Raises:
+        UserError: ``start`` is not from 0 to below 1.
+    """
+
+    def __init__(self, start: float = 0.6) -> None:
+        if not 0 <= start < 1:
+            raise UserError(f"SWA: start is {start}: give a fraction of the run of at least 0 and below 1")
+        super().__init__(use_buffers=True, multi_avg_fn=mean_with)
+        self.start = start
+        self.epoch_steps = self.start_step = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        epochs = trainer.max_epochs or 0
+        if epochs < 1:
+            raise UserError("SWA counts epochs: give --trainer.max_epochs")
+        self.epoch_steps = max(1, int(trainer.estimated_stepping_batches) // epochs)
+        self.start_step = max(1, int(self.start * epochs)) * self.epoch_steps
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        """After each step until the mean begins, then after the last step of each epoch."""
+        if step_idx is None or self._average_model is None:
+            return False
+        since = step_idx + 1 - self.start_step
+        if since <= 0:  # a mean of one
+            self._average_model.n_averaged.zero_()
+        return since <= 0 or since % self.epoch_steps == 0
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_epoch_start(trainer, pl_module)
+        if self._average_model is not None and int(self._average_model.n_averaged) > 1:
+            renew_statistics(trainer, pl_module)
+
+
+@torch.no_grad()
+def mean_with(means: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    """Means of ``count`` terms become those of one more, in place."""
+    if means[0].is_floating_point():
+        torch._foreach_lerp_(means, current, 1 / (int(count) + 1))
+    else:  # batch normalization counts its batches
+        torch._foreach_copy_(means, current)
+
+
+@torch.no_grad()
+def renew_statistics(trainer: Any, module: LightningModule) -> None:
+    """The running statistics of batch normalization as means over the batches of an epoch of training data."""
+    norms = [m for m in module.modules() if isinstance(m, NORM) and m.track_running_stats]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a mean in which all batches have the same weight
+        norm.train()
+    loader = copy(trainer.train_dataloader)  # the loader keeps its place
+    if hasattr(loader, "batch"):
+        loader.batch = 0
+    for batch in loader:
+        x = module._apply_batch_transfer_handler(batch, device=module.device, dataloader_idx=0)[0]
+        with trainer.precision_plugin.forward_context():
+            module(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+        if trainer.world_size > 1:
+            for buffer in (norm.running_mean, norm.running_var):
+                buffer.copy_(module.all_gather(buffer).mean(0))  # type: ignore[union-attr,arg-type]

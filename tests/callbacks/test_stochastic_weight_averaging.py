@@ -1,0 +1,56 @@
+"""SWA: the mean of the last epochs' weights, with statistics of batch normalization of its own."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from torch import nn
+
+from callbacks.stochastic_weight_averaging import SWA
+from common.messages import UserError
+from tests.small import Points, SmallNet, small_trainer
+
+
+class Ends(Callback):
+    """The weights after each epoch's last step, and those that each validation had."""
+
+    def __init__(self) -> None:
+        self.ends: list[torch.Tensor] = []
+        self.validated: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
+        if batch_idx == 3:
+            self.ends.append(pl_module.net[0].weight.detach().clone())
+
+    def on_validation_batch_start(self, trainer, pl_module, *_) -> None:  # type: ignore[no-untyped-def]
+        self.validated.append(pl_module.net[0].weight.detach().clone())
+
+
+def test_validation_and_the_trained_model_have_the_mean_of_the_last_epochs(tmp_path: Path) -> None:
+    model, ends = SmallNet(), Ends()
+    small_trainer(tmp_path, ends, SWA(0.4), max_epochs=5).fit(model, Points())
+    for epoch in range(5):
+        mean = ends.ends[epoch] if epoch < 2 else torch.stack(ends.ends[1 : epoch + 1]).mean(0)
+        torch.testing.assert_close(ends.validated[epoch], mean)
+    assert torch.equal(model.net[0].weight, ends.validated[-1]) and not torch.equal(ends.ends[-1], ends.validated[-1])
+
+
+def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loader_keeps_its_place(
+    tmp_path: Path,
+) -> None:
+    model, data = SmallNet(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.5)), Points(noise=0.0)
+    model.net.insert(1, nn.BatchNorm1d(8))
+    small_trainer(tmp_path, SWA(0.2), max_epochs=5).fit(model, data)
+    hidden = model.net[0](data.splits["train"][0]).detach()
+    torch.testing.assert_close(model.net[1].running_mean, hidden.mean(0))
+    batches = hidden.split(12)
+    assert model.net[1].momentum == 0.1 and float(model.net[1].running_var.mean()) < 1.3 * float(
+        torch.stack([b.var(0) for b in batches]).mean() + hidden.var(0).mean()
+    )
+
+
+def test_a_start_outside_of_the_run_is_refused() -> None:
+    with pytest.raises(UserError, match=r"start is 1\.0"):
+        SWA(1.0)

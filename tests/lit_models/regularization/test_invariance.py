@@ -1,0 +1,80 @@
+"""Penalties on derivatives equal what differences of the network say."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from common.messages import UserError
+from lit_models.cnn.lenet import LitLeNet
+from lit_models.regularization.invariance import DoubleBackprop, GradientPenalty, TangentProp, directional, tangents
+
+
+def smooth() -> Any:
+    return LitLeNet(activation="tanh", image_size=12, num_classes=3).double()
+
+
+def test_the_derivative_along_a_direction_is_that_of_differences_and_can_be_differentiated() -> None:
+    model, x, v = smooth(), torch.rand(2, 1, 12, 12).double(), torch.randn(2, 1, 12, 12).double()
+    found = directional(model, x, v)
+    torch.testing.assert_close(found, (model(x + 1e-5 * v) - model(x - 1e-5 * v)) / 2e-5, rtol=1e-6, atol=1e-8)
+    found.square().sum().backward()
+    assert all(bool(p.grad.abs().sum() > 0) for name, p in model.named_parameters() if name != "net.head.5.bias")
+
+
+def test_tangents_are_the_changes_of_moved_and_turned_pictures() -> None:
+    at = torch.linspace(-1, 1, 41).double()
+    y, x = at[:, None], at[None, :]
+
+    def picture(dx: float, dy: float, angle: float, growth: float) -> torch.Tensor:
+        u, v = (x - dx) / (1 + growth), (y - dy) / (1 + growth)
+        u, v = (
+            u * torch.cos(torch.tensor(angle)) + v * torch.sin(torch.tensor(angle)),
+            -u * torch.sin(torch.tensor(angle)) + v * torch.cos(torch.tensor(angle)),
+        )
+        return torch.exp(-10 * ((u - 0.2).square() + 2 * v.square()))[None, None]
+
+    unit = 2 / 40  # a pixel
+    found = tangents(picture(0, 0, 0, 0))[:4, ..., 2:-2, 2:-2]
+    for tangent, change in zip(found, torch.eye(4) * 0.1 * unit, strict=True):
+        difference = (picture(*change.tolist()) - picture(*(-change).tolist()))[..., 2:-2, 2:-2] / 0.2
+        torch.testing.assert_close(tangent, difference, rtol=0.05, atol=0.005)
+
+
+def test_double_backprop_is_the_mean_squared_gradient_of_each_loss() -> None:
+    model, x, y = smooth(), torch.rand(4, 1, 12, 12).double().requires_grad_(), torch.tensor([0, 1, 2, 1])
+    logits = model(x)
+    found = DoubleBackprop(2.0).penalty(model, x, logits, F.cross_entropy(logits, y, reduction="none"))
+    each = [torch.autograd.grad(F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), x)[0][i] for i in range(4)]
+    torch.testing.assert_close(found, sum(g.square().sum() for g in each) / 4)
+
+
+def test_the_gradient_penalty_is_on_average_the_norm_of_the_jacobian() -> None:
+    model, x = smooth(), torch.rand(1, 1, 12, 12).double()
+    exact = torch.autograd.functional.jacobian(model, x).square().sum()
+    many = x.expand(4000, -1, -1, -1).clone().requires_grad_()
+    found = GradientPenalty(2.0).penalty(model, many, model(many), many)
+    assert found.item() == pytest.approx(float(exact), rel=0.05)
+
+
+def test_tangent_propagation_lowers_what_it_penalizes() -> None:
+    model, x = smooth(), torch.rand(16, 1, 12, 12).double()
+
+    def change() -> float:
+        return float(sum(directional(model, x, t).detach().square().sum() for t in tangents(x)))
+
+    first = change()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+    for _ in range(20):
+        optimizer.zero_grad()
+        TangentProp(1.0).penalty(model, x, x, x).backward()  # type: ignore[union-attr]
+        optimizer.step()
+    assert change() < 0.7 * first
+
+
+def test_negative_weights_are_refused_and_zero_is_free() -> None:
+    for kind in (TangentProp, DoubleBackprop, GradientPenalty):
+        with pytest.raises(UserError, match="weight is -1"):
+            kind(-1)
+        assert kind(0).penalty(None, torch.ones(1), torch.ones(1), torch.ones(1)) == 0
