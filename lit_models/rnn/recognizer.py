@@ -121,7 +121,7 @@ class Recognizer(nn.Module):
             layers = [TorchStack(kind, size, hidden_size) for size in sizes[:-1]]
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
-        self.row = nn.Parameter(torch.eye(1, self.lookahead + 1).T.repeat(1, sizes[-1])) if self.lookahead else None
+        self.row = nn.Parameter(torch.full((self.lookahead + 1, sizes[-1]), 1 / (self.lookahead + 1))) if self.lookahead else None
         self.head = nn.Linear(sizes[-1], num_classes + 1)
 
     def frame_counts(self, lengths: Tensor) -> Tensor:
