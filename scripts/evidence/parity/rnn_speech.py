@@ -1,4 +1,4 @@
-"""Speech: CTC against torch's and against every path, prefix beam search against every path, edit distance and jiwer."""
+"""Speech: CTC against torch's and against every path, the recognizer against packed layers, beam search, edit distance."""
 
 from collections import defaultdict
 from functools import partial
@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lit_models.functional import ctc
 from lit_models.functional.character_ngram import CharacterNgram
 from lit_models.functional.ctc_decoding import best_path, prefix_beam
 from lit_models.functional.edit_distance import alignment
+from lit_models.rnn.speech import LitSpeech
 from scripts.evidence.verify import Check, Tensors
 
 #: A usual target, repeated labels, an empty one, one that just fits, one that is too long for its three frames.
@@ -67,6 +69,69 @@ def blanks_first(path: Any) -> list[int]:
     """Wrong: blanks are removed before repeated labels are merged, so that no text repeats a label."""
     labels = [label for label in path if label]
     return [label for last, label in zip([0, *labels], labels, strict=False) if label != last]
+
+
+# -- the recognizer ---------------------------------------------------------------------------------------------------
+
+SIZES: dict[str, Any] = {"num_classes": 3, "sample_rate": 8000, "n_fft": 256, "hop": 80, "n_mels": 20, "hidden_size": 5}
+SAMPLES = torch.tensor([1600, 1005, 640])
+
+
+def recognizer(bidirectional: bool) -> LitSpeech:
+    from transformers.audio_utils import mel_filter_bank
+
+    torch.manual_seed(4)
+    model = LitSpeech(**SIZES, bidirectional=bidirectional, lookahead=2, ctc="hand").double()
+    filters = mel_filter_bank(129, 20, 0.0, 4000.0, 8000, norm=None, mel_scale="htk")
+    model.net.front.filters = torch.from_numpy(filters).T.contiguous()  # type: ignore[union-attr] # ours are float32
+    return model
+
+
+def spoken() -> tuple[Tensor, Tensor, Tensor]:
+    x = 0.2 * torch.randn(3, 1600, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return x * (torch.arange(1600) < SAMPLES[:, None]), SAMPLES, torch.tensor([[1, 2, 3], [2, 2, 0], [3, 0, 0]])
+
+
+def of_recognizer(log_probs: list[Tensor], loss: Tensor, parameters: dict[str, Tensor]) -> Tensors:
+    found = {"log-probabilities": torch.cat(log_probs), "loss": loss[None]}
+    gradients = torch.autograd.grad(loss, list(parameters.values()))
+    return found | {f"grad {name}": g for name, g in zip(parameters, gradients, strict=True)}
+
+
+def our_recognizer(bidirectional: bool) -> Tensors:
+    model, batch = recognizer(bidirectional), spoken()
+    loss, _, log_probs = model.losses(batch)
+    frames = model.net.frame_counts(SAMPLES).tolist()  # type: ignore[operator]
+    return of_recognizer([y[:n] for y, n in zip(log_probs, frames, strict=True)], loss, dict(model.net.named_parameters()))
+
+
+def their_recognizer(bidirectional: bool, wrong: bool = False) -> Tensors:
+    """torch.stft, and torch's own layers on each sound alone; wrong: on sounds padded to one length, or no look-ahead."""
+    model, (x, lengths, targets) = recognizer(bidirectional), spoken()
+    net: Any = model.net
+    layers = nn.GRU(40, 5, 2, batch_first=True, bidirectional=bidirectional).double()
+    for number in range(2):
+        ways = [net.layers[number].ahead, net.layers[number].back] if bidirectional else [net.layers[number]]
+        for way, end in zip(ways, ("", "_reverse"), strict=False):
+            for name, parameter in way.layers.named_parameters():
+                setattr(layers, name.replace("l0", f"l{number}") + end, parameter)
+    outputs, losses = [], []
+    for sound, n, target in zip(x, lengths.tolist(), targets, strict=True):
+        frames = -(-n // 160)
+        padded = F.pad(sound[:n], (176, 160 * frames - n)) if not (wrong and bidirectional) else F.pad(sound, (176, 0))
+        window = torch.hann_window(256, dtype=x.dtype)
+        power = torch.stft(padded, 256, 80, window=window, center=False, return_complex=True).abs().square() / 256
+        log = torch.log(net.front.filters @ power + 1e-9).T  # (2 * frames, n_mels)
+        level = torch.stack([log[: k + 1].mean() for k in range(len(log))])
+        h = layers((log - level[:, None]).reshape(1, -1, 40))[0][0]
+        if not bidirectional and not wrong:
+            h = sum(F.pad(h, (0, 0, 0, 2))[j : j + len(h)] * net.row[j] for j in range(3))  # type: ignore[assignment]
+        elif not bidirectional:
+            h = h * net.row.sum(0)
+        outputs.append((h @ net.head.weight.T + net.head.bias).log_softmax(1)[:frames])
+        size = int((target > 0).sum())
+        losses.append(F.ctc_loss(outputs[-1], target[:size], torch.tensor(frames), torch.tensor(size), reduction="sum"))
+    return of_recognizer(outputs, torch.stack(losses).sum() / 6, dict(net.named_parameters()))
 
 
 # -- prefix beam search -----------------------------------------------------------------------------------------------
@@ -149,6 +214,24 @@ CHECKS = [
         reference=every_path,
         control=partial(every_path, merge_first=False),
         mistake="blanks are removed before repeated labels are merged",
+    ),
+    Check(
+        name="rnn/speech",
+        claim="The recognizer of both directions with CTC against torch.stft and nn.GRU on each sound alone",
+        package="torch",
+        ours=partial(our_recognizer, True),
+        reference=partial(their_recognizer, True),
+        control=partial(their_recognizer, True, wrong=True),
+        mistake="the way back begins in the padding",
+    ),
+    Check(
+        name="rnn/speech_stream",
+        claim="The recognizer of one direction with a row convolution, the same",
+        package="torch",
+        ours=partial(our_recognizer, False),
+        reference=partial(their_recognizer, False),
+        control=partial(their_recognizer, False, wrong=True),
+        mistake="all taps of the row convolution at the step itself",
     ),
     Check(
         name="rnn/prefix_beam",
