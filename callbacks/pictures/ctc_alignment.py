@@ -54,7 +54,9 @@ def draw_ctc(panels: list[tuple[str, float, np.ndarray, np.ndarray]], names: lis
     grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(1, 1.2))
     most = max(seconds for _, seconds, _, _ in panels)
     for (above, below), (text, seconds, spectrogram, p) in zip(grid.T, panels, strict=True):
-        above.imshow(spectrogram.T, origin="lower", aspect="auto", extent=(0, most, 0, spectrogram.shape[1]), cmap="magma")
+        above.imshow(
+            spectrogram.T, origin="lower", aspect="auto", extent=(0, most, 0, spectrogram.shape[1]), cmap="magma"
+        )
         above.set(title=text.replace("$", r"\$"), ylabel="mel band", xlim=(0, seconds))
         times = (np.arange(len(p)) + 0.5) * most / len(p)
         below.plot(times, p[:, 0], color="lightgray", label="blank")
@@ -62,7 +64,13 @@ def draw_ctc(panels: list[tuple[str, float, np.ndarray, np.ndarray]], names: lis
             if p[times < seconds, n].max(initial=0) > 0.2:
                 (line,) = below.plot(times, p[:, n])
                 for peak in peaks(p[times < seconds, n]):
-                    below.text(times[peak], min(1.0, p[peak, n]) + 0.02, name.replace("$", r"\$"), ha="center", color=line.get_color())
+                    below.text(
+                        times[peak],
+                        min(1.0, p[peak, n]) + 0.02,
+                        name.replace("$", r"\$"),
+                        ha="center",
+                        color=line.get_color(),
+                    )
         below.set(xlabel="seconds", ylabel="probability", ylim=(0, 1.15))
     return figure
 

@@ -79,7 +79,9 @@ class KeyStrings(Transcribed):
             time = np.arange(self.samples(max(0.04, rng.uniform(*TONE) * speed))) / self.sample_rate
             hertz = ROWS[key // 4] * off[0], COLUMNS[key % 4] * off[1]
             phase = 2 * np.pi * rng.uniform(size=2)
-            parts.append(sum(np.sin(2 * np.pi * f * time + p) * a for f, p, a in zip(hertz, phase, (1, twist), strict=True)))
+            parts.append(
+                sum(np.sin(2 * np.pi * f * time + p) * a for f, p, a in zip(hertz, phase, (1, twist), strict=True))
+            )
             parts.append(np.zeros(self.samples(max(0.04, rng.uniform(*PAUSE) * speed))))
         tones = np.concatenate([*parts[:-1], np.zeros(self.samples(rng.uniform(*MARGIN)))])
         power = (1 + twist**2) / 2

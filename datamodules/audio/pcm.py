@@ -83,7 +83,7 @@ class StreamResampler:
 
 
 def looks_interleaved(samples: np.ndarray) -> bool:
-    """Whether samples (n,) look like two channels that were taken for one: in pairs alike, or every second one silent."""
+    """Whether samples (n,) look like two channels taken for one: in pairs alike, or every second one silent."""
     even, odd = samples[: len(samples) // 2 * 2].astype(np.float64).reshape(-1, 2).T
     if len(even) < 100 or float(np.square(samples).mean()) < 1e-8:
         return False

@@ -9,9 +9,9 @@
     anna/001.wav    48151623
     ben/007.wav     42
 
-The characters of all texts are the model's labels; spaces at the ends do not count. Sounds are split by ``val_fraction``
-and ``test_fraction``, always in the same way. If all files are in folders ``train``, ``val`` and ``test``, these are the
-splits: make them so that no speaker is in two of them.
+The characters of all texts are the model's labels; spaces at the ends do not count. Sounds are split by
+``val_fraction`` and ``test_fraction``, always in the same way. If all files are in folders ``train``, ``val`` and
+``test``, these are the splits: make them so that no speaker is in two of them.
 """
 
 import os
@@ -178,7 +178,9 @@ def read_transcripts(root: str, name: str) -> list[Line]:
             parts = raw.strip().split("\t" if "\t" in raw.strip() else None, 1)
             where = f"{path}, line {number}"
             if len(parts) < 2 or not parts[1].strip():
-                raise UserError(f"{where}: {parts[0]} has no text: write it after the file's name, or take the line out")
+                raise UserError(
+                    f"{where}: {parts[0]} has no text: write it after the file's name, or take the line out"
+                )
             if not os.path.isfile(os.path.join(root, parts[0])):
                 raise UserError(f"{where}: there is no file {os.path.join(root, parts[0])}")
             if parts[0] in seen:

@@ -1,8 +1,8 @@
 """Spoken digits strung together: recordings of one voice after the other, with pauses and overlaps, in noise.
 
-Of the recordings of ``spoken_digits.py`` (Free Spoken Digit Dataset). A string has one voice. With ``split: speaker`` the
-voices of training, validation and test are different people; with ``published`` all voices are known, and no recording
-is in two splits.
+Of the recordings of ``spoken_digits.py`` (Free Spoken Digit Dataset). A string has one voice. With ``split: speaker``
+the voices of training, validation and test are different people; with ``published`` all voices are known, and no
+recording is in two splits.
 """
 
 from collections.abc import Sequence

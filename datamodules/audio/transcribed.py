@@ -30,7 +30,9 @@ class Transcribed(TensorDataModule):
     links = ("num_classes", "sample_rate")
     items = "sounds"
 
-    def __init__(self, num_classes: int, sample_rate: int, gain: float = 0.0, noise: float = 0.0, **loader: int) -> None:
+    def __init__(
+        self, num_classes: int, sample_rate: int, gain: float = 0.0, noise: float = 0.0, **loader: int
+    ) -> None:
         super().__init__(**loader)
         for name, value in (("num_classes", num_classes), ("sample_rate", sample_rate)):
             if value < 1:
@@ -62,7 +64,9 @@ class Transcribed(TensorDataModule):
         for character in text:
             if character not in number:
                 known = "".join(self.class_names)
-                raise UserError(f"{character!r} in {text!r} is none of the characters {known!r}{did_you_mean(character, number)}")
+                raise UserError(
+                    f"{character!r} in {text!r} is none of the characters {known!r}{did_you_mean(character, number)}"
+                )
         return [number[character] for character in text]
 
     def decode_target(self, ids: Tensor) -> list[str]:

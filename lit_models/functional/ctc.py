@@ -49,7 +49,7 @@ def shifted(x: Tensor, places: int) -> Tensor:
 
 
 def forward_variables(emitted: Tensor, lengths: Tensor, skip: Tensor) -> Tensor:
-    """log alpha (T + 1, B, L): of all beginnings of paths that are at place s after t frames, those of frame t included.
+    """log alpha (T + 1, B, L): of all beginnings of paths that are at place s after t frames, frame t included.
 
     alpha_t(s) = y_t(l'_s) (alpha_{t-1}(s) + alpha_{t-1}(s - 1) + alpha_{t-1}(s - 2) if it may skip); the variables of a
     sound stay as they are after its last frame.

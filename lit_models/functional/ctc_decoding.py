@@ -93,7 +93,7 @@ def prefix_beam(
                 grown[1] = np.logaddexp(grown[1], from_paths + y[label])
                 if longer not in spoken:
                     spoken[longer] = spoken[prefix] + bonus + (0.0 if said is None else float(said[label]))
-        best = sorted(found, key=lambda p: np.logaddexp(*found[p]) + spoken[p], reverse=True)[:width]
+        best = sorted(found, key=lambda p: np.logaddexp(found[p][0], found[p][1]) + spoken[p], reverse=True)[:width]
         beams = {prefix: (found[prefix][0], found[prefix][1]) for prefix in best}
     results = []
     for prefix, (blank, other) in beams.items():

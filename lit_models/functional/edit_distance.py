@@ -15,7 +15,10 @@ Pair = tuple[Any, Any]  # a true label and the one that was heard; None where on
 
 
 def alignment(true: Sequence[Any], heard: Sequence[Any]) -> list[Pair]:
-    """The pairs of a shortest sequence of edits: (1, 1) right, (1, 2) substituted, (1, None) deleted, (None, 2) inserted."""
+    """The pairs of a shortest sequence of edits.
+
+    (1, 1) is right, (1, 2) substituted, (1, None) deleted, (None, 2) inserted.
+    """
     cost = np.zeros((len(true) + 1, len(heard) + 1), dtype=int)
     cost[:, 0], cost[0] = np.arange(len(true) + 1), np.arange(len(heard) + 1)
     for i, a in enumerate(true, 1):

@@ -51,7 +51,7 @@ class LogMelFrames(nn.Module):
 
 
 class BothWays(nn.Module):
-    """A recurrent layer from the beginning to the end, one back; their outputs beside each other. (B, T, D) -> (B, T, 2H).
+    """A recurrent layer from the beginning to the end, and one back. (B, T, D) -> (B, T, 2H), outputs side by side.
 
     Args:
         kind: ``lstm`` or ``gru``.
@@ -121,7 +121,11 @@ class Recognizer(nn.Module):
             layers = [TorchStack(kind, size, hidden_size) for size in sizes[:-1]]
         self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(dropout)
-        self.row = nn.Parameter(torch.full((self.lookahead + 1, sizes[-1]), 1 / (self.lookahead + 1))) if self.lookahead else None
+        self.row = (
+            nn.Parameter(torch.full((self.lookahead + 1, sizes[-1]), 1 / (self.lookahead + 1)))
+            if self.lookahead
+            else None
+        )
         self.head = nn.Linear(sizes[-1], num_classes + 1)
 
     def frame_counts(self, lengths: Tensor) -> Tensor:
@@ -169,7 +173,7 @@ class Recognizer(nn.Module):
     # -- in pieces ----------------------------------------------------------------------------------------------------
 
     def step(self, x: Tensor, state: dict[str, Any] | None = None, last: bool = False) -> tuple[Tensor, dict[str, Any]]:
-        """The next distributions (B, steps, K + 1), and the state after them. The first ones come late by the lookahead.
+        """The next distributions (B, steps, K + 1), late by the lookahead, and the state after them.
 
         Args:
             x: The next samples (B, n), n a multiple of ``samples``; where the sound has ended, filled up with zeros.

@@ -1,7 +1,7 @@
 """Speech to text with connectionist temporal classification: strings of digits, keys or any characters, from a sound.
 
-Graves et al. 2006 for CTC, by hand in ``lit_models/functional/ctc.py``; the network is in ``recognizer.py``. Not in D2L.
-Nobody says in the training data when a character is spoken: the loss sums over all alignments.
+Graves et al. 2006 for CTC, by hand in ``lit_models/functional/ctc.py``; the network is in ``recognizer.py``. Not in
+D2L. Nobody says in the training data when a character is spoken: the loss sums over all alignments.
 
     dive fit rnn/speech                        strings of telephone keys in noise, offline
     dive fit rnn/speech_stream                 the same while the sound comes in, 200 ms later
@@ -37,10 +37,10 @@ from lit_models.tasks.trains import trains
 class LitSpeech(Task):
     """Trains a ``Recognizer`` by CTC, in nats per character. Batch: sounds (B, T), lengths (B,), targets (B, S).
 
-    Targets are labels 1 to K, padded with 0. Logs ``train/loss``; of validation and test ``loss``, ``label_error`` (edits
-    over true labels of the whole split) and ``string_error`` (fraction of sounds with any error); of the test also the
-    95 % interval of the label error by bootstrap (``label_error_low``, ``label_error_high``), the number of true
-    labels, and both errors of the datamodule's ``subsets``.
+    Targets are labels 1 to K, padded with 0. Logs ``train/loss``; of validation and test ``loss``, ``label_error``
+    (edits over true labels of the whole split) and ``string_error`` (fraction of sounds with any error); of the test
+    also the 95 % interval of the label error by bootstrap (``label_error_low``, ``label_error_high``), and both errors
+    of the datamodule's ``subsets``.
 
     Args:
         num_classes: Characters K.
@@ -115,9 +115,9 @@ class LitSpeech(Task):
                 sound = self.data_attribute("utterance_names", {}).get(name, [])
                 what = sound[row] if row < len(sound) else f"sound {row} of {name}"
                 raise UserError(
-                    f"{what} is shorter than its text: {int(split[1][row]) / self.sample_rate:.2f} s are {int(has[row])} "
-                    f"frames, its {int((split[2][row] > 0).sum())} characters need {int(needs[row])}: correct the "
-                    "transcript, leave the sound out, or give a smaller --model.reduction"
+                    f"{what} is shorter than its text: {int(split[1][row]) / self.sample_rate:.2f} s are "
+                    f"{int(has[row])} frames, its {int((split[2][row] > 0).sum())} characters need {int(needs[row])}: "
+                    "correct the transcript, leave the sound out, or give a smaller --model.reduction"
                 )
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
@@ -172,9 +172,12 @@ class LitSpeech(Task):
     # -- transcripts --------------------------------------------------------------------------------------------------
 
     def texts(self, log_probs: Tensor, frames: Tensor, beam: bool = True) -> list[list[int]]:
-        """The labels of each row (B, frames, K + 1): of the best path, or of the beam search where ``beam_width`` > 1."""
+        """The labels of rows (B, frames, K + 1), by the best path, or by beam search where ``beam_width`` > 1."""
         if self.beam_width > 1 and beam:
-            return [list(self.beam(y[:n])) for y, n in zip(log_probs.detach().double().cpu().numpy(), frames.tolist(), strict=True)]
+            return [
+                list(self.beam(y[:n]))
+                for y, n in zip(log_probs.detach().double().cpu().numpy(), frames.tolist(), strict=True)
+            ]
         best = log_probs.argmax(2).tolist()
         return [best_path(row[:n]) for row, n in zip(best, frames.tolist(), strict=True)]
 
@@ -208,8 +211,8 @@ class LitSpeech(Task):
         """
         if self.net.bidirectional:
             raise UserError(
-                "this run's layers read in both directions and need the end of a sound first: `dive fit rnn/speech_stream` "
-                "trains a model that listens to a stream"
+                "this run's layers read in both directions and need the end of a sound first: "
+                "`dive fit rnn/speech_stream` trains a model that listens to a stream"
             )
         return Listener(self.net, self.sample_rate)  # type: ignore[arg-type]
 

@@ -3,7 +3,7 @@
     dive transcribe rnn/speech --file sound.wav               the text
     dive transcribe rnn/speech --file sound.wav --times       a line for each character, with seconds and confidence
     dive transcribe rnn/speech --file FOLDER more.flac        a line for each sound: its name and its text
-    arecord -f S16_LE -r 8000 | dive transcribe rnn/speech_stream --stream --rate 8000
+    dive transcribe rnn/speech_stream --stream --rate 8000   after `arecord -f S16_LE -r 8000 |`
 
 WAV files may have any rate, width and number of channels; FLAC, OGG and MP3 are read too. A stream is raw samples
 (``--format s16le``, ``--rate``, ``--channels``) on the standard input, and what is heard is printed at once; it needs a
@@ -160,7 +160,11 @@ def hear_stream(model: Any, names: list[str], given: argparse.Namespace) -> None
     rate = given.rate or model.sample_rate
     if rate < 1 or given.channels < 1:
         raise UserError(f"--rate {rate}, --channels {given.channels}: give whole numbers of at least 1")
-    listener, pcm, resampler = model.listen(), PCM(given.format, given.channels), StreamResampler(rate, model.sample_rate)
+    listener, pcm, resampler = (
+        model.listen(),
+        PCM(given.format, given.channels),
+        StreamResampler(rate, model.sample_rate),
+    )
     beginning: list[Any] = []  # of a stream of one channel, until it was checked
     count = 0
 
@@ -190,5 +194,7 @@ def hear_stream(model: Any, names: list[str], given: argparse.Namespace) -> None
     check()
     show([*listener.hear(resampler.resample(np.zeros(0, dtype=np.float32), last=True)), *listener.finish()])
     if pcm.rest:
-        note(f"the stream ends within a sample: {len(pcm.rest)} bytes are left over; are --format and --channels right?")
+        note(
+            f"the stream ends within a sample: {len(pcm.rest)} bytes are left over; are --format and --channels right?"
+        )
     sys.stdout.write("" if given.times else "\n")

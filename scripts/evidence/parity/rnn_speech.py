@@ -1,4 +1,4 @@
-"""Speech: CTC against torch's and against every path, the recognizer against packed layers, beam search, edit distance."""
+"""Speech: CTC against torch's and against every path, the recognizer against torch's layers, beam search, edits."""
 
 from collections import defaultdict
 from functools import partial
@@ -102,11 +102,13 @@ def our_recognizer(bidirectional: bool) -> Tensors:
     model, batch = recognizer(bidirectional), spoken()
     loss, _, log_probs = model.losses(batch)
     frames = model.net.frame_counts(SAMPLES).tolist()  # type: ignore[operator]
-    return of_recognizer([y[:n] for y, n in zip(log_probs, frames, strict=True)], loss, dict(model.net.named_parameters()))
+    return of_recognizer(
+        [y[:n] for y, n in zip(log_probs, frames, strict=True)], loss, dict(model.net.named_parameters())
+    )
 
 
 def their_recognizer(bidirectional: bool, wrong: bool = False) -> Tensors:
-    """torch.stft, and torch's own layers on each sound alone; wrong: on sounds padded to one length, or no look-ahead."""
+    """torch.stft, and torch's own layers on each sound alone; wrong: on padded sounds, or without look-ahead."""
     model, (x, lengths, targets) = recognizer(bidirectional), spoken()
     net: Any = model.net
     layers = nn.GRU(40, 5, 2, batch_first=True, bidirectional=bidirectional).double()

@@ -54,7 +54,11 @@ def test_errors_are_those_of_the_model() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [({"num_classes": 10}, "16 keys"), ({"shortest": 5, "longest": 4}, "data.shortest is 5"), ({"snr": []}, "no level")],
+    [
+        ({"num_classes": 10}, "16 keys"),
+        ({"shortest": 5, "longest": 4}, "data.shortest is 5"),
+        ({"snr": []}, "no level"),
+    ],
 )
 def test_impossible_arguments_are_refused(arguments: dict[str, object], says: str) -> None:
     with pytest.raises(UserError, match=says):

@@ -13,7 +13,9 @@ from tests.datamodules.audio.sounds import corrupt, sing
 def folder(root: Path, count: int = 10) -> Path:
     lines = []
     for n in range(count):
-        sing(root / f"{n:02d}.wav", 400.0, 0.1 + 0.01 * n, rate=(8000, 16000)[n % 5 == 4], kind=("int16", "uint8")[n % 2])
+        sing(
+            root / f"{n:02d}.wav", 400.0, 0.1 + 0.01 * n, rate=(8000, 16000)[n % 5 == 4], kind=("int16", "uint8")[n % 2]
+        )
         lines.append(f"{n:02d}.wav {n}{n % 3}")
     (root / "transcripts.txt").write_text("\n".join(lines) + "\n")
     return root

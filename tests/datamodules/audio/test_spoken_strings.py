@@ -45,7 +45,9 @@ def test_a_string_says_its_digits_in_one_voice_that_training_does_not_have(
     data = ready(tmp_path, monkeypatch)
     for split, voices in {"train": ("anna", "ben"), "val": ("lucas",), "test": ("theo",)}.items():
         sounds, lengths, targets = data.splits[split]
-        for sound, n, row, name in zip(sounds.numpy(), lengths.tolist(), targets.tolist(), data.utterance_names[split], strict=True):
+        for sound, n, row, name in zip(
+            sounds.numpy(), lengths.tolist(), targets.tolist(), data.utterance_names[split], strict=True
+        ):
             voice = name.split()[-1]
             assert voice in voices
             expected = [300 + 300 * (label - 1) + VOICES[voice] for label in row if label]

@@ -28,7 +28,7 @@ def test_sounds_and_texts_are_padded_and_their_lengths_known() -> None:
 def test_a_batch_is_cut_to_its_longest_sound() -> None:
     data = Two(2, 8000)
     data.setup("fit")
-    x, lengths, _ = data.transform(tuple(t[:1] for t in data.splits["train"]))
+    x, _, _ = data.transform(tuple(t[:1] for t in data.splits["train"]))
     assert x.shape == (1, 5) and float(x[0, 0]) == pytest.approx(100 / 32767)
     assert data.processor() == {"class_names": ["a", "b"], "sample_rate": 8000}
     assert data.class_counts() == {}
@@ -51,7 +51,7 @@ def test_augmentation_changes_loudness_within_its_range_and_adds_noise() -> None
     assert float(louder.std()) > 0.2
     noisy = Two(2, 8000, noise=0.02).augment(batch)[0] - x
     assert 0.005 < float(noisy.std()) < 0.02
-    with pytest.raises(UserError, match="data.noise is -1"):
+    with pytest.raises(UserError, match=r"data\.noise is -1"):
         Two(2, 8000, noise=-1)
 
 

@@ -76,7 +76,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[LitSpeech, KeyStr
     """Some steps on clean short strings, in one direction: enough to hear something."""
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"num_classes": 16, "n_mels": 32, "hop": 160, "hidden_size": 48, "num_layers": 1}
-    model = LitSpeech(bidirectional=False, lookahead=2, lm_order=2, optimizer=partial(torch.optim.Adam, lr=0.01), **sizes)
+    model = LitSpeech(
+        bidirectional=False, lookahead=2, lm_order=2, optimizer=partial(torch.optim.Adam, lr=0.01), **sizes
+    )
     data = KeyStrings(snr=[20.0], longest=4, num_train=160, num_eval=24, batch_size=16)
     small_trainer(tmp_path_factory.mktemp("fit"), max_epochs=12, gradient_clip_val=1.0).fit(model, datamodule=data)
     return model.eval(), data

@@ -38,7 +38,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def strings() -> list[np.ndarray]:
     """Strings of keys as int16 at 8 kHz."""
     data = KeyStrings(snr=[20.0], longest=4, num_train=4, num_eval=4)
-    return [data.dial(np.array(keys), 20.0, np.random.default_rng(n)) for n, keys in enumerate([[0, 5, 10], [3, 3, 14]])]
+    return [
+        data.dial(np.array(keys), 20.0, np.random.default_rng(n)) for n, keys in enumerate([[0, 5, 10], [3, 3, 14]])
+    ]
 
 
 def text_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -59,7 +61,11 @@ class Stdin:
 
 
 def test_a_stream_is_heard_as_its_file(
-    run: Path, strings: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    strings: list[np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Also at another rate, width and number of channels."""
     wavfile.write(tmp_path / "a.wav", 8000, strings[0])
@@ -101,7 +107,16 @@ def test_own_sounds_with_transcripts_are_learned_and_tested(
         wavfile.write(tmp_path / f"{n}.wav", 8000, strings[n % 2])
         lines.append(f"{n}.wav {('16C', 'AA#')[n % 2]}\n")
     (tmp_path / "transcripts.txt").write_text("".join(lines))
-    words = ["--data", "SpeechFolder", "--data.root", str(tmp_path), "--data.batch_size", "4", "--trainer.max_epochs", "1"]
+    words = [
+        "--data",
+        "SpeechFolder",
+        "--data.root",
+        str(tmp_path),
+        "--data.batch_size",
+        "4",
+        "--trainer.max_epochs",
+        "1",
+    ]
     assert main(["fit", "rnn/speech", *words, "--model.hidden_size", "8"]) == 0
     assert "5 characters" not in capsys.readouterr().out
     assert main(["test", "rnn/speech"]) == 0
@@ -122,7 +137,12 @@ def test_own_sounds_with_transcripts_are_learned_and_tested(
     ],
 )
 def test_a_mistake_is_one_line(
-    run: Path, words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", Stdin(b""))
