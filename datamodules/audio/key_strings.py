@@ -119,7 +119,8 @@ def cut_and_detect(sounds: Sequence[np.ndarray], sample_rate: int) -> list[list[
     The energy is that of 20 ms, in decibels; noise and tone are its 10 % and 90 % quantiles.
     """
     size = round(FRAME * sample_rate)
-    pieces, rows = [], []
+    pieces: list[np.ndarray] = []
+    rows: list[int] = []
     for row, sound in enumerate(sounds):
         frames = sound[: len(sound) // size * size].astype(np.float64).reshape(-1, size)
         energy = 10 * np.log10(np.square(frames).mean(1) + 1e-3)

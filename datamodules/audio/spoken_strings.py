@@ -60,7 +60,7 @@ class SpokenStrings(Transcribed):
         if num_classes != 10:
             raise UserError(f"data.num_classes is {num_classes}: there are 10 digits")
         self.recordings = SpokenDigits(split, test_speakers, val_speakers, sample_rate=sample_rate)
-        self.shortest, self.longest, self.pause, self.snr = shortest, longest, tuple(pause), tuple(snr)
+        self.shortest, self.longest, self.pause, self.snr = shortest, longest, pause, snr
         if not 0 <= speed < 1:
             raise UserError(f"data.speed is {speed}: give a fraction, from 0 to below 1")
         self.speed = speed

@@ -147,7 +147,7 @@ class Recognizer(nn.Module):
         real = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         before, after = self.front.n_fft - self.front.hop, -x.shape[1] % self.samples
         log = self.front(F.pad(x * real, (before, after)))
-        return self.leveled(log, log.new_zeros(len(log), 1), 0)[0]
+        return self.leveled(log, log.new_zeros(log.shape[0], 1), 0)[0]
 
     def leveled(self, log: Tensor, total: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Frames minus the mean of all bands and frames so far.
@@ -163,7 +163,7 @@ class Recognizer(nn.Module):
 
     def stacked(self, log: Tensor) -> Tensor:
         """``reduction`` frames side by side, in the type of the weights."""
-        return log.reshape(len(log), -1, self.reduction * log.shape[2]).to(self.head.weight.dtype)
+        return log.reshape(log.shape[0], -1, self.reduction * log.shape[2]).to(self.head.weight.dtype)
 
     def look_ahead(self, h: Tensor) -> Tensor:
         """The row convolution: (B, T + lookahead, H) -> (B, T, H)."""

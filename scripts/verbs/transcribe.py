@@ -178,8 +178,9 @@ def hear_stream(model: Any, names: list[str], given: argparse.Namespace) -> None
             sys.stdout.write(line_of(one, names) + "\n" if given.times else names[one.label - 1])
         sys.stdout.flush()
 
+    source: Any = sys.stdin.buffer
     try:
-        while data := sys.stdin.buffer.read1(PIECE):
+        while data := source.read1(PIECE):
             samples = pcm.samples(data)
             if count < CHECKED * rate:
                 beginning.append(samples)
