@@ -28,7 +28,9 @@ class CTCAlignment(TestPicture):
         return {"sounds": batch[0], "lengths": batch[1], "targets": batch[2]}
 
     def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> Rows:
-        spectrogram, p = pl_module.alignment(*(rows[name].to(pl_module.device) for name in ("sounds", "lengths")))  # type: ignore[operator]
+        sounds = rows["sounds"][:, : int(rows["lengths"].max())]  # a batch is as long as its longest sound
+        given = (part.to(pl_module.device) for part in (sounds, rows["lengths"]))
+        spectrogram, p = pl_module.alignment(*given)  # type: ignore[operator]
         found = {"lengths": rows["lengths"], "targets": rows["targets"]}
         return found | {"spectrogram": spectrogram.float().cpu(), "probabilities": p.float().cpu()}
 
@@ -54,9 +56,10 @@ def draw_ctc(panels: list[tuple[str, float, np.ndarray, np.ndarray]], names: lis
     grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(1, 1.2))
     most = max(seconds for _, seconds, _, _ in panels)
     for (above, below), (text, seconds, spectrogram, p) in zip(grid.T, panels, strict=True):
-        above.imshow(
-            spectrogram.T, origin="lower", aspect="auto", extent=(0, most, 0, spectrogram.shape[1]), cmap="magma"
-        )
+        extent = (0, most, 0, spectrogram.shape[1])
+        own = spectrogram[: max(1, round(seconds / most * len(spectrogram)) - 1)]  # the shades of the sound itself
+        shades = {"vmin": own.min(), "vmax": own.max(), "cmap": "magma"}
+        above.imshow(spectrogram.T, origin="lower", aspect="auto", extent=extent, **shades)
         above.set(title=text.replace("$", r"\$"), ylabel="mel band", xlim=(0, seconds))
         times = (np.arange(len(p)) + 0.5) * most / len(p)
         below.plot(times, p[:, 0], color="lightgray", label="blank")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from lit_models.functional import ctc
 from lit_models.functional.character_ngram import CharacterNgram
 from lit_models.functional.ctc_decoding import best_path, prefix_beam
 from lit_models.functional.edit_distance import alignment
+from lit_models.functional.transducer import transducer_loss
 from lit_models.rnn.speech import LitSpeech
 from scripts.evidence.verify import Check, Tensors
 
@@ -169,6 +170,39 @@ def found_by_trying() -> Tensors:
     return {"texts": torch.tensor(texts).double(), "scores": torch.tensor(scores, dtype=torch.float64)}
 
 
+# -- the transducer ---------------------------------------------------------------------------------------------------
+
+SAID, FRAMES = torch.tensor([[1, 2, 2], [3, 0, 0], [0, 0, 0], [2, 3, 0]]), torch.tensor([4, 3, 2, 1])
+
+
+def lattice() -> Tensor:
+    generator = torch.Generator().manual_seed(6)
+    return torch.randn(4, 4, 4, 4, generator=generator, dtype=torch.float64).requires_grad_()
+
+
+def our_transducer() -> Tensors:
+    x = lattice()
+    return of_losses(transducer_loss(x.log_softmax(3), SAID, FRAMES), x)
+
+
+def every_way(last_blank: bool = True) -> Tensors:
+    """Each order of T blanks and U labels that ends with a blank; wrong: the last blank is not counted."""
+    x = lattice()
+    losses = []
+    for row, target in enumerate(SAID.tolist()):
+        y, labels, ways = x[row].log_softmax(2), [label for label in target if label], []
+        frames = int(FRAMES[row])
+        for places in combinations(range(frames - 1 + len(labels)), len(labels)):
+            t, u, steps = 0, 0, []
+            for step in range(frames - 1 + len(labels)):
+                steps.append(y[t, u, labels[u]] if step in places else y[t, u, 0])
+                t, u = (t, u + 1) if step in places else (t + 1, u)
+            steps += [y[t, u, 0]] if last_blank else []
+            ways.append(torch.stack(steps).sum() if steps else y.sum() * 0)
+        losses.append(-torch.stack(ways).logsumexp(0))
+    return of_losses(torch.stack(losses), x)
+
+
 # -- edit distance ----------------------------------------------------------------------------------------------------
 
 TRUE = ["0123456789", "5512", "7", "1231231234", "0000"]
@@ -234,6 +268,15 @@ CHECKS = [
         reference=partial(their_recognizer, False),
         control=partial(their_recognizer, False, wrong=True),
         mistake="all taps of the row convolution at the step itself",
+    ),
+    Check(
+        name="rnn/transducer",
+        claim="The transducer's loss and gradient against the sum over every path of the lattice",
+        package="torch",
+        ours=our_transducer,
+        reference=every_way,
+        control=partial(every_way, last_blank=False),
+        mistake="the blank that ends a text is not counted",
     ),
     Check(
         name="rnn/prefix_beam",
