@@ -37,7 +37,7 @@ def forward_variables(blank: Tensor, label: Tensor) -> Tensor:
 
 
 def backward_variables(blank: Tensor, label: Tensor, frames: Tensor, sizes: Tensor) -> Tensor:
-    """log beta (B, T + 1, U + 1): of all ways from frame t with u labels said to the end; log 0 after the last frame."""
+    """log beta (B, T + 1, U + 1): of all ways from frame t with u labels said to the end; log 0 behind the end."""
     said = torch.nn.functional.pad(label, (1, 0)).cumsum(2)
     place = torch.arange(blank.shape[2], device=blank.device)
     row = torch.full_like(blank[:, 0], NEVER)
