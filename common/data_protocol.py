@@ -84,6 +84,8 @@ class DataProtocol(Protocol):
     mode_std: float
     #: Samples a second (Hz) of a sound.
     sample_rate: int
+    #: What each sound with a transcript is called, by split, in the order of its rows: its file.
+    utterance_names: dict[str, list[str]]
     #: The kernel (1, 1, K, K) that generated the data, to which a learned one is compared.
     kernel: "Tensor"
     #: The log-density (B,), in nats, of rows (B, D) under the distribution that generated them.

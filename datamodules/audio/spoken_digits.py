@@ -63,14 +63,23 @@ class SpokenDigits(Waveforms):
             return "test" if index < 5 else "val" if index < 8 else "train"
         return "test" if speaker in self.test_speakers else "val" if speaker in self.val_speakers else "train"
 
-    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        folder = Path(data_root()) / "free-spoken-digit-dataset" / "recordings"
+    def folder(self) -> Path:
+        """Where the recordings are."""
+        return Path(data_root()) / "free-spoken-digit-dataset" / "recordings"
+
+    def files(self) -> list[Path]:
+        """The recordings. Raises ``UserError`` if there are none."""
+        folder = self.folder()
         files = sorted(path for path in folder.glob("*.wav") if NAME.fullmatch(path.name))
         if not files:
             raise UserError(
                 f"no spoken digits in {folder} (DIVE_DATA sets the folder): "
                 f"`git clone --depth 1 --branch v1.0.10 {HOME} {folder.parent}` gets them"
             )
+        return files
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        files, folder = self.files(), self.folder()
         rows: dict[str, list[tuple[Tensor, int]]] = {"train": [], "val": [], "test": []}
         speakers = set()
         for path in files:

@@ -64,14 +64,15 @@ def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
     return [kind for kind in kinds if near[kind] == min(near.values())]
 
 
-#: Pictures without targets: models that were trained on boxes or masks look at them, although nothing trains on them.
-PICTURES_ALONE = {"ImageFolder": ("ObjectImages", "MaskImages")}
+#: Data that models of other data predict on: pictures without targets, for those trained on boxes or masks; folders of
+#: sounds, for those trained on any sounds with transcripts.
+ALSO_OF = {"ImageFolder": ("ObjectImages", "MaskImages"), "SpeechFolder": ("Transcribed",)}
 
 
 def looks_at(trained: str, data: str) -> bool:
     """Whether a model of the data ``trained`` can predict on ``data``, on which it could not have been trained."""
     name = trained.rpartition(".")[2]
-    return any(distance(name, base) < 99 for base in PICTURES_ALONE.get(data.rpartition(".")[2], ()))
+    return any(distance(name, base) < 99 for base in ALSO_OF.get(data.rpartition(".")[2], ()))
 
 
 def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str:

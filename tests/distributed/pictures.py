@@ -17,6 +17,7 @@ from callbacks.pictures.alignment import Alignment
 from callbacks.pictures.attention_rollout import AttentionRollout
 from callbacks.pictures.clip_strips import ClipStrips
 from callbacks.pictures.confusion_matrix import ConfusionMatrix
+from callbacks.pictures.ctc_alignment import CTCAlignment
 from callbacks.pictures.curves import Curves
 from callbacks.pictures.detected_objects import DetectedObjects
 from callbacks.pictures.error_distribution import ErrorDistribution
@@ -31,6 +32,7 @@ from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
 from callbacks.pictures.segmented_pictures import SegmentedPictures
 from callbacks.pictures.token_influence import TokenInfluence
+from datamodules.audio.key_strings import KeyStrings
 from datamodules.base import TensorDataModule
 from datamodules.parallel_text.toy import Toy
 from datamodules.synthetic.linear import SyntheticRegression
@@ -46,6 +48,7 @@ from lit_models.attention.vit import LitViT
 from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
 from lit_models.rnn.autoregressive import LitAutoregressive
+from lit_models.rnn.speech import LitSpeech
 from lit_models.text.text_cnn import LitTextCNN
 from lit_models.video.resnet3d import LitVideoResNet
 from lit_models.vision.ssd import LitSSD
@@ -131,6 +134,11 @@ CASES: dict[str, Callable[[int], Case]] = {
     "rollout": lambda world: (AttentionRollout(7), small_vit(), Noise(8)),
     "clips": lambda world: (ClipStrips(12), small_video(), moving(world)),
     "confusion": lambda world: (ConfusionMatrix(5), LitLeNet(), Noise()),
+    "ctc_alignment": lambda world: (
+        CTCAlignment(3),
+        LitSpeech(num_classes=16, hidden_size=4, num_layers=1),
+        KeyStrings(longest=4, num_train=4, num_eval=11, eval_batch_size=2),
+    ),
     "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),
     "detected_objects": lambda world: (DetectedObjects(5), small_ssd(), Scenes(train_size=4, val_size=4, test_size=11)),
     "errors": lambda world: (ErrorDistribution(), Exact(), Points()),

@@ -1,0 +1,59 @@
+"""Transcribes a sound while it comes in: the network's step by step, and the best path of what is known so far.
+
+What is heard in pieces of any length is what ``LitSpeech.transcribe`` hears in the whole sound by the best path. The
+answer to a frame comes when it, and the frames of the look-ahead, are complete.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.transcription import Heard
+from lit_models.functional.ctc import BLANK
+from lit_models.rnn.recognizer import Recognizer
+
+
+class Listener:
+    """One sound.
+
+    Args:
+        net: A recognizer of one direction, in evaluation mode.
+        sample_rate: In Hz.
+    """
+
+    def __init__(self, net: Recognizer, sample_rate: int) -> None:
+        self.net, self.step = net, net.samples / sample_rate  # seconds
+        self.state: dict[str, Any] | None = None
+        self.rest = torch.zeros(1, 0)  # samples that do not fill a step yet
+        self.before, self.frame = BLANK, 0
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the beginning of a step to its answer."""
+        return (1 + self.net.lookahead) * self.step
+
+    def hear(self, samples: Tensor | np.ndarray) -> list[Heard]:
+        """What the next samples (n,) in [-1, 1] add; ``end`` is the end of the first frame of a label."""
+        heard = torch.cat([self.rest, torch.as_tensor(samples, dtype=torch.float32)[None]], 1)
+        whole = heard.shape[1] // self.net.samples * self.net.samples
+        self.rest = heard[:, whole:]
+        return self.read(heard[:, :whole]) if whole else []
+
+    def finish(self) -> list[Heard]:
+        """What is still to be heard at the end: the last step is filled up with silence."""
+        missing = -self.rest.shape[1] % self.net.samples
+        return self.read(torch.nn.functional.pad(self.rest, (0, missing)), last=True)
+
+    @torch.no_grad()
+    def read(self, x: Tensor, last: bool = False) -> list[Heard]:
+        device = self.net.head.weight.device
+        log_probs, self.state = self.net.step(x.to(device), self.state, last)
+        values, labels = log_probs[0].exp().max(1)
+        found = []
+        for label, p in zip(labels.tolist(), values.tolist(), strict=True):
+            if label not in (BLANK, self.before):
+                found.append(Heard(label, self.frame * self.step, (self.frame + 1) * self.step, p))
+            self.before, self.frame = label, self.frame + 1
+        return found
