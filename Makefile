@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-public test-browser test-slurm test-gpu test-all lint format results parity bench clean
+.PHONY: help run test test-public test-slurm test-web test-gpu test-all lint format results parity bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,11 +24,11 @@ test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
 test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA
 	$(BIN)/pytest -q -n 2 -m public
 
-test-browser: $(STAMP)  ## the pages of `dive serve` in the system's Chromium; skipped where there is none
-	$(BIN)/pytest -q -m slow -k browser tests/scripts/serve
-
 test-slurm: $(STAMP)  ## the SLURM scripts under a real SLURM, which apt-get downloads and nothing installs
 	$(BIN)/pytest -q -m slow tests/distributed/test_real_slurm.py
+
+test-web: $(STAMP)  ## the web pages in a real browser; skipped without Chromium
+	$(BIN)/pytest -q -m slow tests/scripts/serve -k browser
 
 test-gpu: $(STAMP)  ## what needs a GPU: each recipe in three precisions, resume, NCCL, speed; skipped without one
 	$(BIN)/pytest -q -m slow tests/gpu tests/distributed/test_presets.py -k "gpu or GPU"

@@ -147,7 +147,7 @@ def find_films(
 
 def films_by_id(connection: Connection, ids: list[int]) -> dict[int, Film]:
     """Films by their ids; those that are not there are left out."""
-    found = {}
+    found: dict[int, Film] = {}
     for start in range(0, len(ids), 500):
         rows = connection.execute(select(films).where(films.c.id.in_(ids[start : start + 500])))
         found |= {row.id: film_of(row) for row in rows}

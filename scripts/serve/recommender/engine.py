@@ -20,6 +20,7 @@ from scripts.serve.models import Loaded
 
 DIRECTIONS = 16  # of the films' vectors where a model has none
 KNOWN = 2000  # most popular films, of which questions are chosen
+DOUBT = 5  # ratings of a film with which half of what is personal in its score is believed
 REASONS = 40  # films of a history that are looked at as reasons
 
 
@@ -94,9 +95,18 @@ class Engine:
 
 
 class Explicit(Engine):
-    """Matrix factorization of ratings."""
+    """Matrix factorization of ratings.
+
+    The vector of a film that few people rated is mostly the random one it began with: what it adds to the score is
+    multiplied by n / (n + 5), for n ratings.
+    """
 
     predicts_ratings = True
+
+    @property
+    def trust(self) -> Tensor:
+        """n / (n + 5) of each film (I,)."""
+        return self.counts / (self.counts + DOUBT)
 
     def item_vectors(self) -> Tensor:
         return with_bias(self.model.net.item.weight)
@@ -112,7 +122,8 @@ class Explicit(Engine):
         if not len(items):
             return self.model.net.mean + self.model.net.item_bias.weight[:, 0]
         base, moved, residuals = self.solved(items, ratings)
-        return base + self.vectors @ (moved @ residuals)
+        person = moved @ residuals
+        return base + person[0] + self.trust * (self.vectors[:, 1:] @ person[1:])
 
     @torch.inference_mode()
     def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +131,7 @@ class Explicit(Engine):
         # the bias is a person's mildness, not a reason for one film
         without = self.vectors[candidates][:, 1:] @ moved[1:] * residuals
         liked = ratings >= self.middle
-        return items[liked], without[:, liked]
+        return items[liked], self.trust[candidates, None] * without[:, liked]
 
     @torch.inference_mode()
     def similar(self, item: int) -> Tensor:

@@ -18,7 +18,8 @@ BESIDE = 8  # suggestions of each model
 SAYS = {
     "test/rmse": "error of a predicted rating, in stars (root mean square)",
     "test/mae": "error of a predicted rating, in stars (mean)",
-    "val/rmse": "the same on the ratings that chose the best epoch",
+    "val/loss": "what the best epoch is chosen by",
+    "val/rmse": "error of a predicted rating on the ratings that choose the best epoch",
     "test/ndcg@10": "how far in front the next film is among the first ten (NDCG)",
     "test/hit@10": "how often the next film is among the first ten",
     "test/coverage@10": "fraction of all films that anybody gets",

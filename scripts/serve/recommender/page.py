@@ -21,7 +21,7 @@ from scripts.serve.recommender.engine import usable
 from scripts.serve.site import Site
 
 TITLE, ACCEPTS = "Film shelf", "a recommender that can answer new people, such as recommender/mf"
-NAVIGATION = (("/", "For you"), ("/films", "Films"), ("/history", "Your ratings"), ("/numbers", "Numbers"))
+NAVIGATION = (("/", "For you"), ("/films", "Films"), ("/history", "Ratings"), ("/numbers", "Numbers"))
 MAX_BODY = 16_384  # bytes: forms are short
 
 

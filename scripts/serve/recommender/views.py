@@ -56,7 +56,10 @@ def router(desk: Desk) -> APIRouter:
                 mine=cards(connection, [row.film for row in reversed(rated[-8:])], rated),
                 count=len(rated),
                 here=here(request),
-                **{"genres": names, "decades": decades, "genre": genre, "decade": years},
+                genres=names,
+                decades=decades,
+                genre=genre,
+                decade=years,
             )
 
     @routes.get("/films")

@@ -1,5 +1,6 @@
 """What every page shares: errors, limits, forms of our own only, health, metrics, the swap."""
 
+import asyncio
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from common.messages import UserError
-from scripts.serve.guard import Rates
+from scripts.serve.guard import Guard, Rates
 from scripts.serve.models import Models
 from scripts.serve.pages import page_for
 from scripts.serve.site import read_secret
@@ -101,13 +102,31 @@ def test_requests_beyond_the_queue_get_429_and_health_answers(tmp_path: Path) ->
         assert client.get("/slow").status_code == 200  # there is room again
 
 
-def test_an_answer_that_does_not_begin_in_time_is_503_and_a_stream_may_take_longer(tmp_path: Path) -> None:
+def test_an_answer_that_does_not_begin_in_time_is_503_and_keeps_its_place(tmp_path: Path) -> None:
     until = threading.Event()
     with TestClient(toy_app(tmp_path, "--timeout", "1", until=until)) as client:
         assert client.get("/slow").status_code == 503
         assert client.app.state.site.metrics.in_progress._value.get() == 1  # type: ignore[attr-defined]
         until.set()
-        assert client.get("/stream").text == "one two"
+
+
+def test_an_answer_that_has_begun_may_take_longer(tmp_path: Path) -> None:
+    """It begins in the first turn of the loop and ends after several times the limit."""
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(0.1)
+        await send({"type": "http.response.body", "body": b"late"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    site = toy_site(tmp_path)
+    site.options.timeout = 0.02
+    scope = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "headers": []}
+    asyncio.run(Guard(app, site)(scope, None, send))  # type: ignore[arg-type]
+    assert [message.get("status", message.get("body")) for message in sent] == [200, b"late"]
 
 
 def test_a_client_has_a_burst_and_then_a_rate() -> None:

@@ -4,6 +4,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -26,6 +27,15 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
             bind("127.0.0.1", other.getsockname()[1])
     with pytest.raises(UserError, match="cannot listen on"):
         bind("192.0.2.1", 0)
+
+
+def test_the_help_imports_neither_torch_nor_the_web() -> None:
+    code = (
+        "import sys; from scripts.cli import main; main(['--help']); main(['serve', '--help']); "
+        "sys.exit(str({'torch', 'fastapi', 'sqlalchemy'} & set(sys.modules) or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "\n" and "dive serve RUN" in done.stdout
 
 
 def test_wrong_words_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,12 @@
 """A page of a few lines, and sites of it without a trained model: what every page shares is tested on it."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from common.messages import UserError
 from scripts.serve.app import create_app
@@ -39,15 +38,6 @@ def router(site: Site) -> APIRouter:
     def slow() -> str:
         site.options.until.wait(20)
         return "late"
-
-    @routes.get("/stream")
-    def stream() -> Response:
-        def words() -> Iterator[str]:
-            yield "one "
-            site.options.until.wait(20)
-            yield "two"
-
-        return StreamingResponse(words())
 
     @routes.get("/breaks")
     def breaks() -> None:

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from scripts.serve.guard import Rates
 from scripts.serve.recommender import accounts, page
 from scripts.serve.recommender.people import counts
 from scripts.serve.recommender.tables import people, sessions
@@ -34,6 +35,13 @@ def app(tmp_path: Path) -> Any:
 def client(app: Any) -> Any:
     with TestClient(app, raise_server_exceptions=False) as found:
         yield found
+
+
+class Still(Rates):
+    """For whom no time passes, however busy the machine."""
+
+    def take(self, client: str, now: float | None = None) -> bool:
+        return super().take(client, 0.0)
 
 
 def mine(client: TestClient) -> dict[int, float]:
@@ -85,6 +93,7 @@ def test_what_is_no_name_or_taken_is_one_clear_page(
 
 def test_wrong_passwords_open_nothing_and_attempts_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "ATTEMPTS", 40)
+    monkeypatch.setattr(accounts, "Rates", Still)
     with TestClient(planted_app(tmp_path)) as client:
         Person(TestClient(client.app)).send("/account/join", name="Ada", password=SECRET)
         person = Person(client)

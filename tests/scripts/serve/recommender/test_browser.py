@@ -70,7 +70,7 @@ def test_plausible_suggestions_search_and_history(chromium: Any, address: str) -
         assert page.locator("h1").inner_text() == name and "predicted for you" in page.inner_text("main")
         page.get_by_role("button", name=f"4 of 5 stars for {name}").first.click()
         page.get_by_role("button", name="Take the rating back").wait_for()
-        page.get_by_role("link", name="Your ratings").click()
+        page.get_by_role("link", name="Ratings", exact=True).click()
         assert page.locator(".rows li").count() == 5
         assert faults == []
 

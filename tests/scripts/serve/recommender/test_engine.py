@@ -42,6 +42,16 @@ def test_reasons_are_what_the_ratings_add() -> None:
     assert bool((parts[comedies].argmax(1) == 0).all())  # the better of the two comedies speaks for comedies
 
 
+def test_a_film_that_few_rated_is_believed_less() -> None:
+    engine: Any = engine_of(planted_run())
+    items = of_genre(0, 6)
+    ratings = torch.full((3,), 5.0)
+    engine.counts[items[4]], engine.counts[items[5]] = 1, 1000
+    scores = engine.scores(items[:3], ratings)
+    base, person = float(engine.model.net.mean), float(scores[of_genre(1, 1)])
+    assert base < person < scores[items[4]] < scores[items[5]]
+
+
 def test_a_rankers_reason_is_the_score_without_it() -> None:
     engine: Any = engine_of(planted_run("ease"))
     items = torch.tensor([3, 7, 11])
