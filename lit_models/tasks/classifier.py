@@ -92,7 +92,7 @@ class Classifier(Task):
 
     def distributions(self, y: Tensor) -> Tensor:
         """Classes (B,) as distributions (B, num_classes) in the model's type; distributions as they are."""
-        return F.one_hot(y, self.val_acc.num_classes).to(self.dtype) if y.ndim == 1 else y
+        return F.one_hot(y, self.val_acc.num_classes).to(self.dtype) if y.ndim == 1 else y  # type: ignore[arg-type]
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], loss: MeanMetric, acc: MulticlassAccuracy) -> dict[str, Tensor]:
         x, y = batch
