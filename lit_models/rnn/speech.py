@@ -32,6 +32,8 @@ from lit_models.tasks.processes import gather_rows, own_rows, rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
+MOST_ENTRIES = 4_000_000  # of the language model's table, (K + 1)^n: 16 MB
+
 
 @trains(Recognizer)
 class LitSpeech(Task):
@@ -48,7 +50,7 @@ class LitSpeech(Task):
         ctc: ``hand``: the loss of ``functional/ctc.py``; ``torch``: equal numbers, faster.
         beam_width: Prefixes of the beam search that transcribes; 1 takes the best path.
         lm_weight: Weight of an n-gram model of the training transcripts in the beam search.
-        lm_order: Its n; 0: none is counted.
+        lm_order: Its n; 0: none is counted. Smaller where there are so many characters that the table would be large.
         bonus: Added for each character in the beam search, in nats.
         **task: See ``Task``.
     """
@@ -70,6 +72,8 @@ class LitSpeech(Task):
         super().__init__(**task)
         if beam_width < 1:
             raise UserError(f"model.beam_width is {beam_width}: give at least 1")
+        while lm_order > 1 and (num_classes + 1) ** lm_order > MOST_ENTRIES:
+            lm_order -= 1
         self.num_classes, self.sample_rate, self.ctc, self.lm_order = num_classes, sample_rate, ctc, lm_order
         self.beam_width, self.lm_weight, self.bonus = beam_width, lm_weight, bonus
         self.register_buffer("language_model", torch.zeros((num_classes + 1,) * lm_order))

@@ -54,8 +54,7 @@ def their_ctc(wrong: bool = False) -> Tensors:
 
 def every_path(merge_first: bool = True) -> Tensors:
     """The same by adding up every path of K + 1 labels over the frames, of which each gives one text."""
-    x = logits()
-    losses = []
+    x, losses = logits(), []
     for row, target in enumerate(TARGETS.tolist()):
         log_p, wanted, paths = x[row].log_softmax(1), [label for label in target if label], []
         for path in product(range(x.shape[2]), repeat=int(LENGTHS[row])):
@@ -187,8 +186,7 @@ def our_transducer() -> Tensors:
 
 def every_way(last_blank: bool = True) -> Tensors:
     """Each order of T blanks and U labels that ends with a blank; wrong: the last blank is not counted."""
-    x = lattice()
-    losses = []
+    x, losses = lattice(), []
     for row, target in enumerate(SAID.tolist()):
         y, labels, ways = x[row].log_softmax(2), [label for label in target if label], []
         frames = int(FRAMES[row])

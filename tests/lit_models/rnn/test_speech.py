@@ -131,6 +131,11 @@ def test_a_beam_is_used_by_the_test_where_it_is_wider_than_one(trained: tuple[Li
         model.beam_width, model.bonus = 1, 0.0
 
 
+def test_a_language_model_of_thousands_of_characters_has_a_lower_order() -> None:
+    assert small(num_classes=1500).language_model.shape == (1501, 1501)
+    assert small(num_classes=3000).language_model.shape == (3001,) and small().language_model.shape == (4, 4, 4)
+
+
 def test_a_network_of_both_directions_does_not_listen() -> None:
     with pytest.raises(UserError, match="rnn/speech_stream"):
         small().listen()
