@@ -84,6 +84,7 @@ def draw_robustness(found: dict[str, Tensor], names: list[str] | None) -> Figure
         axes.barh(places.numpy(), (100 * values).numpy(), height, label=names[k] if names and k < len(names) else k)
     axes.set_yticks(range(len(found)), list(found))
     axes.invert_yaxis()
+    axes.set_xscale("symlog", linthresh=10)  # a change that breaks the counting would hide all others
     axes.set(xlabel="change of the count, in percent", title="the same pictures, changed")
     axes.legend()
     return figure

@@ -55,9 +55,9 @@ def draw_worst(rows: Rows, names: list[str] | None) -> Figure:
     """A grid of pictures with what was found and how many there are."""
     shown = {**rows, "labels": rows["labels"] - 1}  # 0 is padding
     shown["found_labels"] = torch.where(rows["found_counted"].bool(), rows["found_labels"], -1)
-    figure = draw_detections(shown, names, 0.0)
+    figure = draw_detections(shown, names, 0.0, words=False)
     for k, axes in enumerate(figure.axes[: len(rows["x"])]):
         pairs = zip(rows["counts"][k].tolist(), rows["true"][k].tolist(), strict=True)
         said = [f"{names[i] if names else i} {found}/{true}" for i, (found, true) in enumerate(pairs)]
-        axes.set_title(" ".join(said), fontsize=7)
+        axes.set_title(", ".join(said), fontsize=7)
     return figure
