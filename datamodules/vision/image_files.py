@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ def read_header(path: str) -> tuple[int, bool] | None:
         return None
 
 
-def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray:
+def decode(path: "str | IO[bytes]", channels: int, size: int, crop: bool = True) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
     Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
