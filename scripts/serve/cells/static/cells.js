@@ -33,7 +33,7 @@ async function work() {
     const picture = waiting.shift();
     progress();
     try {
-      Object.assign(picture, await ask(picture.file));
+      Object.assign(picture, await ask(picture.file), { name: picture.file.name }); // quotes come back as %22
       if (chosen < 0) choose(pictures.indexOf(picture));
     } catch (error) {
       picture.error = error.message;
