@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
@@ -85,6 +86,7 @@ def draw_robustness(found: dict[str, Tensor], names: list[str] | None) -> Figure
     axes.set_yticks(range(len(found)), list(found))
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=10)  # a change that breaks the counting would hide all others
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set(xlabel="change of the count, in percent", title="the same pictures, changed")
     axes.legend()
     return figure
