@@ -33,11 +33,9 @@ class DetectionCurves(TestPicture):
 
     def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
         _, boxes, ignored, labels = (part.cpu() for part in batch)
-        found = tuple(outputs[name].cpu() for name in ("boxes", "scores", "labels"))
-        right = [
-            right_ones(*one, *other, self.min_overlap)
-            for one, other in zip(zip(*found, strict=True), zip(boxes, ignored, labels, strict=True), strict=True)
-        ]
+        found = [outputs[name].cpu() for name in ("boxes", "scores", "labels")]
+        rows = zip(*found, boxes, ignored, labels, strict=True)
+        right = [right_ones(b, s, c, true, i, k, self.min_overlap) for b, s, c, true, i, k in rows]
         kinds = torch.where(torch.stack(right) < 0, -1, found[2])  # those on ignored objects do not count
         true = torch.where(ignored, -1, labels)
         return {"scores": found[1], "kinds": kinds + 1, "right": torch.stack(right).clamp(min=0), "true": true + 1}

@@ -68,7 +68,8 @@ def save_onnx(model: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, 
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if find_spec(package) is None:
             raise UserError(f"--format onnx needs {package}: pip install 'dive[onnx]'")
-    names = {"input_names": [f"input{k}" for k in range(len(inputs))], "output_names": list(answer(model, inputs))}
+    names: dict[str, Any] = {"input_names": [f"input{k}" for k in range(len(inputs))]}
+    names["output_names"] = list(answer(model, inputs))
     try:
         with quiet(), warnings.catch_warnings(action="ignore"):
             made = torch.onnx.export(program, (), dynamo=True, verbose=False, external_data=False, **names)

@@ -28,6 +28,8 @@ TITLE, ACCEPTS = "Cells", "a run of vision/cells, a detector that counts"
 MAX_BODY = 32 << 20  # bytes of an upload
 MAX_PIXELS = 120_000_000  # a scan of 100 megapixels is reduced while it is read; more than this is refused
 SHOWN_BY_BROWSERS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
+#: What is read of strangers' files. Not EPS or PDF, for which PIL runs other programs.
+FORMATS = (*SHOWN_BY_BROWSERS, "MPO", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 PREVIEW = 1024  # pixels of the longer side of a preview, for formats that browsers do not show
 LONGEST_NAME = 200  # letters of a file's name that are said again
 
@@ -125,6 +127,8 @@ def read(name: str, content: io.BytesIO, channels: int, side: int) -> tuple[tupl
     """
     try:
         with Image.open(content) as image:
+            if image.format not in FORMATS:
+                raise HTTPException(422, f"{name} is in the format {image.format}: save it as PNG, TIFF or JPEG")
             width, height = image.size
             if image.getexif().get(0x0112, 1) >= 5:  # it lies on its side
                 width, height = height, width

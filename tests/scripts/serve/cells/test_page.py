@@ -70,6 +70,7 @@ def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
         ("notes.txt", b"twelve red cells", "notes.txt cannot be read as a picture: not an image"),
         ("half.png", whole[: len(whole) // 2], "half.png cannot be read as a picture"),
         ("../../etc/x.png", b"x", "x.png cannot be read"),
+        ("a.eps", as_bytes(drawn(), "EPS"), "a.eps is in the format EPS: save it as PNG"),
     ):
         answer = post(client, name, content)
         assert answer.status_code == 422 and answer.json()["error"]["message"].startswith(says), answer.text
