@@ -11,7 +11,7 @@ help:  ## show this list
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[onnx,serve,test]'
 	@touch $(STAMP)
 
 run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint

@@ -12,6 +12,7 @@ from callbacks.prediction_files import PicturePredictions, folder_beside, pictur
 from common.data_protocol import data_attribute
 
 COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#000075")
+LARGEST_MARKED = 2400  # pixels: a scan of 100 megapixels would take a minute to be written as PNG
 
 
 class DetectionFiles(PicturePredictions):
@@ -21,15 +22,20 @@ class DetectionFiles(PicturePredictions):
     in pixels of the picture as it is in its file, upright (``predict_picture``). A picture without boxes has one row
     with empty cells. The folder ``marked`` beside it has the pictures with their boxes, as PNG.
 
+    With ``counts`` there is a second file, ``counts.csv``: a row for each picture, a column for each class, and their
+    sum.
+
     Args:
         min_score: Boxes with a lower score are left out.
+        counts: Whether the boxes of each picture are counted. A model that knows from which score on a box counts
+            returns only such boxes: leave ``min_score`` at 0 then.
         max_marked: The number of pictures that are drawn, the first of the split.
         out: See ``PredictionFiles``.
     """
 
-    def __init__(self, min_score: float = 0.3, max_marked: int = 200, out: str = "") -> None:
+    def __init__(self, min_score: float = 0.3, max_marked: int = 200, counts: bool = False, out: str = "") -> None:
         super().__init__(out)
-        self.min_score, self.max_marked = min_score, max_marked
+        self.min_score, self.max_marked, self.counts = min_score, max_marked, counts
 
     def entry(self, output: Any) -> dict[str, Any]:
         good = output["scores"] >= self.min_score
@@ -52,15 +58,40 @@ class DetectionFiles(PicturePredictions):
                 if not labels:
                     writer.writerow([name, "", "", "", "", "", ""])
                 if row < self.max_marked:
-                    save(mark(image, boxes, labels, scores, numbers), marked, name)
+                    save(mark(*reduced(image, boxes), labels, scores, numbers), marked, name)
         total = sum(len(picture["scores"]) for picture in found)
         print(f"{total} boxes in {len(found)} pictures: {file}, pictures in {marked}")
+        if self.counts:
+            counts = folder_beside(file, "counts").with_suffix(".csv")
+            write_counts(counts, names, [picture["labels"].int().tolist() for picture in found], classes)
+            print(f"counts: {counts}")
+
+
+def write_counts(file: Path, names: list[str], found: list[list[int]], classes: list[str] | None) -> None:
+    """Writes how many boxes of each class there are, a row for each picture."""
+    kinds = list(classes or map(str, range(1 + max(map(max, filter(None, found)), default=0))))
+    with open(file, "w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(["name", *kinds, "total"])
+        for name, labels in zip(names, found, strict=False):
+            writer.writerow([name, *(labels.count(k) for k in range(len(kinds))), len(labels)])
 
 
 def in_pixels(boxes: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
     """Boxes (n, 4) in fractions of an area of a picture, in the picture's pixels."""
     left, top, right, bottom = area
     return boxes * np.array([right - left, bottom - top] * 2) + np.array([left, top] * 2)
+
+
+def reduced(image: Image.Image, boxes: np.ndarray) -> tuple[Image.Image, np.ndarray]:
+    """A picture of at most ``LARGEST_MARKED`` pixels in its longer side, and boxes (n, 4) in its pixels."""
+    factor = min(1.0, LARGEST_MARKED / max(image.size))
+    if factor == 1.0:
+        return image, boxes
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0), boxes * np.array(
+        [size[0] / image.width, size[1] / image.height] * 2
+    )
 
 
 def mark(

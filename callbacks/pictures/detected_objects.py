@@ -34,8 +34,8 @@ class DetectedObjects(TestPicture):
         return draw_detections(found, data_attribute(trainer, "class_names"), self.min_score)
 
 
-def draw_detections(rows: Rows, names: list[str] | None, min_score: float) -> Figure:
-    """A grid of pictures: objects as thin white boxes, detections in color with their class and score."""
+def draw_detections(rows: Rows, names: list[str] | None, min_score: float, words: bool = True) -> Figure:
+    """A grid of pictures: objects as white boxes, detections in color, with ``words`` their class and score too."""
     count = len(rows["x"])
     columns = min(4, count)
     figure = new_figure(3 * columns, 3.1 * -(-count // columns))
@@ -52,6 +52,8 @@ def draw_detections(rows: Rows, names: list[str] | None, min_score: float) -> Fi
         parts = (rows[f"found_{name}"][k][good].tolist() for name in ("boxes", "labels", "scores"))
         for box, label, score in zip(*parts, strict=True):
             add_box(cell, box, size, color=f"C{label % 10}", linewidth=1.2)
+            if not words:
+                continue
             text = f"{names[label] if names and label < len(names) else label} {score:.2f}"
             place = box[0] * size[0], box[1] * size[1]
             cell.text(*place, text, color="white", fontsize=6, backgroundcolor=f"C{label % 10}", clip_on=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.downloads import data_root
 from datamodules.vision.voc_folder import VOCFolder
+from datamodules.vision.watershed import counts_baseline
 
 ADDRESS = "https://github.com/Shenggan/BCCD_Dataset"
 
@@ -43,3 +44,7 @@ class BCCD(VOCFolder):
             self.predict_names = [os.path.relpath(item.path, self.root) for item in items]
             return {"predict": (self.decode([item.path for item in items]),)}
         return super().load(stage)
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """The mean counts of training, and counting by thresholds and distances to the edge, without learning."""
+        return counts_baseline(self.splits, self.num_classes)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ def read_header(path: str) -> tuple[int, bool] | None:
         return None
 
 
-def decode(path: str, channels: int, size: int, crop: bool = True) -> np.ndarray:
+def decode(path: "str | IO[bytes]", channels: int, size: int, crop: bool = True) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
     Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
@@ -76,7 +76,10 @@ def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, fl
     """
     with Image.open(path) as file:
         image = ImageOps.exif_transpose(file)
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode.startswith("I") or image.mode == "F":
         image = eight_bits(image)
     width, height = image.size
     side = min(width, height)
@@ -116,8 +119,8 @@ class Findings:
     shorts: list[int] = field(default_factory=list)
     oblong: int = 0
 
-    def facts(self, size: int, channels: int) -> list[str]:
-        """Sizes, squares and warnings, for the line of what was read."""
+    def facts(self, size: int, channels: int, crop: bool = True) -> list[str]:
+        """Sizes, squares (where they are cut out) and warnings, for the line of what was read."""
         facts = [f"{size} x {size} pixels in {'gray' if channels == 1 else 'color'}"]
         if self.shorts and max(self.shorts) != min(self.shorts):
             facts[0] += f", from short sides of {min(self.shorts):,} to {max(self.shorts):,}"
@@ -125,7 +128,7 @@ class Findings:
             facts[0] += f", from short sides of {self.shorts[0]:,}"
         if self.shorts and max(self.shorts) > size:
             facts[0] += " (--data.image_size N keeps more)"
-        if self.oblong:
+        if self.oblong and crop:
             facts.append(f"{self.oblong:,} are not square: the largest square in the middle is used")
         if self.warned:
             named = some([f"{os.path.basename(path)} ({why})" for path, why in self.warned.items()], 2)
@@ -156,7 +159,12 @@ def reason_of(error: Exception) -> str:
 
 
 def readable(
-    paths: Sequence[str], channels: int, size: int, keep: Tensor | None = None, found: Findings | None = None
+    paths: Sequence[str],
+    channels: int,
+    size: int,
+    keep: Tensor | None = None,
+    found: Findings | None = None,
+    crop: bool = True,
 ) -> Tensor:
     """Decodes each file; returns which of them could be read (N,), and puts the images into ``keep`` (N, C, S, S), what
     is to be said into ``found``.
@@ -168,7 +176,7 @@ def readable(
         try:
             with Image.open(paths[i]) as image:
                 width, height = image.size
-            pixels = decode(paths[i], channels, size)
+            pixels = decode(paths[i], channels, size, crop)
         except Exception as error:  # as in read_header
             found.reasons[paths[i]] = reason_of(error)
             return False
@@ -196,10 +204,11 @@ class ImageFiles(Dataset):
         paths: The files.
         channels: 1 for gray, 3 for color.
         size: S, height and width of the decoded images in pixels.
+        crop: Whether the largest centered square is cut out; else the whole image is resized.
     """
 
-    def __init__(self, paths: list[str], channels: int, size: int) -> None:
-        self.paths, self.channels, self.size = paths, channels, size
+    def __init__(self, paths: list[str], channels: int, size: int, crop: bool = True) -> None:
+        self.paths, self.channels, self.size, self.crop = paths, channels, size, crop
 
     def __getitem__(self, key: tuple[np.ndarray, ...]) -> tuple[Tensor, ...]:
         rows, *rest = key
@@ -207,7 +216,7 @@ class ImageFiles(Dataset):
         for i, row in enumerate(rows):
             try:
                 with warnings.catch_warnings(action="ignore"):  # they were said when the run began
-                    images[i] = decode(self.paths[row], self.channels, self.size)
+                    images[i] = decode(self.paths[row], self.channels, self.size, self.crop)
             except Exception as error:
                 raise UserError(f"{self.paths[row]} could be read when the run began, but not now: {error}") from None
         return (torch.from_numpy(images), *map(torch.from_numpy, rest))

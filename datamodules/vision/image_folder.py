@@ -98,6 +98,7 @@ class ImageFolder(ImageTensors):
         self.val_fraction, self.test_fraction = val_fraction, 0.0 if test_root else test_fraction
         self.memory_limit_mb = memory_limit_mb
         self.num_workers = num_workers
+        self.crop = True  # the largest square, not the whole picture
         self.streamed: list[str] = []  # files that the workers decode, over all splits that do not fit in memory
 
     @property
@@ -130,6 +131,11 @@ class ImageFolder(ImageTensors):
     def processor(self) -> dict[str, Any]:
         return {**super().processor(), "in_channels": self.in_channels, "image_size": self.image_size}
 
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        """Also whether the model saw whole pictures, as detectors do: they are not cut then, only resized."""
+        super().load_processor(processor)
+        self.crop = not processor.get("whole_pictures", False)
+
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             names = find_images(self.root)
@@ -161,7 +167,8 @@ class ImageFolder(ImageTensors):
     def predict_picture(self, row: int) -> tuple[Image.Image, tuple[float, float, float, float]]:
         """The whole picture of a row of the predict split, and the square of it that the model saw."""
         assert self.predict_names is not None
-        return whole_picture(os.path.join(self.root, self.predict_names[row]))
+        image, square = whole_picture(os.path.join(self.root, self.predict_names[row]))
+        return image, square if self.crop else (0.0, 0.0, float(image.width), float(image.height))
 
     def content(self) -> Mapping[str, Split]:
         """Of images that are decoded anew each epoch the files' names and sizes."""
@@ -199,7 +206,7 @@ class ImageFolder(ImageTensors):
             self.streamed += paths
             good = self._readable_by_all_ranks(paths, found)
             self.facts.append("decoded anew each epoch, for they are more than data.memory_limit_mb")
-        self.facts += found.facts(s, c)
+        self.facts += found.facts(s, c, self.crop)
         if others := other_files(self.root, find_images(self.root)):
             self.facts.append(said := say_others(others, "images"))
             if self.trainer is None:
@@ -221,10 +228,10 @@ class ImageFolder(ImageTensors):
         def make() -> dict[str, Any]:
             found, c, s = Findings(), self.in_channels, self.image_size
             images = torch.zeros(len(paths), c, s, s, dtype=torch.uint8)
-            good = readable(paths, c, s, keep=images, found=found)
+            good = readable(paths, c, s, keep=images, found=found, crop=self.crop)
             return {"images": images, "good": good, "found": vars(found)}
 
-        how = f"images {self.in_channels} {self.image_size}"
+        how = f"images {self.in_channels} {self.image_size}{'' if self.crop else ' whole'}"
         made = kept(f"reading {len(paths):,} images of {self.root}", digest_of_files(paths), how, make)
         return made["images"], made["good"], Findings(**made["found"])
 
@@ -253,7 +260,7 @@ class ImageFolder(ImageTensors):
         if plain.tensors[0].ndim > 1:  # images
             return plain
         names = ("tensors", "batch_size", "shuffle", "seed", "rank", "world", "pin_memory")
-        files = ImageFiles(self.streamed, self.in_channels, self.image_size)
+        files = ImageFiles(self.streamed, self.in_channels, self.image_size, self.crop)
         return FileLoader(files, self.num_workers, **{name: getattr(plain, name) for name in names})
 
 

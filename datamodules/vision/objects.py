@@ -26,6 +26,10 @@ class ObjectImages(AnnotatedImages):
 
     annotations = "boxes"
 
+    def processor(self) -> dict[str, Any]:
+        """Also that the model sees whole pictures: ``ImageFolder`` then does not cut a square out of them."""
+        return {**super().processor(), "whole_pictures": True}
+
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, boxes, ignored, labels = batch
         if self.flip:

@@ -33,6 +33,9 @@ class Detector(Task):
         **task: See ``Task``.
     """
 
+    #: The metrics that are logged in validation.
+    validated: tuple[str, ...] = ("map50",)
+
     def __init__(self, num_classes: int, image_size: int, **task: Any) -> None:
         super().__init__(**task)
         self.num_classes, self.image_size = num_classes, image_size
@@ -77,17 +80,22 @@ class Detector(Task):
         return {"boxes": boxes, "scores": scores, "labels": labels}
 
     def on_validation_epoch_end(self) -> None:
-        found = self._precisions()
+        found = self.measure(self._rows(), "val")
         self.log("val/loss", self.val_loss)
-        self.log("val/map50", found["map50"], prog_bar=True, sync_dist=True)  # equal on all ranks already
+        for name in self.validated:
+            self.log(f"val/{name}", found[name], prog_bar=True, sync_dist=True)  # equal on all ranks already
 
     def on_test_epoch_end(self) -> None:
-        found = self._precisions()
+        found = self.measure(self._rows(), "test")
         self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
 
-    def _precisions(self) -> dict[str, Tensor]:
-        """Of the pictures of all processes. torchmetrics would gather lists of different lengths, and wait forever."""
+    def _rows(self) -> list[tuple[int, Any, Any]]:
+        """``judged`` of all processes. torchmetrics would gather lists of different lengths, and wait forever."""
         rows, self.judged = sorted(gather_rows(self, self.judged), key=lambda row: row[0]), []
+        return rows
+
+    def measure(self, rows: list[tuple[int, Any, Any]], stage: str) -> dict[str, Tensor]:
+        """The metrics of a split, ``val`` or ``test``, from its rows: number, what was found, the truth."""
         metric = average_precision()
         metric.update([found for _, found, _ in rows], [truth for _, _, truth in rows])
         return precisions(metric, self.num_classes)

@@ -153,6 +153,36 @@ def focal_loss(logits: Tensor, classes: Tensor, gamma: float = 2.0) -> Tensor:
     return (loss * (1 - (-loss).exp()).clamp(min=0) ** gamma * (classes >= 0)).sum()
 
 
+def ssd_loss(
+    output: Any,
+    anchors: Tensor,
+    batch: tuple[Tensor, ...],
+    class_loss: str = "mined",
+    box_weight: float = 1.0,
+    match_threshold: float = 0.5,
+) -> tuple[Tensor, Tensor]:
+    """The losses of classes and boxes, per matched anchor, and the number of these. A picture without objects counts
+    as one anchor.
+
+    Args:
+        output: Of ``TinySSD``.
+        anchors: (A, 4).
+        batch: As ``Detector`` has it.
+        class_loss, box_weight, match_threshold: As of ``LitSSD``.
+    """
+    _, boxes, ignored, labels = batch
+    logits, offsets = (at_least_float32(part) for part in output)
+    anchors = anchors.to(offsets.dtype)
+    classes, targets = ssd_targets(anchors, boxes.to(offsets.dtype), ignored, labels, match_threshold)
+    matched = classes > 0
+    counts = matched.sum(1).clamp(min=1)  # (B,)
+    loss = mined_loss(logits, classes, counts) if class_loss == "mined" else focal_loss(logits, classes)
+    distance = F.smooth_l1_loss(offsets, targets, reduction="none").sum(2)  # (B, A)
+    loss = loss + box_weight * (distance * matched).sum()
+    total = counts.sum().to(loss.dtype)  # processes weigh their losses by it: whole numbers would do it in float32
+    return loss / total, total
+
+
 @trains(TinySSD)
 class LitSSD(Detector):
     """TinySSD trained as a detector.
@@ -192,19 +222,9 @@ class LitSSD(Detector):
 
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """The losses of classes and boxes, per matched anchor. A picture without objects counts as one anchor."""
-        x, boxes, ignored, labels = batch
-        output = self(x)
-        logits, offsets = (at_least_float32(part) for part in output)
-        anchors = self.anchors().to(offsets.dtype)
-        classes, targets = ssd_targets(anchors, boxes.to(offsets.dtype), ignored, labels, self.match_threshold)
-        matched = classes > 0
-        counts = matched.sum(1).clamp(min=1)  # (B,)
-        mined = self.class_loss == "mined"
-        loss = mined_loss(logits, classes, counts) if mined else focal_loss(logits, classes)
-        distance = F.smooth_l1_loss(offsets, targets, reduction="none").sum(2)  # (B, A)
-        loss = loss + self.box_weight * (distance * matched).sum()
-        total = counts.sum().to(loss.dtype)  # processes weigh their losses by it: whole numbers would do it in float32
-        return loss / total, total, output
+        output = self(batch[0])
+        loss, count = ssd_loss(output, self.anchors(), batch, self.class_loss, self.box_weight, self.match_threshold)
+        return loss, count, output
 
     def detect(self, output: Any) -> Detections:
         logits, offsets = (part.float() for part in output)

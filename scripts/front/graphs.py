@@ -1,8 +1,10 @@
 """A model as a graph that needs only torch (torch.export), and the information to use it."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,69 @@ def save_graph(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> tupl
             torch.export.save(program, str(path))
             return program, ""
     return None, why_not
+
+
+def save_onnx(model: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...], path: Path) -> str:
+    """Saves a graph for ONNX's runtimes, and has onnxruntime compute with it: it must answer as the model does.
+
+    Args:
+        model: In evaluation mode.
+        program: Its graph, as of ``save_graph``.
+        inputs: An example; the graph is compared at three rows and at one.
+        path: The file, of one piece.
+
+    Returns:
+        An empty string, or why there is no file.
+
+    Raises:
+        UserError: The packages are not installed.
+    """
+    import torch.onnx
+
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if find_spec(package) is None:
+            raise UserError(f"--format onnx needs {package}: pip install 'dive[onnx]'")
+    names: dict[str, Any] = {"input_names": [f"input{k}" for k in range(len(inputs))]}
+    names["output_names"] = list(answer(model, inputs))
+    try:
+        with quiet(), warnings.catch_warnings(action="ignore"):
+            made = torch.onnx.export(program, (), dynamo=True, verbose=False, external_data=False, **names)
+            assert made is not None
+            made.save(str(path), external_data=False)
+        why_not = difference_of_onnx(model, inputs, path)
+    except Exception as error:  # of the converter, or of the runtime
+        why_not = reason_in(error)
+    if why_not:
+        path.unlink(missing_ok=True)
+    return why_not
+
+
+def difference_of_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> str:
+    """An empty string, or how far onnxruntime's answers are from the model's."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for rows in (3, 1):
+        given = tuple(torch.cat([x] * rows)[:rows] for x in inputs)
+        known = answer(model, given)
+        # an input that does not matter is not in the graph
+        fed = {slot.name: given[int(slot.name.removeprefix("input"))].numpy() for slot in session.get_inputs()}
+        for name, value in zip(known, session.run(list(known), fed), strict=True):
+            found = torch.from_numpy(value)
+            if found.shape != known[name].shape:
+                return f"onnxruntime answers {tuple(found.shape)}, the model {tuple(known[name].shape)}"
+            if not torch.allclose(found.double(), known[name].double(), rtol=1e-4, atol=1e-4):
+                return (
+                    f"onnxruntime's answer differs by {float((found.double() - known[name].double()).abs().max()):.2g}"
+                )
+    return ""
+
+
+def reason_in(error: Exception) -> str:
+    """The line of an error's text that says most: the last of the converter's causes."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 @contextmanager

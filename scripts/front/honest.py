@@ -22,6 +22,7 @@ COMPARED = {
     "test/bleu": True,
     "test/ndcg@10": True,
     "test/auc": True,
+    "test/count_error": False,
 }
 #: What to try by the folder of the datamodule, where the baseline is better.
 ADVICE = {

@@ -1,11 +1,14 @@
 """``dive export RECIPE``: the model of a run as files that other programs read.
 
-    dive export RECIPE [--run DIR | --ckpt_path FILE] [--out DIR]     default: the best checkpoint of the newest run
+    dive export RECIPE [--run DIR | --ckpt_path FILE] [--out DIR] [--format onnx]
+                        default: the best checkpoint of the newest run
 
 The files in ``DIR`` (by default ``export/`` in the run's folder):
 
     model.safetensors   the weights; class and arguments are in its metadata, reading it does not execute code
     model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
+    model.onnx          only with --format onnx: for ONNX Runtime and others; it has answered as the model does before
+                        it is kept (needs the extra "onnx")
     export.json         what goes in, what comes out, and what `dive predict` does before and after
     processor.json      of the run: labels, a table's columns, vocabulary
     example.safetensors an input and the model's output for it
@@ -33,15 +36,17 @@ from common.messages import UserError
 from scripts.front.arguments import Command, resolve
 from scripts.front.build import Builder, typed
 from scripts.front.checkpoints import is_sharded, read_checkpoint
-from scripts.front.graphs import answer, description, example_of, save_graph
+from scripts.front.graphs import answer, description, example_of, save_graph, save_onnx
 from scripts.front.recipes import CONFIGS, read_recipe
 from scripts.front.working_directory import add_working_directory
 
+FORMATS = ("pt2", "onnx")
 FILES = (
     "model.ckpt",
     "model.pth",
     "model.safetensors",
     "model.pt2",
+    "model.onnx",
     "export.json",
     "processor.json",
     "example.safetensors",
@@ -117,13 +122,11 @@ class Restored(Builder):
 def export(argv: list[str]) -> Path:
     """Exports; returns the folder."""
     words = list(argv)
-    out = None
-    if "--out" in words:
-        at = words.index("--out")
-        if at + 1 == len(words):
-            raise UserError("--out needs a folder")
-        out = Path(words[at + 1])
-        del words[at : at + 2]
+    given = taken(words, "--out", "a folder")
+    out = Path(given) if given else None
+    form = taken(words, "--format", f"one of {', '.join(FORMATS)}")
+    if form and form not in FORMATS:
+        raise UserError(f"--format {form}: give one of {', '.join(FORMATS)}")
     add_working_directory()
     command = resolve("test", words)
     assert command.checkpoint is not None
@@ -137,17 +140,32 @@ def export(argv: list[str]) -> Path:
     processor = command.run / "processor.json" if command.run else None
     if processor is not None and processor.is_file():
         shutil.copy(processor, folder / "processor.json")
-    why_not = write(restored.model, restored.datamodule, folder, restored.given_net(), recipe=command.recipe)
+    model, data, net = restored.model, restored.datamodule, restored.given_net()
+    why_not = write(model, data, folder, net, command.recipe, onnx=form == "onnx")
     for name in FILES:
         if (folder / name).is_file():
             print(f"{folder / name}  {(folder / name).stat().st_size:,} bytes")
-    if why_not:
-        print(f"no model.pt2: {reason_of(command.recipe) or why_not}")
+    for name, why in why_not.items():
+        print(f"no {name}: {reason_of(command.recipe, 'onnx' if name == 'model.onnx' else 'export') or why}")
     return folder
 
 
-def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "") -> str:
-    """Saves a model that is ready for evaluation; returns an empty string, or why a graph could not be made."""
+def taken(words: list[str], option: str, what: str) -> str:
+    """The value of an option, which is taken out of a command; empty where it is not there."""
+    if option not in words:
+        return ""
+    at = words.index(option)
+    if at + 1 == len(words):
+        raise UserError(f"{option} needs {what}")
+    value = words[at + 1]
+    del words[at : at + 2]
+    return value
+
+
+def write(
+    model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None, recipe: str = "", onnx: bool = False
+) -> dict[str, str]:
+    """Saves a model that is ready for evaluation; returns the files that could not be made, each with the reason."""
     if hasattr(model.net, "merge_lora"):
         model.net.merge_lora()
         model.hparams["lora_rank"] = 0
@@ -158,18 +176,21 @@ def write(model: Any, data: Any, folder: Path, net: dict[str, Any] | None = None
     outputs = answer(model, inputs)
     named = {f"input{k}": x.contiguous() for k, x in enumerate(inputs)}
     save_file(named | outputs, folder / "example.safetensors")
-    program, why_not = save_graph(model, inputs, folder / "model.pt2")
+    program, why = save_graph(model, inputs, folder / "model.pt2")
+    reasons = {"model.pt2": why}
+    if onnx:
+        reasons["model.onnx"] = save_onnx(model, program, inputs, folder / "model.onnx") if program else why
     said = {"recipe": recipe, **description(model, data, inputs, outputs, program)}
     if (folder / "processor.json").is_file():
         said["processor"] = "processor.json"
     (folder / "export.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return why_not
+    return {name: why for name, why in reasons.items() if why}
 
 
-def reason_of(recipe: str) -> str:
-    """The reason in a recipe's header why it cannot be exported as a graph (``export:``)."""
+def reason_of(recipe: str, key: str = "export") -> str:
+    """The reason in a recipe's header why it cannot be exported as a graph (``export:``), or in ONNX (``onnx:``)."""
     path = CONFIGS / f"{recipe}.yaml"
-    return read_recipe(path).header.get("export", "") if path.is_file() else ""
+    return read_recipe(path).header.get(key, "") if path.is_file() else ""
 
 
 def main(argv: list[str]) -> int:

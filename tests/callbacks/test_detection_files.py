@@ -5,10 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
-from callbacks.detection_files import DetectionFiles
+from callbacks.detection_files import DetectionFiles, reduced
 from datamodules.vision.image_folder import ImageFolder
 
 
@@ -55,3 +56,18 @@ def test_pictures_in_memory_and_pictures_without_boxes(tmp_path: Path) -> None:
     assert rows[0] == {"name": "0", "label": "", "score": "", "left": "", "top": "", "right": "", "bottom": ""}
     assert rows[1]["label"] == "1" and float(rows[1]["right"]) == 9
     assert [path.name for path in (tmp_path / "marked").iterdir()] == ["0.png"]
+
+
+def test_boxes_of_each_picture_are_counted_by_class(tmp_path: Path) -> None:
+    x = torch.zeros(3, 3, 12, 12, dtype=torch.uint8)
+    data = SimpleNamespace(splits={"predict": (x,)}, predict_names=["a", "b", "c"], class_names=["red", "white"])
+    run(DetectionFiles(min_score=0.4, counts=True), tmp_path, data, [found(0.9, 0.8, 0.3), found(), found(0.5)])
+    rows = list(csv.reader((tmp_path / "counts.csv").open()))
+    assert rows == [["name", "red", "white", "total"], ["a", "0", "2", "2"], ["b", "0", "0", "0"], ["c", "0", "1", "1"]]
+
+
+def test_a_scan_is_marked_at_a_size_that_can_be_written() -> None:
+    image, boxes = reduced(Image.new("RGB", (4800, 1000)), np.array([[480.0, 100, 960, 200]]))
+    assert image.size == (2400, 500) and boxes.tolist() == [[240, 50, 480, 100]]
+    small = Image.new("RGB", (20, 10))
+    assert reduced(small, boxes)[0] is small

@@ -17,9 +17,12 @@ from callbacks.pictures.alignment import Alignment
 from callbacks.pictures.attention_rollout import AttentionRollout
 from callbacks.pictures.clip_strips import ClipStrips
 from callbacks.pictures.confusion_matrix import ConfusionMatrix
+from callbacks.pictures.count_agreement import CountAgreement
+from callbacks.pictures.count_robustness import CountRobustness
 from callbacks.pictures.ctc_alignment import CTCAlignment
 from callbacks.pictures.curves import Curves
 from callbacks.pictures.detected_objects import DetectedObjects
+from callbacks.pictures.detection_curves import DetectionCurves
 from callbacks.pictures.error_distribution import ErrorDistribution
 from callbacks.pictures.feature_maps import FeatureMaps
 from callbacks.pictures.fitted_curve import FittedCurve
@@ -32,6 +35,7 @@ from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
 from callbacks.pictures.segmented_pictures import SegmentedPictures
 from callbacks.pictures.token_influence import TokenInfluence
+from callbacks.pictures.worst_counts import WorstCounts
 from datamodules.audio.key_strings import KeyStrings
 from datamodules.base import TensorDataModule
 from datamodules.parallel_text.toy import Toy
@@ -40,6 +44,7 @@ from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
 from datamodules.video.moving_digits import MovingDigits
+from datamodules.vision.cells import Cells
 from datamodules.vision.scene_masks import SceneMasks
 from datamodules.vision.scenes import Scenes
 from lit_models.attention.nadaraya_watson import LitNadarayaWatson
@@ -51,6 +56,7 @@ from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.rnn.speech import LitSpeech
 from lit_models.text.text_cnn import LitTextCNN
 from lit_models.video.resnet3d import LitVideoResNet
+from lit_models.vision.cells import LitCells
 from lit_models.vision.ssd import LitSSD
 from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
@@ -118,6 +124,16 @@ def small_ssd() -> LitSSD:
     return LitSSD(num_classes=6, image_size=96, widths=[2, 4], channels=4, sizes=[[0.2, 0.3], [0.5, 0.7]])
 
 
+def small_cells() -> LitCells:
+    return LitCells(
+        num_classes=3, image_size=96, widths=[2, 4], channels=4, sizes=[[0.2, 0.3], [0.5, 0.7]], count_threshold=0.26
+    )
+
+
+def cell_pictures() -> Cells:
+    return Cells(train_size=4, val_size=4, test_size=11, batch_size=1)
+
+
 def small_text_cnn() -> LitTextCNN:
     return LitTextCNN(vocab_size=10, num_classes=2, seq_len=5, embed_size=4, num_channels=3)
 
@@ -141,6 +157,10 @@ CASES: dict[str, Callable[[int], Case]] = {
     ),
     "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),
     "detected_objects": lambda world: (DetectedObjects(5), small_ssd(), Scenes(train_size=4, val_size=4, test_size=11)),
+    "count_agreement": lambda world: (CountAgreement(), small_cells(), cell_pictures()),
+    "count_robustness": lambda world: (CountRobustness(7), small_cells(), cell_pictures()),
+    "detection_curves": lambda world: (DetectionCurves(), small_cells(), cell_pictures()),
+    "worst_counts": lambda world: (WorstCounts(4), small_cells(), cell_pictures()),
     "errors": lambda world: (ErrorDistribution(), Exact(), Points()),
     "feature_maps": lambda world: (FeatureMaps(sample=4), LitLeNet(), Noise()),
     "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),

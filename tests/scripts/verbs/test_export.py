@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from scripts.cli import main
 from scripts.front.build import build
-from scripts.front.graphs import answer, example_of
+from scripts.front.graphs import answer, example_of, save_graph, save_onnx
 from scripts.front.recipes import Recipe, all_recipes
 from scripts.front.runs import newest_run
 from scripts.verbs.export import load_network, write
@@ -35,6 +35,13 @@ def is_slow(recipe: Any) -> bool:
         return True
     of_topic = [r.name for r in all_recipes() if r.topic == recipe.topic and r.offline]
     return recipe.name not in sorted(of_topic, key=lambda name: crc32(name.encode()))[:2]
+
+
+def with_onnx(recipe: Recipe) -> bool:
+    """The first recipe of each topic among the quick ones is made an ONNX file too, and all of those that are slow."""
+    return is_slow(recipe) or recipe.name == next(
+        r.name for r in all_recipes() if r.topic == recipe.topic and not is_slow(r)
+    )
 
 
 RECIPES = [
@@ -62,18 +69,39 @@ def test_each_form_answers_as_the_model_at_any_batch_size(recipe: Recipe, tmp_pa
     for name, value in model.named_buffers():
         if name.startswith("target_"):
             value.fill_(3.0)  # a table's target is seldom around zero
-    why_not = write(model.eval(), data, tmp_path)
+    onnx = with_onnx(recipe)
+    why_not = write(model.eval(), data, tmp_path, onnx=onnx)
     others: list[nn.Module] = [load_network(tmp_path / "model.safetensors")]
     if "export" in recipe.header:
-        assert why_not, f"{recipe.name} has a graph: its header's export: is not true any longer"
+        assert "model.pt2" in why_not, f"{recipe.name} has a graph: its header's export: is not true any longer"
         assert not (tmp_path / "model.pt2").is_file()
     else:
-        assert not why_not, "say why not in the recipe's header (export:)"
+        assert "model.pt2" not in why_not, "say why not in the recipe's header (export:)"
+        assert not onnx or ("model.onnx" in why_not) == ("onnx" in recipe.header), (
+            f"say why not in the recipe's header (onnx:), or take it away where it is not true: {why_not}"
+        )
+        assert (tmp_path / "model.onnx").is_file() == (onnx and "model.onnx" not in why_not)
         others.append(torch.export.load(tmp_path / "model.pt2").module())
     for rows in (3, 1):  # exported with two
         same_answers(model, others, batch_of(example_of(model), rows))
     said = json.loads((tmp_path / "export.json").read_text())
     assert said["after"] and [part["shape"][0] for part in said["inputs"]] == ["batch"] * len(said["inputs"])
+
+
+def test_an_onnx_file_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    right, wrong = nn.Linear(3, 2).eval(), nn.Linear(3, 2).eval()
+    inputs = (torch.randn(2, 3),)
+    program, _ = save_graph(right, inputs, tmp_path / "model.pt2")
+    assert program is not None
+    assert save_onnx(right, program, inputs, tmp_path / "model.onnx") == "" and (tmp_path / "model.onnx").is_file()
+    assert "differs by" in save_onnx(wrong, program, inputs, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").is_file()
+
+
+def test_an_unknown_format_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", LENET, "--format", "tflite"]) == 2
+    assert "--format tflite: give one of pt2, onnx" in capsys.readouterr().err
 
 
 # -- a run ----------------------------------------------------------------------------------------------------------

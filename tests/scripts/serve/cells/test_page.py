@@ -1,0 +1,105 @@
+"""The cells page by its routes: what is found, odd pictures, files that are none, many at once, without JavaScript."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from scripts.serve.cells.page import Found, accepts, facts
+from scripts.serve.models import Loaded
+from scripts.serve.pages import find_pages
+from tests.scripts.serve.cells.site import THRESHOLDS, as_bytes, cells_app, drawn, odd_pictures, small_run
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    app = cells_app(tmp_path_factory.mktemp("state"), "--writes_per_minute", "0")
+    with TestClient(app, raise_server_exceptions=False) as found:
+        found.headers["x-csrf-token"] = re.search(r'name="csrf" value="(\w+)"', found.get("/").text)[1]  # type: ignore[index]
+        yield found
+
+
+def post(client: Any, name: str, content: bytes) -> Any:
+    return client.post("/api/count", files={"file": (name, content)})
+
+
+def test_the_page_is_found_for_a_counter_and_for_no_other_run() -> None:
+    assert "cells" in [page.name for page in find_pages()]
+    assert accepts(small_run()) and not accepts(Loaded("another", None, Path("x"), "x"))
+    assert facts(SimpleNamespace(models=SimpleNamespace(current=small_run())))[0] == ("Platelets", "counts from 0.650")  # type: ignore[arg-type]
+
+
+def test_boxes_are_in_pixels_of_the_picture_with_all_scores(client: TestClient) -> None:
+    found = Found(**post(client, "a.png", as_bytes(drawn(width=320, height=240))).json())
+    assert (found.name, list(found.size), found.preview) == ("a.png", [320, 240], "")
+    assert len(found.boxes) == len(found.scores) == len(found.labels) > 20
+    assert max(box[2] for box in found.boxes) > 250 and max(box[3] for box in found.boxes) <= 240
+    assert found.scores == sorted(found.scores, reverse=True) and min(found.scores) < 0.7 < max(found.scores)
+
+
+def test_the_answer_is_that_of_the_model(client: TestClient) -> None:
+    image = drawn(3)
+    found = post(client, "b.png", as_bytes(image)).json()
+    model = small_run().model
+    x = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    boxes, scores, labels = model.detect(model(x))
+    assert found["labels"] == labels[labels >= 0].tolist()
+    torch.testing.assert_close(torch.tensor(found["scores"]), scores[labels >= 0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.tensor(found["boxes"]), boxes[labels >= 0] * 96, atol=0.06, rtol=0)
+
+
+@pytest.mark.parametrize("name", odd_pictures())
+def test_odd_pictures_are_read(client: TestClient, name: str) -> None:
+    answer = post(client, name, odd_pictures()[name])
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["size"] == ([100, 200] if name == "rotated.jpg" else [200, 100])
+    assert bool(answer.json()["preview"]) == (name in ("cmyk.jpg", "sixteen.tif"))  # browsers do not show these
+
+
+def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
+    whole = as_bytes(drawn())
+    for name, content, says in (
+        ("empty.png", b"", "empty.png is empty: it has zero bytes"),
+        ("notes.txt", b"twelve red cells", "notes.txt cannot be read as a picture: not an image"),
+        ("half.png", whole[: len(whole) // 2], "half.png cannot be read as a picture"),
+        ("../../etc/x.png", b"x", "x.png cannot be read"),
+        ("a.eps", as_bytes(drawn(), "EPS"), "a.eps is in the format EPS: save it as PNG"),
+    ):
+        answer = post(client, name, content)
+        assert answer.status_code == 422 and answer.json()["error"]["message"].startswith(says), answer.text
+    assert client.post("/api/count").status_code == 422
+    assert post(client, "large.png", bytes(33 << 20)).status_code == 413
+    wide = as_bytes(Image.new("1", (20_000, 10_000)))
+    assert "20000 x 10000 pixels: at most 120 million" in post(client, "wide.png", wide).json()["error"]["message"]
+
+
+def test_another_sites_form_is_refused(client: TestClient) -> None:
+    files = {"file": ("a.png", as_bytes(drawn()))}
+    assert client.post("/api/count", files=files, headers={"x-csrf-token": "0"}).status_code == 403
+
+
+def test_without_javascript_the_counts_are_a_table(client: TestClient) -> None:
+    answer = client.post("/", files={"file": ("<b>.png", as_bytes(drawn(1)))}, headers={"accept": "text/html"})
+    row = re.search(r'<th scope="row">(.*?)</th>(.*?)</tr>', answer.text)
+    assert row is not None and row[1] == "&lt;b&gt;.png"
+    found = post(client, "x.png", as_bytes(drawn(1))).json()
+    pairs = list(zip(found["labels"], found["scores"], strict=True))
+    expected = [sum(k == label and s >= t for label, s in pairs) for k, t in enumerate(THRESHOLDS)]
+    assert [int(n) for n in re.findall(r">(\d+)<", row[2])] == expected and sum(expected)
+
+
+def test_sixty_four_uploads_at_once_are_all_answered(client: TestClient) -> None:
+    pictures = [as_bytes(drawn(k)) for k in range(4)]
+    alone = [post(client, "x.png", picture).json()["scores"] for picture in pictures]
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda k: post(client, f"{k}.png", pictures[k % 4]), range(64)))
+    assert [answer.status_code for answer in answers] == [200] * 64
+    assert [answer.json()["name"] for answer in answers] == [f"{k}.png" for k in range(64)]
+    assert all(answer.json()["scores"] == alone[k % 4] for k, answer in enumerate(answers))
