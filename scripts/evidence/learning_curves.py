@@ -31,7 +31,7 @@ def decode(unit: Any) -> dict[str, float]:
     """A place of the unit cube (3,) as a configuration: learning rate and batch size are logarithmic."""
     u = np.asarray(unit, dtype=float)
     lr, batch = np.exp(np.log(LOW[:2]) + u[:2] * (np.log(HIGH[:2]) - np.log(LOW[:2])))
-    return {"lr": float(lr), "batch_size": int(round(batch)), "momentum": float(LOW[2] + u[2] * (HIGH[2] - LOW[2]))}
+    return {"lr": float(lr), "batch_size": round(batch), "momentum": float(LOW[2] + u[2] * (HIGH[2] - LOW[2]))}
 
 
 def encode(row: dict[str, float]) -> np.ndarray:

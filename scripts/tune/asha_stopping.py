@@ -22,9 +22,7 @@ def keeps(value: float, others: Sequence[float], eta: int) -> bool:
     return value <= seen[max(len(seen) // eta, 1) - 1]
 
 
-def decide(
-    trial: Progress, trials: Sequence[Progress], epoch: int, min_epochs: int, max_epochs: int, eta: int
-) -> bool:
+def decide(trial: Progress, trials: Sequence[Progress], epoch: int, min_epochs: int, max_epochs: int, eta: int) -> bool:
     """Whether a trial that has just finished an epoch continues.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from scripts.tune.progress import Job, Progress
-from scripts.tune.successive_halving import bracket_job, is_done
+from scripts.tune.successive_halving import bracket_job
 
 
 def brackets(
@@ -57,7 +57,5 @@ def next_job(trials: Sequence[Progress], count: int, min_epochs: int, max_epochs
         job = bracket_job(trials, first, counts, epochs)
         if job is not None:
             return job
-        if len(trials) < first + counts[0] and not is_done(trials, first, counts, epochs):
-            return None
         first, k = first + counts[0], k + 1
     return None

@@ -5,6 +5,7 @@ Synchronous: a rung is decided when the last of its trials is there, so one stra
 the book, which trains a promoted configuration from scratch; here it continues from its checkpoint.
 """
 
+import itertools
 from collections.abc import Sequence
 
 from scripts.tune.progress import Job, Progress, best, rungs, unfinished
@@ -33,12 +34,12 @@ def bracket_job(trials: Sequence[Progress], first: int, counts: Sequence[int], e
     if len(own) < counts[0]:
         return Job(first + len(own), epochs[0])
     members = {trial.number: trial for trial in own}
-    for k, (here, there) in enumerate(zip(epochs, epochs[1:], strict=False)):
+    for k, (here, there) in enumerate(itertools.pairwise(epochs)):
         values = {number: trial.at(here) for number, trial in members.items()}
         if any(value is None for value in values.values()):
             return None  # a straggler
         chosen = best({number: value for number, value in values.items() if value is not None}, counts[k + 1])
-        members = {number: members[number] for number in chosen if not members[number].ended or members[number].values}
+        members = {number: members[number] for number in chosen}
         for number, trial in members.items():
             if trial.target < there and not trial.ended:
                 return Job(number, there)
