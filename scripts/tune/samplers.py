@@ -3,9 +3,10 @@
 Optuna has the samplers; the grid is written out, since Optuna's keeps its points in the study, and ``own_gp`` is the
 project's Gaussian process (``lit_models/gp/bayesian_optimization.py``), in the unit cube of the space's own scales.
 
-A sampler is asked in a study in memory, made of the trials so far, with those that pause at a rung as pruned ones: in
-the stored study they are running, and samplers ignore what is running. So nothing of a sampler has to be kept; each
-draw is seeded by its number.
+A sampler is asked in a study in memory, made of the trials so far: in the stored study those that pause at a rung are
+running, and samplers ignore what is running. TPE gets them as pruned ones, which it knows to rank. The others use only
+complete ones, and get all trials that have reached the last epoch that enough have reached, with their values there.
+So nothing of a sampler has to be kept; each draw is seeded by its number.
 """
 
 import itertools
@@ -109,7 +110,8 @@ def propose(name: str, space: Space, trials: Sequence[FrozenTrial], draw: int, s
     study = optuna.create_study(
         direction="maximize" if space.mode == "max" else "minimize", sampler=make(name, seed * 100_003 + draw)
     )
-    study.add_trials([known for trial in trials if (known := as_finished(trial)) is not None])
+    level = 0 if name == "tpe" else level_of([trial.intermediate_values for trial in trials])
+    study.add_trials([known for trial in trials if (known := as_finished(trial, level)) is not None])
     trial = study.ask()
     chosen: dict[str, Any] = {}
     for key, d in space.parameters.items():
@@ -128,10 +130,26 @@ def suggest_by(trial: optuna.Trial, key: str, d: BaseDistribution) -> Any:
     return trial.suggest_float(key, d.low, d.high, step=d.step, log=d.log)
 
 
-def as_finished(trial: FrozenTrial) -> FrozenTrial | None:
-    """A trial for the samplers: one that runs or pauses as pruned at its last epoch; None before its first one."""
+def level_of(curves: Sequence[dict[int, float]]) -> int:
+    """The last epoch that enough trials have reached: values of different epochs are not of one function."""
+    least = min(STARTUP, max(len(curves) // 3, 2))
+    epochs = sorted({epoch for curve in curves for epoch in curve}, reverse=True)
+    return next((epoch for epoch in epochs if sum(epoch in curve for curve in curves) >= least), 0)
+
+
+def as_finished(trial: FrozenTrial, level: int) -> FrozenTrial | None:
+    """A trial for the samplers; None for one that cannot be used.
+
+    Args:
+        trial: As it is stored.
+        level: The epoch of its value. 0: its own last one, and one that is not complete counts as pruned.
+    """
     values = {step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)}
-    if trial.state == TrialState.COMPLETE and trial.value is not None and math.isfinite(trial.value):
+    if level:
+        if level not in values:
+            return None
+        state, value = TrialState.COMPLETE, values[level]
+    elif trial.state == TrialState.COMPLETE and trial.value is not None and math.isfinite(trial.value):
         state, value = TrialState.COMPLETE, trial.value
     elif values:
         state, value = TrialState.PRUNED, None
@@ -185,17 +203,14 @@ def to_unit(space: Space, params: dict[str, Any]) -> list[float]:
 def own_gp(space: Space, trials: Sequence[FrozenTrial], draw: int, seed: int) -> dict[str, Any]:
     """Expected improvement of the project's Gaussian process over the trials that were trained furthest.
 
-    Values of different epochs are not of one function: the process sees those of the last epoch that enough trials
-    have reached.
+    They are those that have reached ``level_of`` them.
     """
     import torch
 
     from lit_models.gp.bayesian_optimization import suggest
 
     curves = [(trial.params, trial.intermediate_values) for trial in trials]
-    epochs = sorted({epoch for _, curve in curves for epoch in curve}, reverse=True)
-    least = min(STARTUP, max(len(trials) // 3, 2))
-    level = next((e for e in epochs if sum(e in curve for _, curve in curves) >= least), 0)
+    level = level_of([curve for _, curve in curves])
     known = [(to_unit(space, params), space.sign * curve[level]) for params, curve in curves if level in curve]
     x = torch.tensor([place for place, _ in known], dtype=torch.float64).reshape(-1, len(space.parameters))
     y = torch.tensor([value for _, value in known], dtype=torch.float64)

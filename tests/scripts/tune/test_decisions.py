@@ -86,7 +86,13 @@ def test_brackets_of_81_and_3_are_the_papers() -> None:
         [(6, 27), (2, 81)],
         [(5, 81)],
     ]
-    assert [b[0] for b in hyperband.brackets(81, 3, rounding="algorithm")] == [(81, 1), (34, 3), (15, 9), (8, 27), (5, 81)]
+    assert [b[0] for b in hyperband.brackets(81, 3, rounding="algorithm")] == [
+        (81, 1),
+        (34, 3),
+        (15, 9),
+        (8, 27),
+        (5, 81),
+    ]
 
 
 def test_hyperband_is_successive_halving_of_each_bracket_in_turn() -> None:
@@ -203,9 +209,9 @@ def test_the_median_rule_is_optunas_pruner(seed: int) -> None:
 
 
 def test_promotion_and_stopping_differ_on_the_same_table() -> None:
-    """A late trial that is better than all takes the place of one that was promoted: only a pause allows the reverse."""
+    """A trial that was not good enough at first may be so later: only a pause allows that."""
     curves = table(60, 27)
-    reached = {number: until for number, until in decisions(make("asha", 1, 27, 3), curves)}
+    reached = dict(decisions(make("asha", 1, 27, 3), curves))
     assert [reached[k] for k in range(60)] != our_stops("asha_stop", 1, curves)
 
 
@@ -227,7 +233,9 @@ def test_every_scheduler_ends_and_begins_each_trial_once(name: str, workers: int
     curves = table(31, 9)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        events = simulate(make(name, 1, 9, 3), lambda seen: len(seen), curves, [1.0 + 0.1 * k for k in range(31)], workers)
+        events = simulate(
+            make(name, 1, 9, 3), lambda seen: len(seen), curves, [1.0 + 0.1 * k for k in range(31)], workers
+        )
     assert sorted({event.row for event in events}) == list(range(31))
     assert len({(event.row, event.epoch) for event in events}) == len(events), "an epoch was trained twice"
     assert max(event.epoch for event in events) == 9
