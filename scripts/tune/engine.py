@@ -20,6 +20,7 @@ from scripts.tune import samplers
 from scripts.tune import trial as trials_of
 from scripts.tune.ledger import Ledger, View
 from scripts.tune.progress import Job, Progress
+from scripts.tune.schedulers import always
 from scripts.tune.search import Running, Search, check_keys
 
 KILLS = 2  # a trial whose process is killed so often has failed, often for want of memory
@@ -38,7 +39,6 @@ class Engine:
     def __init__(self, search: Search, ledger: Ledger) -> None:
         self.search, self.ledger = search, ledger
         self.running: dict[int, Running] = {}
-        self.overhead = 0.0  # seconds in which a trial waited for this process, or this process for nothing
 
     def run(self) -> None:
         """Works until every trial is done. Any exception, a signal's too, first ends the trials that are running."""
@@ -170,6 +170,8 @@ class Engine:
         if epoch >= space.max_epochs:
             job.state, job.value = TrialState.COMPLETE, value
             return "pause"
+        if epoch < job.until and self.search.scheduler.keeps is always:
+            return "go"
         view = self.ledger.view()
         if view.turns[draw].number > job.turn:
             job.state, job.error = TrialState.WAITING, "another process took it, as this one gave no sign of life"
