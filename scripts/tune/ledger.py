@@ -128,7 +128,7 @@ class Ledger:
 
     def progress(self, view: View) -> list[Progress]:
         """What the schedulers see: all configurations that were claimed, by number."""
-        gone = {turn.worker for turn in view.turns.values() if not self.lives(turn.worker)}
+        gone = {worker for worker in {turn.worker for turn in view.turns.values()} if not self.lives(worker)}
         found = []
         for draw, turn in sorted(view.turns.items()):
             if draw < 0:

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from common.messages import RunError, UserError
-from scripts.front import forked
-from scripts.front.runs import RUN_DIR, path_of
-from scripts.tune.engine import Search
+from scripts.front.forked import FORKS
+from scripts.front.runs import path_of
+from scripts.tune.engine import END_SECONDS
 from scripts.tune.ledger import Ledger
 from scripts.tune.pictures import best_of
+from scripts.tune.search import Search
 from scripts.tune.space import words_of
+from scripts.tune.trial import enter_command, last_line
 
 
 def refit_best(search: Search, ledger: Ledger, seeds: Iterable[int]) -> list[dict[str, Any]]:
@@ -37,13 +41,12 @@ def refit_best(search: Search, ledger: Ledger, seeds: Iterable[int]) -> list[dic
                 continue  # another process is at it
             if not ledger.claim(-seed, turn.number + 1 if turn else 0, search.space.max_epochs):
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
             words = [search.recipe, *search.arguments, "--trainer.max_epochs", str(search.space.max_epochs)]
             words += [*words_of(best.params), "--seed_everything", str(seed)]
             if path_of(folder, "last").is_file():
                 words = [search.recipe, "--run", str(folder), "--resume"]
-            run(["fit", *words], str(folder) if "--resume" not in words else None)
-            run(["test", search.recipe, "--run", str(folder)], None)
+            run(["fit", *words], folder)
+            run(["test", search.recipe, "--run", str(folder)], folder)
         metrics = json.loads(record.read_text())["metrics"]
         found.append({"seed": seed, **{k: v for k, v in metrics.items() if k.startswith("test/")}})
     return found
@@ -54,9 +57,24 @@ def has_test(record: dict[str, Any]) -> bool:
     return any(name.startswith("test/") for name in record.get("metrics", {}))
 
 
-def run(words: list[str], folder: str | None) -> None:
-    """One ``dive`` command in a process of its own."""
-    code, output = forked.run(words, {RUN_DIR: folder})
-    if code:
-        last = (output.strip() or "no output").splitlines()[-1]
-        raise RunError(f"`dive {words[0]}` of the best configuration ended with exit code {code}: {last}")
+def run(words: list[str], folder: Path) -> None:
+    """One ``dive`` command in a process of its own, which ends with this one.
+
+    Raises:
+        RunError: It ended with an error.
+    """
+    ear, life = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=enter_command, args=(words, str(folder), ear))
+    process.start()
+    ear.close()
+    try:
+        process.join()
+    finally:
+        with suppress(OSError):
+            process.terminate()  # of one that has ended: nothing. Else it saves, and ends
+        process.join(END_SECONDS)
+        process.kill()
+        life.close()
+    if process.exitcode:
+        last = last_line(folder / "trial.log")
+        raise RunError(f"`dive {words[0]}` of the best configuration ended with exit code {process.exitcode}: {last}")

@@ -12,6 +12,8 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -61,17 +63,36 @@ def enter(words: list[str], folder: str, metric: str, threads: int, pipe: Connec
         pipe: To the process that drives the search.
         life: Its other end is open as long as that process lives.
     """
+    with alone_in(Path(folder), life):
+        code = fit(words, Path(folder), Reporter(pipe, metric), threads)
+    sys.exit(code)
+
+
+def enter_command(words: list[str], folder: str, life: Connection) -> None:
+    """As ``enter``, for a whole ``dive WORDS`` on a run folder that reports nothing: the refit of the best."""
+    from scripts.cli import main
+    from scripts.front.runs import RUN_DIR
+
+    with alone_in(Path(folder), life):
+        if "--run" not in words:
+            os.environ[RUN_DIR] = folder
+        sys.argv = ["dive", *words]
+        code = main(words)
+    sys.exit(code)
+
+
+@contextmanager
+def alone_in(folder: Path, life: Connection) -> Iterator[None]:
+    """Makes this process the only one in a run folder while the search lives; output goes to the folder's log."""
     os.setsid()  # Ctrl-C is for the search, which then ends its trials
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    log = os.open(path / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(folder / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     threading.Thread(target=end_with, args=(life,), daemon=True).start()
-    with open(path / "trial.lock", "w") as lock:
+    with open(folder / "trial.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # until a process of before is gone
-        code = fit(words, path, Reporter(pipe, metric), threads)
-    sys.exit(code)
+        yield
 
 
 def end_with(life: Connection) -> None:

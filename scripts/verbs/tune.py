@@ -146,6 +146,8 @@ def tell(folder: Path, space: Any, ledger: Any, facts: dict[str, Any], begun: fl
     from scripts.tune.report import write_report
 
     trials = list(ledger.view().trials.values())
+    if not trials:
+        return
     report = write_report(folder, space, trials, facts | {"seconds": round(time.time() - begun, 1)}, begun)
     print(report["trials"])
     if best := report.get("best"):
