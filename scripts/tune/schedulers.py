@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from scripts.tune import asha, asha_stopping, hyperband, median_stopping, random_search, successive_halving
 from scripts.tune.progress import Job, Progress
@@ -33,7 +34,7 @@ def make(name: str, min_epochs: int, max_epochs: int, eta: int) -> Scheduler:
         name: One of ``NAMES``.
         min_epochs, max_epochs, eta: See ``rungs``.
     """
-    budget = {"min_epochs": min_epochs, "max_epochs": max_epochs, "eta": eta}
+    budget: dict[str, Any] = {"min_epochs": min_epochs, "max_epochs": max_epochs, "eta": eta}
     whole = partial(random_search.next_job, max_epochs=max_epochs)
     match name:
         case "halving":
