@@ -18,9 +18,11 @@ def always(trial: Progress, trials: Sequence[Progress], epoch: int) -> bool:
 
 @dataclass(frozen=True)
 class Scheduler:
-    """Args:
-    next_job: (trials so far, number of trials of the study) -> job, or None while nothing is to be done.
-    keeps: (a trial, all trials, the epoch it has finished) -> whether it continues; if not, it ends for good.
+    """The two decisions.
+
+    Args:
+        next_job: (trials so far, number of trials of the study) -> job, or None while nothing is to be done.
+        keeps: (a trial, all trials, the epoch it has finished) -> whether it continues; if not, it ends for good.
     """
 
     next_job: Callable[[Sequence[Progress], int], Job | None]
