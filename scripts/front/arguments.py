@@ -35,6 +35,7 @@ class Command:
     trainer: Any = None  # once it is built
     out: str = ""  # of predict: the file to write
     made: bool = False  # the run folder is this command's own: removed if nothing is saved in it
+    callbacks: list[Any] = field(default_factory=list)  # of a program that drives the command, not in the run's config
 
 
 def resolve(verb: str, argv: list[str]) -> Command:

@@ -228,8 +228,8 @@ class DiveCLI(LightningCLI):
                 callback.command = "dive " + " ".join([self.command.verb, *TYPED])
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpoint()
-        if self.command.verb == "fit":  # first of all: others may read the file
-            trainer.callbacks.insert(0, RunConfig(self._config_file()))  # type: ignore[attr-defined]
+        first = [RunConfig(self._config_file())] if self.command.verb == "fit" else []  # others may read the file
+        trainer.callbacks[:0] = [*first, *self.command.callbacks]  # type: ignore[attr-defined]
         self.command.trainer = trainer
         skip_empty_hooks(trainer)
         clip_unscaled(trainer)

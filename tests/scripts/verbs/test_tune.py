@@ -1,0 +1,75 @@
+"""``dive tune``: its options, and what is wrong in a command in one line, before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from scripts.front.runs import runs_root
+from scripts.tune import samplers, schedulers
+from scripts.verbs import tune
+from tests.scripts.tune.test_space import written
+
+PARAMETERS = {"model.optimizer.lr": {"low": 0.001, "high": 0.1, "log": True}}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "which recipe"),
+        (["cnn/lenett"], "no recipe 'cnn/lenett': did you mean 'cnn/lenet'"),
+        (["cnn/vgg"], "no space ships for cnn/vgg"),
+        (["cnn/lenet", "--trails", "3"], "unknown option --trails: did you mean '--trials'"),
+        (["cnn/lenet", "--trials", "0"], "--trials 0: give a whole number"),
+        (["cnn/lenet", "--trials", "many"], "invalid int value: 'many'"),
+        (["cnn/lenet", "--sampler", "best"], "invalid choice: 'best'"),
+        (["cnn/lenet", "--resume"], "no study in .* to resume"),
+        (["cnn/lenet", "--study", "a/b"], "give a plain name"),
+        (["cnn/lenet", "--storage", "sqlite:///x.db"], "--storage needs --study"),
+        (["cnn/lenet", "--storage", "x.db", "--study", "a"], "give a URL"),
+        (["cnn/lenet", "--trainer.max_epochs", "3"], "is the space's max_epochs"),
+        (["cnn/lenet", "--sampler", "grid"], "is a range without steps"),
+    ],
+)
+def test_a_mistake_is_one_line(words: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says) as error:
+        tune.main(words)
+    assert "\n" not in str(error.value)
+
+
+def test_the_names_of_the_help_are_those_of_the_code() -> None:
+    """They are written twice, since the help needs no Optuna."""
+    assert tune.SCHEDULERS == schedulers.NAMES and tune.SAMPLERS == samplers.NAMES
+
+
+def test_a_study_of_this_name_is_not_overwritten(tmp_path: Path) -> None:
+    folder = tune.study_folder(tmp_path, "a", resume=False)
+    with pytest.raises(UserError, match="--resume continues or joins it"):
+        tune.study_folder(tmp_path, "a", resume=False)
+    assert tune.study_folder(tmp_path, "a", resume=True) == tune.study_folder(tmp_path, None, resume=True) == folder
+
+
+@pytest.mark.parametrize(
+    ("parameters", "metric", "says"),
+    [
+        ({"model.optimizer.lrr": PARAMETERS["model.optimizer.lr"]}, "val/loss", "does not fit .*lrr"),
+        (PARAMETERS, "val/accuracy", "does not log val/accuracy: it logs val/loss"),
+    ],
+)
+def test_what_the_recipe_does_not_have_is_named(
+    parameters: dict[str, object], metric: str, says: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, parameters, metric=metric)
+    with pytest.raises(UserError, match=says):
+        tune.main(["linear/linear_regression", "--space", str(path), "--trials", "2", "--study", "a"])
+    assert (runs_root() / "linear/linear_regression/tune/a/study.db").is_file()
+
+
+def test_more_jobs_than_cores_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.tune.engine.Engine.run", lambda self: None)
+    monkeypatch.setattr("scripts.tune.refit.refit_best", lambda *args: [])
+    path = written(tmp_path, PARAMETERS)
+    assert tune.main(["linear/linear_regression", "--space", str(path), "--jobs", "1000"]) == 0
+    assert "--jobs 1000 on" in capsys.readouterr().err
