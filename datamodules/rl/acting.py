@@ -34,7 +34,7 @@ class ActingDataModule(LightningDataModule):
         eval_batch_size: Not used: an evaluation has one batch.
     """
 
-    links = ("num_features", "num_actions", "continuous")
+    links = ("num_features", "num_actions", "continuous", "num_envs")
 
     def __init__(
         self,
