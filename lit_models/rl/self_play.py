@@ -61,7 +61,7 @@ class LitSelfPlay(Task):
     output_means = "the value of each move for the player to move"
     net: MoveValues
 
-    def __init__(self, epsilon: float = 0.3, **task: Any) -> None:
+    def __init__(self, epsilon: float = 0.5, **task: Any) -> None:
         if not 0 <= epsilon <= 1:
             raise UserError(f"model.epsilon is {epsilon}: give a number from 0 to 1")
         super().__init__(**task)
