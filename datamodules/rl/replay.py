@@ -96,8 +96,8 @@ class ReplayBuffer:
 class Replay(ActingDataModule):
     """Off-policy training: before each batch the model acts ``steps_per_batch`` times in all environments.
 
-    A batch is ``Transitions``. The discount is the model's ``gamma``. After a batch the model's ``errors`` (B,), absolute
-    ones, become priorities.
+    A batch is ``Transitions``. The discount is the model's ``gamma``. After a batch the model's ``errors`` (B,),
+    absolute ones, become priorities.
 
     Args:
         capacity: Steps of all environments together that are kept.

@@ -75,7 +75,8 @@ class Rollouts(ActingDataModule):
         if self.whole_episodes:
             environments = self.environments = self.again(environments)
         finished = torch.zeros(self.num_envs, dtype=torch.bool)
-        observations, steps = [environments.observation], []
+        observations: list[Tensor] = [environments.observation]
+        steps: list[tuple[Tensor, ...]] = []
         while len(steps) < self.num_steps or self.whole_episodes:
             action = self.act(environments.observation)
             reward, terminated, over, valid, returns = environments.step(action)

@@ -3,6 +3,8 @@
 Sutton and Barto's online algorithms: an action is chosen in the state that was reached, then the agent learns.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,8 @@ class Steps(ActingDataModule):
         **environments: See ``ActingDataModule``.
     """
 
-    def __init__(self, num_batches: int = 1000, **environments: int) -> None:
-        super().__init__(**environments)  # type: ignore[arg-type]
+    def __init__(self, num_batches: int = 1000, **environments: Any) -> None:
+        super().__init__(**environments)
         self.num_batches = num_batches
         self.action: Tensor | None = None  # that was chosen and not yet taken
 

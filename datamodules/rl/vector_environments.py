@@ -115,7 +115,8 @@ class VectorEnvironments:
 
     def actions(self, action: Tensor) -> np.ndarray:
         """Actions (N,), or (N, A) from -1 to 1 and clipped there, as the environment takes them."""
-        space, values = self.env.single_action_space, action.numpy()
+        space: Any = self.env.single_action_space
+        values = action.numpy()
         if isinstance(space, spaces.Discrete):
             return values + int(space.start)
         unit = (np.clip(values, -1, 1).reshape(self.count, *space.shape) + 1) / 2
@@ -187,7 +188,7 @@ def plain(value: Any) -> Any:
     return torch.from_numpy(np.array(value))
 
 
-def elapsed(env: Any, steps: int | None = None) -> int:
+def elapsed(env: Any, steps: Any = None) -> int:
     """The steps that gymnasium's time limit has counted; sets them where they are given."""
     while env is not env.unwrapped:
         if isinstance(env, gymnasium.wrappers.TimeLimit):

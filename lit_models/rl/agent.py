@@ -42,7 +42,7 @@ class Agent(Task):
         raise NotImplementedError
 
     def stepped(self, frames: int, returns: Tensor) -> None:
-        """Counts transitions, and the returns of the episodes that ended with them, of which it keeps a mean, moving after 20."""
+        """Counts transitions, and the returns of the episodes that ended: keeps their mean, which moves after 20."""
         self.frames += frames
         for value in returns.to(self.online):
             self.online += (value - self.online) * max(0.05, 1 / (int(self.episodes) + 1))

@@ -109,10 +109,10 @@ class LitControl(Task):
             raise UserError(f"model.method is {method!r}: give {', '.join(get_args(Method))}")
         if lam and method != "sarsa":
             raise UserError(f"model.lam is {lam}: eligibility traces are those of --model.method sarsa")
-        if planning_steps and method != "q_learning" or planning_steps < 0 or kappa < 0:
+        if (planning_steps and method != "q_learning") or planning_steps < 0 or kappa < 0:
             raise UserError(
-                f"model.planning_steps is {planning_steps}, model.kappa {kappa}: neither is less than 0, and planning is "
-                "that of --model.method q_learning"
+                f"model.planning_steps is {planning_steps}, model.kappa {kappa}: neither is less than 0, and "
+                "planning is that of --model.method q_learning"
             )
         for name, value in {"gamma": gamma, "alpha": alpha, "epsilon": epsilon, "lam": lam}.items():
             if not 0 <= value <= 1:

@@ -6,7 +6,7 @@ place of pictures; several environments that act together; a time limit truncate
 
     dive fit rl/dqn                                       CartPole balances to its limit of 500 steps
     dive fit rl/dqn --data.alpha 0.6                      prioritized replay
-    dive fit rl/dqn --model.double false --model.dueling false --data.n_step 1        the paper's
+    dive fit rl/dqn --model.double false --model.dueling false        the paper's
     dive play rl/dqn
 
 The numbers it reaches are in RESULTS.md.
@@ -87,11 +87,11 @@ class LitDQN(Agent):
             if count < 1:
                 raise UserError(f"model.{name} is {count}: give a whole number of at least 1")
         super().__init__(**task)
-        self.gamma, self.double, self.target_every = gamma, double, target_every
+        self.gamma, self.double_q, self.target_every = gamma, double, target_every
         self.epsilon, self.epsilon_steps = epsilon, epsilon_steps
         self.errors: Tensor | None = None  # of the last batch (B,)
-        for name, value in self.net.named_parameters():
-            self.register_buffer(f"target_{name.replace('.', '_')}", value.detach().clone())
+        for name, weight in self.net.named_parameters():
+            self.register_buffer(f"target_{name.replace('.', '_')}", weight.detach().clone())
 
     # -- acting ---------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class LitDQN(Agent):
         observation, action, reward, reached, discount, weight = batch
         with torch.no_grad():
             after = self.target(reached).float()
-            best = (self.net(reached) if self.double else after).argmax(1, keepdim=True)
+            best = (self.net(reached) if self.double_q else after).argmax(1, keepdim=True)
             target = reward + discount * after.gather(1, best)[:, 0]
         q = self.net(observation).float().gather(1, action[:, None])[:, 0]
         self.errors = (target - q).detach().abs()

@@ -31,7 +31,11 @@ def result(board: Board) -> int | None:
 
 @dataclass
 class Count:
-    """Boards that a search looked at."""
+    """Boards that a search looked at.
+
+    Args:
+        boards: How many.
+    """
 
     boards: int = 0
 
@@ -81,7 +85,14 @@ def alpha_beta(board: Board, alpha: int = -1, beta: int = 1, count: Count | None
 
 @dataclass
 class Node:
-    """A board of the tree: visits, the sum of results for the player who moved here, and the children by move."""
+    """A board of the tree.
+
+    Args:
+        board: As the player to move sees it.
+        visits: Simulations that came here.
+        total: The sum of their results for the player who moved here.
+        children: By move.
+    """
 
     board: Board
     visits: int = 0

@@ -16,6 +16,7 @@ truncates an episode and does not terminate it, so that the value of the state t
 The numbers it reaches are in RESULTS.md.
 """
 
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
@@ -33,7 +34,7 @@ Method = Literal["ppo", "a2c"]
 def perceptron(sizes: list[int], gain: float) -> nn.Sequential:
     """Linear layers with tanh between them, orthogonal weights; ``gain`` is the last layer's."""
     layers: list[nn.Module] = []
-    for k, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
         layer = nn.Linear(inputs, outputs)
         nn.init.orthogonal_(layer.weight, gain if k == len(sizes) - 2 else 2**0.5)
         nn.init.zeros_(layer.bias)

@@ -46,7 +46,7 @@ class MoveValues(nn.Module):
 
     def forward(self, boards: Tensor) -> Tensor:
         own, other = boards == 1, boards == -1
-        return self.layers(torch.cat([own, other], 1).to(self.layers[0].weight.dtype))
+        return self.layers(torch.cat([own, other], 1).to(next(self.parameters()).dtype))
 
 
 @trains(MoveValues)
@@ -98,7 +98,7 @@ class LitSelfPlay(Task):
         return loss
 
     def lines_lost(self) -> tuple[int, int]:
-        """Lines of play that the network's best moves lose, of how many, over both seats and all moves of an opponent."""
+        """Lines of play that the best moves lose, of how many, over both seats and all moves of an opponent."""
         count = defeats = 0
         for begins in (True, False):
             boards, mine = torch.zeros(1, 9, dtype=torch.long, device=self.device), begins
@@ -121,7 +121,7 @@ class LitSelfPlay(Task):
         kept = torch.where(lost(reached), 1.0, torch.where(over(reached), 0.0, -exact_values(reached)))
         defeats, _ = self.lines_lost()
         wrong, error = (kept < value).float().mean(), (best - value).abs().mean()
-        found = {"loss": defeats + error, "lines_lost": float(defeats), "wrong": wrong, "error": error}
+        found: dict[str, Any] = {"loss": defeats + error, "lines_lost": float(defeats), "wrong": wrong, "error": error}
         self.log_dict({f"{stage}/{k}": v for k, v in found.items()}, batch_size=len(boards), sync_dist=True)
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:

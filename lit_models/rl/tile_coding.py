@@ -36,7 +36,9 @@ class TileCoding(nn.Module):
     def __init__(self, low: Sequence[float], high: Sequence[float], tilings: int = 8, tiles: int = 8) -> None:
         super().__init__()
         if len(low) != len(high) or not low or any(a >= b for a, b in zip(low, high, strict=True)):
-            raise UserError(f"model.low {list(low)} and model.high {list(high)}: give a smaller and a larger number each")
+            raise UserError(
+                f"model.low {list(low)} and model.high {list(high)}: give a smaller and a larger number each"
+            )
         if tilings < 1 or tiles < 1:
             raise UserError(f"model.tilings is {tilings}, model.tiles is {tiles}: give whole numbers of at least 1")
         dimensions = torch.arange(len(low))

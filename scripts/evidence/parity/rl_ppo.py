@@ -100,7 +100,9 @@ def theirs(bootstrap: bool = True) -> Tensors:
         fill(model, mine)
         replay(model, rollout(features, actions, kind == "continuous"), bootstrap)
         buffer = model.rollout_buffer
-        values: dict[str, Any] = {name: torch.from_numpy(getattr(buffer, name)).flatten() for name in ("advantages", "returns")}
+        values: dict[str, Any] = {
+            name: torch.from_numpy(getattr(buffer, name)).flatten() for name in ("advantages", "returns")
+        }
         moved(mine)
         fill(model, mine)
         model.train()
@@ -137,7 +139,9 @@ def replay(model: Any, seen: Rollout, bootstrap: bool) -> None:
             after = model.policy.predict_values(seen.observation[t + 1]).flatten()
             cut = seen.over[t] & ~seen.terminated[t]
             reward = seen.reward[t] + GAMMA * after * (cut & bootstrap)
-            buffer.add(seen.observation[t].numpy(), seen.action[t].numpy(), reward.numpy(), start.numpy(), value, log_prob)
+            buffer.add(
+                seen.observation[t].numpy(), seen.action[t].numpy(), reward.numpy(), start.numpy(), value, log_prob
+            )
             start = seen.over[t]
         buffer.compute_returns_and_advantage(model.policy.predict_values(seen.observation[-1]), start.numpy())
 
@@ -145,8 +149,8 @@ def replay(model: Any, seen: Rollout, bootstrap: bool) -> None:
 CHECKS = [
     Check(
         name="rl/ppo",
-        claim="generalized advantages, returns, PPO's loss and its gradients on a rollout with terminated and truncated "
-        "episodes, of a discrete and of a continuous policy, against stable-baselines3's buffer and training",
+        claim="generalized advantages, returns, PPO's loss and its gradients on a rollout with terminated and "
+        "truncated episodes, of a discrete and of a continuous policy, against stable-baselines3's buffer and training",
         package="stable-baselines3",
         ours=ours,
         reference=theirs,

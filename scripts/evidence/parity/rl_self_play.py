@@ -30,7 +30,7 @@ def ours() -> Tensors:
 
 
 def loop(changes_sides: bool = True) -> Tensors:
-    """One board after the other, the gradients by hand; not ``changes_sides``: the value after a move keeps its sign."""
+    """One board after the other, the gradients by hand; not ``changes_sides``: a value keeps its sign."""
     weights = {name: p.detach().numpy() for name, p in player().net.named_parameters()}
     w, b = ([weights[f"layers.{k}.{part}"] for k in (0, 2, 4)] for part in ("weight", "bias"))
 

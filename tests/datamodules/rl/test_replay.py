@@ -8,14 +8,15 @@ from datamodules.rl.replay import Replay, ReplayBuffer
 
 
 def filled(steps: int, capacity: int = 20, count: int = 2, n: int = 1) -> ReplayBuffer:
-    """Observation and reward are the number of the step; environment 1 is over at each fifth step, terminated or cut."""
+    """Observation and reward are the step's number; environment 1 is over at each fifth step, terminated or cut."""
     buffer = ReplayBuffer(capacity, count, 1, torch.zeros(count, dtype=torch.long))
     ended = torch.zeros(count, dtype=torch.bool)
     for t in range(steps):
         valid = ~ended
         ended = torch.tensor([False, t % 5 == 4])
         terminated = ended & (t % 10 == 9)
-        buffer.add(torch.full((count, 1), float(t)), torch.full((count,), t), torch.full((count,), float(t)), terminated, ended, valid, steps=n)  # fmt: skip
+        number = torch.full((count,), t)
+        buffer.add(number[:, None].float(), number, number.float(), terminated, ended, valid, steps=n)
     return buffer
 
 
@@ -65,5 +66,5 @@ def test_a_buffer_continues_from_what_was_saved() -> None:
 def test_nothing_to_do_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"data.{name} is 0"):
         Replay(**{name: 0})
-    with pytest.raises(UserError, match="more than data.warmup"):
+    with pytest.raises(UserError, match=r"more than data\.warmup"):
         Replay(capacity=100)

@@ -54,4 +54,4 @@ def test_whole_episodes_begin_and_end_once_for_each_environment() -> None:
 @pytest.mark.parametrize("name", ["num_steps", "passes", "rollouts", "num_envs", "max_steps", "batch_size"])
 def test_nothing_to_do_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"data.{name} is 0"):
-        Rollouts(**{name: 0})
+        Rollouts(**{name: 0})  # type: ignore[arg-type]

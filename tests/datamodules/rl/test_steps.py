@@ -13,7 +13,7 @@ def test_the_next_action_of_a_step_is_the_action_of_the_following_one() -> None:
         def stepped(self, frames: int, returns: torch.Tensor) -> None:
             counted.append(frames)
 
-    data = Steps(env_id="CartPole-v1", num_envs=3, batch_size=20)  # type: ignore[arg-type]
+    data = Steps(env_id="CartPole-v1", num_envs=3, batch_size=20)
     data.act = lambda observation, greedy=False: torch.randint(2, (len(observation),))  # type: ignore[method-assign,assignment]
     data.trainer = type("T", (), {"lightning_module": Player(), "global_rank": 0})()  # type: ignore[assignment]
     observation, action, _, reached, following, _, over, valid = data.collect()

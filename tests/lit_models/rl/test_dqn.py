@@ -1,5 +1,7 @@
 """DQN: its targets, its networks, its exploration."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -60,6 +62,6 @@ def test_weights_scale_what_a_row_adds() -> None:
 
 
 @pytest.mark.parametrize("arguments", [{"gamma": 2.0}, {"epsilon": (1.0, -1.0)}, {"target_every": 0}])
-def test_wrong_arguments_are_refused(arguments: dict[str, object]) -> None:
+def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitDQN(**arguments)

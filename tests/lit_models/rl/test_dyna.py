@@ -65,5 +65,5 @@ def test_planning_needs_fewer_real_steps() -> None:
 
 
 def test_planning_is_q_learnings() -> None:
-    with pytest.raises(UserError, match="model.planning_steps is 5"):
+    with pytest.raises(UserError, match=r"model\.planning_steps is 5"):
         LitControl(method="sarsa", planning_steps=5)

@@ -48,7 +48,7 @@ def test_the_picture_has_minus_the_best_values_and_bairds_divergence() -> None:
 
 
 def test_limits_of_another_environment_are_refused() -> None:
-    with pytest.raises(UserError, match="model.low has 2 numbers for 4 features"):
+    with pytest.raises(UserError, match=r"model\.low has 2 numbers for 4 features"):
         LitLinearSarsa(num_features=4)
-    with pytest.raises(UserError, match="model.lam"):
+    with pytest.raises(UserError, match=r"model\.lam"):
         LitLinearSarsa(lam=1.5)

@@ -1,5 +1,7 @@
 """PPO: its objective's special cases, time limits, and resuming."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -63,6 +65,6 @@ def test_a_ratio_beyond_the_clip_has_no_gradient_unless_it_is_the_worse() -> Non
 
 
 @pytest.mark.parametrize("arguments", [{"method": "trpo"}, {"gamma": 1.5}, {"lam": -0.1}, {"clip": 0.0}])
-def test_wrong_arguments_are_refused(arguments: dict[str, object]) -> None:
+def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitPPO(**arguments)

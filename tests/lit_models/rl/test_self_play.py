@@ -45,6 +45,6 @@ def test_random_moves_are_possible_ones() -> None:
     boards = positions()
     move = LitSelfPlay(epsilon=1.0).act(boards)
     assert bool((boards.gather(1, move[:, None]) == 0).all())
-    with pytest.raises(UserError, match="model.epsilon"):
+    with pytest.raises(UserError, match=r"model\.epsilon"):
         LitSelfPlay(epsilon=2.0)
     assert solved()[(0,) * 9] == 0

@@ -37,5 +37,5 @@ def test_states_outside_of_the_limits_count_as_those_at_the_limits() -> None:
 
 def test_wrong_limits_are_refused() -> None:
     for low, high in (([0.0], [1.0, 2.0]), ([1.0], [1.0]), ([], [])):
-        with pytest.raises(UserError, match="model.low"):
+        with pytest.raises(UserError, match=r"model\.low"):
             TileCoding(low, high)

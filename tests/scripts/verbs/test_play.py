@@ -49,7 +49,7 @@ def test_an_agent_with_a_table_plays_too() -> None:
 
 def test_what_cannot_be_drawn_or_has_no_end_is_one_line() -> None:
     if "Blind-v0" not in gymnasium.registry:
-        gymnasium.register("Blind-v0", Blind)
+        gymnasium.register("Blind-v0", Blind)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="Blind-v0 has no pictures"):
         play(LitPPO(), ActingDataModule(env_id="Blind-v0"), 0)
     with pytest.raises(UserError, match="has no end"):
