@@ -3,6 +3,8 @@
 Mnih et al. 2015, "Human-level control through deep reinforcement learning"; van Hasselt et al. 2016 (double); Wang et
 al. 2016 (dueling); Schaul et al. 2016 (prioritized); Silver's lecture 6; not in D2L. Departs from the paper: vectors in
 place of pictures; several environments that act together; a time limit truncates an episode and does not terminate it.
+The error is squared: with the paper's bounded gradient a network that cannot yet tell the rare last steps of an episode
+from others fits the median of their targets, which leaves them out, and values grow without end (measured on CartPole).
 
     dive fit rl/dqn                                       CartPole balances to its limit of 500 steps
     dive fit rl/dqn --data.alpha 0.6                      prioritized replay
@@ -60,6 +62,7 @@ class LitDQN(Agent):
         continuous: Of the environment's actions: only discrete ones are possible.
         gamma: The discount.
         double: The network chooses the next action, and its target only evaluates it.
+        huber: The paper's loss, whose gradient is at most 1, in place of the squared error.
         target_every: Steps of the optimizer after which the target becomes a copy.
         epsilon: The first probability of a random action, and the last.
         epsilon_steps: Steps of all environments together over which it falls.
@@ -74,6 +77,7 @@ class LitDQN(Agent):
         continuous: bool = False,
         gamma: float = 0.99,
         double: bool = True,
+        huber: bool = False,
         target_every: int = 200,
         epsilon: tuple[float, float] = (1.0, 0.04),
         epsilon_steps: int = 10_000,
@@ -88,7 +92,7 @@ class LitDQN(Agent):
                 raise UserError(f"model.{name} is {count}: give a whole number of at least 1")
         super().__init__(**task)
         self.gamma, self.double_q, self.target_every = gamma, double, target_every
-        self.epsilon, self.epsilon_steps = epsilon, epsilon_steps
+        self.huber, self.epsilon, self.epsilon_steps = huber, epsilon, epsilon_steps
         self.errors: Tensor | None = None  # of the last batch (B,)
         for name, weight in self.net.named_parameters():
             self.register_buffer(f"target_{name.replace('.', '_')}", weight.detach().clone())
@@ -117,7 +121,7 @@ class LitDQN(Agent):
             getattr(self, f"target_{name.replace('.', '_')}").copy_(value.detach())
 
     def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """The mean Huber loss, weighted; keeps the absolute errors."""
+        """The mean loss, weighted; keeps the absolute errors."""
         observation, action, reward, reached, discount, weight = batch
         with torch.no_grad():
             after = self.target(reached).float()
@@ -125,7 +129,8 @@ class LitDQN(Agent):
             target = reward + discount * after.gather(1, best)[:, 0]
         q = self.net(observation).float().gather(1, action[:, None])[:, 0]
         self.errors = (target - q).detach().abs()
-        return (weight * F.smooth_l1_loss(q, target, reduction="none")).mean()
+        error = F.smooth_l1_loss if self.huber else F.mse_loss
+        return (weight * error(q, target, reduction="none")).mean()
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         if self.global_step % self.target_every == 0:

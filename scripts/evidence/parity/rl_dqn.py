@@ -24,7 +24,7 @@ NAMES = {"body.0": "q_net.0", "body.2": "q_net.2", "advantage": "q_net.4"}  # ou
 def agent() -> LitDQN:
     """A network, and another one as its target."""
     torch.manual_seed(1)
-    model = LitDQN(hidden_size=HIDDEN, dueling=False, double=False, gamma=GAMMA)
+    model = LitDQN(hidden_size=HIDDEN, dueling=False, double=False, huber=True, gamma=GAMMA)
     for parameter in model.net.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return model
