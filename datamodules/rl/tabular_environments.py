@@ -129,6 +129,7 @@ class ToyText(LightningDataModule):
         for name, value in sizes.items():
             if value < 1:
                 raise UserError(f"data.{name} is {value}: give a whole number of at least 1")
+        self.env_id, self.env_options = env_id, env_options
         self.table = transition_table(env_id, env_options)
         self.num_states, self.num_actions = len(self.table), len(self.table[0])
         self.start = first_state_probabilities(env_id, env_options, self.num_states)

@@ -9,6 +9,7 @@ An update is a step of gradient descent of rate 1 on half the squared distance f
 
     dive fit rl/control                                 Q-learning walks along the cliff: return -13
     dive fit rl/control --model.method sarsa            SARSA keeps away from it, since it explores
+    dive fit rl/control --model.planning_steps 10       Dyna-Q needs a tenth of the real steps
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.rl.dyna import LearnedModels
 from lit_models.rl.monte_carlo import EpisodeSums
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
@@ -79,6 +81,8 @@ class LitControl(Task):
         alpha: Step size, not of ``monte_carlo``.
         epsilon: Probability of a random action, not of ``monte_carlo``.
         lam: Lambda of the eligibility traces, for ``sarsa``: 0 is one step.
+        planning_steps: Updates by a learned model after each real step, for ``q_learning``: Dyna-Q (``dyna.py``).
+        kappa: Dyna-Q+'s weight of the time since an action was taken, in planning.
         **task: See ``Task``.
     """
 
@@ -97,12 +101,19 @@ class LitControl(Task):
         alpha: float = 0.5,
         epsilon: float = 0.1,
         lam: float = 0.0,
+        planning_steps: int = 0,
+        kappa: float = 0.0,
         **task: Any,
     ) -> None:
         if method not in get_args(Method):
             raise UserError(f"model.method is {method!r}: give {', '.join(get_args(Method))}")
         if lam and method != "sarsa":
             raise UserError(f"model.lam is {lam}: eligibility traces are those of --model.method sarsa")
+        if (planning_steps and method != "q_learning") or planning_steps < 0 or kappa < 0:
+            raise UserError(
+                f"model.planning_steps is {planning_steps}, model.kappa {kappa}: neither is less than 0, and "
+                "planning is that of --model.method q_learning"
+            )
         for name, value in {"gamma": gamma, "alpha": alpha, "epsilon": epsilon, "lam": lam}.items():
             if not 0 <= value <= 1:
                 raise UserError(f"model.{name} is {value}: give a number from 0 to 1")
@@ -111,6 +122,8 @@ class LitControl(Task):
         self.register_buffer("trace", torch.zeros(num_runs, num_states, num_actions, dtype=torch.float64))
         self.register_buffer("online", torch.full((num_runs,), float("nan"), dtype=torch.float64))
         self.sums = EpisodeSums(num_runs, num_states, num_actions) if method == "monte_carlo" else None
+        self.planning_steps, self.kappa = planning_steps, kappa
+        self.models = LearnedModels(num_runs, num_states, num_actions) if planning_steps else None
         self.example_input = torch.zeros(1, dtype=torch.long)
 
     def configure_model(self) -> None:
@@ -119,9 +132,9 @@ class LitControl(Task):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if (self.lam or self.sums) and rank_and_world(self)[1] > 1:
-            what = "model.lam" if self.lam else "model.method monte_carlo"
-            raise UserError(f"{what}: traces belong to one process's environments: train with --trainer.devices 1")
+        if (self.lam or self.sums or self.models) and rank_and_world(self)[1] > 1:
+            what = "model.lam" if self.lam else "model.method monte_carlo" if self.sums else "model.planning_steps"
+            raise UserError(f"{what}: what is kept belongs to one process's environments: give --trainer.devices 1")
 
     def act(self, states: Tensor, greedy: bool = False) -> Tensor:
         """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""
@@ -153,6 +166,9 @@ class LitControl(Task):
             self.trace = self.trace * ~over[:, None, None]  # another episode begins
         else:
             tables[one, runs, state, action] += self.alpha * delta
+        if self.models is not None:
+            self.models.learn(state, action, reward, reached, terminated)
+            tables[0] = self.models.plan(tables[0], self.planning_steps, self.alpha, self.gamma, self.kappa)
         if self.method != "double_q":
             tables[1] = tables[0]
         before = torch.where(self.online.isnan(), returns, self.online)

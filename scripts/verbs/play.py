@@ -1,0 +1,114 @@
+"""``dive play RECIPE [--seed N]``: an episode of a trained agent as play.gif and, a strip of pictures, play.png.
+
+    dive play rl/ppo
+    dive play rl/dqn --seed 3 --pictures 8
+    dive play rl/control --out cliff                    cliff.gif and cliff.png
+
+The agent acts without exploration in the environment of its run. The files are in the run's folder, or at ``--out``.
+``--run DIR`` and ``--ckpt_path FILE`` choose a run or a checkpoint, else it is the best of the newest run.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from PIL import Image
+
+from common.messages import UserError
+from datamodules.rl.tabular_environments import ToyText
+from datamodules.rl.vector_environments import VectorEnvironments
+from scripts.front.arguments import resolve
+from scripts.front.working_directory import add_working_directory
+
+FRAMES = 150  # of an animation; a longer episode is shown faster
+WIDTH = 240  # pixels of a picture of the strip
+
+
+def play(model: Any, data: Any, seed: int, longest: int = 10_000) -> tuple[list[Image.Image], float, float]:
+    """A greedy episode: its pictures, one per step and one of the first state, its return, and pictures per second.
+
+    Raises:
+        UserError: The environment draws nothing, or a package for that is missing.
+    """
+    options = dict(data.env_options or {}) | {"render_mode": "rgb_array"}
+    env_id, limit = data.env_id, data.max_steps
+    environments = VectorEnvironments(env_id, options, 1, limit, seed)
+    pictures: list[Image.Image] = []
+    with torch.inference_mode():
+        for _ in range(longest):
+            pictures.append(drawn(environments))
+            seen = environments.observation
+            action = model.act(seen.argmax(1) if isinstance(data, ToyText) else seen, greedy=True)
+            ended = environments.step(action)[-1]
+            if not bool(ended.isnan()):
+                pictures.append(drawn(environments))
+                return pictures, float(ended), float(environments.env.metadata.get("render_fps") or 30)
+    raise UserError(f"an episode of {env_id} has no end: give --data.max_steps")
+
+
+def drawn(environments: VectorEnvironments) -> Image.Image:
+    """The environment as it draws itself."""
+    try:
+        frames: Any = environments.env.render()
+    except gymnasium.error.DependencyNotInstalled as error:
+        line = " ".join(str(error).split())
+        raise UserError(f"{environments.env_id} cannot draw itself: {line}") from None
+    except NotImplementedError:
+        frames = None
+    if not frames or frames[0] is None:
+        raise UserError(f"{environments.env_id} has no pictures: its render() gives nothing as rgb_array")
+    return Image.fromarray(frames[0])
+
+
+def save(pictures: list[Image.Image], fps: float, path: Path, count: int) -> list[Path]:
+    """The animation, and ``count`` pictures of it side by side; returns the files."""
+    every = -(-len(pictures) // FRAMES)
+    first, *others = [picture.quantize(64) for picture in [*pictures[:-1:every], pictures[-1]]]
+    times = [max(20, round(1000 * min(every, 4) / fps))] * len(others) + [1500]  # milliseconds; the last one stays
+    first.save(path.with_suffix(".gif"), save_all=True, append_images=others, duration=times, loop=0)
+    height = round(WIDTH * pictures[0].height / pictures[0].width)
+    strip = Image.new("RGB", (count * WIDTH, height))
+    for k in range(count):
+        at = round(k * (len(pictures) - 1) / max(1, count - 1))
+        strip.paste(pictures[at].resize((WIDTH, height)), (k * WIDTH, 0))
+    strip.save(path.with_suffix(".png"))
+    return [path.with_suffix(".gif"), path.with_suffix(".png")]
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors are one line."""
+
+    def error(self, message: str) -> Any:
+        raise UserError(f"dive play: {message}")
+
+
+def main(argv: list[str]) -> int:
+    if {"-h", "--help"} & set(argv):
+        print((__doc__ or "").strip())
+        return 0
+    parser = Parser(prog="dive play", add_help=False, allow_abbrev=False)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pictures", type=int, default=6)
+    parser.add_argument("--out", default="")
+    options, words = parser.parse_known_args(argv)
+    if options.pictures < 1:
+        raise UserError(f"--pictures is {options.pictures}: give a whole number of at least 1")
+    if not words:
+        raise UserError("which recipe? `dive play RECIPE`, for example `dive play rl/ppo`")
+    add_working_directory()
+    command = resolve("test", words)
+    from scripts.verbs.export import Restored
+
+    restored: Any = Restored(command)
+    model, data = restored.model, restored.datamodule
+    if not hasattr(model, "act") or not hasattr(data, "env_id"):
+        raise UserError(f"{type(model).__name__} does not act in an environment: dive play needs an agent of rl")
+    assert command.checkpoint is not None
+    path = Path(options.out or (command.run or command.checkpoint.parent) / "play")
+    pictures, earned, fps = play(model, data, options.seed)
+    print(f"an episode of {data.env_id}: {len(pictures) - 1} steps, return {earned:g}")
+    for file in save(pictures, fps, path, options.pictures):
+        print(f"  {file}")
+    return 0

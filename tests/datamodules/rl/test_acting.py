@@ -1,0 +1,43 @@
+"""Who acts: an evaluation's episodes, what a model can take, and what is saved."""
+
+import pytest
+import torch
+
+from common.messages import UserError
+from datamodules.rl.acting import ActingDataModule
+from lit_models.rl.dqn import LitDQN
+
+
+def data(model: object, **arguments: object) -> ActingDataModule:
+    made = ActingDataModule(**arguments)  # type: ignore[arg-type]
+    made.trainer = type("T", (), {"lightning_module": model, "global_rank": 0})()  # type: ignore[assignment]
+    return made
+
+
+def test_an_evaluation_is_one_greedy_episode_of_each_environment_from_the_same_states() -> None:
+    class Leans:
+        device = "cpu"
+
+        def act(self, observation: torch.Tensor, greedy: bool) -> torch.Tensor:
+            assert greedy
+            return (observation[:, 2] > 0).long()
+
+    made = data(Leans(), eval_episodes=6, max_steps=45)
+    (returns, lengths), again = made.episodes(), made.episodes()
+    assert torch.equal(returns, lengths) and torch.equal(returns, again[0])
+    assert not torch.equal(returns, made.episodes(2)[0])  # those of a test
+    assert 20 < float(returns.min()) < float(returns.max()) <= 45
+
+
+def test_actions_that_the_model_cannot_take_are_named_with_the_model() -> None:
+    with pytest.raises(UserError, match=r"LitDQN takes Discrete actions, but data.env_id Pendulum-v1 has Box"):
+        data(LitDQN(num_features=3, num_actions=1), env_id="Pendulum-v1").setup("fit")
+
+
+def test_sizes_come_from_the_environment() -> None:
+    sizes = ActingDataModule.infer(0, 0, False, "Pendulum-v1", None)
+    assert sizes == {"num_features": 3, "num_actions": 1, "continuous": True}
+
+
+def test_without_environments_nothing_is_saved() -> None:
+    assert data(None).state_dict() == {"ranks": [{}]}

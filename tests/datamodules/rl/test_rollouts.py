@@ -1,0 +1,57 @@
+"""Rollouts: their rows, their minibatches, whole episodes."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from common.messages import UserError
+from datamodules.rl.rollouts import Rollout, Rollouts
+
+
+class Player:
+    """Pushes at random, and learns from row numbers."""
+
+    def rows(self, rollout: Rollout) -> tuple[torch.Tensor, ...]:
+        self.rollout = rollout
+        return (torch.arange(int(rollout.valid.sum())),)
+
+
+def rollouts(**arguments: Any) -> tuple[Rollouts, Player]:
+    data, player = Rollouts(**arguments), Player()
+    data.act = lambda observation, greedy=False: torch.randint(2, (len(observation),))  # type: ignore[method-assign,assignment]
+    data.trainer = type("T", (), {"lightning_module": player, "global_rank": 0})()  # type: ignore[assignment]
+    return data, player
+
+
+def test_the_minibatches_of_a_pass_are_all_transitions_once() -> None:
+    torch.manual_seed(0)
+    data, player = rollouts(num_envs=4, num_steps=40, passes=2, rollouts=3, batch_size=32)
+    assert len(data.train_dataloader()) == 3 * 2 * 5
+    for _ in range(2):
+        seen = torch.cat([data.next_batch()[0] for _ in range(5)])
+        valid = player.rollout.valid
+        assert seen.sort().values.tolist() == list(range(int(valid.sum()))) and 100 < len(seen) < 160
+    assert bool((~valid[1:] == player.rollout.over[:-1]).all())  # the row after an end
+
+
+def test_a_rollout_goes_on_where_the_last_one_stopped() -> None:
+    data, _ = rollouts(num_envs=3, num_steps=5)
+    first, second = data.collect(), data.collect()
+    assert torch.equal(first.observation[-1], second.observation[0])
+
+
+def test_whole_episodes_begin_and_end_once_for_each_environment() -> None:
+    torch.manual_seed(0)
+    data, _ = rollouts(num_envs=5, whole_episodes=True, max_steps=30)
+    for _ in range(2):
+        rollout = data.collect()
+        assert bool((rollout.observation[0].abs() <= 0.05).all())
+        assert ((~rollout.returns.isnan()).sum(0) == 1).all()
+        assert torch.equal(rollout.valid.sum(0).double(), rollout.returns.nan_to_num().sum(0))
+
+
+@pytest.mark.parametrize("name", ["num_steps", "passes", "rollouts", "num_envs", "max_steps", "batch_size"])
+def test_nothing_to_do_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"data.{name} is 0"):
+        Rollouts(**{name: 0})  # type: ignore[arg-type]
