@@ -158,6 +158,9 @@ class Adversarial(Task):
         self.record(found, len(real))
         return {"loss": torch.stack(list(found.values())).sum()}
 
+    #: Scales the rate and betas of a generator that takes further steps (``rescaled``).
+    generator_factor = 1.0
+
     def regularize_generator(self, optimizer: Any, rows: int) -> None:
         """A further step of the generator, on a penalty; none by default."""
 
@@ -213,7 +216,7 @@ class Adversarial(Task):
         net: Any = self.net
         factor = self.r1_interval / (self.r1_interval + 1) if self.r1_gamma else 1.0
         optimizers = [
-            self.optimizer([p for p in net.generator.parameters() if p.requires_grad]),
+            rescaled(self.optimizer([p for p in net.generator.parameters() if p.requires_grad]), self.generator_factor),
             rescaled(self.discriminator_optimizer(list(net.discriminator.parameters())), factor),
         ]
         setups = [setup_of(optimizer) for optimizer in optimizers]
