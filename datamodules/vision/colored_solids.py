@@ -6,7 +6,6 @@ generated scene can be counted by a classifier; which pixel belongs to which sol
 kept. Cf. Johnson et al. 2017, "CLEVR"; nothing is rendered by a program: all scenes are drawn at once, as tensors.
 """
 
-import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -44,7 +43,7 @@ class Scene:
 class ColoredSolids(ImageTensors):
     """Images (N, 3, image_size, image_size), drawn at this size with a fixed seed; y is the number of solids minus 1.
 
-    After ``load``, ``masks`` and ``scenes`` have of each split the mask (N, S, S) uint8 (0 the floor, k + 1 solid k) and
+    After ``load``, ``masks`` and ``scenes`` have of each split the mask (N, S, S) uint8, 0 the floor, k + 1 solid k and
     the attributes (``Scene``).
 
     Args:

@@ -111,9 +111,9 @@ class BipartiteAttention(nn.Module):
             pixels = self.heads(torch.cat([content, query - content], -1))  # (B, heads, F, 2d)
             centroids = self.centroids if prior is None else prior @ pixels
             for iteration in range(self.iterations):
-                if iteration:
-                    centroids = assigned(attention) @ pixels
                 attention = self.softmax((pixels * self.att_weight) @ centroids.transpose(-1, -2) / depth, mask)
+                if iteration + 1 < self.iterations:
+                    centroids = assigned(attention) @ pixels
             assignment = assigned(attention)
         else:
             assert self.to_keys is not None
@@ -170,7 +170,9 @@ class ImageAttention(BipartiteAttention):
         channels, latent_size, **attention: See ``BipartiteAttention``.
     """
 
-    def __init__(self, side: int, channels: int, latent_size: int, iterative: bool = False, **attention: object) -> None:
+    def __init__(
+        self, side: int, channels: int, latent_size: int, iterative: bool = False, **attention: object
+    ) -> None:
         super().__init__(channels, latent_size, **attention)  # type: ignore[arg-type]
         self.register_buffer("grid_pos", sinusoidal_grid(side, latent_size), persistent=False)
         self.iterative = iterative
@@ -184,7 +186,7 @@ class ImageAttention(BipartiteAttention):
         maps: list[Tensor] | None = None,
     ) -> Tensor:
         """Returns feature maps; appends the attention (B, heads, K, side, side) to ``maps``."""
-        b, c, h, w = x.shape
+        b, _, h, w = x.shape
         grid: Tensor = self.grid_pos.flatten(0, 1)  # type: ignore[operator,union-attr,assignment]
         prior = None
         if self.iterative and self.duplex and maps:

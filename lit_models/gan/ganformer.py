@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.generation import Output
-from lit_models.functional.drawing import tiles
+from lit_models.functional.drawing import attention_table
 from lit_models.gan.bipartite import BipartiteAttention, ImageAttention, Integration, Norm
 from lit_models.gan.scene_features import scene_features
 from lit_models.gan.style_layers import SLOPE, EqualizedLinear, to_unit_rms
@@ -187,9 +187,7 @@ class GANformer(nn.Module):
         common: dict[str, Any] = {"num_heads": num_heads, "positions": positions, "dropout": attention_dropout}
 
         def among() -> nn.Module:
-            return BipartiteAttention(
-                size, size, num_latents, integration="add", norm="none", grid=positions, **common
-            )
+            return BipartiteAttention(size, size, num_latents, integration="add", norm="none", grid=positions, **common)
 
         def between(channels: int, side: int) -> nn.Module | None:
             if side > most_side:
@@ -292,18 +290,3 @@ class LitGANformer(StyleAdversarial):
             noise = self.noise(min(samples, 8), torch.Generator().manual_seed(seed))
             images, maps = self.attention_maps(self.sampler.styles(noise, truncation))  # type: ignore[operator]
             yield Output(0, image=attention_table(images, maps), name=f"attention_{seed}")
-
-
-def attention_table(images: Tensor, maps: Tensor) -> Any:
-    """A row for each image (B, C, S, S) in [-1, 1]: itself, then each layer's attention (B, K, layers, S, S), drawn as
-    the mixture of the latents' colors over the image in gray -> a ``PIL.Image``.
-    """
-    k = maps.shape[1]
-    hue = torch.arange(k, device=maps.device) / k
-    wheel = (hue[:, None] * 6 + torch.tensor([0.0, 4.0, 2.0], device=maps.device)) % 6
-    colors = ((wheel - 3).abs() - 1).clamp(0, 1)  # (K, 3)
-    picture = ((images + 1) / 2).clamp(0, 1).expand(-1, 3, -1, -1)
-    gray = picture.mean(1, keepdim=True)  # (B, 1, S, S)
-    mixed = torch.einsum("bklhw,kc->blchw", maps, colors)
-    panels = torch.cat([picture[:, None], 0.35 * gray[:, None] + 0.65 * mixed], 1)  # (B, 1 + layers, 3, S, S)
-    return tiles(panels.flatten(0, 1), panels.shape[1], zoom=max(1, 64 // images.shape[-1]))

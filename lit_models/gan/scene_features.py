@@ -20,10 +20,11 @@ from lit_models.cnn.lenet import LeNet
 
 WEIGHTS = Path(__file__).with_suffix(".safetensors")
 SIDE, COUNTS = 16, 5
+RMS = 2.54  # of the features of training scenes: divided by it, a kernel distance has a readable size
 
 
 class SceneFeatures(nn.Module):
-    """Scenes (B, 3, S, S) in [0, 1] -> features (B, 84) and logits of one to five solids (B, 5).
+    """Scenes (B, 3, S, S) in [0, 1] -> features (B, 84) of size 1 and logits of one to five solids (B, 5).
 
     Scenes of another size are resized to 16 pixels; real and generated scenes must have been of the same size.
     """
@@ -39,7 +40,7 @@ class SceneFeatures(nn.Module):
             x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         *before, last = self.net.head
         features = nn.Sequential(*before)(self.net.features(x))
-        return features, last(features)
+        return features / RMS, last(features)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The layers of StyleGAN2: an equalized learning rate, modulated convolutions, filtered resampling, minibatch deviation.
+"""The layers of StyleGAN2: equalized learning rates, modulated convolutions, filtered resampling, minibatch deviation.
 
 Karras et al. 2018 (equalized rate, minibatch deviation), 2019 (styles, the filter [1, 3, 3, 1]) and 2020 (modulation
 and demodulation of weights). Not in D2L. Everything is plain PyTorch: no custom kernel is compiled.

@@ -144,9 +144,7 @@ class SynthesisBlock(nn.Module):
         if architecture == "resnet" and not self.first:
             self.skip = EqualizedConv2d(in_channels, out_channels, 1, bias=False, activation=False, up=True)
         if last:
-            self.conv_last = SynthesisLayer(
-                out_channels, out_channels, style_size, side, styled=styled, plain_end=True
-            )
+            self.conv_last = SynthesisLayer(out_channels, out_channels, style_size, side, styled=styled, plain_end=True)
         if last or architecture == "skip":
             self.torgb = ToImage(out_channels, colors, style_size, styled)
         self.num_layers = 2 - self.first + last  # without the image's
@@ -229,7 +227,7 @@ class Synthesis(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """(B, in_channels, S, S) -> (B, out_channels, S / 2, S / 2), with a shortcut; the first one begins with an image."""
+    """(B, in_channels, S, S) -> (B, out_channels, S / 2, S / 2), with a shortcut; the first begins with an image."""
 
     def __init__(self, colors: int, in_channels: int, out_channels: int, first: bool) -> None:
         super().__init__()
