@@ -6,13 +6,13 @@ K local latents and a global one, the last, pass a mapping network, in which the
 global one is the style of the convolutions; the local ones change the pixels by attention
 (``lit_models/gan/bipartite.py``) after each convolution and before the noise. The discriminator is StyleGAN2's: the
 authors found attention in the generator only to be best.
-Departs from the published code: see ``bipartite.py``; path length as in StyleGAN2 (its own formula by
-``path_length_upstream``), parameters that can have no gradient are left out: the keys of duplex attention, positions
-that nothing reads, styles of convolutions that are not styled.
+Departs from the published code: see ``bipartite.py``; path length as in StyleGAN2 (its own by ``path_length_upstream``);
+no parameters without a gradient: keys of duplex attention, positions that nothing reads, styles of plain convolutions.
 
     dive fit gan/ganformer                            colored solids, offline
     dive generate gan/ganformer --grid --attention    samples, and which latent each pixel attends to
     dive fit gan/ganformer --model.duplex false       simplex attention
+    dive fit gan/ganformer_cifar10                    CIFAR-10
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -38,7 +38,11 @@ RATE = 0.01  # of the mapping's learning rate
 
 
 class ResidualPair(nn.Module):
-    """Two dense layers and a shortcut around them and the attention before them, then a leaky ReLU without gain."""
+    """Two dense layers and a shortcut around them and the attention before them, then a leaky ReLU without gain.
+
+    Args:
+        size: Of a latent.
+    """
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -107,7 +111,12 @@ class LatentMapping(nn.Module):
 
 
 class LatentGenerator(StyleGenerator):
-    """``StyleGenerator`` with the positions of local latents, ``pos`` (K, D), where something reads them."""
+    """``StyleGenerator`` whose layers attend to local latents.
+
+    Args:
+        mapping, synthesis, mixing: See ``StyleGenerator``.
+        pos: The positions of local latents (K, D); None: nothing reads them.
+    """
 
     def __init__(self, mapping: nn.Module, synthesis: nn.Module, mixing: float, pos: nn.Parameter | None) -> None:
         super().__init__(mapping, synthesis, mixing)

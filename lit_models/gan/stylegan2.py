@@ -3,10 +3,11 @@
 Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN" (configurations E and F: a generator with
 skip connections, a residual discriminator). Not in D2L. R1 every 16 batches, path length every 4, both in steps of
 their own with the optimizers' rates and betas scaled; style mixing; averaged weights; truncation.
-Departs from the paper: few channels and a mapping of few layers, for pictures of 16 and 32 pixels; path length and the
-batch of one step share no noise (the paper draws new noise too, but for half the batch, as here).
+Departs from the paper: few channels and a mapping of few layers, for pictures of 16 and 32 pixels; two noises are mixed
+anew for each sample.
 
     dive fit gan/stylegan2                                  colored solids, offline
+    dive fit gan/stylegan2_cifar10                          CIFAR-10
     dive generate gan/stylegan2 --truncation 0.7 --mixing   samples near the mean style, and styles exchanged
 
 The numbers it reaches are in RESULTS.md.
