@@ -3,10 +3,9 @@
 Hudson and Zitnick 2021, "Generative adversarial transformers"; numbers and names of the published PyTorch code
 (github.com/dorarad/gansformer), whose checkpoints' tensors load by name. Not in D2L.
 K local latents and a global one, the last, pass a mapping network, in which the local ones attend to each other. The
-global one is the style of the convolutions; the local ones change the pixels by attention
-(``lit_models/gan/bipartite.py``) after each convolution and before the noise. The discriminator is StyleGAN2's: the
-authors found attention in the generator only to be best.
-Departs from the published code: see ``bipartite.py``; path length as in StyleGAN2 (its own by ``path_length_upstream``);
+global one is the style of the convolutions; the local ones change the pixels by attention (``bipartite.py``) after each
+convolution and before the noise. The discriminator is StyleGAN2's, without attention, as the authors found best.
+Departs from the published code: see ``bipartite.py``; path length as in StyleGAN2 (``path_length_upstream``: its own);
 no parameters without a gradient: keys of duplex attention, positions that nothing reads, styles of plain convolutions.
 
     dive fit gan/ganformer                            colored solids, offline
