@@ -156,7 +156,7 @@ class SynthesisBlock(nn.Module):
         queue, around = iter(styles), iter(contexts)
         if self.first:
             style = next(queue)
-            x = self.conv1(self.const.expand(len(style), -1, -1, -1), style, noise, **next(around))
+            x = self.conv1(self.const.expand(style.shape[0], -1, -1, -1), style, noise, **next(around))
         else:
             assert x is not None
             y = self.conv0(x, next(queue), noise, **next(around))
