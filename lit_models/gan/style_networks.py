@@ -269,8 +269,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.sides = sides(image_size)[::-1]
         for side in self.sides[:-1]:
-            channels = [channels_at(s, width, most) for s in (side, side // 2)]
-            self.add_module(f"b{side}", DiscriminatorBlock(colors, *channels, first=side == image_size))
+            fan_in, fan_out = (channels_at(s, width, most) for s in (side, side // 2))
+            self.add_module(f"b{side}", DiscriminatorBlock(colors, fan_in, fan_out, first=side == image_size))
         self.b4 = DiscriminatorEnd(channels_at(4, width, most), group_size)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -64,7 +64,8 @@ class StyleAdversarial(ImageAdversarial):
                 images = generator.images(ws)
                 lengths = path_lengths(images, ws, torch.randn_like(images), self.path_length_upstream)
                 found, moved = path_length_penalty(lengths, self.path_mean)
-                self.path_mean.copy_(self.all_gather(moved.detach()).mean())
+                every: Any = self.all_gather(moved.detach())
+                self.path_mean.copy_(every.mean())
             return found * (self.path_weight * self.path_interval)
 
         self.take_step(optimizer, rows, penalty)

@@ -24,7 +24,7 @@ def test_truncation_moves_styles_to_the_mean() -> None:
     net.generator.mapping.w_avg.copy_(torch.randn(8))  # type: ignore[operator,union-attr]
     z, mean = torch.randn(5, 8), net.generator.mapping.w_avg
     whole, half, none = (net.generator.styles(z, t) for t in (1.0, 0.5, 0.0))
-    torch.testing.assert_close(half, (whole + mean) / 2)
+    torch.testing.assert_close(half, (whole + mean) / 2)  # type: ignore[operator]
     torch.testing.assert_close(none, mean.expand_as(none))  # type: ignore[operator]
     images = net.generator(z, 0.0)
     torch.testing.assert_close(images, images[:1].expand_as(images))

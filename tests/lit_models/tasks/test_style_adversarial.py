@@ -65,8 +65,14 @@ def test_truncation_to_zero_makes_one_image_and_mixing_a_table() -> None:
 def test_an_image_of_the_table_has_the_coarse_styles_of_its_row_and_the_fine_ones_of_its_column() -> None:
     one = model().eval()
     seen: list[torch.Tensor] = []
-    images = one.net.generator.images  # type: ignore[union-attr]
-    one.net.generator.images = lambda ws: seen.append(ws) or images(ws)  # type: ignore[union-attr,method-assign,assignment]
+    generator: Any = one.net.generator
+    images = generator.images
+
+    def watched(ws: torch.Tensor) -> torch.Tensor:
+        seen.append(ws)
+        return images(ws)
+
+    generator.images = watched
     one.mixing_table(0, count=2)
     sources, mixed = seen
     assert torch.equal(mixed[1, :2], sources[0, :2]) and torch.equal(mixed[1, 2:], sources[3, 2:])
