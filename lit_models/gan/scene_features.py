@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.messages import UserError
 from lit_models.cnn.lenet import LeNet
 
 WEIGHTS = Path(__file__).with_suffix(".safetensors")
@@ -27,6 +28,9 @@ class SceneFeatures(nn.Module):
     """Scenes (B, 3, S, S) in [0, 1] -> features (B, 84) of size 1 and logits of one to five solids (B, 5).
 
     Scenes of another size are resized to 16 pixels; real and generated scenes must have been of the same size.
+
+    Raises:
+        UserError: The pictures are not in color.
     """
 
     def __init__(self) -> None:
@@ -36,6 +40,8 @@ class SceneFeatures(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x.shape[1] != 3:
+            raise UserError(f"model.scenes measures scenes in color, these have {x.shape[1]} channels: give false")
         if x.shape[-1] != SIDE:
             x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
         *before, last = self.net.head

@@ -1,7 +1,9 @@
 """The stored network that counts solids: it counts in scenes that it was not trained on, at both sizes."""
 
+import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.vision.colored_solids import ColoredSolids
 from lit_models.gan.scene_features import RMS, scene_features
 
@@ -22,3 +24,8 @@ def test_it_is_read_once_and_cannot_be_trained() -> None:
     features, logits = net(x := torch.rand(3, 3, 16, 16))
     torch.testing.assert_close(net.net(x), logits)
     torch.testing.assert_close(net.net.head[-1](RMS * features), logits)
+
+
+def test_gray_pictures_are_refused_in_one_line() -> None:
+    with pytest.raises(UserError, match="model.scenes measures scenes in color, these have 1 channels: give false"):
+        scene_features()(torch.rand(2, 1, 16, 16))
