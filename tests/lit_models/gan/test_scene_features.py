@@ -27,5 +27,5 @@ def test_it_is_read_once_and_cannot_be_trained() -> None:
 
 
 def test_gray_pictures_are_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match="model.scenes measures scenes in color, these have 1 channels: give false"):
+    with pytest.raises(UserError, match="measures scenes in color, these have 1 channels: give false"):
         scene_features()(torch.rand(2, 1, 16, 16))
