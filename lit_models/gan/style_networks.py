@@ -97,7 +97,11 @@ class SynthesisLayer(nn.Module):
 
 
 class ToImage(nn.Module):
-    """A modulated convolution of one pixel to colors, without demodulation."""
+    """A modulated convolution of one pixel to colors, without demodulation.
+
+    Args:
+        in_channels, colors, style_size, styled: As of ``SynthesisLayer``, with colors as its output.
+    """
 
     def __init__(self, in_channels: int, colors: int, style_size: int, styled: bool) -> None:
         super().__init__()
@@ -115,7 +119,14 @@ class ToImage(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """The layers of one side: b4 begins with a constant, the others double the side; the last ends in an image."""
+    """The layers of one side: b4 begins with a constant, the others double the side; the last ends in an image.
+
+    Args:
+        in_channels, out_channels: Of its feature maps; the block that begins with a constant has no input, 0.
+        side: In pixels.
+        last: Ends in a further layer and an image.
+        colors, style_size, architecture, between, styled: See ``Synthesis``.
+    """
 
     def __init__(
         self,
@@ -227,7 +238,12 @@ class Synthesis(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """(B, in_channels, S, S) -> (B, out_channels, S / 2, S / 2), with a shortcut; the first begins with an image."""
+    """(B, in_channels, S, S) -> (B, out_channels, S / 2, S / 2), with a shortcut; the first begins with an image.
+
+    Args:
+        colors, in_channels, out_channels: Sizes.
+        first: Begins with an image of ``colors`` channels.
+    """
 
     def __init__(self, colors: int, in_channels: int, out_channels: int, first: bool) -> None:
         super().__init__()
@@ -244,7 +260,12 @@ class DiscriminatorBlock(nn.Module):
 
 
 class DiscriminatorEnd(nn.Module):
-    """(B, C, 4, 4) -> logits (B,), with the deviation within groups of the batch."""
+    """(B, C, 4, 4) -> logits (B,), with the deviation within groups of the batch.
+
+    Args:
+        channels: C.
+        group_size: See ``Discriminator``.
+    """
 
     def __init__(self, channels: int, group_size: int) -> None:
         super().__init__()
