@@ -42,3 +42,22 @@ def tiles(pictures: Tensor, columns: int, zoom: int = 1, border: int = 1) -> Any
     sheet = sheet.repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
     pixels = (sheet * 255).round().byte().permute(1, 2, 0)
     return Image.fromarray((pixels if c == 3 else pixels[..., 0]).contiguous().numpy())
+
+
+def attention_table(images: Tensor, maps: Tensor) -> Any:
+    """A row for each image (B, C, S, S) in [-1, 1]: itself, then what each layer attends to -> a ``PIL.Image``.
+
+    Args:
+        images: The images.
+        maps: Attention (B, K, layers, S, S) to K latents, whose sum over K is 1. Each latent has a color; a pixel has
+            the mixture of those that it attends to, over the image in gray.
+    """
+    k = maps.shape[1]
+    hue = torch.arange(k, device=maps.device) / k
+    wheel = (hue[:, None] * 6 + torch.tensor([0.0, 4.0, 2.0], device=maps.device)) % 6
+    colors = ((wheel - 3).abs() - 1).clamp(0, 1)  # (K, 3)
+    picture = ((images + 1) / 2).clamp(0, 1).expand(-1, 3, -1, -1)
+    gray = picture.mean(1, keepdim=True)  # (B, 1, S, S)
+    mixed = torch.einsum("bklhw,kc->blchw", maps, colors)
+    panels = torch.cat([picture[:, None], 0.35 * gray[:, None] + 0.65 * mixed], 1)  # (B, 1 + layers, 3, S, S)
+    return tiles(panels.flatten(0, 1), panels.shape[1], zoom=max(1, 64 // images.shape[-1]))

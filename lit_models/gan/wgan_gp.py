@@ -12,17 +12,17 @@ The numbers it reaches are in RESULTS.md.
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lit_models.cnn.lenet_features import lenet_features
-from lit_models.gan.dcgan import Discriminator, Generator
+from lit_models.gan.dcgan import DCGAN
 from lit_models.tasks.adversarial_losses import Loss
 from lit_models.tasks.image_adversarial import ImageAdversarial
 from lit_models.tasks.trains import trains
 
 
-class WGANGP(nn.Module):
-    """DCGAN's generator and a critic without normalization. Noise (B, latent_size) -> images (B, in_channels, S, S).
+class WGANGP(DCGAN):
+    """A ``DCGAN`` whose discriminator, the critic, has no normalization.
 
     Args:
         in_channels: Channels of an image.
@@ -42,14 +42,7 @@ class WGANGP(nn.Module):
         width: int = 64,
         conditional: bool = False,
     ) -> None:
-        super().__init__()
-        self.latent_shape, self.num_conditions = (latent_size,), int(conditional)
-        self.num_classes = num_classes if conditional else 0
-        self.generator = Generator(latent_size, in_channels, image_size, width, self.num_classes)
-        self.discriminator = Discriminator(in_channels, image_size, width, self.num_classes, batch_norm=False)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.generator(*inputs)
+        super().__init__(in_channels, image_size, num_classes, latent_size, width, conditional, batch_norm=False)
 
 
 @trains(WGANGP)

@@ -29,7 +29,7 @@ from lit_models.tasks.adversarial_losses import Loss, discriminator_loss, genera
 from lit_models.tasks.processes import EpochMean, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
 from lit_models.tasks.task import Task
-from lit_models.tasks.two_networks import frozen, move_average, rescaled, schedule_of, step_schedules
+from lit_models.tasks.two_networks import frozen, move_average, refuse_few_rows, rescaled, schedule_of, step_schedules
 
 Rows = dict[str, list[Tensor]]  # what an evaluation collects of each batch
 
@@ -158,6 +158,8 @@ class Adversarial(Task):
         self.record(found, len(real))
         return {"loss": torch.stack(list(found.values())).sum()}
 
+    generator_factor = 1.0  #: scales the rate and betas of a generator that takes further steps (``rescaled``)
+
     def regularize_generator(self, optimizer: Any, rows: int) -> None:
         """A further step of the generator, on a penalty; none by default."""
 
@@ -213,7 +215,7 @@ class Adversarial(Task):
         net: Any = self.net
         factor = self.r1_interval / (self.r1_interval + 1) if self.r1_gamma else 1.0
         optimizers = [
-            self.optimizer([p for p in net.generator.parameters() if p.requires_grad]),
+            rescaled(self.optimizer([p for p in net.generator.parameters() if p.requires_grad]), self.generator_factor),
             rescaled(self.discriminator_optimizer(list(net.discriminator.parameters())), factor),
         ]
         setups = [setup_of(optimizer) for optimizer in optimizers]
@@ -230,13 +232,7 @@ class Adversarial(Task):
             for optimizer, schedule, (then, now) in zip(self.trainer.optimizers, schedules, both, strict=True):
                 apply_changes(optimizer, [schedule] if schedule else [], then, now)
             self.restored_setup = None
-        loader: Any = self.trainer.train_dataloader
-        size, tensors = getattr(loader, "batch_size", None), getattr(loader, "tensors", None)
-        if size and tensors and len(tensors[0]) // self.trainer.world_size < size:
-            raise UserError(
-                f"the train split has {len(tensors[0])} rows, fewer than one batch of {size} on each of "
-                f"{self.trainer.world_size} processes: give a smaller --data.batch_size"
-            )
+        refuse_few_rows(self.trainer.train_dataloader, self.trainer.world_size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -89,3 +89,18 @@ def path_lengths(images: Tensor, latents: Tensor, noise: Tensor, upstream: bool 
     if upstream:
         return gradient.square().sum(-2).mean(1).sqrt()
     return gradient.square().sum(-1).flatten(1).mean(1).sqrt()
+
+
+def path_length_penalty(lengths: Tensor, mean: Tensor, keep: float = 0.99) -> tuple[Tensor, Tensor]:
+    """How far path lengths are from their moving mean, squared, as in StyleGAN2.
+
+    Args:
+        lengths: Path lengths, (B,) or, upstream's, (B, D).
+        mean: The moving mean () of the steps before.
+        keep: Its weight in the new one.
+
+    Returns:
+        The penalty () and the new mean (), which it is measured from.
+    """
+    moved = mean.lerp(lengths.mean(), 1 - keep)
+    return (lengths - moved).square().mean(), moved

@@ -74,6 +74,10 @@ class ImageAdversarial(Adversarial):
 
     # -- generation --------------------------------------------------------------------------------------------------
 
+    def images_of(self, noise: Tensor, *conditions: Tensor) -> Tensor:
+        """Images in [-1, 1] of noise, for ``generate``."""
+        return self.sampler(noise, *conditions)
+
     @torch.no_grad()
     def samples(self, count: int, seed: int = 0, classes: Tensor | None = None) -> Tensor:
         """Images (count, C, S, S) in [-1, 1] from the averaged generator in evaluation mode, 64 at a time.
@@ -90,7 +94,7 @@ class ImageAdversarial(Adversarial):
             given = [torch.arange(count, device=self.device) % number if classes is None else classes]
         training, network = self.sampler.training, self.sampler.eval()
         try:
-            parts = [network(noise[k : k + 64], *(c[k : k + 64] for c in given)) for k in range(0, count, 64)]
+            parts = [self.images_of(noise[k : k + 64], *(c[k : k + 64] for c in given)) for k in range(0, count, 64)]
         finally:
             network.train(training)
         return torch.cat(parts).float()
@@ -144,7 +148,7 @@ class ImageAdversarial(Adversarial):
         for begin, end in zip(ends, [*ends[1:], ends[0]], strict=True):
             for step in range(steps):
                 angle = math.pi / 2 * step / steps
-                yield self.drawn(self.sampler(begin * math.cos(angle) + end * math.sin(angle), *given))
+                yield self.drawn(self.images_of(begin * math.cos(angle) + end * math.sin(angle), *given))
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``score`` (B,); a conditional discriminator's is its largest over the classes, with ``label``."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.tasks.schedules import run_length
 
 
@@ -72,3 +73,17 @@ def step_schedules(trainer: Any, interval: str, monitor: str) -> None:
             watched = [trainer.callback_metrics.get(monitor)] if config.reduce_on_plateau else []
             if None not in watched:
                 config.scheduler.step(*watched)
+
+
+def refuse_few_rows(loader: Any, world: int) -> None:
+    """Refuses a train split without a whole batch for each process: statistics of two rows train no discriminator.
+
+    Raises:
+        UserError: Too few rows.
+    """
+    size, tensors = getattr(loader, "batch_size", None), getattr(loader, "tensors", None)
+    if size and tensors and len(tensors[0]) // world < size:
+        raise UserError(
+            f"the train split has {len(tensors[0])} rows, fewer than one batch of {size} on each of {world} processes: "
+            "give a smaller --data.batch_size"
+        )

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.gan.dcgan import DCGAN
@@ -77,6 +77,45 @@ def written_wgan_gp(slope: float = 0.2) -> Tensors:
     return dcgan_quantities(*both, True)
 
 
+def spectral_critic() -> DCGAN:
+    torch.manual_seed(6)
+    return DCGAN(2, 16, latent_size=4, width=3, batch_norm=False, spectral_norm=True).double()
+
+
+def spectral_quantities(logits: Tensor, net: DCGAN) -> Tensors:
+    logits.square().sum().backward()
+    return {"logits": logits.detach()} | {
+        f"grad {name}": p.grad for name, p in net.discriminator.named_parameters() if p.grad is not None
+    }
+
+
+def spectral_inputs() -> Tensor:
+    torch.manual_seed(7)
+    return torch.randn(4, 2, 16, 16, dtype=torch.float64)
+
+
+def our_spectral_norm() -> Tensors:
+    """After so many steps of the power iteration that it has converged."""
+    net, x = spectral_critic(), spectral_inputs()
+    with torch.no_grad():
+        for _ in range(1000):
+            for layer in (*net.discriminator.features, net.discriminator.head):
+                _ = getattr(layer, "weight", None)  # an access is a step, in training
+    return spectral_quantities(net.eval().discriminator(x), net)
+
+
+def written_spectral_norm(order: float | str = 2) -> Tensors:
+    """Each kernel, as a matrix, divided by its largest singular value."""
+    net, x = spectral_critic(), spectral_inputs()
+    layers: list[Any] = [m for m in (*net.discriminator.features, net.discriminator.head) if isinstance(m, nn.Conv2d)]
+    for k, layer in enumerate(layers):
+        weight = layer.parametrizations.weight.original
+        weight = weight / torch.linalg.matrix_norm(weight.flatten(1), order)  # type: ignore[arg-type]
+        last = k == len(layers) - 1
+        x = F.conv2d(x, weight) if last else F.leaky_relu(F.conv2d(x, weight, layer.bias, 2, 1), 0.2)
+    return spectral_quantities(x.flatten(), net)
+
+
 CHECKS = [
     Check(
         name="gan/dcgan",
@@ -95,5 +134,16 @@ CHECKS = [
         reference=written_wgan_gp,
         control=partial(written_wgan_gp, slope=0.01),
         mistake="torch's default slope of the leaky ReLU, 0.01",
+    ),
+    Check(
+        name="gan/spectral_norm",
+        claim="a discriminator with spectral normalization against kernels divided by their largest singular value",
+        package="torch",
+        ours=our_spectral_norm,
+        reference=written_spectral_norm,
+        control=partial(written_spectral_norm, order="fro"),
+        mistake="the Frobenius norm",
+        tolerance=1e-8,
+        why="the power iteration converges to the singular value",
     ),
 ]
