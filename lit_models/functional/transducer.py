@@ -29,7 +29,7 @@ def forward_variables(blank: Tensor, label: Tensor) -> Tensor:
     said = torch.nn.functional.pad(label, (1, 0)).cumsum(2)  # (B, T, U + 1): the labels of a frame up to u
     row = torch.full_like(blank[:, 0], NEVER)
     row[:, 0] = 0.0
-    rows = []
+    rows: list[Tensor] = []
     for t in range(blank.shape[1]):
         come = row if t == 0 else rows[-1] + blank[:, t - 1]
         rows.append(said[:, t] + (come - said[:, t]).logcumsumexp(1))
@@ -43,7 +43,7 @@ def backward_variables(blank: Tensor, label: Tensor, frames: Tensor, sizes: Tens
     row = torch.full_like(blank[:, 0], NEVER)
     rows = [row]
     for t in range(blank.shape[1] - 1, -1, -1):
-        last = (t == frames - 1)[:, None] & (place == sizes[:, None])
+        last = frames.eq(t + 1)[:, None] & (place == sizes[:, None])
         leave = torch.where(last, blank[:, t], row + blank[:, t])  # by a blank: to the next frame, or to the end
         row = (leave + said[:, t]).flip(1).logcumsumexp(1).flip(1) - said[:, t]
         rows.append(row)
