@@ -66,7 +66,8 @@ def train(config: dict[str, float], data: tuple[Tensor, Tensor, Tensor, Tensor])
     torch.manual_seed(0)  # the same beginning for all: differences are the configuration's
     net = LeNet(activation="relu", pooling="max")
     descent = torch.optim.SGD(net.parameters(), config["lr"], config["momentum"])
-    order, errors, size = torch.Generator().manual_seed(0), [], int(config["batch_size"])
+    order, size = torch.Generator().manual_seed(0), int(config["batch_size"])
+    errors: list[float] = []
     start = time.process_time()
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x), generator=order).split(size):

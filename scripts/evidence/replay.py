@@ -155,11 +155,11 @@ def chooser(name: str, places: np.ndarray, repeat: int) -> Choice:
 def tpe(x: np.ndarray, y: np.ndarray, seed: int) -> Sequence[float]:
     """The next place by Optuna's TPE."""
     import optuna
-    from optuna.distributions import FloatDistribution
+    from optuna.distributions import BaseDistribution, FloatDistribution
     from optuna.trial import create_trial
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    axes = {f"x{k}": FloatDistribution(0, 1) for k in range(x.shape[1])}
+    axes: dict[str, BaseDistribution] = {f"x{k}": FloatDistribution(0, 1) for k in range(x.shape[1])}
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=0))
     study.add_trials(
         [

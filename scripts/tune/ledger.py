@@ -12,6 +12,7 @@ a while (on another one).
 
 import json
 import os
+import random
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from scripts.tune.progress import Progress
 from scripts.tune.space import Space
 
 SIGN_SECONDS = 15.0  # between two signs of life
+OPENINGS = 20  # further ones, while other processes make the tables
 GONE_SECONDS = 90.0  # without a sign, on another machine
 
 
@@ -215,8 +217,18 @@ def open_storage(url: str) -> BaseStorage:
 
         path = url.removeprefix("journal:///")
         return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
     options = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+    for again in range(OPENINGS, -1, -1):
+        try:
+            return optuna.storages.get_storage(RDBStorage(url, engine_kwargs=options))
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            made_by_another = "already exists" in str(error) or isinstance(error, IntegrityError)
+            if not made_by_another or not again:
+                raise
+            time.sleep(0.1 + random.random() / 2)  # several processes make the tables of a new database at once
+    raise AssertionError("unreachable")
 
 
 @contextmanager

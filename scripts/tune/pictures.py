@@ -6,6 +6,7 @@ from typing import Any
 
 import optuna
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from callbacks.pictures.figures import new_figure
@@ -73,7 +74,7 @@ def learning_curves(space: Space, trials: Sequence[FrozenTrial]) -> Figure:
         ax.axvline(epoch, color=GRAY, lw=0.8, zorder=0)
         ax.annotate(f"{count}", (epoch, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize="small")
     ax.set(xlabel="epoch (above: trials that reached it)", ylabel=space.metric)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 

@@ -207,13 +207,13 @@ def own_gp(space: Space, trials: Sequence[FrozenTrial], draw: int, seed: int) ->
     """
     import torch
 
-    from lit_models.gp.bayesian_optimization import suggest
+    from lit_models.gp.bayesian_optimization import Acquisition, suggest
 
     curves = [(trial.params, trial.intermediate_values) for trial in trials]
     level = level_of([curve for _, curve in curves])
     known = [(to_unit(space, params), space.sign * curve[level]) for params, curve in curves if level in curve]
     x = torch.tensor([place for place, _ in known], dtype=torch.float64).reshape(-1, len(space.parameters))
     y = torch.tensor([value for _, value in known], dtype=torch.float64)
-    kind = "random" if len(known) < STARTUP else "ei"
+    kind: Acquisition = "random" if len(known) < STARTUP else "ei"
     with torch.random.fork_rng(devices=[]):
         return from_unit(space, suggest(x, y, kind, seed=seed * 100_003 + draw).tolist())

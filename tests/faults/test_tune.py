@@ -49,6 +49,7 @@ def test_a_killed_search_ends_as_one_that_was_not(moment: tuple[str, int, bool],
     assert outcome(tmp_path) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_a_signal_saves_reports_and_is_continued(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +76,7 @@ def killing(folder: Path, always: bool) -> list[str]:
     return ["--trainer.callbacks+", json.dumps({"class_path": "tests.faults.tuning.KillOnce", "init_args": facts})]
 
 
+@pytest.mark.slow
 def test_a_killed_trial_is_taken_up_from_its_checkpoint(whole: Path, tmp_path: Path) -> None:
     search(tmp_path, *killing(tmp_path, False))
     assert (tmp_path / "flag").exists() and outcome(tmp_path) == outcome(whole)

@@ -47,7 +47,7 @@ def test_a_table_is_continued_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_asha_and_models_are_faster_than_random_search_where_they_can_be() -> None:
-    result = replay.study(rows(120), 4)
+    result = replay.study(rows(120), 2)
     found = {name: row["seconds_to_target"] for name, row in result["methods"].items()}
     assert found["asha"] < found["async_random"] / 3 and found["gp"] < found["async_random"]
     assert result["methods"]["asha"]["trials"] > 2 * result["methods"]["async_random"]["trials"]

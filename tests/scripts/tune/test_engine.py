@@ -36,6 +36,7 @@ def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on(tmp_path: Path
     assert not any(name.startswith("test/") for name in record["metrics"]), "the test split was used in the search"
 
 
+@pytest.mark.slow
 def test_when_all_fail_the_reason_is_said(tmp_path: Path, runs: Path) -> None:
     space = written(tmp_path, {"model.optimizer.lr": {"choices": [1e30, 2e30]}}, max_epochs=1)
     with pytest.raises(UserError, match="all trials failed, the last one with: loss is inf"):

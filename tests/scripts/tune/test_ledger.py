@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from optuna.storages import RDBStorage
 
 from common.messages import RunError, UserError
 from scripts.tune.ledger import Ledger, plain_errors, started
@@ -97,6 +98,28 @@ def test_a_damaged_database_and_one_that_cannot_be_made(tmp_path: Path, space: S
     for url in ("sqlite:////nowhere/study.db", "nonsense://x", f"{tmp_path}/no/where.journal"):
         with pytest.raises(UserError, match="cannot be used"):
             Ledger(url, "a", space, {})
+
+
+def test_tables_that_another_process_makes_at_the_same_time_are_waited_for(
+    tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    from sqlalchemy.exc import IntegrityError, OperationalError
+
+    errors = [
+        OperationalError("CREATE", {}, sqlite3.OperationalError("table studies already exists")),
+        IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed: alembic_version.version_num")),
+    ]
+    monkeypatch.setattr("scripts.tune.ledger.time.sleep", lambda seconds: None)
+
+    def storage(url: str, **options: object) -> RDBStorage:
+        if errors:
+            raise errors.pop()
+        return RDBStorage(url)
+
+    monkeypatch.setattr("scripts.tune.ledger.RDBStorage", storage)
+    assert opened(tmp_path, space).view().trials == {} and not errors
 
 
 def test_a_locked_database_and_a_full_disk_are_one_line() -> None:

@@ -28,14 +28,10 @@ def test_a_space_that_ships_fits_its_recipe(path: Path) -> None:
     space = read_space(path)
     assert find_recipe(name).offline
     draw = random.Random(name)
-    corners = [
-        from_unit(space, [draw.random() for _ in space.parameters]),
-        from_unit(space, [0.0] * len(space.parameters)),
-    ]
-    for params in corners:
-        config = parse([name, *words_of(params)]).config
-        for key, value in params.items():
-            assert reached(config, key) == value or key == "model.optimizer" or str(reached(config, key)) == str(value)
+    params = from_unit(space, [draw.random() for _ in space.parameters])
+    config = parse([name, *words_of(params)]).config
+    for key, value in params.items():
+        assert reached(config, key) == value or key == "model.optimizer" or str(reached(config, key)) == str(value)
 
 
 def reached(config: Any, key: str) -> Any:
