@@ -1,7 +1,8 @@
-"""A few of the real digits for training, the others of the training split aside: what a regularizer is worth shows
-there.
+"""A few of the real digits for training: what a regularizer is worth shows there.
 
-dive fit regularization/lenet_500 --data.subset 3        another 500 of the 3,500 digits
+    dive fit regularization/lenet_500 --data.subset 3        another 500 of the 3,500 digits
+
+The other digits of the training split are left out.
 """
 
 from typing import Any

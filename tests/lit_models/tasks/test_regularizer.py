@@ -36,6 +36,7 @@ def parts(preset: Path) -> tuple[list[Any], list[Any], dict[str, Any]]:
     content = yaml.safe_load(preset.read_text())
     model = dict(content.get("model", {}).get("init_args", {}))
     callbacks = [made(entry) for entry in content.get("trainer", {}).get("callbacks+", [])]
+    model.pop("regularizers", None)  # of `none`, which takes away
     return [made(entry) for entry in model.pop("regularizers+", [])], callbacks, model
 
 
