@@ -89,7 +89,10 @@ def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tup
         callbacks=callbacks,
         limit_val_batches=0,
         log_every_n_steps=1 << 30,
-        **dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
     began = time.process_time()
     trainer.fit(cli.model, datamodule=data)

@@ -80,7 +80,8 @@ def averaged(ours: bool, renewed: bool = True) -> Tensors:
     torch.manual_seed(6)
     net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).double()
     batches = [(torch.randn(5, 2, 8, 8, dtype=torch.float64),) for _ in range(8)]
-    average = AveragedModel(net, use_buffers=False, multi_avg_fn=mean_with if ours else None)
+    mean: Any = mean_with if ours else None
+    average = AveragedModel(net, use_buffers=False, multi_avg_fn=mean)
     for _ in range(5):
         for p in net.parameters():
             p.data += 0.3 * torch.randn_like(p)
