@@ -7,17 +7,21 @@ here log space is all there is. Pixels are 1 from 128 of 255 on and counts are s
 
     dive fit probability/naive_bayes            5,000 real digits, offline
     dive fit probability/naive_bayes_mnist      all of MNIST
+    dive generate probability/naive_bayes       the classes' pixels, and images drawn from them
 
 The numbers it reaches are in RESULTS.md.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.generation import Output
 from common.messages import UserError
+from lit_models.functional.drawing import tiles
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.processes import precise
 from lit_models.tasks.trains import trains
@@ -36,7 +40,7 @@ class NaiveBayes(nn.Module):
         self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, threshold: float = 127.5 / 255
     ) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.threshold, self.shape = threshold, (in_channels, image_size, image_size)
         self.log_prior = nn.Parameter(torch.zeros(num_classes))
         self.logits = nn.Parameter(torch.zeros(num_classes, in_channels * image_size**2))  # of a pixel being 1
 
@@ -94,6 +98,31 @@ class LitNaiveBayes(Classifier):
             pixels = net.binary(batch[0].to(self.device)).to(precise(self.device))
             self.solution = counted(pixels, batch[1].to(self.device), self.num_classes, self.smoothing)
         return self.solution
+
+    def generate(self, data: Any, prompts: Sequence[str], *, samples: int = 4, seed: int = 0) -> Iterator[Output]:
+        """Yields a picture: on top how probable each pixel is in each class, below images that are drawn from that.
+
+        The drawn ones show what "naive" means: each pixel has the right mean, and no pixel knows of its neighbors.
+
+        Args:
+            data: The datamodule; not used.
+            prompts: None: each class has a column.
+            samples: Images of each class.
+            seed: Of the pixels.
+
+        Raises:
+            UserError: There are prompts, fewer than 0 samples, or a network of your own.
+        """
+        if not isinstance(self.net, NaiveBayes):
+            raise UserError("only NaiveBayes itself has probabilities of pixels to draw from")
+        if prompts:
+            raise UserError("naive Bayes has no prompt: leave out --prompt, each class has a column")
+        if samples < 0:
+            raise UserError(f"--samples is {samples}: give at least 0")
+        p = self.net.logits.detach().sigmoid().cpu()  # (num_classes, D)
+        drawn = torch.rand(samples, *p.shape, generator=torch.Generator().manual_seed(seed)) < p
+        rows = torch.cat([p[None], drawn.float()]).flatten(0, 1).view(-1, *self.net.shape)
+        yield Output(0, image=tiles(rows, self.num_classes, zoom=2), name="classes")
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         parameters = dict(self.net.named_parameters())

@@ -4,8 +4,8 @@
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
 
 On a page, the line above a picture (PNG, or an animated GIF) names its source: a recipe, arguments if it needs some,
-and a file of the run folder; ``results/TOPIC``, which is drawn from the measured results; or ``serve/RECIPE``,
-screenshots of its web page (``screenshots.py``)::
+and a file of the run folder (``generated/FILE`` is what ``dive generate`` adds); ``results/TOPIC``, which is drawn
+from the measured results; or ``serve/RECIPE``, screenshots of its web page (``screenshots.py``)::
 
     <!--picture cnn/lenet confusion.png-->
     ![what one sees](pictures/cnn_confusion.png)
@@ -14,6 +14,7 @@ Each recipe is fitted and tested once, on the CPU with one thread, in a temporar
 """
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -88,6 +89,8 @@ def renew(pictures: Iterable[Picture]) -> None:
                 made = draw_results(recipe, Path(folder))
             else:
                 made = train(recipe.removeprefix("serve/"), arguments, folder)
+            if any(picture.file.startswith("generated/") for picture in wanted):
+                made_by("generate", [recipe], folder)
             if recipe.startswith("serve/"):
                 from scripts.evidence.screenshots import shoot
 
@@ -110,21 +113,30 @@ def train(recipe: str, arguments: str, folder: str) -> Path:
     Raises:
         RunError: One of the two ended with another exit code than 0.
     """
-    from scripts.front import forked
-
     name = find_recipe(recipe).name
-    for words in (["fit", name, "--trainer.accelerator", "cpu", *shlex.split(arguments)], ["test", name]):
-        code, output = forked.run(words, {"DIVE_RUNS": folder, "DIVE_RUN_DIR": None, "OMP_NUM_THREADS": "1"})
-        if code:
-            last = (output.strip() or "no output").splitlines()[-1]
-            raise RunError(f"`dive {shlex.join(words)}` ended with exit code {code}: {last}")
+    made_by("fit", [name, "--trainer.accelerator", "cpu", *shlex.split(arguments)], folder)
+    made_by("test", [name], folder)
     (run,) = (path.parent for path in Path(folder).glob(f"{name}/*/config.yaml"))
     return run
 
 
+def made_by(verb: str, words: list[str], folder: str) -> None:
+    """Runs ``dive VERB WORDS`` with a folder for its runs.
+
+    Raises:
+        RunError: It ended with another exit code than 0.
+    """
+    from scripts.front import forked
+
+    code, output = forked.run([verb, *words], {"DIVE_RUNS": folder, "DIVE_RUN_DIR": None, "OMP_NUM_THREADS": "1"})
+    if code:
+        last = (output.strip() or "no output").splitlines()[-1]
+        raise RunError(f"`dive {shlex.join([verb, *words])}` ended with exit code {code}: {last}")
+
+
 def draw_results(name: str, folder: Path) -> Path:
-    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study,
-    ``study.png``.
+    """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study
+    ``study.png``, of the searches ``replay.png``.
     """
     from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
@@ -132,6 +144,12 @@ def draw_results(name: str, folder: Path) -> Path:
 
     if name.endswith("_study"):
         draw(read_rows(RESULTS.parent / f"{name}.csv")).savefig(folder / "study.png", dpi=80)
+        return folder
+    if name.endswith("_replay"):
+        from scripts.evidence.replay import RESULT
+        from scripts.evidence.replay import draw as draw_replay
+
+        draw_replay(json.loads(RESULT.read_text()), folder / "replay.png")
         return folder
 
     topic = name.removeprefix("results/")

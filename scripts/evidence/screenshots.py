@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -117,10 +118,33 @@ def rate_some(page: Any, wishes: tuple[tuple[str, int], ...] = (("Space", 5), ("
     page.mouse.move(0, 0)
 
 
+# -- the cells --------------------------------------------------------------------------------------------------------
+
+
+def drop_some(page: Any) -> None:
+    """Chooses four drawn pictures and waits until all are counted."""
+    from PIL import Image
+
+    from datamodules.vision.cells import draw_cells
+
+    files = []
+    for k, picture in enumerate(draw_cells(4, 7)[0]):
+        content = BytesIO()
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).resize((480, 480)).save(content, "PNG")
+        files.append({"name": f"smear {k + 1}.png", "mimeType": "image/png", "buffer": content.getvalue()})
+    page.set_input_files("#file", files)
+    page.locator("#said", has_text="of 4 pictures counted").wait_for(state="attached")
+
+
 SCENES: dict[str, dict[str, Scene]] = {
+    "vision": {
+        "desktop": Scene(drop_some, (1180, 800)),
+        "phone": Scene(drop_some, PHONE),
+        "dark": Scene(drop_some, DESKTOP, True),
+    },
     "recommender": {
         "desktop": Scene(rate_some, (1180, 800)),  # small enough to be kept with all its colors
         "phone": Scene(rate_some, PHONE),
         "dark": Scene(rate_some, DESKTOP, True),
-    }
+    },
 }

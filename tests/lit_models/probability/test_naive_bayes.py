@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -32,6 +33,20 @@ def test_one_epoch_counts_all_training_rows(tmp_path: Path) -> None:
     images, y = data.splits["train"]
     solution = counted((images.flatten(1) >= 128).double(), y, 10)
     torch.testing.assert_close(model.net.logits, solution["logits"].float(), atol=1e-5, rtol=1e-5)
+
+
+def test_generated_images_have_the_pixels_of_their_class() -> None:
+    """Two classes of which one never has a pixel and one always: a row of probabilities and two of images."""
+    model = LitNaiveBayes(num_classes=2, image_size=3)
+    with torch.no_grad():
+        model.net.logits[0], model.net.logits[1] = -50.0, 50.0
+    (found,) = model.generate(None, [], samples=2)
+    pixels = torch.from_numpy(np.array(found.image)) / 255
+    assert pixels.shape == (2 * (3 * 4 - 1), 2 * (2 * 4 - 1))
+    for top in (0, 8, 16):  # three rows of 3 x 3 pixels, twice as large, with a border
+        assert not pixels[top : top + 6, :6].any() and bool((pixels[top : top + 6, 8:] == 1).all())
+    with pytest.raises(UserError, match="leave out --prompt"):
+        next(model.generate(None, ["3"]))
 
 
 def test_many_pixels_do_not_underflow() -> None:

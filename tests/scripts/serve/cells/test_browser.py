@@ -2,21 +2,17 @@
 
 import csv
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.serve.server import bind
+from scripts.evidence import screenshots
 from tests.scripts.serve.cells.site import as_bytes, cells_app, drawn, odd_pictures
+from tests.scripts.serve.live import live, needs_chromium
 
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: install the system's package chromium"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 DROP = """([pictures]) => {
   const carried = new DataTransfer();
   for (const [name, bytes] of pictures) carried.items.add(new File([new Uint8Array(bytes)], name));
@@ -26,25 +22,14 @@ DROP = """([pictures]) => {
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    import uvicorn
-
-    listening = bind("127.0.0.1", 0)
-    app = cells_app(tmp_path_factory.mktemp("state"))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+    with live(cells_app(tmp_path_factory.mktemp("state"))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra test")
-    with api.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    with screenshots.browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
