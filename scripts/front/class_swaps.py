@@ -1,9 +1,10 @@
 """A class that replaces another: which arguments are carried over, and which are not.
 
 jsonargparse fills in the first class's defaults and then carries over every value whose name the new class knows, those
-defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0. Here a value is carried over only
-if a config or the command line sets it. Arguments of a datamodule are carried over only if both classes
-inherit them from one class: a ``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
+defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0, and a recipe with Adadelta and no
+rate the rate of SGD, which is the default in the model's signature. Here a value is carried over only if a config or the
+command line sets it. Arguments of a datamodule are carried over only if both classes inherit them from one class: a
+``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
 """
 
 import json
@@ -33,6 +34,7 @@ def words_for_swaps(
     for path, node in class_nodes(config):
         written = [*(raw_node(source, path) for source in sources), *typed_nodes(given, path)]
         named = [name for name, _ in written if name]
+        named = named and [*default_class(config, path), *named]
         if len({name.rpartition(".")[2] for name in named}) < 2:
             continue
         kept = {key for _, keys in written for key in keys}
@@ -63,6 +65,22 @@ def class_nodes(config: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield from class_nodes(value.init_args, f"{path}{key}.")
         elif not path and key == "trainer":
             yield from class_nodes(value, f"{key}.")
+
+
+def default_class(config: Any, path: str) -> list[str]:
+    """The class that a class's signature has as the default of an argument, such as ``optimizer``: nobody wrote it, but
+    its own defaults, such as its learning rate, would be carried over too.
+    """
+    owner, _, name = path.rpartition(".")
+    node = config
+    for part in filter(None, owner.split(".")):
+        node = getattr(node, "init_args", node)
+        node = getattr(node, part, None)
+    if not hasattr(node, "class_path"):
+        return []
+    known = signature(import_class(node.class_path)).parameters
+    default = known[name].default if name in known else None
+    return [f"{default.__module__}.{default.__qualname__}"] if isinstance(default, type) and name else []
 
 
 def raw_node(source: dict[str, Any], path: str) -> tuple[str, set[str]]:

@@ -22,6 +22,12 @@ def test_an_optimizer_keeps_the_rate_and_gets_its_own_weight_decay(name: str) ->
     assert given["lr"] == 0.003 and given["fused"] is True and given["weight_decay"] == 0.01
 
 
+def test_a_recipes_optimizer_has_its_own_rate_and_not_that_of_the_signatures_default() -> None:
+    """Adadelta's rate is 1; SGD, which the model has where no optimizer is given, has 0.001."""
+    given = arguments("optimization/airfoil_adadelta")["optimizer"]["init_args"]
+    assert given["lr"] == 1.0 and given["eps"] == 1e-5
+
+
 def test_what_the_recipe_wrote_is_carried_over() -> None:
     given = arguments("cnn/resnet", "--model.optimizer", "RMSprop")["optimizer"]["init_args"]
     assert given["momentum"] == 0.9 and given["weight_decay"] == 0.0005
