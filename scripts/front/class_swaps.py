@@ -1,10 +1,10 @@
 """A class that replaces another: which arguments are carried over, and which are not.
 
-jsonargparse fills in the first class's defaults and then carries over every value whose name the new class knows, those
-defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0, and a recipe with Adadelta and no
-rate the rate of SGD, which is the default in the model's signature. Here a value is carried over only if a config or the
-command line sets it. Arguments of a datamodule are carried over only if both classes inherit them from one class: a
-``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
+jsonargparse fills in the first class's defaults and then carries over every value whose name the new class knows,
+those defaults among them: ``--model.optimizer AdamW`` would have Adam's weight decay of 0, and a recipe with Adadelta
+and no rate the rate of SGD, which is the default in the model's signature. Here a value is carried over only if a
+config or the command line sets it. Arguments of a datamodule are carried over only if both classes inherit them from
+one class: a ``shift`` of images in pixels is not a ``shift`` of sounds, which is a fraction.
 """
 
 import json
