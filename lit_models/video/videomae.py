@@ -172,8 +172,7 @@ class VideoMAE(nn.Module):
     def loss(self, x: Tensor, hidden: Tensor) -> Tensor:
         """The mean squared error of the hidden, normalized patches.
 
-        Predicting zeros gives about the fraction of patches that are not constant: their normalized pixels have variance
-        1.
+        Predicting zeros gives about the fraction of patches that are not constant, whose pixels have variance 1.
         """
         predicted = at_least_float32(self(x, hidden))
         return F.mse_loss(predicted, self.patches(x)[hidden].view_as(predicted))
