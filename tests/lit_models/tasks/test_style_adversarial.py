@@ -41,7 +41,7 @@ def test_a_penalty_every_fourth_step_is_weighted_by_four() -> None:
     for interval in (1, 4):
         one = model(path_weight=2.0, path_interval=interval)
         one.all_gather = lambda value: value  # type: ignore[method-assign,assignment]
-        one.take_step = lambda optimizer, rows, loss_of: penalties.append(float(loss_of(slice(0, rows))))  # type: ignore[method-assign,assignment,return-value,func-returns-value]
+        one.take_step = lambda optimizer, rows, loss_of: penalties.append(float(loss_of(slice(0, rows))))
         one.regularize_generator(None, 4)
     assert penalties[1] == pytest.approx(4 * penalties[0]) and penalties[0] > 0
 
