@@ -52,9 +52,16 @@ class WeightNoise(Callback):
             self.disturb(weight)
 
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        with torch.no_grad():
-            for weight, value in reversed(self.kept):
-                weight.copy_(value)
+        """Restores the weights: with several such callbacks, the first one undoes all of them, the last noise first."""
+        for callback in reversed(trainer.callbacks):  # type: ignore[attr-defined]
+            if isinstance(callback, WeightNoise):
+                callback.restore()
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """The weights as they were before ``disturb``; nothing where they are restored already."""
+        for weight, value in reversed(self.kept):
+            weight.copy_(value)
         for hook in self.hooks:
             hook.remove()
         self.kept, self.hooks = [], []

@@ -1,8 +1,9 @@
 """A replay buffer and off-policy training from it: n-step, prioritized, its content in the checkpoint.
 
 Mnih et al. 2015 (replay); Schaul et al. 2016 (priorities); Hessel et al. 2018 (n steps). Departs from the papers: the
-row that is drawn is found by a cumulative sum over the buffer and not in a tree, which is faster in Python up to
-hundreds of thousands of rows; a row of alpha 0 has priority 1, so that uniform replay is the same code.
+exponent of the importance weights is constant and does not rise to 1; the weights of a batch are divided by its
+largest; the row that is drawn is found by a cumulative sum over the buffer and not in a tree, which is faster in Python
+up to hundreds of thousands of rows; a row of alpha 0 has priority 1, so that uniform replay is the same code.
 """
 
 from typing import Any

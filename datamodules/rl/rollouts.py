@@ -102,10 +102,14 @@ class Rollouts(ActingDataModule):
         self.ready()
         if not self.order:
             assert self.trainer is not None
+            rollout = self.collect()
+            while not bool(rollout.valid.any()):  # one step of each environment, all of them resets
+                rollout = self.collect()
             with torch.no_grad():
-                self.rows = self.trainer.lightning_module.rows(self.collect())  # type: ignore[operator]
-            for _ in range(self.passes):
-                self.order += torch.randperm(len(self.rows[0])).tensor_split(self.minibatches())
+                self.rows = self.trainer.lightning_module.rows(rollout)  # type: ignore[operator]
+            rows, parts = len(self.rows[0]), self.minibatches()
+            for _ in range(self.passes):  # where resets leave fewer rows than minibatches, some rows come twice
+                self.order += (torch.randperm(max(rows, parts)) % rows).tensor_split(parts)
         index = self.order.pop(0)
         return tuple(part[index] for part in self.rows)
 

@@ -1,4 +1,4 @@
-"""Adversarial samples: the nearest images on which a classifier's loss is largest.
+"""Adversarial samples: images close to given ones on which a classifier's loss is as large as possible.
 
 Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples" (FGSM); Madry et al. 2018, "Towards Deep
 Learning Models Resistant to Adversarial Attacks" (PGD). Goodfellow et al. 7.13. Both search within ``epsilon`` of each

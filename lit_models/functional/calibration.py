@@ -1,5 +1,5 @@
-"""Whether predicted probabilities mean what they say: calibration error, temperature scaling, and what 30 dropout
-passes know of their own uncertainty.
+"""Whether predicted probabilities are calibrated: calibration error, temperature scaling, and the uncertainty of
+predictions by Monte Carlo dropout.
 
 Naeini et al. 2015 (the expected calibration error); Guo et al. 2017, "On Calibration of Modern Neural Networks"
 (temperature scaling); Nixon et al. 2019 (bins of equal mass); Gal and Ghahramani 2016 (Monte Carlo dropout). Goodfellow

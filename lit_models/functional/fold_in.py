@@ -1,8 +1,9 @@
 """A new person in a trained matrix factorization, in closed form: what its vector and bias would be, items fixed.
 
-Koren, Bell and Volinsky 2009, equation 5, for one user; Hu et al. 2008, section 3.2, solve the same system. With the
-vectors x_i = (1, q_i) of the items and what a rating is above mean and item bias, e_j = r_j - mean - c_j, the bias and
-vector p of a person with n ratings minimize
+Koren, Bell and Volinsky 2009, equation 5, for one user; Hu et al. 2008, section 4, solve a weighted form of the same
+system and, in section 5, split a score into contributions of single ratings as here. With the vectors x_i = (1, q_i) of
+the items and what a rating is above mean and item bias, e_j = r_j - mean - c_j, the bias and vector p of a person with
+n ratings minimize
 
     sum_j (e_j - x_j . p)^2 + n lambda |p|^2
 

@@ -1,4 +1,4 @@
-"""GANformer: StyleGAN2's generator, whose layers also attend to a few latents, each of which may take over an object.
+"""GANformer: StyleGAN2's generator, whose layers also attend to a few latents, each of which may take one object.
 
 Hudson and Zitnick 2021, "Generative adversarial transformers"; numbers and names of the published PyTorch code
 (github.com/dorarad/gansformer), whose checkpoints' tensors load by name. Not in D2L.

@@ -88,7 +88,7 @@ def augmented_lagrangian(
     """Minimizes f where g <= 0 and h = 0, by unconstrained minima of a Lagrangian with a quadratic penalty.
 
     With a penalty only, constraints hold in the limit of an infinite one, which makes the problem ill-conditioned. The
-    multipliers take over its force after each round, so that the penalty may stay.
+    multipliers, updated after each round, replace it, so that the penalty may stay finite.
 
     Args:
         function: f, (n,) -> ().
@@ -130,11 +130,12 @@ def augmented_lagrangian(
 def kkt_residuals(
     function: Function, solution: Solution, inequality: Function = none, equality: Function = none
 ) -> dict[str, float]:
-    """How far a point is from the conditions of a minimum; all are 0 at one, and for a convex problem only there.
+    """How far a point is from the conditions of a minimum; all are 0 at one whose active constraints have independent
+    gradients, and for a convex problem only at a minimum.
 
     ``stationarity``: the gradient of the Lagrangian. ``feasibility``: the largest violation of a constraint.
-    ``multipliers``: the most negative multiplier of an inequality. ``slackness``: multiplier times constraint: a
-    constraint that does not hold the point has no force.
+    ``multipliers``: the most negative multiplier of an inequality. ``slackness``: multiplier times constraint: 0, as a
+    constraint that is not active has the multiplier 0.
     """
     x = solution.x.detach().clone().requires_grad_()
     g, h = inequality(x), equality(x)

@@ -1,7 +1,7 @@
 """Back-propagation on a graph: numbers in, derivatives out, or a new graph of the derivatives.
 
-Goodfellow et al. 6.5.4 to 6.5.6, algorithms 6.5 and 6.6. The two ways to differentiate a computational graph that the
-book distinguishes: *symbol-to-number* (``gradients``) walks the graph backward with the values of one point; with
+Goodfellow et al. 6.5.2 to 6.5.6, algorithms 6.2, 6.5 and 6.6. The two ways to differentiate a computational graph that
+the book distinguishes: *symbol-to-number* (``gradients``) walks the graph backward with the values of one point; with
 *symbol-to-symbol* (``derivative_graph``) each step of that walk is itself an operation of the graph, so that the result
 can be differentiated again: Hessian-vector products (6.5.10) are the gradient of a product of gradient and vector. Each
 operation is visited once, however many paths lead through it: that is what makes the cost linear in the edges.
@@ -135,7 +135,7 @@ def forward(output: Node, point: Mapping[str, float]) -> dict[Node, float]:
 
 
 def gradients(output: Node, point: Mapping[str, float]) -> dict[str, float]:
-    """The derivative of ``output`` with respect to each variable, as numbers (algorithm 6.5)."""
+    """The derivative of ``output`` with respect to each variable, as numbers (algorithm 6.2)."""
     values = forward(output, point)
     found = dict.fromkeys(values, 0.0)
     found[output] = 1.0
@@ -156,7 +156,7 @@ def _local_value(local: Node, values: Mapping[Node, float]) -> float:
 
 
 def derivative_graph(output: Node) -> dict[str, Node]:
-    """The derivative with respect to each variable, as graphs of the same nodes (algorithm 6.6)."""
+    """The derivative with respect to each variable, as graphs of the same nodes (algorithms 6.5 and 6.6)."""
     order = topological(output)
     found: dict[Node, Node] = {output: node(1.0)}
     for n in reversed(order):

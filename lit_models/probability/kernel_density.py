@@ -1,7 +1,7 @@
 """Kernel density estimation: a density without parameters, one small Gaussian for each point.
 
 Rosenblatt 1956; Parzen 1962; Silverman 1986, "Density Estimation", 3.4 and 4.3. Goodfellow et al. 5.7. The width of the
-kernels is all there is to choose: too narrow, and the estimate is its sample; too wide, and the modes become one. The
+kernels is the only choice: too narrow, and the estimate reproduces its sample; too wide, and the modes merge. The
 rules of thumb are right for one Gaussian; leaving each point out in turn measures the likelihood of rows not seen.
 """
 

@@ -1,4 +1,4 @@
-"""Linear algebra and calculus that compute something: eigenvectors, principal components, roots, integrals.
+"""Numerical linear algebra and calculus: eigenvectors, principal components, roots, integrals.
 
 Goodfellow et al. 2.7, 2.12, 4.3 and 17.1; D2L 22.1 to 22.5. The book's appendix shows these ideas on paper or with
 pictures; here each has its rate: the error of power iteration shrinks by the ratio of the two largest eigenvalues in
@@ -42,7 +42,10 @@ def power_iteration(matrix: Tensor, steps: int = 10_000, tolerance: float = 1e-1
 
 
 def eigenvectors(matrix: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """The largest eigenvalues (number,) and vectors (n, number): power iteration, then the found part is subtracted."""
+    """The eigenvalues (number,) of largest absolute value and their vectors (n, number).
+
+    By power iteration and deflation: what was found is subtracted.
+    """
     rest, values, vectors = matrix.double().clone(), [], []
     for _ in range(number):
         value, vector, _ = power_iteration(rest)

@@ -32,7 +32,8 @@ class Adversarial(Regularizer):
         epsilon: The largest change of a pixel, of pixels in [0, 1]: 8 of 255 gray levels are 0.031.
         steps: 1 is FGSM; more are PGD from a random start.
         step: Length of a step of PGD; 0 means 2.5 epsilon / steps.
-        fraction: Of the batch; 0.5 is Goodfellow's mean of the clean and the adversarial loss.
+        fraction: Of the batch; 0.5 weighs clean and adversarial losses equally, as Goodfellow et al. do, who take both
+            of the same images.
     """
 
     order = ATTACK

@@ -72,7 +72,7 @@ class RandomErasing(Regularizer):
 
 
 def changed(x: Tensor, kinds: Tensor, amounts: Tensor) -> Tensor:
-    """Pictures (B, C, H, W) after their changes.
+    """Pictures (B, C, H, W) after their changes: the affine ones first, the last of them first, then those of color.
 
     Args:
         x: In [0, 1].

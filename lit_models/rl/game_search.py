@@ -117,7 +117,8 @@ def tree_search(board: Board, simulations: int, generator: random.Random, c: flo
         board: To move, of a game that is not over.
         simulations: Each adds one board to the tree and ends the game with random moves.
         generator: Of the random moves.
-        c: How much is explored: sqrt(2) for results from 0 to 1.
+        c: How much is explored. Kocsis and Szepesvari have sqrt(2) for results from 0 to 1; results here are from -1 to
+            1, for which 1.4 explores half as much.
     """
     root = Node(board)
     for _ in range(simulations):

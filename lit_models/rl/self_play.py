@@ -8,7 +8,7 @@ only the one that was played, and there are no dice, so that some moves are rand
 The exact check: no line of play of an opponent, who may begin or not, wins against the network's best moves.
 
     dive fit rl/self_play
-    dive fit rl/self_play --model.epsilon 0            its own best moves only: it never meets an odd opponent
+    dive fit rl/self_play --model.epsilon 0            its own best moves only: it never sees unusual ones
 
 The numbers it reaches are in RESULTS.md.
 """

@@ -5,7 +5,7 @@ preset, and several by several::
 
     dive fit cnn/lenet -c regularizer/mixup -c regularizer/label_noise -c regularizer/l1
 
-They share a batch and a loss, so their order matters. It is the one below, whatever the order of the words:
+They share a batch and a loss, so their order matters. It is the one below, whatever the order on the command line:
 
 1. ``PICTURES``: changes that keep the class (RandAugment, random erasing, noise);
 2. ``LABELS``: label noise;

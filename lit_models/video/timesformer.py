@@ -93,7 +93,8 @@ class TimeSformer(nn.Module):
         in_channels, num_classes, num_frames, image_size: Of the clips, T frames of S x S pixels.
         patch_size: Width of a patch, a divisor of S.
         hidden_size, num_layers, num_heads, ffn_size: Features, depth, heads, inner features.
-        divided: Attention over time and over space; without it over space only, and frames are a bag.
+        divided: Attention over time and over space. Without it over space only: frames share the class token, and their
+            order is known from the time embeddings alone (which the paper's space-only network does not have).
         zero_time: The attention over time adds nothing at the beginning, as in the paper.
 
     Raises:

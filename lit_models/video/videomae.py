@@ -1,4 +1,4 @@
-"""VideoMAE: a network learns video without labels, by filling in the nine tenths of it that are hidden.
+"""VideoMAE: a network learns video without labels, by predicting the nine tenths of it that are hidden.
 
 Tong et al. 2022, "VideoMAE: masked autoencoders are data-efficient learners for self-supervised video pre-training".
 Not in D2L.
@@ -172,7 +172,7 @@ class VideoMAE(nn.Module):
     def loss(self, x: Tensor, hidden: Tensor) -> Tensor:
         """The mean squared error of the hidden, normalized patches.
 
-        A prediction of zeros has the fraction of patches that are not of one gray: their pixels have variance 1.
+        Predicting zeros gives about the fraction of patches that are not constant, whose pixels have variance 1.
         """
         predicted = at_least_float32(self(x, hidden))
         return F.mse_loss(predicted, self.patches(x)[hidden].view_as(predicted))

@@ -3,7 +3,7 @@
 Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar 2018, "Hyperband: a novel bandit-based approach to hyperparameter
 optimization", algorithm 1. Bracket s begins with about (s_max + 1) / (s + 1) eta^s trials at R eta^-s epochs, so that
 each bracket costs about the same. The paper's table of R = 81, eta = 3 has 81, 27, 9, 6 and 5 trials, its algorithm,
-which rounds up after the multiplication, 81, 34, 15, 8 and 5: ``rounding`` says which.
+which rounds up after the multiplication, 81, 34, 15, 8 and 5: ``rounding`` selects one.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The median rule: a trial ends when its best value is worse than the median of what others had by that epoch.
 
-Golovin et al. 2017, "Google Vizier: a service for black-box optimization", section 3.2.1. Departs from the paper, which
+Golovin et al. 2017, "Google Vizier: a service for black-box optimization", section 3.2.2. Departs from the paper, which
 compares with the running averages of finished trials: here, as in Optuna's ``MedianPruner``, with the values of the
 epoch itself.
 """

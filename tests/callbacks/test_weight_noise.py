@@ -30,10 +30,10 @@ class Watched(SmallNet):
         self.grads.append(self.net[0].weight.grad.clone())
 
 
-def run(folder: Path, callback: WeightNoise, **settings: int) -> tuple[Watched, Tensor]:
+def run(folder: Path, *callbacks: WeightNoise, **settings: int) -> tuple[Watched, Tensor]:
     model = Watched()
     before = model.net[0].weight.detach().clone()
-    small_trainer(folder, callback, **settings).fit(model, Points())
+    small_trainer(folder, *callbacks, **settings).fit(model, Points())
     return model, before
 
 
@@ -51,6 +51,14 @@ def test_dropped_connections_are_zero_and_have_no_gradient_kept_ones_are_scaled(
         dropped = used == 0
         assert 0 < int(dropped.sum()) < dropped.numel() and torch.equal(used[~dropped], 2 * before[~dropped])
         assert not gradient[dropped].any() and gradient[~dropped].any()
+
+
+@pytest.mark.parametrize("callbacks", [(WeightNoise(0.5), DropConnect(0.5)), (DropConnect(0.5), WeightNoise(0.5))])
+def test_the_step_is_taken_from_the_weights_themselves_under_both_noises(
+    callbacks: tuple[WeightNoise, ...], tmp_path: Path
+) -> None:
+    model, before = run(tmp_path, *callbacks)
+    assert torch.equal(model.net[0].weight, before) and not torch.equal(model.used[0], before)
 
 
 def test_accumulated_gradients_of_other_batches_are_not_masked(tmp_path: Path) -> None:

@@ -55,6 +55,25 @@ def test_rows_are_drawn_by_their_priorities_and_weighed_back() -> None:
     torch.testing.assert_close(one, torch.ones_like(one), atol=0.1, rtol=0)
 
 
+def test_a_new_row_has_the_largest_priority_so_far() -> None:
+    buffer = filled(11)
+    buffer.update(torch.tensor([4, 6]), torch.tensor([3.0, 0.5]))
+    one = torch.ones(2)
+    for _ in range(2):
+        buffer.add(one[:, None], one.long(), one, ~one.bool(), ~one.bool(), one.bool())
+    assert buffer.priority[11].tolist() == [3, 3] and buffer.priority[12].tolist() == [0, 0]
+
+
+def test_a_priority_is_the_absolute_error_to_the_power_of_alpha() -> None:
+    data = Replay(alpha=0.5)
+    data.buffer, data.drawn = filled(11), torch.tensor([4, 6])
+    player = type("Player", (), {"errors": torch.tensor([4.0, 9.0])})()
+    data.trainer = type("T", (), {"lightning_module": player})()  # type: ignore[assignment]
+    data.take_errors()
+    assert data.buffer.priority.flatten()[[4, 6]].tolist() == pytest.approx([2, 3], abs=1e-5)
+    assert not len(data.drawn)
+
+
 def test_a_buffer_continues_from_what_was_saved() -> None:
     one, two = filled(33), filled(2)
     two.load_state_dict(one.state_dict())

@@ -35,6 +35,19 @@ def test_the_minibatches_of_a_pass_are_all_transitions_once() -> None:
     assert bool((~valid[1:] == player.rollout.over[:-1]).all())  # the row after an end
 
 
+def test_every_minibatch_has_a_row_where_resets_leave_fewer_rows_than_minibatches() -> None:
+    torch.manual_seed(0)
+    data, player = rollouts(num_envs=2, num_steps=20, batch_size=1, max_steps=4)
+    batches = [data.next_batch()[0] for _ in range(40)]
+    assert int(player.rollout.valid.sum()) == 32 and {len(batch) for batch in batches} == {1}
+    assert torch.cat(batches).unique().tolist() == list(range(32))
+
+
+def test_a_rollout_that_is_only_a_reset_is_not_learned_from() -> None:
+    data, _ = rollouts(num_envs=1, num_steps=1, passes=1, max_steps=1)
+    assert [data.next_batch()[0].tolist() for _ in range(4)] == [[0]] * 4
+
+
 def test_a_rollout_goes_on_where_the_last_one_stopped() -> None:
     data, _ = rollouts(num_envs=3, num_steps=5)
     first, second = data.collect(), data.collect()

@@ -51,6 +51,9 @@ def test_padding_of_targets_and_frames_changes_nothing() -> None:
     wide = torch.cat([targets, torch.zeros_like(targets)], 1)
     torch.testing.assert_close(ctc_loss(longer, wide, lengths), ctc_loss(y, targets, lengths))
     torch.testing.assert_close(torch_ctc_loss(longer, wide, lengths), ctc_loss(y, targets, lengths))
+    longer.requires_grad_()
+    ctc_loss(longer, wide, lengths).sum().backward()
+    assert longer.grad is not None and not longer.grad[0, 6:].any() and not longer.grad[1, 4:].any()
 
 
 def test_a_long_sound_does_not_underflow() -> None:

@@ -73,6 +73,7 @@ def test_the_deviation_is_that_of_a_group_and_zero_where_all_samples_are_alike()
     x[[1, 3]] = x[[1]]  # of two groups of two, the second one's samples are alike
     extra = minibatch_deviation(x, 2)[:, 3, 0, 0]
     assert float(extra[0]) == float(extra[2]) > 0.1 and float(extra[[1, 3]].max()) < 1e-3
+    assert minibatch_deviation(torch.tensor([3.0, 5.0]).view(2, 1, 1, 1), 2)[:, 1].flatten().tolist() == [1, 1]
     assert minibatch_deviation(torch.randn(5, 3, 2, 2), 4).shape == (5, 4, 2, 2)  # groups of one: 5 is a prime
     assert minibatch_deviation(torch.randn(6, 3, 2, 2), 4)[:, 3, 0, 0].unique().numel() == 2  # groups of three
 

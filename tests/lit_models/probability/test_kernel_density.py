@@ -35,6 +35,13 @@ def test_a_point_that_judges_itself_would_choose_the_narrowest_width() -> None:
     assert left_out_likelihood(points, 0.001) < left_out_likelihood(points, 0.05)
 
 
+def test_a_point_left_out_is_judged_by_the_mean_of_all_other_kernels() -> None:
+    points = torch.tensor([0.0, 1.0, 3.0, 7.0], dtype=torch.float64)
+    kernel = torch.distributions.Normal(points, 0.5 * points.std())
+    each = [kernel.log_prob(x).exp()[points != x].mean().log() for x in points]
+    assert left_out_likelihood(points, 0.5) == pytest.approx(float(torch.stack(each).mean()))
+
+
 def test_the_rules_of_thumb_shrink_with_the_number_of_points() -> None:
     assert scott(torch.randn(32, 1)) == pytest.approx(32**-0.2)
     assert silverman(torch.randn(32, 1)) == pytest.approx((32 * 3 / 4) ** -0.2)

@@ -40,6 +40,21 @@ def test_the_target_changes_only_when_it_is_told_to() -> None:
     assert len(list(agent.parameters())) == len(list(agent.net.parameters()))  # the optimizer does not have the target
 
 
+def test_the_target_is_copied_every_so_many_steps() -> None:
+    class Counted(LitDQN):
+        global_step = 0  # type: ignore[assignment]
+
+    agent, x, copied = Counted(hidden_size=8, target_every=3), torch.randn(3, 4), []
+    agent.record_train_loss = lambda loss, rows: None  # type: ignore[method-assign,assignment]
+    for step in range(7):
+        agent.global_step = step
+        for p in agent.net.parameters():
+            p.data += 0.1
+        agent.training_step(batch(), step)
+        copied.append(torch.equal(agent.target(x), agent.net(x)))
+    assert copied == [True, False, False, True, False, False, True]
+
+
 def test_advantages_of_a_dueling_network_have_the_mean_zero() -> None:
     net, x = QNetwork(4, 3, 8), torch.randn(5, 4)
     assert net.value is not None

@@ -28,6 +28,15 @@ def test_truncation_is_not_termination_and_a_reset_teaches_nothing() -> None:
     assert torch.equal(agent.updated(weights, row(False, False, valid=False)), weights)
 
 
+def test_environments_teach_by_the_mean_of_their_updates() -> None:
+    found = []
+    for count in (1, 3):
+        agent = LitLinearSarsa(num_envs=count, alpha=1.0, lam=0.0)
+        rows = tuple(torch.cat([part] * count) for part in row(True, True))
+        found.append(value(agent, agent.updated(torch.zeros_like(agent.net.weights), rows)))
+    assert found == pytest.approx([-1.0, -1.0])
+
+
 def test_a_trace_decays_and_ends_with_its_episode() -> None:
     agent = LitLinearSarsa(num_envs=1, alpha=1.0, lam=0.5, gamma=0.8)
     agent.trace[0, 5, 0] = 1.0

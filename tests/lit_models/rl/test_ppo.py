@@ -64,6 +64,13 @@ def test_a_ratio_beyond_the_clip_has_no_gradient_unless_it_is_the_worse() -> Non
     assert bool(grad.any())
 
 
+def test_a_less_certain_policy_has_the_lower_loss() -> None:
+    agent = LitPPO(value_coef=0.0, entropy_coef=0.5)
+    observation = torch.randn(4, 4)
+    loss = agent.loss((observation, torch.zeros(4), torch.zeros(4), torch.zeros(4), torch.zeros(4)))
+    torch.testing.assert_close(loss, -0.5 * agent.net.policy(observation).entropy().mean())
+
+
 @pytest.mark.parametrize("arguments", [{"method": "trpo"}, {"gamma": 1.5}, {"lam": -0.1}, {"clip": 0.0}])
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):

@@ -36,6 +36,16 @@ def test_the_path_length_is_a_step_of_its_own_every_fourth_time(tmp_path: Path) 
     assert float(one.path_mean) > 0 and "path_mean" in one.state_dict()
 
 
+def test_a_penalty_every_fourth_step_is_weighted_by_four() -> None:
+    penalties: list[float] = []
+    for interval in (1, 4):
+        one = model(path_weight=2.0, path_interval=interval)
+        one.all_gather = lambda value: value  # type: ignore[method-assign,assignment]
+        one.take_step = lambda optimizer, rows, loss_of: penalties.append(float(loss_of(slice(0, rows))))
+        one.regularize_generator(None, 4)
+    assert penalties[1] == pytest.approx(4 * penalties[0]) and penalties[0] > 0
+
+
 def test_without_it_the_generator_s_rate_is_its_own(tmp_path: Path) -> None:
     one = model()
     trainer = fit(tmp_path, one, 2)

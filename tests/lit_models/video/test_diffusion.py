@@ -39,6 +39,15 @@ def test_without_attention_over_time_each_frame_is_seen_by_itself() -> None:
     torch.testing.assert_close(net(other, t)[:, :, 0], net(x, t)[:, :, 0])
 
 
+def test_each_pixel_attends_to_its_own_place_in_the_frames() -> None:
+    layer, x = TimeAttention(8, num_frames=3, head_size=4, groups=2), torch.randn(2 * 3, 8, 2, 3)
+    layer.norm = nn.Identity()  # type: ignore[assignment]
+    whole = layer(x)
+    for i in range(2):
+        for j in range(3):
+            torch.testing.assert_close(layer(x[:, :, i : i + 1, j : j + 1]), whole[:, :, i : i + 1, j : j + 1])
+
+
 def test_clips_of_a_batch_do_not_see_each_other() -> None:
     net, x, t = small().double(), torch.randn(3, 1, 3, 8, 8, dtype=torch.float64), torch.tensor([5, 300, 700])
     torch.testing.assert_close(net(x, t)[1:2], net(x[1:2], t[1:2]))
