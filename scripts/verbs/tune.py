@@ -138,7 +138,9 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     for word in rest:
         option = word.split("=")[0]
         if option.startswith("--") and "." not in option and option not in PASSED_ON:
-            raise UserError(f"unknown option {option}{did_you_mean(option, [*own, *PASSED_ON]) or ': see dive tune --help'}")
+            raise UserError(
+                f"unknown option {option}{did_you_mean(option, [*own, *PASSED_ON]) or ': see dive tune --help'}"
+            )
         if option == "--trainer.max_epochs":
             raise UserError("--trainer.max_epochs is the space's max_epochs: give it there")
     return asked, rest
