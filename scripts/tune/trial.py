@@ -139,9 +139,7 @@ def check(configurations: list[list[str]], pipe: Connection) -> None:
     text. In a new process.
     """
     from scripts.front.build import parse
-    from scripts.front.working_directory import add_working_directory
 
-    add_working_directory()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     found = 0, ""
