@@ -88,7 +88,7 @@ def prepare(
     scheduler = asked.scheduler or known.get("scheduler", "asha")
     seed = int(known.get("seed", 0)) if asked.seed is None else asked.seed
     samplers.check_sampler(sampler, space)
-    if sampler == "grid" and asked.trials is None:
+    if sampler == "grid" and asked.trials is None and "count" not in known:
         asked.trials = len(samplers.grid(space))
     if asked.jobs > (os.cpu_count() or 1):
         note(f"--jobs {asked.jobs} on {os.cpu_count()} cores: the trials will take turns")
