@@ -4,6 +4,7 @@ Karras et al. 2020: the path length penalty, in a step of its own every few batc
 network's ``generator`` has ``styles(noise, truncation) -> ws`` (B, ..., num_layers, D) and ``images(ws)``.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -98,7 +99,12 @@ class StyleAdversarial(ImageAdversarial):
             interpolate: An animation on the way from each image to the next.
             truncation: How far styles are from their mean: 1 as they are, 0.7 fewer odd samples, 0 always the mean.
             mixing: A table of images that take coarse styles from their row and fine ones from their column.
+
+        Raises:
+            UserError: ``truncation`` is not a finite number.
         """
+        if not math.isfinite(truncation):
+            raise UserError(f"--truncation {truncation}: give a number, such as 0.7")
         self.truncation = truncation
         yield from super().generate(data, prompts, samples=samples, seed=seed, grid=grid, interpolate=interpolate)
         if mixing:

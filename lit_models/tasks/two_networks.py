@@ -83,7 +83,8 @@ def refuse_few_rows(loader: Any, world: int) -> None:
     """
     size, tensors = getattr(loader, "batch_size", None), getattr(loader, "tensors", None)
     if size and tensors and len(tensors[0]) // world < size:
+        each = f" on each of {world} processes" if world > 1 else ""
         raise UserError(
-            f"the train split has {len(tensors[0])} rows, fewer than one batch of {size} on each of {world} processes: "
-            "give a smaller --data.batch_size"
+            f"the train split has {len(tensors[0])} rows, fewer than one batch of {size}{each}: give a smaller "
+            "--data.batch_size"
         )

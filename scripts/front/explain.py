@@ -21,9 +21,9 @@ def explain(message: str, known: Iterable[str]) -> str:
         return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
     if found := re.search(NOT_ACCEPTED, message):
         key = ".".join([*nested_keys(message), found[1] or found[2]]).replace("init_args.", "")
-        if key.startswith("model.regularizers"):
-            return "the model is no classifier, and only these take regularizers: leave -c regularizer/... out"
         owners = re.findall(r"class_path[ =]'([\w.]+)'", message[: found.start()]) if found[1] else []
+        if key.startswith("model.regularizers"):
+            return explain_regularizer(key, owners[-1] if 'Parser key "regularizers"' in message and owners else "")
         inner = re.search(r"class_path='([\w.]+)'", message[found.end() :])
         owner = inner[1] if inner and "callable class" in message else (owners[-1] if owners else "")
         return unknown_key(key, [*known, *(f"{key.rpartition('.')[0]}.{name}" for name in argument_names(owner))])
@@ -41,6 +41,23 @@ def explain(message: str, known: Iterable[str]) -> str:
         names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
         return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")
     return first_error(message)
+
+
+def explain_regularizer(key: str, owner: str) -> str:
+    """One line for a key below ``model.regularizers``, which is an argument of the last regularizer.
+
+    Args:
+        key: As it was given.
+        owner: Class of the last regularizer, their base class where there is none, empty for a model without any.
+    """
+    if not owner:
+        return "the model is no classifier, and only these take regularizers: leave -c regularizer/... out"
+    name, argument = owner.rpartition(".")[2], key.rpartition(".")[2]
+    if name == "Regularizer":
+        return f"--{key} is of no regularizer: name one before it, -c regularizer/..."
+    known = [one for one in argument_names(owner) if one != "self"]
+    near = did_you_mean(argument, known) or f": it has {', '.join(known) or 'none'}; name the preset of {argument} last"
+    return f"{name}, the last regularizer, has no argument {argument}{near}"
 
 
 def first_error(message: str) -> str:

@@ -37,6 +37,8 @@ def explain_failure(error: BaseException) -> Exception | None:
             "the model uses a weight outside of its network's forward pass, where each process has a part "
             "of it: train it with -c trainer/ddp"
         )
+    if "parameters that were not used in producing the loss" in text:
+        return UserError("some weights get no gradient in a step, as in GANs: train with -c trainer/ddp_find_unused")
     if found := re.search(r"Timed out after (\d+) seconds waiting for clients. (\d+)/(\d+) clients joined", text):
         return RunError(
             f"{found[2]} of {found[3]} processes came within {found[1]} s: start the others, or set --trainer.devices "

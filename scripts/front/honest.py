@@ -37,7 +37,7 @@ ADVICE = {
 
 
 def compare(data: Any, metrics: dict[str, float]) -> list[str]:
-    """The lines beside a result; none for data of the project, or where there is no baseline.
+    """The lines beside a result; none for data of the project, or without a baseline of the same task.
 
     Args:
         data: The datamodule that was tested.
@@ -50,6 +50,8 @@ def compare(data: Any, metrics: dict[str, float]) -> list[str]:
         found = baselines(data) or of_images(data)
     finally:
         data.trainer = trainer
+    if not any(key in metrics and key in entry["metrics"] for key in COMPARED for entry in found.values()):
+        return []  # another task: the loss of a generator of images is not that of a classifier
     lines = []
     for name in found:
         shown = {key: value for key, value in found[name]["metrics"].items() if key in metrics}

@@ -42,12 +42,13 @@ from scripts.front.own_network import sizes_for
 from scripts.front.runs import RUN_DIR, new_run, run_of, wandb_id
 from scripts.front.short_names import take_plateau_by_name
 from scripts.front.signals import ending_on_signals
+from scripts.front.uncopied import Uncopied
 from scripts.front.wrong_data import explain_wrong_data, refuse_missing_sizes
 
 SAVED = ("seed_everything", "trainer", "model", "data")
 
 
-class DiveCLI(LightningCLI):
+class DiveCLI(Uncopied, LightningCLI):
     """LightningCLI in subclass mode on a resolved ``Command``; ``run=False`` builds the objects without running."""
 
     def __init__(self, command: Command, run: bool = True) -> None:
@@ -132,8 +133,7 @@ class DiveCLI(LightningCLI):
         return set(arguments_of(data.class_path)) & set(self.link_names) if data else set()
 
     def _swapped_classes(self) -> list[str]:
-        sources = [load_yaml(config) for config in self.command.configs]
-        return words_for_swaps(self._section(), sources, sys.argv[1:], self.linked())
+        return words_for_swaps(self._section(), [*map(load_yaml, self.command.configs)], sys.argv[1:], self.linked())
 
     def _infer(self) -> list[str]:
         """Sizes that only the files determine: ``infer`` of the datamodule fills the arguments that were not given."""

@@ -21,7 +21,7 @@ from scripts.tune import trial as trials_of
 from scripts.tune.ledger import Ledger, View
 from scripts.tune.progress import Job, Progress
 from scripts.tune.schedulers import always
-from scripts.tune.search import Running, Search, check_keys
+from scripts.tune.search import Running, Search
 
 KILLS = 2  # a trial whose process is killed so often has failed, often for want of memory
 FAILURES = 5  # the first trials: if all fail alike, the command is at fault
@@ -43,8 +43,6 @@ class Engine:
     def run(self) -> None:
         """Works until every trial is done. Any exception, a signal's too, first ends the trials that are running."""
         try:
-            if not self.ledger.view().turns:
-                check_keys(self.search)
             while True:
                 view = self.fill()
                 if not self.running and self.is_done(view):

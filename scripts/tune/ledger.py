@@ -208,6 +208,16 @@ class Ledger:
 # -- storages ------------------------------------------------------------------------------------------------------
 
 
+def stored(url: str, name: str) -> dict[str, Any]:
+    """Space and settings of a study that was begun; empty where there is none."""
+    with plain_errors(url):
+        storage = open_storage(url)
+        try:
+            return storage.get_study_user_attrs(storage.get_study_id_from_name(name))
+        except KeyError:
+            return {}
+
+
 def open_storage(url: str) -> BaseStorage:
     """Optuna's storage of a URL: a database, or a journal file, which also shared disks without file locks can hold."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)

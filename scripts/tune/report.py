@@ -4,6 +4,7 @@ import base64
 import csv
 import html
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,14 +93,15 @@ def write_report(
         "metric": space.metric,
     }
     if best is not None:
-        command = " ".join(["dive fit", str(facts.get("recipe", "")), *words_of(best.params)])
+        words = [*shlex.split(str(facts.get("arguments", ""))), "--trainer.max_epochs", str(space.max_epochs)]
+        command = shlex.join(["dive", "fit", str(facts.get("recipe", "")), *words, *words_of(best.params)])
         report |= {
             "best": {
                 "trial": best.user_attrs["draw"],
                 "value": last_value(best),
                 "epochs": max(best.intermediate_values),
                 "parameters": best.params,
-                "command": f"{command} --trainer.max_epochs {space.max_epochs}",
+                "command": command,
             }
         }
     write_json(folder / "report.json", report)
@@ -118,7 +120,7 @@ def page(report: dict[str, Any], rows: Sequence[dict[str, Any]], pictures: dict[
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1>"
     ]
-    facts = {k: v for k, v in report.items() if k not in ("best", "tests", "recipe")}
+    facts = {k: v for k, v in report.items() if k not in ("best", "tests", "recipe") and v != ""}
     parts.append(f"<p>{html.escape('; '.join(f'{k} {v}' for k, v in facts.items()))}.</p>")
     if best := report.get("best"):
         parts.append(

@@ -24,6 +24,7 @@ from common.messages import UserError
 from scripts.tune.space import Space
 
 NAMES = ("random", "grid", "qmc", "tpe", "cmaes", "gp", "own_gp")
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each study in memory
 STARTUP = 10  # random draws before a model is asked; Optuna's default of TPE and GP
 
 

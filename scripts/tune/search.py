@@ -67,10 +67,10 @@ def check_keys(search: Search) -> None:
     """Parses configurations that together have every key of the space, as ``dive fit`` does.
 
     Raises:
-        UserError: The recipe does not have a key, or a value has the wrong type.
+        UserError: The recipe does not have a key, or a value has the wrong type; an option of the command is wrong.
     """
     seen: set[str] = set()
-    found = []
+    found = [search.words({})]
     for draw in range(20):
         params = samplers.propose("random", search.space, [], draw, search.seed)
         if not params.keys() <= seen:
@@ -81,9 +81,9 @@ def check_keys(search: Search) -> None:
     process.start()
     there.close()
     try:
-        text = here.recv()
+        number, text = here.recv()
     except EOFError:
-        text = "the process that checks the options died"
+        number, text = 0, "the process that checks the options died"
     process.join()
     if text:
-        raise UserError(f"the space does not fit {search.recipe}: {text}")
+        raise UserError(f"the space does not fit {search.recipe}: {text}" if number else text)

@@ -72,7 +72,18 @@ class Space:
 
         parts = {key: json.loads(distribution_to_json(d)) for key, d in self.parameters.items()}
         facts = {name: getattr(self, name) for name in KEYS[:-1]}
-        return json.dumps(facts | {"parameters": parts, "conditions": self.conditions}, sort_keys=True)
+        order = list(self.parameters)
+        return json.dumps(facts | {"parameters": parts, "conditions": self.conditions, "order": order}, sort_keys=True)
+
+    @classmethod
+    def of_text(cls, text: str) -> "Space":
+        """The space of a ``text``."""
+        from optuna.distributions import json_to_distribution
+
+        facts = json.loads(text)
+        parts = facts.pop("parameters")
+        order = facts.pop("order", list(parts))
+        return cls(**facts, parameters={key: json_to_distribution(json.dumps(parts[key])) for key in order})
 
 
 def find_space(recipe: str, path: str | None) -> Path:
@@ -156,6 +167,11 @@ def add_condition(path: Path, space: Space, key: str, when: Any) -> None:
         if other not in space.parameters:
             near = did_you_mean(str(other), space.parameters) or ""
             raise UserError(f"{path}: {key}: when names {other!r}, which is no parameter above it{near}")
+        values, there = when[other], space.parameters[other]
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(there, CategoricalDistribution) and value not in there.choices:
+                near = did_you_mean(str(value), map(str, there.choices)) or f": it is one of {list(there.choices)}"
+                raise UserError(f"{path}: {key}: when names {other}: {value}, which is never chosen{near}")
     space.conditions[key] = {k: v if isinstance(v, list) else [v] for k, v in when.items()}
 
 
@@ -171,6 +187,8 @@ def distribution(where: str, facts: dict[str, Any]) -> BaseDistribution:
         if {"low", "high", "log", "step"} & facts.keys():
             raise UserError(f"{where} has choices and a range: give one of the two")
         plain = [c if isinstance(c, str | int | float | bool | None) else json.dumps(c) for c in facts["choices"]]
+        if len(set(map(repr, plain))) < len(plain):
+            raise UserError(f"{where}: choices has a value twice: leave one out")
         return CategoricalDistribution(plain)
     if not {"low", "high"} <= facts.keys():
         raise UserError(f"{where}: give {{low: ..., high: ...}} or {{choices: [...]}}")
@@ -179,15 +197,22 @@ def distribution(where: str, facts: dict[str, Any]) -> BaseDistribution:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             hint = " (YAML reads 1e-3 as a text: write 1.0e-3)" if isinstance(value, str) else ""
             raise UserError(f"{where}: {name} is {value!r}, not a number{hint}")
+    if not isinstance(log, bool):
+        raise UserError(f"{where}: log is {log!r}: give true or false")
     if low >= high:
         raise UserError(f"{where}: the range from {low} to {high} is {'empty' if low == high else 'inverted'}")
     if log and low <= 0:
         raise UserError(f"{where}: low is {low}, and there is no logarithm of it: begin above zero, or leave log out")
     if log and step is not None:
         raise UserError(f"{where} has log and step: give one of the two")
-    if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, log=bool(log), step=int(step or 1))
-    return FloatDistribution(float(low), float(high), log=bool(log), step=step)
+    whole = isinstance(low, int) and isinstance(high, int)
+    number = int if whole else int | float
+    if step is not None and (isinstance(step, bool) or not isinstance(step, number) or not 0 < step <= high - low):
+        kind = "whole number" if whole else "number"
+        raise UserError(f"{where}: step is {step!r}: give a {kind} above 0, at most high - low = {high - low:g}")
+    if whole:
+        return IntDistribution(low, high, log=log, step=step or 1)
+    return FloatDistribution(float(low), float(high), log=log, step=step)
 
 
 def words_of(params: dict[str, Any]) -> list[str]:

@@ -135,19 +135,21 @@ def fit(words: list[str], folder: Path, reporter: Reporter, threads: int) -> int
 
 
 def check(configurations: list[list[str]], pipe: Connection) -> None:
-    """Parses configurations as ``dive fit`` does, and sends the first error, or an empty text. In a new process."""
+    """Parses configurations as ``dive fit`` does; sends the first error and its configuration's number, or an empty
+    text. In a new process.
+    """
     from scripts.front.build import parse
 
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
-    text = ""
-    for words in configurations:
+    found = 0, ""
+    for number, words in enumerate(configurations):
         try:
             parse(words)
         except Exception as error:
-            text = " ".join(str(error).split()) or type(error).__name__
+            found = number, " ".join(str(error).split()) or type(error).__name__
             break
-    pipe.send(text)
+    pipe.send(found)
 
 
 def last_line(log: Path) -> str:

@@ -3,7 +3,7 @@
     dive tune cnn/lenet                                      20 trials of the space that ships for the recipe
     dive tune cnn/lenet --space mine.yaml --trials 50        a space of your own (scripts/tune/space.py says how)
     dive tune cnn/lenet --sampler tpe --scheduler asha --jobs 2
-    dive tune cnn/lenet --resume                             continue the newest search, after whatever ended it
+    dive tune cnn/lenet --resume                             continue the newest search, with its space and options
     dive tune cnn/lenet --study a --resume                   continue or join search `a`: any number of processes may
     dive tune cnn/lenet --study a --storage postgresql://... on many machines (or a file on a shared disk: x.journal)
     dive tune cnn/lenet --data.batch_size 32                 any option of `dive fit`, for all trials
@@ -15,6 +15,8 @@ at the end only: the best configuration is fitted again with --refit other seeds
 
 import argparse
 import os
+import shlex
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +27,7 @@ from scripts.front.recipes import find_config, find_recipe, recipe_name
 from scripts.front.runs import new_folder, runs_root
 
 SCHEDULERS = ("none", "median", "halving", "hyperband", "asha", "asha_stop")
+PASSED_ON = ("--data", "--model", "--config", "--seed_everything")  # to `dive fit`, as all options with a dot are
 SAMPLERS = ("random", "grid", "qmc", "tpe", "cmaes", "gp", "own_gp")
 
 
@@ -38,35 +41,66 @@ def main(argv: list[str]) -> int:
     file = asked.recipe.endswith((".yaml", ".yml"))
     name = recipe_name(find_config(asked.recipe)) if file else find_recipe(asked.recipe).name
     recipe = asked.recipe if file else name
-    from scripts.tune import refit, samplers, schedulers
-    from scripts.tune.engine import Engine, Search
-    from scripts.tune.ledger import Ledger
-    from scripts.tune.space import find_space, read_space
+    from scripts.tune import refit
+    from scripts.tune.engine import Engine
 
-    space = read_space(find_space(name, asked.space))
-    samplers.check_sampler(asked.sampler, space)
-    if asked.sampler == "grid" and asked.trials is None:
-        asked.trials = len(samplers.grid(space))
-    if asked.jobs > (os.cpu_count() or 1):
-        note(f"--jobs {asked.jobs} on {os.cpu_count()} cores: the trials will take turns")
-    folder = study_folder(runs_root() / name / "tune", asked.study, asked.resume)
-    url = asked.storage or f"sqlite:///{folder / 'study.db'}"
-    settings = {"recipe": recipe, "arguments": " ".join(arguments), "sampler": asked.sampler}
-    settings |= {"scheduler": asked.scheduler, "seed": str(asked.seed)}
-    study = folder.name if not asked.storage else f"{name} {folder.name}"
-    ledger = Ledger(url, study, space, settings)
+    parent = runs_root() / name / "tune"
+    there = set(parent.glob("*"))
+    folder = study_folder(parent, asked.study, asked.resume)
+    try:
+        search, ledger, settings = prepare(asked, arguments, name, recipe, folder)
+    except BaseException:
+        if folder not in there:  # the corrected command may take the name
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     begun = ledger.begun()
-    count = ledger.count(asked.trials)
-    plan = schedulers.make(asked.scheduler, space.min_epochs, space.max_epochs, space.eta)
-    search = Search(recipe, arguments, space, plan, asked.sampler, count, asked.jobs, asked.seed, folder)
-    print(f"{folder}: {count} trials of {recipe}, {asked.sampler}, {asked.scheduler}", flush=True)
+    print(f"{folder}: {search.count} trials of {recipe}, {search.sampler}, {settings['scheduler']}", flush=True)
     facts: dict[str, Any] = settings | {"folder": str(folder)}
     try:
         Engine(search, ledger).run()
         facts["tests"] = refit.refit_best(search, ledger, range(1, asked.refit + 1))
     finally:  # Ctrl-C, too
-        tell(folder, space, ledger, facts, begun)
+        tell(folder, search.space, ledger, facts, begun)
     return 0
+
+
+def prepare(
+    asked: argparse.Namespace, arguments: list[str], name: str, recipe: str, folder: Path
+) -> tuple[Any, Any, dict[str, str]]:
+    """The search, its ledger and its settings. What a command with ``--resume`` does not say is as in the study.
+
+    Raises:
+        UserError: A mistake in the space or the options; another study than the stored one.
+    """
+    from scripts.tune import samplers, schedulers
+    from scripts.tune.ledger import Ledger, stored
+    from scripts.tune.search import Search, check_keys
+    from scripts.tune.space import Space, find_space, read_space
+
+    url = asked.storage or f"sqlite:///{folder / 'study.db'}"
+    study = folder.name if not asked.storage else f"{name} {folder.name}"
+    known = stored(url, study) if asked.resume else {}
+    stored_space = Space.of_text(known["space"]) if "space" in known and not asked.space else None
+    space = stored_space or read_space(find_space(name, asked.space))
+    if known and not arguments:
+        arguments = shlex.split(known.get("arguments", ""))
+    sampler = asked.sampler or known.get("sampler", "tpe")
+    scheduler = asked.scheduler or known.get("scheduler", "asha")
+    seed = int(known.get("seed", 0)) if asked.seed is None else asked.seed
+    samplers.check_sampler(sampler, space)
+    if sampler == "grid" and asked.trials is None and "count" not in known:
+        asked.trials = len(samplers.grid(space))
+    if asked.jobs > (os.cpu_count() or 1):
+        note(f"--jobs {asked.jobs} on {os.cpu_count()} cores: the trials will take turns")
+    plan = schedulers.make(scheduler, space.min_epochs, space.max_epochs, space.eta)
+    search = Search(recipe, arguments, space, plan, sampler, 0, asked.jobs, seed, folder)
+    if not known:
+        check_keys(search)
+    settings = {"recipe": recipe, "arguments": shlex.join(arguments), "sampler": sampler}
+    settings |= {"scheduler": scheduler, "seed": str(seed)}
+    ledger = Ledger(url, study, space, settings)
+    search.count = ledger.count(asked.trials)
+    return search, ledger, settings
 
 
 def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -79,21 +113,21 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", help="a name of `dive list`, or a YAML file of your own")
     parser.add_argument("--space", help="YAML file of the space (default: configs/tune/<topic>/<model>.yaml)")
-    parser.add_argument("--sampler", default="tpe", choices=SAMPLERS, help="default: %(default)s")
-    parser.add_argument("--scheduler", default="asha", choices=SCHEDULERS, help="default: %(default)s")
+    parser.add_argument("--sampler", choices=SAMPLERS, help="default: tpe")
+    parser.add_argument("--scheduler", choices=SCHEDULERS, help="default: asha")
     parser.add_argument("--trials", type=int, help="configurations of the study (default: 20)")
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time, in this process (default: 1)")
     parser.add_argument("--study", help="name of the study (default: the time)")
     parser.add_argument("--storage", help="Optuna URL, or a file *.journal (default: study.db in the study's folder)")
-    parser.add_argument("--resume", action="store_true", help="continue or join a study")
+    parser.add_argument("--resume", action="store_true", help="continue or join a study, as it was begun")
     parser.add_argument("--refit", type=int, default=1, metavar="SEEDS", help="fits of the best, 0: none (default: 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampler; that of training is --seed_everything")
+    parser.add_argument("--seed", type=int, help="of the sampler (default: 0); that of training is --seed_everything")
     parser.error = refuse  # type: ignore[method-assign,assignment]
     asked, rest = parser.parse_known_args(list(argv))
-    for name in ("trials", "jobs"):
+    for name, least in (("trials", 1), ("jobs", 1), ("refit", 0), ("seed", 0)):
         value = getattr(asked, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name} {value}: give a whole number of at least 1")
+        if value is not None and value < least:
+            raise UserError(f"--{name} {value}: give a whole number of at least {least}")
     if asked.storage and not asked.study:
         raise UserError("--storage needs --study NAME: a database holds many")
     if asked.storage and not asked.storage.endswith(".journal") and "://" not in asked.storage:
@@ -103,8 +137,10 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     own = [o for action in parser._actions for o in action.option_strings if o.startswith("--")]
     for word in rest:
         option = word.split("=")[0]
-        if option.startswith("--") and "." not in option and option != "--seed_everything":
-            raise UserError(f"unknown option {option}{did_you_mean(option, own) or ': see dive tune --help'}")
+        if option.startswith("--") and "." not in option and option not in PASSED_ON:
+            raise UserError(
+                f"unknown option {option}{did_you_mean(option, [*own, *PASSED_ON]) or ': see dive tune --help'}"
+            )
         if option == "--trainer.max_epochs":
             raise UserError("--trainer.max_epochs is the space's max_epochs: give it there")
     return asked, rest

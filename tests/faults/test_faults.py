@@ -208,6 +208,7 @@ def test_a_process_that_is_killed_ends_the_other_with_one_line(victim: int, tmp_
         (FileNotFoundError(errno.ENOENT, "no", "a.csv"), None, ""),
         (RuntimeError("Timed out waiting 8000ms for recv operation to complete"), RunError, "did not answer for 8 s"),
         (RuntimeError("aten.mul.Tensor got mixed torch.Tensor and DTensor"), UserError, "-c trainer/ddp"),
+        (RuntimeError("It has parameters that were not used in producing the loss"), UserError, "ddp_find_unused"),
         (ValueError("anything else"), None, ""),
     ],
 )

@@ -16,6 +16,7 @@ from scripts.cli import main
 from scripts.front.runs import newest_run
 
 LENET = "cnn/lenet"
+L1, MIXUP = ["-c", "regularizer/l1"], ["-c", "regularizer/mixup"]
 QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"]
 
 
@@ -41,6 +42,19 @@ def one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["fit", LENET, "--modell.x", "1"], "unknown option --modell.x: did you mean 'model.x'?"),
         (["fit", LENET, "--model.poling", "max"], "model.poling: did you mean 'model.pooling'?"),
         (["fit", LENET, "--model.optimizer.lrr", "1"], "did you mean 'model.optimizer.lr'?"),
+        (
+            ["fit", LENET, *L1, "--model.regularizers.l11", "1"],
+            "has no argument l11: did you mean 'l1'?",
+        ),
+        (
+            ["fit", LENET, *L1, *MIXUP, "--model.regularizers.l1", "1"],
+            "Mixup, the last regularizer, has no argument l1: it has alpha; name the preset of l1 last",
+        ),
+        (
+            ["fit", LENET, "--model.regularizers.l1", "1"],
+            "--model.regularizers.l1 is of no regularizer: name one before",
+        ),
+        (["fit", "linear/linear_regression", *L1], "the model is no classifier"),
         (["fit", LENET, "--trainer.max_epochs", "three"], "trainer.max_epochs must be int, not 'three'"),
         (["fit", LENET, "--trainer.max_epochs"], "trainer.max_epochs: expected one argument"),
         (["fit", LENET, "--model.pooling", "median"], "model.pooling must be 'avg', 'max', not 'median'"),

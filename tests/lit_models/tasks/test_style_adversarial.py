@@ -1,5 +1,6 @@
 """Adversarial training with styles: path length steps, truncation, mixed styles, resume."""
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def test_the_published_gan_former_s_formula_is_another(tmp_path: Path) -> None:
 
 def test_truncation_to_zero_makes_one_image_and_mixing_a_table() -> None:
     one = model().eval()
+    with pytest.raises(UserError, match="--truncation nan: give a number"):
+        list(one.generate(None, [], truncation=math.nan))
     found = list(one.generate(None, [], samples=4, truncation=0.0, mixing=True, grid=False))
     pictures = [output.image.tobytes() for output in found[:4]]
     assert len(set(pictures)) == 1 and found[-1].name == "mixing_0"

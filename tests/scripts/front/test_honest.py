@@ -37,6 +37,10 @@ def test_data_of_the_project_and_other_files_have_no_comparison() -> None:
     assert compare(public, {"test/acc": 0.1}) == compare(other, {"test/acc": 0.1}) == []
 
 
+def test_a_generator_is_not_compared_with_classifiers_by_its_loss() -> None:
+    assert compare(Own(), {"test/loss": 14.9, "test/kid": 0.1}) == []
+
+
 @pytest.mark.parametrize(("key", "result", "worse"), [("test/rmse", 1.0, 2.0), ("test/bits_per_character", 2.0, 3.0)])
 def test_for_errors_less_is_better(key: str, result: float, worse: float) -> None:
     found = {"baseline": {"what": "x", "metrics": {key: worse}}}
