@@ -39,9 +39,9 @@ class PCM:
             numbers = np.where(values >= 1 << 23, values - (1 << 24), values).astype(np.float32)
         else:
             numbers = np.frombuffer(data, code).astype(np.float32)
-        numbers = (numbers - (128 if self.kind == "u8" else 0)) / np.float32(scale)
         if not np.isfinite(numbers).all():
             raise UserError(f"the stream has numbers that are not finite: is it {self.kind}? give --format")
+        numbers = (numbers - (128 if self.kind == "u8" else 0)) / np.float32(scale)
         return numbers.reshape(-1, self.channels).mean(1).clip(-1, 1)
 
 

@@ -11,9 +11,10 @@
 
 The characters of all texts are the model's labels; spaces at the ends do not count. Sounds are split by
 ``val_fraction`` and ``test_fraction``, always in the same way. If all files are in folders ``train``, ``val`` and
-``test``, these are the splits: make them so that no speaker is in two of them.
+``test``, these are the splits (``val`` may be missing): make them so that no speaker is in two of them.
 """
 
+import io
 import os
 import random
 from collections import Counter
@@ -28,6 +29,7 @@ from datamodules.audio.audio_folder import HIGHEST_RATE, MOST_READ
 from datamodules.audio.sound_files import find_sounds, read_sound, read_sound_header
 from datamodules.audio.transcribed import Transcribed, padded, to_int16
 from datamodules.reading import progress, some
+from datamodules.text.files import decode
 
 SPLITS = ("train", "val", "test")
 
@@ -171,8 +173,8 @@ def read_transcripts(root: str, name: str) -> list[Line]:
         raise UserError(f"no {path}: a line of it is a sound and its text, such as `a.wav 4711` (--data.transcripts)")
     lines: list[Line] = []
     seen: dict[str, int] = {}
-    with open(path, encoding="utf-8-sig") as file:
-        for number, raw in enumerate(file, 1):
+    with open(path, "rb") as file, io.StringIO(decode(file.read(), path), newline=None) as text:
+        for number, raw in enumerate(text, 1):
             if not raw.strip():
                 continue
             parts = raw.strip().split("\t" if "\t" in raw.strip() else None, 1)
@@ -182,7 +184,10 @@ def read_transcripts(root: str, name: str) -> list[Line]:
                     f"{where}: {parts[0]} has no text: write it after the file's name, or take the line out"
                 )
             if not os.path.isfile(os.path.join(root, parts[0])):
-                raise UserError(f"{where}: there is no file {os.path.join(root, parts[0])}")
+                remedy = "correct its name, or take the line out"
+                if "\t" not in raw and len(parts[1].split()) > 1:
+                    remedy += "; after a name with spaces there must be a tab"
+                raise UserError(f"{where}: there is no file {os.path.join(root, parts[0])}: {remedy}")
             if parts[0] in seen:
                 raise UserError(f"{where}: {parts[0]} has a text in line {seen[parts[0]]} already")
             seen[parts[0]] = number
@@ -208,9 +213,13 @@ def readable(path: str) -> bool:
 def split_lines(lines: list[Line], val_fraction: float, test_fraction: float) -> dict[str, list[Line]]:
     """The lines of each split: by the folders train, val and test, or drawn."""
     folders = {os.path.normpath(line.file).split(os.sep)[0] for line in lines}
+    found: dict[str, list[Line]] = {}
     if {"train", "test"} <= folders <= set(SPLITS):
-        return {s: [line for line in lines if os.path.normpath(line.file).split(os.sep)[0] == s] for s in SPLITS}
+        found = {s: [line for line in lines if os.path.normpath(line.file).split(os.sep)[0] == s] for s in SPLITS}
+        if found["val"]:
+            return found
+        lines, test_fraction = found["train"], 0.0
     drawn = sorted(lines, key=lambda line: line.file)
     random.Random(0).shuffle(drawn)
     val, test = (max(1, round(fraction * len(drawn))) if fraction else 0 for fraction in (val_fraction, test_fraction))
-    return {"test": drawn[:test], "val": drawn[test : test + val], "train": drawn[test + val :]}
+    return {"test": drawn[:test], **found, "val": drawn[test : test + val], "train": drawn[test + val :]}

@@ -66,7 +66,11 @@ def read_raw(path: str, mmap: bool = False) -> tuple[int, np.ndarray]:
     except OSError:
         raise
     except Exception as error:  # scipy raises ValueError, struct.error, EOFError and others for damaged files
-        raise ValueError(str(error) or type(error).__name__) from None
+        with open(path, "rb") as file:
+            start = file.read(4)
+        if start not in (b"RIFF", b"RIFX", b"RF64"):
+            raise ValueError("it is no WAV file, whatever its ending" if start else "it is empty, zero bytes") from None
+        raise ValueError(str(error).strip().rstrip(".") or type(error).__name__) from None
     if not len(samples) or rate < 1:
         raise ValueError("it has no samples")
     return rate, samples

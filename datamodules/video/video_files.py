@@ -238,5 +238,5 @@ def resampled(count: int, rate: float, wanted: float) -> list[int]:
 
 def reason(error: Exception) -> str:
     """Why a video cannot be read, in a few words."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
     return "not a video" if text.startswith("cannot identify image file") else text[:90]

@@ -161,7 +161,7 @@ class VideoFolder(Clips):
                     f"{root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}: "
                     "give it the same number"
                 )
-        if root != self.root:
+        if stage == "test" and self.test_root:
             known = {"test": all_files(root, splits, self.class_names, "videos")}
         else:
             fractions = (self.val_fraction, self.test_fraction)
@@ -199,7 +199,7 @@ class VideoFolder(Clips):
             first += len(video)
         self.frames = torch.cat(videos)
         self._say(root, files, bad, rates, rows[:, 2])
-        return rows, torch.tensor([file not in bad for file in files])
+        return rows, torch.tensor([file not in bad for file in files], dtype=torch.bool)
 
     def _refuse_too_many(self, frames: int, header: Header, root: str) -> None:
         share = self.frame_rate / header.rate if self.frame_rate and header.rate else 1.0
@@ -212,6 +212,8 @@ class VideoFolder(Clips):
 
     def _say(self, root: str, files: list[str], bad: dict[str, str], rates: list[float], lengths: Tensor) -> None:
         """What was read, for the line about it, and which videos are left out."""
+        if not files:
+            return  # the split is empty, which is said where it is asked for
         used = lengths[lengths > 0]
         if bad:
             named = some([f"{file} ({why})" for file, why in bad.items()], 3)

@@ -3,7 +3,8 @@
 A cookie holds a random number; every form has a field ``csrf``, the cookie's HMAC under the site's secret, which
 another site can neither read nor compute. A request with a JSON body, or of a method that forms do not have, needs no
 token, since a browser asks first before it sends one to another site, and no such question is answered here; its
-``Origin`` must be ours where there is one.
+``Origin`` must be ours where there is one. Under ``/api/`` a request with no cookie and none of a browser's headers
+needs none either: it is a program's, such as curl's, and there is no session that it could abuse.
 """
 
 import hmac
@@ -16,6 +17,7 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 COOKIE, FIELD, HEADER = "csrf", "csrf", "x-csrf-token"
+OF_BROWSERS = ("cookie", "origin", "sec-fetch-site", "referer")  # a form of another site has at least one of them
 SAFE = ("GET", "HEAD", "OPTIONS")
 EXPIRED = "this form is too old or from another site: reload the page and try again"
 
@@ -59,6 +61,8 @@ def checker(secret: bytes) -> Callable[[Request], Awaitable[None]]:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         asked_first = kind == "application/json" or request.method != "POST"
         if asked_first or request.headers.get("authorization", "").startswith("Bearer "):
+            return
+        if request.url.path.startswith("/api/") and not any(name in request.headers for name in OF_BROWSERS):
             return
         given = request.headers.get(HEADER)
         if given is None and kind in ("application/x-www-form-urlencoded", "multipart/form-data"):

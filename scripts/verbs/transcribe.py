@@ -3,7 +3,7 @@
     dive transcribe rnn/speech --file sound.wav               the text
     dive transcribe rnn/speech --file sound.wav --times       a line for each character, with seconds and confidence
     dive transcribe rnn/speech --file FOLDER more.flac        a line for each sound: its name and its text
-    dive transcribe rnn/speech_stream --stream --rate 8000   after `arecord -f S16_LE -r 8000 |`
+    dive transcribe rnn/speech_stream --stream --rate 8000   after `arecord -t raw -f S16_LE -r 8000 |`
 
 WAV files may have any rate, width and number of channels; FLAC, OGG and MP3 are read too. A stream is raw samples
 (``--format s16le``, ``--rate``, ``--channels``) on the standard input, and what is heard is printed at once; it needs a
@@ -22,6 +22,7 @@ from common.messages import UserError, note
 from common.transcription import Heard, Transcribes
 
 PIECE = 4096  # bytes that are read from the stream at most at once
+FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how sound files begin
 CHECKED = 0.5  # seconds of a stream after which it is looked at whether it is of two channels
 LONG = 60.0  # seconds: a longer sound is heard in pieces, where the model can
 
@@ -151,7 +152,7 @@ def hear_stream(model: Any, names: list[str], given: argparse.Namespace) -> None
     """Prints what is heard on the standard input, at once.
 
     Raises:
-        UserError: An option is wrong, no sound came, or it is of two channels and declared to be one.
+        UserError: An option is wrong, no sound came, it is a file's, or of two channels and declared to be one.
     """
     import numpy as np
 
@@ -179,9 +180,15 @@ def hear_stream(model: Any, names: list[str], given: argparse.Namespace) -> None
         sys.stdout.flush()
 
     source: Any = sys.stdin.buffer
+    start = b""
     try:
-        while data := source.read1(PIECE):
-            samples = pcm.samples(data)
+        while len(start) < 4 and (data := source.read1(4 - len(start))):
+            start += data
+        if start.startswith(FILES):
+            raise UserError("the stream begins as a sound file does: give it with --file, or send raw samples")
+        data = start
+        while data := data or source.read1(PIECE):
+            samples, data = pcm.samples(data), b""
             if count < CHECKED * rate:
                 beginning.append(samples)
             count += len(samples)

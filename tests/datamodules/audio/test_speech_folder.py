@@ -46,6 +46,26 @@ def test_folders_are_splits_and_tabs_allow_spaces(tmp_path: Path) -> None:
     assert data.splits["train"][2].tolist() == [[2, 1, 3]] and data.splits["val"][2].tolist() == [[2]]
 
 
+def test_validation_is_drawn_from_train_where_it_has_no_folder(tmp_path: Path) -> None:
+    names = ["train/a.wav", "train/b.wav", "train/c.wav", "test/d.wav"]
+    for name in names:
+        sing(tmp_path / name)
+    (tmp_path / "transcripts.txt").write_text("".join(f"{name}\t{n}\n" for n, name in enumerate(names)))
+    data = SpeechFolder(str(tmp_path))
+    data.setup("fit")
+    assert {name: len(split[0]) for name, split in data.splits.items()} == {"train": 2, "val": 1, "test": 1}
+    assert data.utterance_names["test"] == [str(tmp_path / "test/d.wav")]
+
+
+def test_transcripts_of_another_encoding_are_one_line(tmp_path: Path) -> None:
+    folder(tmp_path, 3)
+    (tmp_path / "transcripts.txt").write_bytes("00.wav\tzwölf\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"transcripts.txt is not UTF-8 text: byte 0xf6 at offset 9; save it as UTF-8"):
+        SpeechFolder(str(tmp_path))
+    (tmp_path / "transcripts.txt").write_text("00.wav\tzwölf\r\n01.wav\t1\r\n", encoding="utf-16", newline="")
+    assert SpeechFolder(str(tmp_path)).num_classes == 6
+
+
 def test_a_folder_to_transcribe_needs_no_texts(tmp_path: Path) -> None:
     sing(tmp_path / "b.wav"), sing(tmp_path / "a.wav", seconds=0.1)
     corrupt(sing(tmp_path / "c.wav"))
@@ -59,7 +79,8 @@ def test_a_folder_to_transcribe_needs_no_texts(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("00.wav 1\n01.wav\n", r"transcripts.txt, line 2: 01.wav has no text"),
-        ("00.wav 1\n\nxx.wav 12\n", r"transcripts.txt, line 3: there is no file .*xx.wav"),
+        ("00.wav 1\n\nxx.wav 12\n", r"transcripts.txt, line 3: there is no file .*xx.wav: correct its name, or take"),
+        ("00.wav 1\nmy sound.wav 12\n", "line 2: there is no file .*my: .* there must be a tab"),
         ("00.wav 1\n00.wav 2\n", r"line 2: 00.wav has a text in line 1 already"),
         ("", "has no line"),
         ("00.wav 1\nbad.wav 2\n", "line 2: bad.wav cannot be read"),

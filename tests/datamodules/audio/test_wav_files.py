@@ -50,10 +50,13 @@ def test_short_sounds_get_zeros_and_long_ones_lose_their_ends() -> None:
     assert fit_length(np.array([0, 1, 0.5, -1, 0], np.float32), 3).tolist() == [32767, 16384, -32767]
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"no sound at all, only words" * 9])
-def test_a_file_that_is_not_wav_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "zero bytes"), (b"RIFF", ""), (b"no sound at all, only words" * 9, "it is no WAV file")],
+)
+def test_a_file_that_is_not_wav_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "a.wav").write_bytes(content)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=says):
         read_wav(str(tmp_path / "a.wav"), 8000)
 
 

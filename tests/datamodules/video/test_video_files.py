@@ -37,6 +37,14 @@ def test_a_video_file_is_read_through_pyav(tmp_path: Path) -> None:
     assert read_video(str(tmp_path / "a.avi"), 1, 8)[:, 0, 0, 0].tolist() == pytest.approx(range(0, 60, 10), abs=3)
 
 
+def test_a_broken_video_file_has_its_reason_without_numbers_and_paths(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    with pytest.raises(BrokenVideoError) as error:
+        read_header(str(tmp_path / "a.mp4"))
+    assert "Errno" not in str(error.value) and str(tmp_path) not in str(error.value)
+
+
 def test_without_pyav_a_video_file_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     (tmp_path / "a.mp4").write_bytes(b"x")

@@ -52,6 +52,13 @@ def test_all_frames_of_a_clip_move_by_the_same(tmp_path: Path) -> None:
     assert torch.equal(moved, moved[:, :, :1].expand_as(moved)) and not torch.equal(moved, still)
 
 
+def test_the_folder_of_training_can_be_the_test_folder_and_an_empty_test_split_is_one_line(tmp_path: Path) -> None:
+    data = data_of(fill(tmp_path), "test", test_root=str(tmp_path))
+    assert len(data.splits["test"][0]) == 8
+    with pytest.raises(UserError, match="the test split of VideoFolder is empty"):
+        data_of(tmp_path, "test", test_fraction=0.0)
+
+
 def test_prediction_needs_no_classes(tmp_path: Path) -> None:
     for k in range(3):
         write(tmp_path / f"v{k}.gif", frames(5 + k))

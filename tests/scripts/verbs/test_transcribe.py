@@ -162,6 +162,15 @@ def test_a_stereo_stream_that_is_declared_mono_is_refused(
     assert "give --channels 2" in capsys.readouterr().err
 
 
+def test_a_file_that_is_sent_as_a_stream_is_refused(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its header would be heard as sound, at a rate that may be another."""
+    monkeypatch.setattr(sys, "stdin", Stdin(b"RIFF" + bytes(400), 3))
+    assert main(["transcribe", "--run", str(run), "--stream"]) == 2
+    assert "give it with --file, or send raw samples" in capsys.readouterr().err
+
+
 def test_a_model_of_both_directions_or_of_another_kind_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

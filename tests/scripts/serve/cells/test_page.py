@@ -85,6 +85,19 @@ def test_another_sites_form_is_refused(client: TestClient) -> None:
     assert client.post("/api/count", files=files, headers={"x-csrf-token": "0"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "browsers", [{"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"cookie": "csrf=1"}]
+)
+def test_a_program_counts_without_a_token_and_another_site_does_not(
+    client: TestClient, browsers: dict[str, str]
+) -> None:
+    """``curl -F file=@a.png http://127.0.0.1:8000/api/count``."""
+    plain = TestClient(client.app)
+    for headers, status in (({}, 200), (browsers, 403)):
+        files = {"file": ("a.png", as_bytes(drawn()))}
+        assert plain.post("/api/count", files=files, headers=headers).status_code == status
+
+
 def test_without_javascript_the_counts_are_a_table(client: TestClient) -> None:
     answer = client.post("/", files={"file": ("<b>.png", as_bytes(drawn(1)))}, headers={"accept": "text/html"})
     row = re.search(r'<th scope="row">(.*?)</th>(.*?)</tr>', answer.text)
