@@ -3,7 +3,7 @@
     dive transcribe rnn/speech --file sound.wav               the text
     dive transcribe rnn/speech --file sound.wav --times       a line for each character, with seconds and confidence
     dive transcribe rnn/speech --file FOLDER more.flac        a line for each sound: its name and its text
-    dive transcribe rnn/speech_stream --stream --rate 8000   after `arecord -f S16_LE -r 8000 |`
+    dive transcribe rnn/speech_stream --stream --rate 8000    after `arecord -f S16_LE -r 8000 |`
 
 WAV files may have any rate, width and number of channels; FLAC, OGG and MP3 are read too. A stream is raw samples
 (``--format s16le``, ``--rate``, ``--channels``) on the standard input, and what is heard is printed at once; it needs a
@@ -15,11 +15,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from common.data_protocol import attribute_of
 from common.messages import UserError, note
 from common.transcription import Heard, Transcribes
+from scripts.front.option_parser import OptionParser
 
 PIECE = 4096  # bytes that are read from the stream at most at once
 CHECKED = 0.5  # seconds of a stream after which it is looked at whether it is of two channels
@@ -55,17 +56,10 @@ def main(argv: list[str]) -> int:
     return transcribe_files(network, names, given)
 
 
-class Parser(argparse.ArgumentParser):
-    """Its errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `dive transcribe --help`")
-
-
-def make_parser() -> Parser:
+def make_parser() -> OptionParser:
     from datamodules.audio.pcm import FORMATS
 
-    parser = Parser(prog="dive transcribe", allow_abbrev=False, add_help=False)
+    parser = OptionParser(prog="dive transcribe", add_help=False)
     parser.add_argument("recipe", nargs="?", default="", metavar="RECIPE")
     parser.add_argument("--run", help="the folder of a run instead of the recipe's newest")
     parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")
