@@ -113,7 +113,8 @@ def main(argv: list[str]) -> int:
     if not folder.is_dir():
         raise UserError(f"--out {options.out}: there is no folder {folder}: make it first")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pictures are drawn in memory, without a screen
+    for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):
+        os.environ.setdefault(device, "dummy")  # pictures are drawn in memory, without a screen
     add_working_directory()
     command = resolve("test", words)
     from scripts.verbs.export import Restored
