@@ -12,4 +12,4 @@ def test_only_an_argument_that_can_be_given_is_suggested() -> None:
 def test_an_unknown_key_has_a_remedy() -> None:
     known = ["data", "data.batch_size", "model.gamma"]
     assert unknown_key("data.batch_sise", known) == "unknown key data.batch_sise: did you mean 'data.batch_size'?"
-    assert unknown_key("data.gama", known) == "unknown key data.gama: `dive fit RECIPE --help` shows the options"
+    assert unknown_key("data.wings", known) == "unknown key data.wings: `dive fit RECIPE --help` shows the options"
