@@ -20,7 +20,7 @@ from scripts.front.signals import ending_on_signals
 from scripts.front.slurm import requeue, requeueing_on_usr1
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
-SLOW = ("describe", "ensemble", "export", "generate", "serve")  # verbs that import torch
+SLOW = ("describe", "ensemble", "export", "generate", "play", "serve")  # verbs that import torch
 
 PAGE = """dive: deep learning recipes on PyTorch Lightning.
 

@@ -127,6 +127,9 @@ class Replay(ActingDataModule):
         for name, value in sizes.items():
             if value < 1:
                 raise UserError(f"data.{name} is {value}: give a whole number of at least 1")
+        for name, exponent in {"alpha": alpha, "beta": beta}.items():
+            if not 0 <= exponent < float("inf"):
+                raise UserError(f"data.{name} is {exponent}: give a number of at least 0")
         rows, first = capacity // self.num_envs, -(-warmup // self.num_envs)
         self.first = max(first, n_step + 1)  # steps of each environment before the first batch
         if rows < self.first + n_step:

@@ -43,9 +43,22 @@ def make_environments(env_id: str, options: Mapping[str, Any] | None, count: int
     except gymnasium.error.DependencyNotInstalled as error:
         raise UserError(f"data.env_id {env_id} needs a package: {first_line(error)}") from None
     except (gymnasium.error.Error, TypeError, ImportError) as error:
-        near = did_you_mean(env_id, list(gymnasium.registry))
+        known = env_id.rpartition(":")[2] in gymnasium.registry
+        near = ": see data.env_options" if known else did_you_mean(env_id, list(gymnasium.registry))
         raise UserError(f"data.env_id {env_id!r} cannot be made ({first_line(error)}){near}") from None
+    except Exception as error:  # of the person's own code
+        raise failed(env_id, "to be made", error) from error
     return env
+
+
+def failed(env_id: str, what: str, error: Exception) -> UserError:
+    """The one line for an exception in the code of an environment."""
+    if isinstance(error, UserError):
+        return error
+    kind = type(error).__name__
+    return UserError(
+        f"{env_id} failed {what} ({kind}: {first_line(error)}): correct the environment; DIVE_DEBUG=1 shows the place"
+    )
 
 
 @dataclass
@@ -100,7 +113,11 @@ class VectorEnvironments:
         self.env_id, self.count = env_id, count
         self.env = make_environments(env_id, options, count, max_steps)
         self.sizes = sizes_of(env_id, self.env.single_observation_space, self.env.single_action_space)
-        self.observation = self.features(self.env.reset(seed=seed)[0])
+        try:
+            first = self.env.reset(seed=seed)[0]
+        except Exception as error:
+            raise failed(env_id, "in reset()", error) from error
+        self.observation = self.features(first)
         self.over = torch.zeros(count, dtype=torch.bool)  # whether the last step ended the episode
         self.earned = torch.zeros(count, dtype=torch.float64)
         self.length = torch.zeros(count, dtype=torch.long)
@@ -111,7 +128,10 @@ class VectorEnvironments:
         if isinstance(space, spaces.Discrete):
             numbers = torch.as_tensor(np.asarray(observation)) - int(space.start)
             return torch.nn.functional.one_hot(numbers.long(), self.sizes.features).float()
-        return torch.from_numpy(np.array(observation, dtype=np.float32)).reshape(self.count, -1)
+        features = torch.from_numpy(np.array(observation, dtype=np.float32)).reshape(self.count, -1)
+        if not bool(features.isfinite().all()):
+            raise UserError(f"{self.env_id} gave an observation that is not finite: correct the environment")
+        return features
 
     def actions(self, action: Tensor) -> np.ndarray:
         """Actions (N,), or (N, A) from -1 to 1 and clipped there, as the environment takes them."""
@@ -128,13 +148,18 @@ class VectorEnvironments:
         ``over`` is termination or truncation. ``observation`` is then what was reached.
 
         Raises:
-            UserError: A reward is not a finite number.
+            UserError: A reward or an observation is not finite, or the environment's own code fails.
         """
         valid = ~self.over
-        observation, reward, terminated, truncated, _ = self.env.step(self.actions(action))
+        try:
+            observation, reward, terminated, truncated, _ = self.env.step(self.actions(action))
+        except Exception as error:
+            raise failed(self.env_id, "in step()", error) from error
         rewards = torch.from_numpy(np.asarray(reward, dtype=np.float64))
         if not bool(rewards.isfinite().all()):
-            raise UserError(f"{self.env_id} gave a reward that is not a finite number ({reward})")
+            raise UserError(
+                f"{self.env_id} gave a reward that is not a finite number ({reward}): correct the environment"
+            )
         self.observation = self.features(observation)
         ends = torch.from_numpy(np.array(terminated))
         self.over = ends | torch.from_numpy(np.array(truncated))

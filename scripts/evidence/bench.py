@@ -10,7 +10,6 @@ same kind on batches of the same size; they are compared by the medians of at le
 than rates, which hold on one machine alone. Run it on an idle one: the page shows the load it found.
 """
 
-import argparse
 import io
 import json
 import logging
@@ -43,6 +42,7 @@ from scripts.evidence.benches import (
 from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
 from scripts.evidence.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
+from scripts.front.option_parser import OptionParser
 
 ROOT = Path(__file__).resolve().parents[2]
 Side = Callable[[Workload, Clock, int], None]
@@ -189,7 +189,7 @@ def main(argv: list[str]) -> int:
     """Measures, prints the tables, and keeps them when asked to. A missed goal is shown, but is not a failure."""
     if argv[:1] == ["scaling"] and any("/" in word for word in argv[1:2]):
         return scaling_over_processes.main(argv[1:])
-    parser = argparse.ArgumentParser(prog="dive bench", allow_abbrev=False, description="Measure speed side by side.")
+    parser = OptionParser(prog="dive bench", description="Measure speed side by side.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all without names")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="turns of each side; 5")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="1 2")

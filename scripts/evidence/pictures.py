@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from common.messages import RunError, UserError, did_you_mean
 from scripts.evidence.pages import DOCS
+from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import all_recipes, find_recipe
 
 MOST_BYTES = 150_000  # of a picture in the repository
@@ -49,7 +50,7 @@ class Picture(NamedTuple):
 
 def main(argv: list[str]) -> int:
     """Renews the pictures of the named topics, or of all; returns 0."""
-    parser = argparse.ArgumentParser(prog="dive pictures", allow_abbrev=False, description=(__doc__ or "").strip())
+    parser = OptionParser(prog="dive pictures", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help="pages of docs/, by name")
     topics = parser.parse_args(argv).topics

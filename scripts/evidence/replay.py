@@ -22,6 +22,7 @@ from callbacks.run_record import commit, write_json
 from common.messages import UserError
 from scripts.evidence.learning_curves import EPOCHS, TABLE, encode, extend, read
 from scripts.evidence.pages import DOCS
+from scripts.front.option_parser import OptionParser
 from scripts.tune import random_search
 from scripts.tune import schedulers as by_name
 from scripts.tune.schedulers import Scheduler
@@ -52,12 +53,16 @@ def main(argv: list[str]) -> int:
     Raises:
         UserError: There is no table yet.
     """
-    parser = argparse.ArgumentParser(prog="dive replay", allow_abbrev=False, description=(__doc__ or "").strip())
+    parser = OptionParser(prog="dive replay", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--train", type=int, metavar="ROWS", help="train the table up to so many configurations")
     parser.add_argument("--render", action="store_true", help="only render what is stored")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="default: %(default)s")
     asked = parser.parse_args(argv)
+    if asked.repeats < 2:
+        raise UserError(f"--repeats {asked.repeats}: give a whole number of at least 2")
+    if asked.train is not None and asked.train < 1:
+        raise UserError(f"--train {asked.train}: give a whole number of at least 1")
     if asked.train:
         print(f"{extend(asked.train)} rows trained")
     if not TABLE.is_file() or (asked.render and not RESULT.is_file()):

@@ -32,6 +32,7 @@ from scripts.evidence.results_files import read_topic, summary, write_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
+from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 
 ROOT = CONFIGS.parent
@@ -211,7 +212,7 @@ def head_commit() -> str:
 
 def main(argv: list[str]) -> int:
     """Measures, renders, lists or checks; returns 1 if a check fails."""
-    parser = argparse.ArgumentParser(prog="dive results", allow_abbrev=False, description="Measure the recipes.")
+    parser = OptionParser(prog="dive results", description="Measure the recipes.")
     parser.add_argument("recipes", nargs="*", metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, help="default: 0 1 2, or a stale row's own")
     parser.add_argument("--extra", nargs=argparse.REMAINDER, default=[], help="Lightning arguments, shown in the row")

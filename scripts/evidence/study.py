@@ -28,6 +28,7 @@ from typing import Any
 from common.messages import UserError, did_you_mean
 from scripts.evidence.study_methods import METHODS, Method
 from scripts.evidence.study_page import read_rows, render
+from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
 RECIPE = "regularization/lenet_500"
@@ -222,7 +223,7 @@ def try_strengths(methods: Iterable[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """Measures, renders or tries strengths; returns 1 if a demanded sign is wrong."""
-    parser = argparse.ArgumentParser(prog="dive study", allow_abbrev=False, description=(__doc__ or "").strip())
+    parser = OptionParser(prog="dive study", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", type=int, default=10, help="how many; rows that are there are kept")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD", help="none of these: all")

@@ -10,7 +10,6 @@ there is one). Ours must agree with the reference and disagree with the control:
 detect the control proves nothing, and fails.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError, did_you_mean
+from scripts.front.option_parser import OptionParser
 
 ROOT = Path(__file__).resolve().parents[2]
 Tensors = dict[str, Tensor]
@@ -217,7 +217,7 @@ def render(parity: dict[str, Any]) -> str:
 
 def main(argv: list[str]) -> int:
     """Runs the checks named, all without names; returns 1 when one fails."""
-    parser = argparse.ArgumentParser(prog="dive verify", allow_abbrev=False, description="Compare with references.")
+    parser = OptionParser(prog="dive verify", description="Compare with references.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a topic or a check; all without names")
     parser.add_argument("--write", action="store_true", help="write results/parity.json and PARITY.md")
     options = parser.parse_args(argv)

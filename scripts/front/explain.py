@@ -78,10 +78,11 @@ def unknown_key(key: str, known: list[str], kind: str = "key ") -> str:
     key = key.replace(".init_args.", ".")
     head, dot, rest = key.partition(".")
     heads = {name.partition(".")[0] for name in known}
-    near = (
-        did_you_mean(key, known) if head in heads or not dot else did_you_mean(head, heads).replace("'?", f".{rest}'?")
-    )
-    return f"unknown {kind}{key}{near}"
+    if head in heads or not dot:
+        near = did_you_mean(key, [name for name in known if "." in name or not dot])
+    else:
+        near = did_you_mean(head, heads).replace("'?", f".{rest}'?")
+    return f"unknown {kind}{key}{near or ': `dive fit RECIPE --help` shows the options'}"
 
 
 def argument_names(class_path: str) -> list[str]:
@@ -92,7 +93,8 @@ def argument_names(class_path: str) -> list[str]:
         return []
     classes = owner.__mro__ if isinstance(owner, type) else [owner]
     inits = [vars(c)["__init__"] for c in classes if "__init__" in vars(c) and c is not object]
-    return [p.name for init in inits for p in signature(init).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    taken = [p for init in inits for p in signature(init).parameters.values() if p.name != "self"]
+    return [p.name for p in taken if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def class_names(module: str) -> list[str]:

@@ -9,7 +9,6 @@ own cost is in both: for speed use `dive bench`. Open the trace at chrome://trac
     dive profile attention/gpt --steps 5 -c trainer/bf16
 """
 
-import argparse
 import contextlib
 import os
 import sys
@@ -30,6 +29,7 @@ from callbacks.run_record import RunRecord
 from common.messages import UserError
 from scripts.front.arguments import resolve
 from scripts.front.lightning_cli import DiveCLI
+from scripts.front.option_parser import OptionParser
 from scripts.front.runs import runs_root
 
 #: Lightning's names of what it does in a step, by the share that they count to; the first that is found in a name.
@@ -151,7 +151,7 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print((__doc__ or "").strip())
         return 0
-    parser = argparse.ArgumentParser(prog="dive profile", add_help=False, allow_abbrev=False)
+    parser = OptionParser(prog="dive profile", add_help=False)
     parser.add_argument("--steps", type=int, default=20)
     options, words = parser.parse_known_args(argv)
     if not any(not word.startswith("-") for word in words[:1]):

@@ -10,10 +10,10 @@ letters or more, opens ``/admin`` to whoever knows it: the newest run can be put
 with TLS on the same machine, cookies are Secure by its ``X-Forwarded-Proto``.
 """
 
-import argparse
 from typing import NoReturn
 
 from common.messages import UserError
+from scripts.front.option_parser import OptionParser
 
 NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client", "sqlalchemy", "alembic", "argon2")
 
@@ -21,7 +21,9 @@ NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client
 def main(argv: list[str]) -> int:
     """Serves until it is stopped; returns 0."""
     parser = serve_parser()
-    known, _ = parser.parse_known_args(argv)
+    known, others = parser.parse_known_args(argv)
+    if argv and argv[0] in others:
+        parser.refuse(argv[:1])  # its value would be taken for the run
     wants_help = known.help
     if not known.what:
         if wants_help:
@@ -51,8 +53,8 @@ def refuse_missing_packages() -> None:
         raise UserError(f"serve needs {', '.join(missing)}, which this environment lacks: pip install -e '.[serve]'")
 
 
-class Parser(argparse.ArgumentParser):
-    """Its errors are one line."""
+class Parser(OptionParser):
+    """Its errors are one line, and name the help that has the page's options."""
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; `dive serve RUN --help` shows the options")
@@ -60,7 +62,7 @@ class Parser(argparse.ArgumentParser):
 
 def serve_parser() -> Parser:
     """The options that every page has."""
-    parser = Parser(prog="dive serve", allow_abbrev=False, add_help=False)
+    parser = Parser(prog="dive serve", add_help=False)
     parser.add_argument("what", nargs="?", default="", metavar="RUN", help="a recipe, or the folder of a run")
     parser.add_argument("-h", "--help", action="store_true", help="show this")
     parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")

@@ -15,11 +15,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from common.data_protocol import attribute_of
 from common.messages import UserError, note
 from common.transcription import Heard, Transcribes
+from scripts.front.option_parser import OptionParser
 
 PIECE = 4096  # bytes that are read from the stream at most at once
 FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how sound files begin
@@ -56,17 +57,10 @@ def main(argv: list[str]) -> int:
     return transcribe_files(network, names, given)
 
 
-class Parser(argparse.ArgumentParser):
-    """Its errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}; see `dive transcribe --help`")
-
-
-def make_parser() -> Parser:
+def make_parser() -> OptionParser:
     from datamodules.audio.pcm import FORMATS
 
-    parser = Parser(prog="dive transcribe", allow_abbrev=False, add_help=False)
+    parser = OptionParser(prog="dive transcribe", add_help=False)
     parser.add_argument("recipe", nargs="?", default="", metavar="RECIPE")
     parser.add_argument("--run", help="the folder of a run instead of the recipe's newest")
     parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")

@@ -87,3 +87,5 @@ def test_nothing_to_do_is_refused(name: str) -> None:
         Replay(**{name: 0})
     with pytest.raises(UserError, match=r"more than data\.warmup"):
         Replay(capacity=100)
+    with pytest.raises(UserError, match=r"data\.alpha is -1"):
+        Replay(alpha=-1)

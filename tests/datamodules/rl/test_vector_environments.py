@@ -26,7 +26,15 @@ class Own(gymnasium.Env):
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
         assert action in (5, 6, 7)
         self.count += 1
-        return np.full((2, 2), self.count, dtype=np.float32), self.reward, self.count == 3, False, {}
+        if self.reward < 0:
+            raise KeyError("mass")
+        return (
+            np.full((2, 2), self.count if self.reward else np.nan, dtype=np.float32),
+            self.reward,
+            self.count == 3,
+            False,
+            {},
+        )
 
 
 if "Own-v0" not in gymnasium.registry:
@@ -100,9 +108,19 @@ def test_what_was_saved_continues_to_the_bit(env_id: str) -> None:
 def test_what_cannot_be_made_or_taken_is_one_line() -> None:
     with pytest.raises(UserError, match=r"'CartPole-v7' cannot be made.*did you mean"):
         make_environments("CartPole-v7", None, 1, None)
-    with pytest.raises(UserError, match="'CartPole-v1' cannot be made"):
+    with pytest.raises(UserError, match=r"'CartPole-v1' cannot be made .*'speed'\): see data.env_options"):
         make("CartPole-v1", speed=3)
     with pytest.raises(UserError, match=r"Own-v0 has observations Dict.*Box and Discrete"):
         make("Own-v0", observation="dict")
     with pytest.raises(UserError, match="reward that is not a finite number"):
         make("Own-v0", reward=float("nan")).step(torch.tensor([0, 0]))
+
+
+def test_a_failure_in_a_persons_environment_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"Own-v0 failed in step\(\) \(KeyError: 'mass'\)") as caught:
+        make("Own-v0", reward=-1.0).step(torch.tensor([0, 0]))
+    assert isinstance(caught.value.__cause__, KeyError)  # DIVE_DEBUG=1 shows it
+    with pytest.raises(UserError, match=r"Own-v0 failed in reset\(\)"):
+        VectorEnvironments("Own-v0", None, 1, None, seed=-1)
+    with pytest.raises(UserError, match="observation that is not finite"):
+        make("Own-v0", reward=0.0).step(torch.tensor([0, 0]))

@@ -40,6 +40,13 @@ def test_a_runs_episode_is_an_animation_and_a_strip(
     strip, animation = Image.open(tmp_path / "episode.png"), Image.open(tmp_path / "episode.gif")
     assert strip.size == (720, 160) and animation.size == (600, 400) and 5 < animation.n_frames <= 16  # type: ignore[attr-defined]
     assert main(["play", "rl/ppo", "--pictures", "0"]) == 2
+    for words, says in {
+        "--seed -1": "--seed is -1: give a whole number of at least 0",
+        f"--out {tmp_path}/none/x": "there is no folder",
+        "--run": "--run needs a value",
+    }.items():
+        assert main(["play", "rl/ppo", *words.split()]) == 2
+        assert says in capsys.readouterr().err
 
 
 def test_an_agent_with_a_table_plays_too() -> None:
