@@ -100,10 +100,16 @@ def add_films(engine: Engine, names: list[str], titles: list[str], genres: dict[
     """Makes sure that the database has these films; returns their ids.
 
     Raises:
-        UserError: It has other films of the same names: ratings of one catalogue would be read as those of another.
+        UserError: It has other films of the same names, or none of these: ratings of one catalogue would be read as
+            those of another, or both catalogues shown as one.
     """
     with writing(engine).begin() as connection:
         known = {row.item: row for row in connection.execute(select(films.c.id, films.c.item, films.c.title))}
+        if known and not any(name in known for name in names):
+            raise UserError(
+                f"the database has {len(known):,} films and none of this run's {len(names):,}: it is of another "
+                "catalogue; give another --state DIR"
+            )
         for name, title in zip(names, titles, strict=True):
             if name in known and known[name].title != title:
                 raise UserError(

@@ -62,6 +62,8 @@ def test_films_of_another_catalogue_are_refused(tmp_path: Path) -> None:
     assert add_films(engine, ["2", "3"], ["B", "C"], {}) == [2, 3]  # a newer run has others besides
     with pytest.raises(UserError, match="has 'B' where this run has 'Casablanca'"):
         add_films(engine, ["2"], ["Casablanca"], {})
+    with pytest.raises(UserError, match="has 3 films and none of this run's 2: it is of another"):
+        add_films(engine, ["x", "y"], ["D", "E"], {})
     with engine.connect() as connection:
         film = film_of(connection.execute(select(films).where(films.c.id == 1)).first())
     assert (film.name, film.year, film.genres, film.facts) == ("A", 1999, ("Drama",), "1999 · Drama")
