@@ -24,7 +24,7 @@ OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
 #: What a header may say (CONTRIBUTING describes each).
 KEYS = {
     *("plan", "section", "data", "folds", "threshold", "ablation", "book"),
-    *("small", "needs", "deterministic", "two processes", "presets", "export"),
+    *("small", "needs", "deterministic", "two processes", "presets", "export", "onnx"),
 }
 
 
