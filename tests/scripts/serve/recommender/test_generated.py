@@ -40,8 +40,8 @@ def ask(folder: Path, cases: int) -> None:
     assert asked >= cases // 2  # routes with few inputs have fewer
 
 
-def test_fifty_generated_requests_are_answered(tmp_path: Path) -> None:
-    ask(tmp_path, 48)
+def test_two_hundred_generated_requests_are_answered(tmp_path: Path) -> None:
+    ask(tmp_path, 200)
 
 
 @pytest.mark.slow
