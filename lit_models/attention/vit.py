@@ -79,8 +79,8 @@ class ViT(nn.Module):
         if image_size % patch_size:
             near = max(1, round(image_size / patch_size)) * patch_size
             raise ValueError(
-                f"image_size {image_size} is no multiple of patch_size {patch_size}: give --data.image_size {near}, or "
-                "another --model.patch_size"
+                f"image_size {image_size} is not a multiple of patch_size {patch_size}: give --data.image_size {near}, "
+                "or another --model.patch_size"
             )
         book = variant == "book"
         norm = partial(nn.LayerNorm, hidden_size, eps=1e-5 if book else 1e-6)

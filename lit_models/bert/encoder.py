@@ -191,7 +191,7 @@ class Bert(nn.Module):
     ) -> None:
         super().__init__()
         if hidden_size % num_heads:
-            raise ValueError(f"hidden_size {hidden_size} is no multiple of num_heads {num_heads}")
+            raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
         ffn_size = ffn_size or 4 * hidden_size
         self.arguments = {"vocab_size": vocab_size, "hidden_size": hidden_size, "num_layers": num_layers}
         self.arguments |= {"num_heads": num_heads, "ffn_size": ffn_size, "max_length": max_length}

@@ -95,7 +95,7 @@ class AnyNet(nn.Module):
         channels = stem_width
         for k, (depth, width, group) in enumerate(zip(depths, widths, group_widths, strict=True), 1):
             if round(width / bottleneck) % group:
-                raise ValueError(f"widths {width} is no multiple of its group width {group}: change one of them")
+                raise ValueError(f"widths {width} is not a multiple of its group width {group}: change one of them")
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for i in range(depth):
                 blocks[f"block{k}-{i}"] = XBlock(channels, width, 2 if i == 0 else 1, group, bottleneck)

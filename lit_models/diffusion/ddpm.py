@@ -83,20 +83,21 @@ class Diffusion(Task):
         self.min_snr, self.class_dropout = min_snr, class_dropout
         self.sampler, self.steps, self.spacing = sampler, steps, spacing
         self.guidance, self.clip = guidance, clip
+        self.of_pictures = False  # a leaf whose batches are pictures in [0, 1] says so
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
         return self.net(x, t, y)
 
-    # -- between a batch and what is diffused; a leaf may change them ------------------------------------------------
+    # -- between a batch and what is diffused ------------------------------------------------------------------------
 
     def encode(self, x: Tensor) -> Tensor:
-        """A batch's x as data of mean about 0 and variance about 1."""
-        return x
+        """A batch's x as data of mean about 0 and variance about 1: pictures in [0, 1] are moved to [-1, 1]."""
+        return 2 * x - 1 if self.of_pictures else x
 
     def decode(self, data: Tensor) -> Tensor:
-        """The way back."""
-        return data
+        """The way back; what is outside of a picture's range is cut off."""
+        return ((data + 1) / 2).clamp(0, 1) if self.of_pictures else data
 
     # -- training ----------------------------------------------------------------------------------------------------
 

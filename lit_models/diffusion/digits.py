@@ -47,17 +47,12 @@ class LitDigits(Diffusion):
 
     def __init__(self, in_channels: int = 1, image_size: int = 28, num_classes: int = 0, **task: Any) -> None:
         super().__init__(num_classes=num_classes, **task)
+        self.of_pictures = True
         self.shape = (in_channels, image_size, image_size)
         zero = torch.zeros(1, dtype=torch.long)
         self.example_input = (torch.zeros(1, *self.shape), zero, zero)
         self.bits = MeanMetric()
         self.scores = PictureScores()
-
-    def encode(self, x: Tensor) -> Tensor:
-        return 2 * x - 1
-
-    def decode(self, data: Tensor) -> Tensor:
-        return ((data + 1) / 2).clamp(0, 1)
 
     @property
     def measured(self) -> bool:

@@ -49,9 +49,9 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         groups = num_kv_heads or num_heads
         if hidden_size % num_heads:
-            raise ValueError(f"hidden_size {hidden_size} is no multiple of num_heads {num_heads}")
+            raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
         if num_heads % groups:
-            raise ValueError(f"num_heads {num_heads} is no multiple of num_kv_heads {groups}")
+            raise ValueError(f"num_heads {num_heads} is not a multiple of num_kv_heads {groups}")
         self.num_heads, self.groups, self.head_size = num_heads, groups, hidden_size // num_heads
         self.dropout, self.causal, self.window = dropout, causal, window
         self.sizes = (hidden_size, groups * self.head_size, groups * self.head_size)

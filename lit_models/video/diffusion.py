@@ -131,15 +131,10 @@ class LitVideoDiffusion(Diffusion):
         self, in_channels: int = 1, num_frames: int = 8, image_size: int = 16, num_classes: int = 0, **task: Any
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
+        self.of_pictures = True
         self.shape = (in_channels, num_frames, image_size, image_size)
         zero = torch.zeros(1, dtype=torch.long)
         self.example_input = (torch.zeros(1, *self.shape), zero, zero)
-
-    def encode(self, x: Tensor) -> Tensor:
-        return 2 * x - 1
-
-    def decode(self, data: Tensor) -> Tensor:
-        return ((data + 1) / 2).clamp(0, 1)
 
     def generate(
         self,

@@ -121,11 +121,11 @@ class TimeSformer(nn.Module):
         if image_size % patch_size:
             near = max(1, round(image_size / patch_size)) * patch_size
             raise UserError(
-                f"data.image_size {image_size} is no multiple of model.patch_size {patch_size}: give --data.image_size "
-                f"{near}, or another --model.patch_size"
+                f"data.image_size {image_size} is not a multiple of model.patch_size {patch_size}: give "
+                f"--data.image_size {near}, or another --model.patch_size"
             )
         if hidden_size % num_heads:
-            raise UserError(f"model.hidden_size {hidden_size} is no multiple of model.num_heads {num_heads}")
+            raise UserError(f"model.hidden_size {hidden_size} is not a multiple of model.num_heads {num_heads}")
         self.patch_size, self.num_heads, self.frames, self.divided = patch_size, num_heads, num_frames, divided
         patches = (image_size // patch_size) ** 2
         embeddings = nn.Module()

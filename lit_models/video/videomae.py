@@ -110,7 +110,7 @@ class VideoMAE(nn.Module):
         ):
             if size % of:
                 near = max(1, round(size / of)) * of
-                raise UserError(f"{name} {size} is no multiple of model.{part} {of}: give --{name} {near}")
+                raise UserError(f"{name} {size} is not a multiple of model.{part} {of}: give --{name} {near}")
         self.patch_size, self.tubelet_size = patch_size, tubelet_size
         self.places, self.times = (image_size // patch_size) ** 2, num_frames // tubelet_size
         self.videomae = nn.Module()

@@ -166,7 +166,7 @@ def add_condition(path: Path, space: Space, key: str, when: Any) -> None:
     for other in when:
         if other not in space.parameters:
             near = did_you_mean(str(other), space.parameters) or ""
-            raise UserError(f"{path}: {key}: when names {other!r}, which is no parameter above it{near}")
+            raise UserError(f"{path}: {key}: when names {other!r}, which is not a parameter above it{near}")
         values, there = when[other], space.parameters[other]
         for value in values if isinstance(values, list) else [values]:
             if isinstance(there, CategoricalDistribution) and value not in there.choices:

@@ -135,7 +135,7 @@ CHECKS = [
         reference=scipy_kernel_density,
         control=partial(our_kernel_density, factor=1.1),
         mistake="kernels a tenth wider",
-        without="gradients: the width is no parameter",
+        without="gradients: the width is not a parameter",
     ),
     Check(
         name="probability/numerics",

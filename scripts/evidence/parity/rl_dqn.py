@@ -110,7 +110,7 @@ CHECKS = [
         ours=ours,
         reference=theirs,
         control=partial(theirs, time_limits=False),
-        mistake="what a time limit has cut counts as terminated: there is no value after it",
+        mistake="what a time limit has cut counts as terminated: it has a value of 0 afterward",
         tolerance=1e-5,
         why="stable-baselines3 computes in single precision",
     ),

@@ -89,6 +89,6 @@ CHECKS = [
         ours=ours,
         reference=loop,
         control=partial(loop, time_limits=False),
-        mistake="what a time limit has cut counts as terminated: there is no value after it",
+        mistake="what a time limit has cut counts as terminated: it has a value of 0 afterward",
     ),
 ]

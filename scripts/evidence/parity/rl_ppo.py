@@ -155,7 +155,7 @@ CHECKS = [
         ours=ours,
         reference=theirs,
         control=partial(theirs, bootstrap=False),
-        mistake="what a time limit has cut counts as terminated: there is no value after it",
+        mistake="what a time limit has cut counts as terminated: it has a value of 0 afterward",
         tolerance=2e-5,
         why="stable-baselines3 computes in single precision",
     ),

@@ -48,7 +48,7 @@ def test_without_positions_an_image_is_a_bag_of_patches() -> None:
 
 
 def test_patches_must_divide_the_image() -> None:
-    with pytest.raises(ValueError, match="image_size 28 is no multiple of patch_size 5"):
+    with pytest.raises(ValueError, match="image_size 28 is not a multiple of patch_size 5"):
         ViT(patch_size=5)
 
 

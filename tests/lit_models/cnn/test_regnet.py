@@ -65,7 +65,7 @@ def test_a_block_that_keeps_the_shape_has_no_projection() -> None:
 
 
 def test_a_width_that_its_group_does_not_divide_is_refused() -> None:
-    with pytest.raises(ValueError, match="widths 20 is no multiple of its group width 8"):
+    with pytest.raises(ValueError, match="widths 20 is not a multiple of its group width 8"):
         AnyNet((1,), (20,), (8,))
 
 

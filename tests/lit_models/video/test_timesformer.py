@@ -54,7 +54,7 @@ def test_weights_of_another_frame_count_are_named() -> None:
 
 
 def test_patches_that_do_not_divide_the_frame_are_named() -> None:
-    with pytest.raises(UserError, match=r"data.image_size 10 is no multiple of model.patch_size 4"):
+    with pytest.raises(UserError, match=r"data.image_size 10 is not a multiple of model.patch_size 4"):
         small(image_size=10)
     with pytest.raises(UserError, match="num_heads 3"):
         small(num_heads=3)

@@ -74,8 +74,8 @@ def test_training_lowers_the_loss_and_the_checkpoint_loads(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("sizes", "says"),
     [
-        ({"image_size": 9}, "data.image_size 9 is no multiple of model.patch_size 2: give --data.image_size 8"),
-        ({"num_frames": 5}, "data.num_frames 5 is no multiple of model.tubelet_size 2: give --data.num_frames 4"),
+        ({"image_size": 9}, "data.image_size 9 is not a multiple of model.patch_size 2: give --data.image_size 8"),
+        ({"num_frames": 5}, "data.num_frames 5 is not a multiple of model.tubelet_size 2: give --data.num_frames 4"),
     ],
 )
 def test_sizes_that_are_not_divisible_are_named(sizes: dict[str, int], says: str) -> None:

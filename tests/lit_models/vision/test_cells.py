@@ -10,39 +10,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lit_models.vision.cells import LitCells, counted
 from scripts.cli import main
 from scripts.front.recipes import find_recipe
 from scripts.front.runs import newest_run
-from tests.battery import ADAM, TaskBattery
-from tests.lit_models.vision.test_ssd import SIZES, objects
+from tests.lit_models.vision.test_ssd import DetectorBattery
 from tests.scripts.serve.cells.site import as_bytes, drawn, odd_pictures
 
 
-class TestLitCells(TaskBattery):
-    parameters = 8_520  # TinySSD's; thresholds are not parameters
-    overfit_steps = 120
-    overfit_loss = 0.5
-
-    def model(self, **arguments: Any) -> LitCells:
-        torch.manual_seed(0)
-        sizes: dict[str, Any] = {"num_classes": 2, "image_size": 32, "widths": [4, 8], "channels": 8, "sizes": SIZES}
-        return LitCells(**sizes, optimizer=ADAM, **arguments)
-
-    def batch(self) -> tuple[Tensor, ...]:
-        generator = torch.Generator().manual_seed(0)
-        return torch.rand(4, 3, 32, 32, generator=generator), *objects()
-
-    def outputs(self, model: Any, batch: tuple[Tensor, ...]) -> Tensor:
-        return torch.cat([part.flatten(1) for part in model(batch[0])], 1)
-
-    def test_every_parameter_gets_a_gradient(self) -> None:
-        model = self.model()
-        self.outputs(model, self.batch()).square().sum().backward()
-        assert not [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
+class TestLitCells(DetectorBattery):
+    task = LitCells
 
     def test_validation_chooses_thresholds_without_bias_and_the_checkpoint_keeps_them(self, tmp_path: Path) -> None:
         model, batch = self.model(), self.batch()

@@ -24,15 +24,18 @@ def objects(count: int = 4) -> tuple[Tensor, Tensor, Tensor]:
     return boxes, torch.zeros(count, 3, dtype=torch.bool), labels
 
 
-class TestLitSSD(TaskBattery):
+class DetectorBattery(TaskBattery):
+    """The battery of a TinySSD with two classes, of whatever task."""
+
+    task: Any = LitSSD
     parameters = 8_520  # 260 + 880 + 32 + 16 before and 1,200 between the scales, 6,132 in the heads
     overfit_steps = 120
     overfit_loss = 0.5
 
-    def model(self, **arguments: Any) -> LitSSD:
+    def model(self, **arguments: Any) -> Any:
         torch.manual_seed(0)
         sizes: dict[str, Any] = {"num_classes": 2, "image_size": 32, "widths": [4, 8], "channels": 8, "sizes": SIZES}
-        return LitSSD(**sizes, optimizer=ADAM, **arguments)
+        return self.task(**sizes, optimizer=ADAM, **arguments)
 
     def batch(self) -> tuple[Tensor, ...]:
         generator = torch.Generator().manual_seed(0)
@@ -46,6 +49,8 @@ class TestLitSSD(TaskBattery):
         self.outputs(model, self.batch()).square().sum().backward()
         assert not [name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
 
+
+class TestLitSSD(DetectorBattery):
     def test_the_boxes_that_were_learned_are_found(self, tmp_path: Path) -> None:
         model, batch = self.model(), self.batch()
         self.fit_one_batch(tmp_path, model, 150)

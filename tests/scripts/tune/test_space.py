@@ -60,7 +60,7 @@ def reached(config: Any, key: str) -> Any:
         ({"a": {"low": 0.1, "high": 0.5, "log": "yess"}}, {}, "a: log is 'yess': give true or false"),
         ({"a": {"choices": ["SGD"]}, "b": {"low": 1, "high": 2, "when": {"a": "SDG"}}}, {}, "did you mean 'SGD'"),
         ({"a": 3}, {}, "a is 3: give"),
-        ({"a": {"low": 1, "high": 2, "when": {"b": 1}}}, {}, "when names 'b', which is no parameter above it"),
+        ({"a": {"low": 1, "high": 2, "when": {"b": 1}}}, {}, "when names 'b', which is not a parameter above it"),
         ({}, {}, "has no parameters"),
         ({"a": {"low": 1, "high": 2}}, {"mode": "best"}, "mode is 'best': give min or max"),
         ({"a": {"low": 1, "high": 2}}, {"metric": "test/acc"}, "choose by the validation split"),
