@@ -58,10 +58,21 @@ def distance(klass: str, ancestor: str) -> int:
     return min((1 + distance(base, ancestor) for base in bases().get(klass, ())), default=99)
 
 
+def ancestors(klass: str) -> list[str]:
+    """The bases of a class, theirs, and so on, the nearest first."""
+    found = list(bases().get(klass, ()))
+    for base in found:
+        found += [further for further in bases().get(base, ()) if further not in found]
+    return found
+
+
 def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
-    """Those classes that are nearest to the base of the data in use: images with boxes for images with boxes."""
-    near = {kind: min((distance(kind, base) for base in bases().get(data, ())), default=99) for kind in kinds}
-    return [kind for kind in kinds if near[kind] == min(near.values())]
+    """Those classes that share the nearest base with the data in use: images with boxes for images with boxes."""
+    for base in ancestors(data):
+        near = {kind: distance(kind, base) for kind in kinds if distance(kind, base) < 99}
+        if near:
+            return [kind for kind in kinds if near.get(kind) == min(near.values())]
+    return kinds
 
 
 #: Data that models of other data predict on: pictures without targets, for those trained on boxes or masks; folders of

@@ -55,7 +55,7 @@ def test_initial_weights_have_deviation_002_and_padding_is_zero() -> None:
 
 
 def test_heads_must_divide_the_features() -> None:
-    with pytest.raises(ValueError, match="no multiple of num_heads"):
+    with pytest.raises(ValueError, match="is not a multiple of num_heads"):
         small(num_heads=3)
 
 

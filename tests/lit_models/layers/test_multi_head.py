@@ -121,7 +121,7 @@ def test_shared_keys_and_values_save_parameters() -> None:
 
 
 def test_heads_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ValueError, match="no multiple of num_heads"):
+    with pytest.raises(ValueError, match="is not a multiple of num_heads"):
         MultiHeadAttention(10, 4)
     with pytest.raises(ValueError, match="num_kv_heads"):
         MultiHeadAttention(16, 4, num_kv_heads=3)
