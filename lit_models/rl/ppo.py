@@ -42,6 +42,18 @@ def perceptron(sizes: list[int], gain: float) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def policy_of(output: Tensor, log_std: Tensor | None) -> Distribution:
+    """The distribution of the action: by logits (B, A), or normal with means (B, A) and these deviations (A,)."""
+    if log_std is None:
+        return Categorical(logits=output, validate_args=False)
+    return Independent(Normal(output, log_std.exp().expand_as(output), validate_args=False), 1)
+
+
+def most_probable(policy: Distribution) -> Tensor:
+    """Its best actions (B,), or (B, A)."""
+    return policy.probs.argmax(-1) if isinstance(policy, Categorical) else policy.mean
+
+
 class ActorCritic(nn.Module):
     """A policy and a value function. Observations (B, F) -> logits of the actions, or means (B, A).
 
@@ -69,10 +81,7 @@ class ActorCritic(nn.Module):
 
     def policy(self, observation: Tensor) -> Distribution:
         """The distribution of the action."""
-        output = self.actor(observation).float()
-        if self.log_std is None:
-            return Categorical(logits=output, validate_args=False)
-        return Independent(Normal(output, self.log_std.exp().expand_as(output), validate_args=False), 1)
+        return policy_of(self.actor(observation).float(), self.log_std)
 
 
 @trains(ActorCritic)
@@ -117,9 +126,7 @@ class LitPPO(Agent):
     def act(self, observation: Tensor, greedy: bool = False) -> Tensor:
         """Actions (N,), or (N, A), for observations (N, F): drawn from the policy, or its most probable ones."""
         policy = self.net.policy(observation)
-        if not greedy:
-            return policy.sample()
-        return policy.probs.argmax(-1) if isinstance(policy, Categorical) else policy.mean
+        return most_probable(policy) if greedy else policy.sample()
 
     def rows(self, rollout: Any) -> tuple[Tensor, ...]:
         """Training rows of a rollout (``datamodules/rl/rollouts.py``): its transitions, with advantages and returns."""
