@@ -4,18 +4,16 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
-import pytest
 import torch
 from torch import Tensor
 
 from scripts.front.arguments import resolve
 from scripts.front.checkpoints import read_checkpoint
 from scripts.front.lightning_cli import DiveCLI
-from scripts.front.recipes import Recipe, all_recipes, find_recipe
+from scripts.front.recipes import all_recipes, find_recipe
 from scripts.front.runs import RUN_DIR, path_of
-from tests.recipes import params, small
+from tests.recipes import drawn, params, slow_but, small
 
 #: The presets that run each recipe whose header does not say why not (``presets: NAME: why``).
 EACH_RECIPE = ("bf16", "debug", "ddp_find_unused", "fsdp")
@@ -28,28 +26,8 @@ ONE_BATCH = [
 
 def preset_params(*presets: str) -> list[Any]:
     """The recipes that any of the presets runs, as parameters of a test: one of each topic, the others slow."""
-    quick = sample(*presets)
-    found = params(recipe for recipe in all_recipes() if set(presets) - set(recipe.exempt_presets))
-    for k, parameter in enumerate(found):
-        if parameter.id not in quick:
-            marks = [*parameter.marks, pytest.mark.slow]
-            found[k] = pytest.param(*parameter.values, id=parameter.id, marks=marks)
-    return found
-
-
-def sample(*presets: str) -> set[str]:
-    """One offline recipe of each topic that all the presets run, drawn by its name: other presets draw others. One that
-    needs no ``small:`` in its header, and costs little, comes first.
-    """
-
-    def place(recipe: Recipe) -> tuple[bool, int]:
-        return "small" in recipe.header, crc32(" ".join([*presets, recipe.name]).encode())
-
-    drawn: dict[str, Recipe] = {}
-    for recipe in sorted(all_recipes(), key=place):
-        if recipe.offline and not set(presets) & set(recipe.exempt_presets):
-            drawn.setdefault(recipe.topic, recipe)
-    return {recipe.name for recipe in drawn.values()}
+    quick = drawn(1, " ".join(presets), lambda recipe: not set(presets) & set(recipe.exempt_presets))
+    return slow_but(quick, params(recipe for recipe in all_recipes() if set(presets) - set(recipe.exempt_presets)))
 
 
 def run_verbs(name: str, preset: str, folder: Path) -> None:

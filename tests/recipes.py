@@ -3,12 +3,16 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 import torch
+import yaml
 
 from scripts.front.arguments import resolve
 from scripts.front.lightning_cli import DiveCLI
@@ -32,6 +36,45 @@ def missing(recipe: Recipe) -> list[str]:
     """The files and folders that a recipe needs and that do not lie under DIVE_DATA."""
     root = Path(os.environ.get("DIVE_DATA") or "/nonexistent")
     return [name for name in recipe.header.get("needs", "").split() if not (root / name).exists()]
+
+
+def drawn(count: int, salt: str = "", can: Callable[[Recipe], bool] = lambda recipe: True) -> set[str]:
+    """The recipes of each topic that a walk takes quickly; it is slow with the others.
+
+    They are drawn by their names, so that each walk draws others; recipes that need no ``small:`` in their header cost
+    little and come first.
+
+    Args:
+        count: How many offline recipes of each topic.
+        salt: What the walk is called.
+        can: Whether the walk takes a recipe.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for recipe in sorted(all_recipes(), key=lambda r: ("small" in r.header, crc32(f"{salt} {r.name}".encode()))):
+        if recipe.offline and can(recipe) and len(found[recipe.topic]) < count:
+            found[recipe.topic].append(recipe.name)
+    return {name for names in found.values() for name in names}
+
+
+@cache
+def variants() -> frozenset[str]:
+    """The recipes whose model and data are those of an earlier offline recipe, with other numbers."""
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for recipe in sorted(all_recipes(), key=lambda r: not r.offline):
+        config = yaml.safe_load(recipe.path.read_text(encoding="utf-8"))
+        pair = (config["model"]["class_path"], config["data"]["class_path"])
+        found += [recipe.name] if pair in seen else []
+        seen.add(pair)
+    return frozenset(found)
+
+
+def slow_but(quick: Iterable[str], parameters: Iterable[Any]) -> list[Any]:
+    """Parameters of a test, those marked slow whose id is not among the quick ones."""
+    names = set(quick)
+    return [
+        p if p.id in names else pytest.param(*p.values, id=p.id, marks=[*p.marks, pytest.mark.slow]) for p in parameters
+    ]
 
 
 def params(recipes: Iterable[Recipe] | None = None) -> list[Any]:

@@ -17,7 +17,7 @@ from scripts.front.lightning_cli import DiveCLI
 from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
 from tests.presets import EACH_RECIPE
-from tests.recipes import build, params, run_all_verbs, small
+from tests.recipes import build, params, run_all_verbs, slow_but, small, variants
 
 RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
 OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
@@ -94,7 +94,7 @@ def parser() -> Any:
         return ParserAlone(command, run=False).parser
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", slow_but(set(OFFLINE) - variants(), RECIPES))
 def test_config_survives_a_dump(recipe: Recipe) -> None:
     config = parser().parse_args(resolve("fit", [recipe.name]).args)
     text = parser().dump(config, skip_unset=True)
@@ -105,7 +105,7 @@ def test_config_survives_a_dump(recipe: Recipe) -> None:
 # -- running --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("recipe", params())
+@pytest.mark.parametrize("recipe", slow_but({r.name for r in all_recipes()} - variants(), params()))
 def test_recipe_runs_one_batch_of_each_verb(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     run_all_verbs(build(recipe.name, monkeypatch, tmp_path, *small(recipe)))
 

@@ -93,6 +93,24 @@ def arrays(table: Table) -> tuple[Tensor, Tensor]:
     return going_on, rewards
 
 
+def known_returns(table: Table, start: Tensor, steps: int) -> tuple[float, float]:
+    """The expected return of the best policy and of random actions, in episodes that are cut after so many steps.
+
+    By backward induction: the best policy may depend on the steps that are left.
+
+    Args:
+        table: The environment's.
+        start: Probabilities of the first state (S,).
+        steps: At least 1.
+    """
+    going_on, reward = arrays(table)
+    best, random = torch.zeros_like(start), torch.zeros_like(start)
+    for _ in range(steps):
+        best = (reward + going_on @ best).amax(1)
+        random = (reward + going_on @ random).mean(1)
+    return float(start @ best), float(start @ random)
+
+
 #: Rows and columns of the environments that are maps, and what their actions are.
 CLOCKWISE = ("up", "right", "down", "left")
 LAKE = ("left", "down", "right", "up")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import global_seed
-from datamodules.rl.mdp import CLOCKWISE, LAKE, Table, grid_of, transition_table
+from datamodules.rl.mdp import CLOCKWISE, LAKE, Table, grid_of, known_returns, transition_table
 
 #: state, action, reward, next state, next action, terminated, return of an episode that ended or NaN: each (T, R).
 Transitions = tuple[Tensor, ...]
@@ -196,6 +196,15 @@ class ToyText(LightningDataModule):
         return Batches(1, self.episodes)
 
     test_dataloader = predict_dataloader = val_dataloader
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """The best possible policy, from the table, and random actions."""
+        best, random = known_returns(self.table, self.start, self.max_steps)
+        said = f"the best policy of {self.max_steps} steps, by backward induction"
+        return {
+            "chance": {"what": "random actions", "metrics": {"test/return": random, "test/loss": -random}},
+            "baseline": {"what": said, "metrics": {"test/return": best, "test/loss": -best}},
+        }
 
     def state_dict(self) -> dict[str, Any]:
         mine: dict[str, Any] = {}

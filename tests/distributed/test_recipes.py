@@ -1,4 +1,6 @@
-"""Every recipe: the gradients of two processes are those of one process on the same global batch."""
+"""Every recipe: the gradients of two processes are those of one process on the same global batch. Two of each topic
+are quick.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -6,12 +8,13 @@ import pytest
 
 from scripts.front.recipes import Recipe, all_recipes
 from tests.distributed.pair import Pair
-from tests.recipes import params
+from tests.recipes import drawn, params, slow_but
 
 #: Recipes whose header says why two processes cannot equal one.
 EXEMPT = [recipe for recipe in all_recipes() if "two processes" in recipe.header]
 EQUAL = [recipe for recipe in all_recipes() if "two processes" not in recipe.header]
-
+QUICK = drawn(2, "gradients", lambda recipe: "two processes" not in recipe.header)
+QUICK |= drawn(1, "gradients", lambda recipe: "two processes" in recipe.header)
 
 Record = Callable[[str, object], None]
 
@@ -23,14 +26,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     made.end()
 
 
-@pytest.mark.parametrize("recipe", params(EQUAL))
+@pytest.mark.parametrize("recipe", slow_but(QUICK, params(EQUAL)))
 def test_two_processes_have_the_gradients_of_one(recipe: Recipe, pair: Pair, record_property: Record) -> None:
     wrong, seconds = pair.compare(recipe.name)
     record_property("cpu_seconds", seconds)
     assert not wrong
 
 
-@pytest.mark.parametrize("recipe", params(EXEMPT))
+@pytest.mark.parametrize("recipe", slow_but(QUICK, params(EXEMPT)))
 def test_an_exemption_is_of_a_recipe_that_differs(recipe: Recipe, pair: Pair, record_property: Record) -> None:
     wrong, seconds = pair.compare(recipe.name)
     record_property("cpu_seconds", seconds)

@@ -2,8 +2,6 @@
 
 import signal
 from pathlib import Path
-from typing import Any
-from zlib import crc32
 
 import pytest
 from lightning.pytorch import Trainer
@@ -11,7 +9,7 @@ from lightning.pytorch import Trainer
 from callbacks.last_checkpoint import LastCheckpoint
 from scripts.front.recipes import Recipe, all_recipes
 from tests.faults.runs import check_equal
-from tests.recipes import small
+from tests.recipes import drawn, params, slow_but, small
 from tests.warm import dive, start, wait
 
 STOP_AT = 3  # steps
@@ -19,15 +17,6 @@ FIT = [
     *("--trainer.accelerator", "cpu", "--trainer.max_epochs", "2"),
     *("--trainer.limit_train_batches", "5", "--trainer.limit_val_batches", "1", "--trainer.log_every_n_steps", "50"),
 ]
-
-
-def params() -> list[Any]:
-    """All offline recipes; one of each topic, drawn by its name, is quick."""
-    recipes = [recipe for recipe in all_recipes() if recipe.offline]
-    first: dict[str, Recipe] = {}
-    for recipe in sorted(recipes, key=lambda r: ("small" in r.header, crc32(r.name.encode()))):
-        first.setdefault(recipe.topic, recipe)
-    return [pytest.param(r, id=r.name, marks=[pytest.mark.slow] * (first[r.topic] != r)) for r in recipes]
 
 
 def stopped_dive(*words: str) -> None:
@@ -42,7 +31,7 @@ def stopped_dive(*words: str) -> None:
     dive(*words)
 
 
-@pytest.mark.parametrize("recipe", params())
+@pytest.mark.parametrize("recipe", slow_but(drawn(1, "resume"), params(r for r in all_recipes() if r.offline)))
 def test_a_stopped_run_ends_as_one_that_was_not(recipe: Recipe, tmp_path: Path) -> None:
     words = [recipe.name, *small(recipe), *FIT]
     folders = {name: tmp_path / name for name in ("whole", "stopped")}

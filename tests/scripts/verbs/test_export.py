@@ -5,7 +5,6 @@ import json
 import shlex
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
 import torch
@@ -16,40 +15,23 @@ from torch import Tensor, nn
 from scripts.cli import main
 from scripts.front.build import build
 from scripts.front.graphs import answer, example_of, save_graph, save_onnx
-from scripts.front.recipes import Recipe, all_recipes
+from scripts.front.recipes import Recipe
 from scripts.front.runs import newest_run
 from scripts.verbs.export import load_network, write
-from tests.recipes import params
+from tests.recipes import drawn, params, slow_but
 from tests.warm import start, wait
 
 LENET = "cnn/lenet"
 QUICK = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "3", "--trainer.limit_val_batches", "1"]
 
 
-#: Networks of recipes on public data are those of the offline recipes, larger: some take ten seconds.
-def is_slow(recipe: Any) -> bool:
-    """Two offline recipes of each topic, drawn by their names, are quick. The triangular systems of RWKV-7 take torch
-    six seconds to trace; rwkv/rwkv, small, is of version 4.
-    """
-    if not recipe.offline or recipe.name in ("rwkv/recall", "rwkv/reverse"):
-        return True
-    of_topic = [r.name for r in all_recipes() if r.topic == recipe.topic and r.offline]
-    return recipe.name not in sorted(of_topic, key=lambda name: crc32(name.encode()))[:2]
-
-
-def with_onnx(recipe: Recipe) -> bool:
-    """The first recipe of each topic among the quick ones is made an ONNX file too, and all slow ones; RWKV takes six
-    seconds for it.
-    """
-    return is_slow(recipe) or (
-        recipe.topic != "rwkv"
-        and recipe.name == next(r.name for r in all_recipes() if r.topic == recipe.topic and not is_slow(r))
-    )
-
-
-RECIPES = [
-    pytest.param(*p.values, id=p.id, marks=[*p.marks, *[pytest.mark.slow] * is_slow(p.values[0])]) for p in params()
-]
+#: Two offline recipes of each topic are quick. Networks of recipes on public data are those of the offline recipes,
+#: larger: some take ten seconds. The triangular systems of RWKV-7 take torch six seconds to trace; rwkv/rwkv, small, is
+#: of version 4.
+QUICKLY = drawn(2, "export", lambda recipe: recipe.name not in ("rwkv/recall", "rwkv/reverse"))
+RECIPES = slow_but(QUICKLY, params())
+#: One of them is made an ONNX file too, and all slow ones; RWKV takes six seconds for it.
+ONNX = drawn(1, "export", lambda recipe: recipe.topic != "rwkv")
 
 
 def batch_of(inputs: tuple[Tensor, ...], rows: int) -> tuple[Tensor, ...]:
@@ -72,7 +54,7 @@ def test_each_form_answers_as_the_model_at_any_batch_size(recipe: Recipe, tmp_pa
     for name, value in model.named_buffers():
         if name.startswith("target_"):
             value.fill_(3.0)  # a table's target is seldom around zero
-    onnx = with_onnx(recipe)
+    onnx = recipe.name in ONNX or recipe.name not in QUICKLY
     why_not = write(model.eval(), data, tmp_path, onnx=onnx)
     others: list[nn.Module] = [load_network(tmp_path / "model.safetensors")]
     if "export" in recipe.header:
