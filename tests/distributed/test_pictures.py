@@ -66,6 +66,7 @@ ELSEWHERE = {
     "stylized_picture": "one picture, which is the parameter",
     "trajectory": "of the parameters, which are the same in each process",
     "value_map": "of the parameters, which are the same in each process",
+    "range_test": "of the loss, whose mean over the processes is taken",
     "calibration": "not compared yet: its rows come as those of regression_plot",
     "tagged_words": "not compared yet: its padding is tested in tests/callbacks/pictures/test_tagged_words.py",
 }

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.buffers import NStepReplayBuffer
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
 from datamodules.rl.replay import ReplayBuffer
@@ -74,7 +74,7 @@ def theirs(time_limits: bool = True) -> Tensors:
         buffer_size=10,
         device="cpu",
     )
-    model.set_logger(logger := configure(None, []))
+    model.set_logger(logger := Logger(None, []))
     weights = {name: p.data for name, p in mine.net.named_parameters()}
     targets = {name: getattr(mine, f"target_{name.replace('.', '_')}") for name in weights}
     for net, values in ((model.q_net, weights), (model.q_net_target, targets)):

@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
 
@@ -96,7 +96,7 @@ def theirs(bootstrap: bool = True) -> Tensors:
             policy_kwargs={"net_arch": {"pi": [HIDDEN] * 2, "vf": [HIDDEN] * 2}},
             device="cpu",
         )
-        model.set_logger(logger := configure(None, []))
+        model.set_logger(logger := Logger(None, []))
         fill(model, mine)
         replay(model, rollout(features, actions, kind == "continuous"), bootstrap)
         buffer = model.rollout_buffer

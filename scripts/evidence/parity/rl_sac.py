@@ -6,7 +6,7 @@ from typing import Any
 import gymnasium
 import torch
 from stable_baselines3 import SAC
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
 
@@ -54,7 +54,7 @@ def theirs(entropy: bool = True) -> Tensors:
         buffer_size=10,
         device="cpu",
     )
-    model.set_logger(logger := configure(None, []))
+    model.set_logger(logger := Logger(None, []))
     fill(model, mine)
     rows = (observation, action, reached, ended[:, None], reward[:, None])
     buffer: Any = model.replay_buffer
