@@ -1,0 +1,83 @@
+"""Stored episodes: their returns, their windows, a person's own file, and every way in which it can be wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from common.messages import UserError
+from datamodules.rl.stored_episodes import StoredEpisodes
+
+
+def small(**arguments: Any) -> StoredEpisodes:
+    return StoredEpisodes(**({"num_episodes": 30, "num_windows": 50, "max_steps": 40, "context": 6} | arguments))
+
+
+def stored(path: Path, **changed: Any) -> str:
+    """Two episodes of CartPole, the first of 3 steps, the second cut after 2."""
+    arrays = {
+        "observations": np.arange(20, dtype=np.float32).reshape(5, 4),
+        "actions": np.array([0, 1, 1, 0, 1]),
+        "rewards": np.array([1.0, 2.0, 3.0, 4.0, 5.0]),
+        "terminals": np.array([0, 0, 1, 0, 0], dtype=bool),
+    }
+    arrays = {name: value for name, value in (arrays | changed).items() if value is not None}
+    np.savez(path / "episodes.npz", **arrays)
+    return str(path / "episodes.npz")
+
+
+def test_made_episodes_are_good_and_poor_and_always_the_same() -> None:
+    data = small()
+    episodes = data.episodes()
+    lengths = torch.tensor([len(rewards) for *_, rewards in episodes])
+    assert len(episodes) == 30 and int(lengths.min()) < 20 and int(lengths.max()) == 40
+    again = (part for episode in small().episodes() for part in episode)
+    assert all(map(torch.equal, again, (part for episode in episodes for part in episode)))
+
+
+def test_a_window_has_returns_to_go_and_is_padded_at_its_end(tmp_path: Path) -> None:
+    data = small(path=stored(tmp_path), context=2)
+    first, second = data.episodes()
+    to_go, observation, action, step, target = data.window(first, 1)
+    assert to_go.tolist() == [5.0, 3.0] and step.tolist() == [1, 2] and target.tolist() == [1, 1]
+    assert action.tolist() == [[0, 1], [0, 1]] and observation[0].tolist() == [4, 5, 6, 7]
+    to_go, observation, action, step, target = data.window(second, 1)
+    assert to_go.tolist() == [5.0, 0.0] and target.tolist() == [1, -1] and not bool(observation[1].any())
+    assert not bool(action[1].any()) and step.tolist() == [1, 2]
+
+
+def test_time_limits_cut_episodes_too(tmp_path: Path) -> None:
+    cut = np.array([1, 0, 0, 0, 1], dtype=bool)
+    data = small(path=stored(tmp_path, timeouts=cut))
+    assert [len(rewards) for *_, rewards in data.episodes()] == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"actions": None}, "lacks actions"),
+        ({"rewards": np.zeros(4)}, "unequal lengths"),
+        ({"observations": np.zeros((5, 3))}, "observations of 3 numbers, CartPole-v1 has 4"),
+        ({"actions": np.array([0, 1, 2, 0, 1])}, "actions of size 3, CartPole-v1 has 2"),
+        ({"rewards": np.array([1.0, np.nan, 0, 0, 0])}, "not finite"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_one_line(changed: dict[str, Any], word: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=word):
+        small(path=stored(tmp_path, **changed)).episodes()
+
+
+def test_other_wrong_arguments_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(UserError, match="can be read"):
+        small(path=str(tmp_path / "text.npz")).episodes()
+    with pytest.raises(UserError, match=r"an episode has 3 steps: give --data.max_steps"):
+        small(path=stored(tmp_path), max_steps=2).episodes()
+    with pytest.raises(UserError, match=r"give --data.path"):
+        small(env_id="Acrobot-v1")
+    with pytest.raises(UserError, match=r"data.context is 0"):
+        small(context=0)
+    with pytest.raises(UserError, match=r"data.asked"):
+        small(asked=())
