@@ -1,8 +1,8 @@
 """DiT: a transformer in place of the U-Net, told the noise level and the class by its normalization.
 
 Peebles and Xie 2023, "Scalable diffusion models with transformers". Not in D2L.
-A picture is a sequence of patches. The level and the class scale and shift each normalized vector and scale what a block
-adds (adaptive layer normalization). These factors are zero at the beginning (adaLN-Zero), so that each block adds
+A picture is a sequence of patches. Level and class scale and shift each normalized vector and scale what a block adds
+(adaptive layer normalization). These factors are zero at the beginning (adaLN-Zero), so that each block adds
 nothing and the network's first prediction is zero. Names of layers are those of diffusers' ``DiTTransformer2DModel``,
 whose weights load; there each block has a copy of the embedding of level and class, which is one module here, as in the
 paper.
