@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.messages import UserError
+from lit_models.diffusion.other_weights import refuse_other_meaning
 from lit_models.functional.diffusion_samplers import Denoise, Sampler, Variance, sample
 from lit_models.functional.inpainting import inpaint, invert
 from lit_models.functional.noise_schedules import Kind, Level, NoiseSchedule, Spacing
@@ -95,6 +96,10 @@ class Diffusion(Task):
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
         return self.net(x, t, y)
+
+    def take_weights(self) -> None:
+        refuse_other_meaning(self.weights, self.hparams)
+        super().take_weights()
 
     # -- between a batch and what is diffused ------------------------------------------------------------------------
 
