@@ -33,8 +33,8 @@ class SamplingSteps(TestPicture):
     def __init__(
         self,
         samplers: Sequence[str] = ("ancestral", "ddim", "heun", "dpm"),
-        steps: Sequence[int] = (5, 10, 20, 50, 100),
-        max_rows: int = 200,
+        steps: Sequence[int] = (5, 10, 25, 100),
+        max_rows: int = 100,
     ) -> None:
         self.samplers, self.steps, self.max_rows = list(samplers), list(steps), max_rows
 
