@@ -20,16 +20,21 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.messages import UserError
-from lit_models.functional.diffusion_samplers import Denoise, Sampler, sample
+from lit_models.diffusion.other_weights import refuse_other_meaning
+from lit_models.functional.diffusion_samplers import Denoise, Sampler, Variance, sample
+from lit_models.functional.inpainting import inpaint, invert
 from lit_models.functional.noise_schedules import Kind, Level, NoiseSchedule, Spacing
-from lit_models.functional.parameterizations import Prediction, guide, loss_weight, parts, target
-from lit_models.functional.variational_bound import Variance, bound_terms, prior_term
+from lit_models.functional.parameterizations import Prediction, guide, input_scale, loss_weight, parts, target
+from lit_models.functional.variational_bound import bound_terms, prior_term
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 
+BOUND_WEIGHT = 0.001  # of the bound in the loss of a learnt variance: Nichol and Dhariwal 2021, equation 16
+
 
 class Diffusion(Task):
-    """Trains ``self.net(x, t, y)``, x (B, ...), t (B,) levels, y (B,) classes or None -> a prediction (B, ...).
+    """Trains ``self.net(x, t, y)``, x (B, C, ...), t (B,) levels, y (B,) classes or None -> a prediction of x's shape;
+    with ``variance: learned`` (B, 2 C, ...), the second half of which says how large the variance of a step is.
 
     Batch: ``(x, y)`` with the class y of each sample. A model without classes does not look at y. Logs ``train/loss``,
     ``val/loss`` and ``test/loss``, the mean squared error of the prediction.
@@ -40,7 +45,9 @@ class Diffusion(Task):
         num_timesteps: Number of noise levels in training.
         zero_snr: Whether the last level has no data left (Lin et al. 2024); ``prediction`` must then not be the noise.
         prediction: What the network predicts.
-        variance: Of the steps of the ancestral sampler and of the variational bound.
+        variance: Of the steps of the ancestral sampler and of the variational bound: ``small``, ``large``, or
+            ``learned`` between the two from the variational bound, a thousandth of which is then part of the loss
+            (Nichol and Dhariwal 2021).
         min_snr: Limit of the loss's weights in units of the data (Hang et al. 2023: 5); 0 weighs each level's error of
             the prediction alike, as Ho et al. do.
         class_dropout: Fraction of training samples whose class the network is not told, which guidance needs.
@@ -84,10 +91,15 @@ class Diffusion(Task):
         self.sampler, self.steps, self.spacing = sampler, steps, spacing
         self.guidance, self.clip = guidance, clip
         self.of_pictures = False  # a leaf whose batches are pictures in [0, 1] says so
+        self.bins = 0  # and how many values their pixels have
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:  # type: ignore[override]
         return self.net(x, t, y)
+
+    def take_weights(self) -> None:
+        refuse_other_meaning(self.weights, self.hparams)
+        super().take_weights()
 
     # -- between a batch and what is diffused ------------------------------------------------------------------------
 
@@ -113,10 +125,23 @@ class Diffusion(Task):
     def loss(self, data: Tensor, noise: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """The weighted mean squared error of the prediction for data (B, ...) with noise at levels t (B,)."""
         a, s = self.schedule.at(t, data)
-        noisy = (a * data + s * noise).to(data.dtype)
-        prediction = at_least_float32(self(noisy, t, y if self.num_classes else None))
+        noisy = a * data + s * noise
+        seen = (input_scale(self.prediction, a, s) * noisy).to(data.dtype)
+        prediction, *learned = self.split(at_least_float32(self(seen, t, y if self.num_classes else None)))
         error = F.mse_loss(prediction, target(self.prediction, data, noise, a, s), reduction="none")
-        return (error * loss_weight(self.prediction, a, s, self.min_snr)).mean()
+        loss = (error * loss_weight(self.prediction, a, s, self.min_snr)).mean()
+        if learned:  # the bound teaches the variance alone: its gradient for the prediction is noisy
+            estimate, _ = parts(self.prediction, prediction.detach(), noisy, a, s)
+            terms = bound_terms(self.schedule, data, estimate, t, "learned", self.bins, learned[0])
+            loss = loss + BOUND_WEIGHT * self.schedule.total * terms.mean() / data[0].numel()
+        return loss
+
+    def split(self, output: Tensor) -> tuple[Tensor, ...]:
+        """The network's prediction, and with a learnt variance where it is between small (0) and large (1)."""
+        if self.variance != "learned":
+            return (output,)
+        prediction, place = output.chunk(2, 1)
+        return prediction, (place + 1) / 2
 
     # -- evaluation --------------------------------------------------------------------------------------------------
 
@@ -146,24 +171,25 @@ class Diffusion(Task):
     def on_test_epoch_end(self) -> None:
         self.log("test/loss", self.test_loss)
 
-    def bound(self, data: Tensor, y: Tensor | None, seed: int, draws: int = 8, bins: int = 0) -> Tensor:
+    def bound(self, data: Tensor, y: Tensor | None, seed: int, draws: int = 8) -> Tensor:
         """The variational bound of each sample in nats (B,), estimated from ``draws`` levels a sample.
+
+        Of pictures it is that of their whole numbers: -log of a probability, not of a density.
 
         Args:
             data: As ``encode`` returns it (B, ...).
             y: Classes (B,).
             seed: Of the levels and the noise.
             draws: Levels a sample.
-            bins: Number of whole values between -1 and 1 that the data has; 0 for real numbers.
         """
         generator = self.generator(seed)
         levels = self.even_levels(draws * len(data), generator).view(draws, len(data))
         total = prior_term(self.schedule, data)
         for t in levels:
             noise = torch.randn(data.shape, generator=generator, device=data.device, dtype=data.dtype)
-            estimate, _ = self.estimate(self.schedule.add_noise(data, noise, t), t, y)
-            estimate = estimate.clamp(-1, 1) if bins else estimate
-            terms = bound_terms(self.schedule, data, estimate, t, self.variance, bins)
+            estimate, _, *learned = self.estimate(self.schedule.add_noise(data, noise, t), t, y)
+            estimate = estimate.clamp(-1, 1) if self.bins else estimate
+            terms = bound_terms(self.schedule, data, estimate, t, self.variance, self.bins, *learned)
             total = total + self.schedule.total / draws * terms
         return total
 
@@ -175,7 +201,7 @@ class Diffusion(Task):
     # -- denoising and sampling --------------------------------------------------------------------------------------
 
     def predict(self, x: Tensor, t: Tensor, y: Tensor | None, guidance: float = 1.0, rescale: float = 0.0) -> Tensor:
-        """The prediction for x (B, ...) at levels t (B,); with classes y (B,), guided. None means no class."""
+        """The network's output for x (B, ...) at levels t (B,); with classes y (B,), guided. None means no class."""
         if not self.num_classes:
             return self(x, t, None).to(x.dtype)
         nothing = torch.full((len(x),), self.num_classes, device=x.device)
@@ -183,22 +209,29 @@ class Diffusion(Task):
             return self(x, t, nothing if y is None else y).to(x.dtype)
         both = self(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, nothing])).to(x.dtype)
         conditional, unconditional = both.chunk(2)
-        return guide(conditional, unconditional, guidance, rescale)
+        if self.variance != "learned":
+            return guide(conditional, unconditional, guidance, rescale)
+        (guided, place), (other, _) = conditional.chunk(2, 1), unconditional.chunk(2, 1)
+        return torch.cat([guide(guided, other, guidance, rescale), place], 1)
 
-    def estimate(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The data and the noise in x (B, ...) at levels t (B,)."""
-        return parts(self.prediction, self.predict(x, t, y), x, *self.schedule.at(t, x))
+    def estimate(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The data and the noise in x (B, ...) at levels t (B,); with a learnt variance, where it is (``split``)."""
+        a, s = self.schedule.at(t, x)
+        prediction, *learned = self.split(self.predict(x * input_scale(self.prediction, a, s), t, y))
+        return (*parts(self.prediction, prediction, x, a, s), *learned)
 
     def denoiser(self, y: Tensor | None = None, guidance: float = 1.0, rescale: float = 0.0) -> Denoise:
         """A denoiser of samples of the classes y (B,), as the samplers call it."""
 
-        def denoise(x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
+        def denoise(x: Tensor, level: Level) -> tuple[Tensor, ...]:
             t = torch.full((len(x),), level.t, device=x.device)
-            data, noise = parts(self.prediction, self.predict(x, t, y, guidance, rescale), x, level.a, level.s)
+            seen = x * input_scale(self.prediction, level.a, level.s)
+            prediction, *learned = self.split(self.predict(seen, t, y, guidance, rescale))
+            data, noise = parts(self.prediction, prediction, x, level.a, level.s)
             if self.clip:
                 data = data.clamp(-self.clip, self.clip)
                 noise = (x - level.a * data) / level.s
-            return data, noise
+            return (data, noise, *learned)
 
         return denoise
 
@@ -212,6 +245,7 @@ class Diffusion(Task):
         eta: float = 0.0,
         guidance: float | None = None,
         rescale: float = 0.0,
+        noise: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Yields decoded samples after each step.
 
@@ -222,15 +256,44 @@ class Diffusion(Task):
             sampler, steps, guidance: Instead of the model's own.
             eta: See ``diffusion_samplers.sample``.
             rescale: See ``guide``.
+            noise: What the sampler begins with; drawn if None.
 
         Raises:
             UserError: More steps than levels, or a sampler that cannot begin without data.
         """
         levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
         generator = self.generator(seed)
-        noise = torch.randn(shape, generator=generator, device=self.device)
+        if noise is None:
+            noise = torch.randn(shape, generator=generator, device=self.device)
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance, rescale)
         settings: dict[str, Any] = {"eta": eta, "variance": self.variance, "generator": generator}
         name: Any = sampler or self.sampler
         for x in sample(denoise, noise, levels, name, flow=self.schedule.flow, **settings):
             yield self.decode(x)
+
+    def fill(
+        self, x: Tensor, keep: Tensor, y: Tensor | None = None, seed: int = 0, steps: int = 0, repeats: int = 5,
+        guidance: float | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """Yields x (B, ...) after each step, with what is not kept made anew (``functional/inpainting.py``).
+
+        Args:
+            x: As a batch has it.
+            keep: Which values are kept, boolean; it broadcasts to x.
+            y: Classes (B,); None for none.
+            seed: Of the noise.
+            steps: Instead of the model's own.
+            repeats: How often each step is taken.
+            guidance: Instead of the model's own.
+        """
+        levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
+        generator = self.generator(seed)
+        noise = torch.randn(x.shape, generator=generator, device=x.device)
+        denoise = self.denoiser(y, self.guidance if guidance is None else guidance)
+        for state in inpaint(denoise, noise, levels, self.encode(x), keep, repeats, generator):
+            yield self.decode(state)
+
+    def noise_of(self, x: Tensor, y: Tensor | None = None, steps: int = 0) -> Tensor:
+        """The noise from which DDIM makes x (B, ...) of classes y (B,), without guidance."""
+        levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
+        return invert(self.denoiser(y), self.encode(x), [*levels[:-1], self.schedule.level(0)])

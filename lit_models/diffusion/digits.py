@@ -7,6 +7,8 @@ features)".
 
     dive fit diffusion/digits               5,000 real MNIST digits at 16 pixels, offline
     dive generate diffusion/digits --class 3 --steps 20 --sampler dpm --guidance 2 --grid --gif
+    dive generate diffusion/digits --image three.png --mask hole.png --class 3 --class 8     fills the hole
+    dive generate diffusion/digits --image three.png --class 8     of the noise that the picture comes from
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -25,8 +27,10 @@ from common.messages import UserError
 from lit_models.cnn.lenet_features import lenet_features
 from lit_models.diffusion.ddpm import Diffusion
 from lit_models.diffusion.unet import UNet
+from lit_models.functional.diffusion_samplers import Sampler
 from lit_models.functional.drawing import tiles
-from lit_models.functional.generated_pictures import PictureScores
+from lit_models.functional.generated_pictures import PictureScores, frechet_distance
+from lit_models.functional.picture_files import read_mask, read_picture
 from lit_models.tasks.trains import trains
 
 
@@ -47,7 +51,7 @@ class LitDigits(Diffusion):
 
     def __init__(self, in_channels: int = 1, image_size: int = 28, num_classes: int = 0, **task: Any) -> None:
         super().__init__(num_classes=num_classes, **task)
-        self.of_pictures = True
+        self.of_pictures, self.bins = True, 256
         self.shape = (in_channels, image_size, image_size)
         zero = torch.zeros(1, dtype=torch.long)
         self.example_input = (torch.zeros(1, *self.shape), zero, zero)
@@ -64,7 +68,7 @@ class LitDigits(Diffusion):
         x, y = batch
         seed = self.global_rank + 1000 * batch_idx
         asked = y if self.num_classes else None
-        self.bits.update(self.bound(self.encode(x), asked, seed, 4, bins=256) / (x[0].numel() * log(2)))
+        self.bits.update(self.bound(self.encode(x), asked, seed, 4) / (x[0].numel() * log(2)))
         *_, samples = self.sample(tuple(x.shape), asked, seed)
         if self.measured:
             network = lenet_features(x.device)
@@ -79,10 +83,20 @@ class LitDigits(Diffusion):
         if self.measured:
             self.log_dict({f"test/{name}": value for name, value in self.scores.compute().items()})
 
+    def quality(self, x: Tensor, y: Tensor, sampler: Sampler, steps: int) -> Tensor:
+        """The Fréchet distance (LeNet's features) of real x (B, C, H, W) and as many samples of the classes y (B,).
+
+        Without guidance, which makes samples clearer and less various than the data.
+        """
+        asked = y if self.num_classes else None
+        *_, samples = self.sample(tuple(x.shape), asked, 0, sampler, steps, guidance=1.0)
+        network = lenet_features(x.device)
+        return frechet_distance(network(x.float())[0], network(samples.float())[0])
+
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``bits_per_dim`` of each picture (B,), a bound: unusual pictures have a high one."""
         data = self.encode(batch if isinstance(batch, Tensor) else batch[0])
-        return {"bits_per_dim": self.bound(data, None, batch_idx, 4, bins=256) / (data[0].numel() * log(2))}
+        return {"bits_per_dim": self.bound(data, None, batch_idx, 4) / (data[0].numel() * log(2))}
 
     def generate(
         self,
@@ -99,8 +113,12 @@ class LitDigits(Diffusion):
         seed: int = 0,
         grid: bool = False,
         gif: bool = False,
+        image: str = "",
+        mask: str = "",
+        repeats: int = 5,
     ) -> Iterator[Output]:
-        """Yields pictures of each class.
+        """Yields pictures of each class; with ``mask`` the picture ``image`` filled in; with ``image`` alone, pictures
+        from the noise that DDIM makes it of.
 
         Args:
             data: The datamodule, with the names of its classes.
@@ -115,16 +133,33 @@ class LitDigits(Diffusion):
             seed: Of the noise.
             grid: One picture of all, a class in each row, instead of a file for each.
             gif: Whether an animation of the steps is made too.
+            image: A file: the picture that is filled in or changed, of a digit in white on black.
+            mask: A file of the same size: what is white in it is made anew, the rest is kept.
+            repeats: How often each step is taken when a picture is filled in.
         """
         if prompts:
             raise UserError("a model of pictures has no prompt: leave out --prompt, give --class")
         if samples < 1:
             raise UserError(f"--samples is {samples}: give at least 1")
+        if mask and not image:
+            raise UserError("--mask says what of a picture is made anew: give the picture with --image")
+        if repeats < 1:
+            raise UserError(f"--repeats is {repeats}: give at least 1")
         classes = self.classes_of(data, class_)
+        samples = 1 if image and not mask else samples  # one noise, one picture of each class
         y = torch.tensor(classes, device=self.device).repeat_interleave(samples) if classes else None
         shape = (len(classes or [0]) * samples, *self.shape)
-        how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps, "eta": eta, "rescale": rescale}
-        states = list(self.sample(shape, y, guidance=guidance if guidance >= 0 else None, **how))
+        how: dict[str, Any] = {"seed": seed, "steps": steps, "guidance": guidance if guidance >= 0 else None}
+        if mask:
+            keep = read_mask(mask, image, self.shape).to(self.device)
+            given = read_picture(image, self.shape).to(self.device).expand(shape)
+            states = list(self.fill(given, keep, y, repeats=repeats, **how))
+        else:
+            how |= {"sampler": sampler, "eta": eta, "rescale": rescale}
+            if image:
+                noise = self.noise_of(read_picture(image, self.shape).to(self.device), steps=steps)
+                how |= {"sampler": sampler or "ddim", "noise": noise.expand(shape)}
+            states = list(self.sample(shape, y, **how))
         zoom = max(1, 64 // self.shape[-1])
         kept = states[:: max(1, len(states) // 40)] + states[-1:] if gif else []
         if grid or gif:

@@ -24,6 +24,7 @@ from common.data_protocol import attribute_of
 from common.generation import Output
 from common.messages import UserError
 from lit_models.diffusion.ddpm import Diffusion
+from lit_models.functional.diffusion_samplers import Variance
 from lit_models.functional.drawing import scatter
 from lit_models.functional.flow_likelihood import log_likelihood
 from lit_models.layers.time_embedding import TimeEmbedding, time_features
@@ -43,11 +44,19 @@ class PointDenoiser(nn.Module):
         hidden_size: Width of the network.
         num_blocks: Residual blocks of two dense layers.
         num_classes: Number of classes; 0 for none. The network has one more, "no class".
+        variance: ``learned`` gives the output twice the dimensions, see ``Diffusion``.
     """
 
     FREQUENCIES = (1.0, 2.0, 4.0, 8.0)  # in radians per unit
 
-    def __init__(self, num_features: int = 2, hidden_size: int = 96, num_blocks: int = 2, num_classes: int = 0) -> None:
+    def __init__(
+        self,
+        num_features: int = 2,
+        hidden_size: int = 96,
+        num_blocks: int = 2,
+        num_classes: int = 0,
+        variance: Variance = "small",
+    ) -> None:
         super().__init__()
         self.enter = nn.Linear(num_features * (1 + 2 * len(self.FREQUENCIES)), hidden_size)
         self.time = TimeEmbedding(hidden_size, hidden_size)
@@ -62,7 +71,7 @@ class PointDenoiser(nn.Module):
             )
             for _ in range(num_blocks)
         )
-        self.leave = nn.Linear(hidden_size, num_features)
+        self.leave = nn.Linear(hidden_size, num_features * (2 if variance == "learned" else 1))
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         condition = self.time(time_features(t, self.enter.out_features))  # (B, H)
@@ -118,7 +127,7 @@ class LitPoints(Diffusion):
         a, s = self.schedule.at(t, x)
         noisy = a * x + s * noise
         true = -s * mixture.score(noisy, a, s)  # the best prediction of the noise
-        _, estimated = self.estimate(noisy, t)
+        _, estimated, *_ = self.estimate(noisy, t)
         self.error.update((estimated - true).square().mean(), len(x))
         self.size.update(true.square().mean(), len(x))
         levels = self.schedule.levels(min(LIKELIHOOD_STEPS, self.schedule.total), "linspace")[:-1]

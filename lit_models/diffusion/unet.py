@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.messages import UserError
+from lit_models.functional.diffusion_samplers import Variance
 from lit_models.layers.time_embedding import TimeEmbedding, time_features
 
 
@@ -140,6 +141,7 @@ class UNet(nn.Module):
         groups: Of the normalization.
         head_size: Channels of an attention head.
         dropout: In each residual block.
+        variance: ``learned`` gives the output twice the channels, see ``Diffusion``.
 
     Raises:
         UserError: The size or a width is not divisible.
@@ -156,6 +158,7 @@ class UNet(nn.Module):
         groups: int = 8,
         head_size: int = 8,
         dropout: float = 0.0,
+        variance: Variance = "small",
     ) -> None:
         super().__init__()
         if image_size % 2 ** (len(widths) - 1):
@@ -187,7 +190,7 @@ class UNet(nn.Module):
             sizes = [(before if j == 0 else width) + kept.pop() for j in range(blocks + 1)]
             self.up_blocks.append(Stage(sizes, width, head_size=heads[k], down=False if k else None, **common))
         self.conv_norm_out = nn.GroupNorm(groups, widths[0])
-        self.conv_out = nn.Conv2d(widths[0], in_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[0], in_channels * (2 if variance == "learned" else 1), 3, padding=1)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         time = self.time_embedding(time_features(t, self.conv_in.out_channels))  # (B, 4 widths[0])

@@ -5,6 +5,9 @@
 - ``v``: a noise - s data. Salimans and Ho 2022. For data of variance 1 it is what the preconditioning of Karras et al.
   2022 lets a network learn, up to its sign.
 - ``flow``: noise - data, the velocity of a straight line. Lipman et al. 2023.
+- ``edm``: what is missing in the best linear estimate of the data from x, if the data's standard deviation is
+  ``SIGMA_DATA``; divided by its own standard deviation. The network's input is x divided by its standard deviation.
+  Karras et al. 2022, table 1.
 
 An error in one is an error in each other one, times a factor that depends on the level: squared errors of two of them
 under the same weights are different losses. ``loss_weight`` converts.
@@ -15,8 +18,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Prediction = Literal["epsilon", "x0", "v", "flow"]
+Prediction = Literal["epsilon", "x0", "v", "flow", "edm"]
 Factor = float | Tensor
+SIGMA_DATA = 0.5  # Karras et al., for pictures in [-1, 1]; MNIST's digits have 0.6
+
+
+def input_scale(kind: Prediction, a: Factor, s: Factor) -> Factor:
+    """What x is multiplied by before the network sees it: c_in of Karras et al., 1 of the others."""
+    return (s**2 + (a * SIGMA_DATA) ** 2) ** -0.5 if kind == "edm" else 1.0
 
 
 def target(kind: Prediction, data: Tensor, noise: Tensor, a: Factor, s: Factor) -> Tensor:
@@ -25,6 +34,9 @@ def target(kind: Prediction, data: Tensor, noise: Tensor, a: Factor, s: Factor) 
         return noise
     if kind == "x0":
         return data
+    if kind == "edm":
+        total = s**2 + (a * SIGMA_DATA) ** 2
+        return (s * data - a * SIGMA_DATA**2 * noise) / (SIGMA_DATA * total**0.5)
     return a * noise - s * data if kind == "v" else noise - data
 
 
@@ -37,6 +49,10 @@ def parts(kind: Prediction, prediction: Tensor, x: Tensor, a: Factor, s: Factor)
     if kind == "v":
         norm = a**2 + s**2
         return (a * x - s * prediction) / norm, (s * x + a * prediction) / norm
+    if kind == "edm":
+        total = s**2 + (a * SIGMA_DATA) ** 2
+        data = a * SIGMA_DATA**2 / total * x + s * SIGMA_DATA / total**0.5 * prediction
+        return data, (x - a * data) / s
     data = (x - s * prediction) / (a + s)
     return data, data + prediction
 
@@ -53,6 +69,8 @@ def loss_weight(kind: Prediction, a: Tensor, s: Tensor, min_snr: float) -> Tenso
         return weight
     if kind == "epsilon":
         return torch.where(a > 0, weight / (a / s).clamp(min=1e-20) ** 2, 1.0)
+    if kind == "edm":
+        return weight * (s * SIGMA_DATA) ** 2 / (s**2 + (a * SIGMA_DATA) ** 2)
     return weight * (s / (a**2 + s**2 if kind == "v" else a + s)) ** 2
 
 

@@ -10,19 +10,22 @@ of the two, bits per dimension mean nothing.
 """
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from lit_models.functional.diffusion_samplers import added_variance
+from lit_models.functional.diffusion_samplers import Variance, added_variance, step_variance
 from lit_models.functional.noise_schedules import CLEAN, NoiseSchedule
-
-Variance = Literal["small", "large"]
 
 
 def bound_terms(
-    schedule: NoiseSchedule, data: Tensor, estimate: Tensor, t: Tensor, variance: Variance = "small", bins: int = 0
+    schedule: NoiseSchedule,
+    data: Tensor,
+    estimate: Tensor,
+    t: Tensor,
+    variance: Variance = "small",
+    bins: int = 0,
+    fraction: Tensor | None = None,
 ) -> Tensor:
     """The cost in nats (B,) of going from level t to t - 1, from level 0 to the data.
 
@@ -34,23 +37,28 @@ def bound_terms(
         variance: Of the reverse steps, see ``diffusion_samplers.sample``. The last step has the larger one of level 0,
             or with ``small`` the posterior's of level 1, since its own is zero.
         bins: Number of whole values between -1 and 1 that the data has; 0 for real numbers.
+        fraction: Of ``learned``: what the network says of the variance (``step_variance``), of the data's shape.
     """
-    posterior, model, weight = (
-        table[t.to("cpu", torch.long)].to(data.device, torch.promote_types(data.dtype, torch.float32))
-        for table in step_tables(schedule, variance)
-    )  # (B,) each
-    squares = (data - estimate).square().flatten(1).sum(1)
-    size = data[0].numel()
-    kl = size / 2 * (posterior / model - 1 + (model / posterior).log()) + weight**2 * squares / (2 * model)
+    posterior, large, weight = (
+        table[t.to("cpu", torch.long)]
+        .to(data.device, torch.promote_types(data.dtype, torch.float32))
+        .view(-1, *[1] * (data.ndim - 1))
+        for table in step_tables(schedule)
+    )  # (B, 1, ...) each
+    model = large if variance == "large" else posterior
+    if variance == "learned" and fraction is not None:
+        model = step_variance(fraction, posterior, large)
+    squares = (data - estimate).square()
+    kl = (posterior / model - 1 + (model / posterior).log() + weight**2 * squares / model) / 2
     if bins:
-        last = -log_interval(data, estimate, model.view(-1, *[1] * (data.ndim - 1)).sqrt(), bins).flatten(1).sum(1)
+        last = -log_interval(data, estimate, model.sqrt(), bins)
     else:
-        last = size / 2 * (2 * math.pi * model).log() + squares / (2 * model)
-    return torch.where(t.to(kl.device) == 0, last, kl)
+        last = ((2 * math.pi * model).log() + squares / model) / 2
+    return torch.where(t.to(kl.device).view_as(weight) == 0, last, kl).flatten(1).sum(1)
 
 
-def step_tables(schedule: NoiseSchedule, variance: Variance) -> tuple[Tensor, Tensor, Tensor]:
-    """For each level: the posterior's variance, the model's, and the weight of the data in the posterior's mean
+def step_tables(schedule: NoiseSchedule) -> tuple[Tensor, Tensor, Tensor]:
+    """For each level: the posterior's variance, the larger one, and the weight of the data in the posterior's mean
     (T,).
     """
     levels = [schedule.level(t) for t in range(schedule.total)]
@@ -60,7 +68,7 @@ def step_tables(schedule: NoiseSchedule, variance: Variance) -> tuple[Tensor, Te
         rows.append((posterior, beta, to.a * beta / level.s**2))
     small, large, weight = torch.tensor(rows, dtype=torch.float64).T
     small = torch.cat([small[1:2], small[1:]])  # that of level 0 is zero
-    return small, small if variance == "small" else large, weight
+    return small, large, weight
 
 
 def prior_term(schedule: NoiseSchedule, data: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
     own = net.state_dict()
     heads = tuple(f"{head}." for head in getattr(net, "HEADS", ()))
     lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith("num_batches_tracked")]
-    extra = [k for k in found if k not in own and not k.startswith(heads)]
+    extra = [k for k in found if k not in own and not f"{k}.".startswith(heads)]  # a head may be a parameter
     other: list[str] = []
     new: list[str] = []
     for key in own.keys() & found.keys():

@@ -9,8 +9,14 @@ import torch
 from torch import Tensor, nn
 
 
-def time_features(t: Tensor, size: int, max_period: float = 10_000.0) -> Tensor:
+def time_features(t: Tensor, size: int, max_period: float = 10_000.0, shift: int = 0) -> Tensor:
     """Noise levels t (B,), also between whole numbers -> (B, size): cosines, then sines, of falling frequencies.
+
+    Args:
+        t: The levels.
+        size: Number of features.
+        max_period: Of the slowest ones, in levels times 2 pi, about.
+        shift: With 1 the last frequency is exactly 1 / max_period, as in diffusers' DiT.
 
     Raises:
         ValueError: ``size`` is odd.
@@ -19,7 +25,7 @@ def time_features(t: Tensor, size: int, max_period: float = 10_000.0) -> Tensor:
         raise ValueError(f"time_features of size {size}: give an even number")
     half = size // 2
     dtype = torch.promote_types(t.dtype, torch.float32) if t.is_floating_point() else torch.float32
-    frequencies = (-math.log(max_period) * torch.arange(half, device=t.device, dtype=dtype) / half).exp()
+    frequencies = (-math.log(max_period) * torch.arange(half, device=t.device, dtype=dtype) / (half - shift)).exp()
     angles = t[:, None].to(dtype) * frequencies
     return torch.cat([angles.cos(), angles.sin()], 1)
 

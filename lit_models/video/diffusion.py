@@ -24,6 +24,7 @@ from common.generation import Output
 from common.messages import UserError
 from lit_models.diffusion.ddpm import Diffusion
 from lit_models.diffusion.unet import UNet
+from lit_models.functional.diffusion_samplers import Variance
 from lit_models.functional.drawing import tiles
 from lit_models.tasks.trains import trains
 
@@ -81,6 +82,7 @@ class VideoUNet(nn.Module):
         attention: At how many of the sizes, from the smallest, each pixel attends to all of its frame.
         groups: Of the normalization.
         head_size: Channels of an attention head.
+        variance: ``learned`` gives the output twice the channels, see ``Diffusion``.
 
     Raises:
         UserError: The size or a width is not divisible.
@@ -96,9 +98,11 @@ class VideoUNet(nn.Module):
         attention: int = 1,
         groups: int = 8,
         head_size: int = 8,
+        variance: Variance = "small",
     ) -> None:
         super().__init__()
-        self.frames = UNet(in_channels, image_size, num_classes, widths, 1, attention, groups, head_size)
+        sizes: dict[str, Any] = {"attention": attention, "groups": groups, "head_size": head_size}
+        self.frames = UNet(in_channels, image_size, num_classes, widths, variance=variance, **sizes)
         last = len(widths) - 1
         down: list[tuple[Any, int]] = [(stage, widths[k]) for k, stage in enumerate(self.frames.down_blocks)]
         up: list[tuple[Any, int]] = [(stage, widths[last - k]) for k, stage in enumerate(self.frames.up_blocks)]
@@ -131,7 +135,7 @@ class LitVideoDiffusion(Diffusion):
         self, in_channels: int = 1, num_frames: int = 8, image_size: int = 16, num_classes: int = 0, **task: Any
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
-        self.of_pictures = True
+        self.of_pictures, self.bins = True, 256
         self.shape = (in_channels, num_frames, image_size, image_size)
         zero = torch.zeros(1, dtype=torch.long)
         self.example_input = (torch.zeros(1, *self.shape), zero, zero)

@@ -7,7 +7,7 @@ be copied from a neighboring frame. The encoder sees the visible patches only, w
 predicts the pixels of the hidden ones, each patch normalized by its own mean and standard deviation. Names of layers
 are those of transformers' ``VideoMAEForPreTraining``, whose weights load.
 
-    dive fit video/videomae     digits that move, offline, without their classes
+    dive fit video/videomae     digits that move, offline, without their classes; then video/videomae_classifier
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -71,6 +71,63 @@ class Layer(nn.Module):
         return x + self.output["dense"](F.gelu(self.intermediate["dense"](self.layernorm_after(x))))
 
 
+class Encoder(nn.Module):
+    """Clips x (B, C, T, S, S) -> features (B, N, D) of their N = T / tubelet_size (S / patch_size)^2 patches.
+
+    Args:
+        in_channels, num_frames, image_size: Of the clips.
+        patch_size, tubelet_size: Pixels and frames of a patch.
+        hidden_size, num_layers, num_heads, ffn_size: Features D, depth, heads, inner features.
+
+    Raises:
+        UserError: A size is not divisible.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_frames: int,
+        image_size: int,
+        patch_size: int,
+        tubelet_size: int,
+        hidden_size: int,
+        num_layers: int,
+        num_heads: int,
+        ffn_size: int,
+    ) -> None:
+        super().__init__()
+        for name, size, part, of in (
+            ("data.image_size", image_size, "patch_size", patch_size),
+            ("data.num_frames", num_frames, "tubelet_size", tubelet_size),
+        ):
+            if size % of:
+                near = max(1, round(size / of)) * of
+                raise UserError(f"{name} {size} is not a multiple of model.{part} {of}: give --{name} {near}")
+        kernel = (tubelet_size, patch_size, patch_size)
+        projection = nn.Conv3d(in_channels, hidden_size, kernel, kernel)
+        self.embeddings = nn.ModuleDict({"patch_embeddings": nn.ModuleDict({"projection": projection})})
+        layers = [Layer(hidden_size, num_heads, ffn_size) for _ in range(num_layers)]
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
+        self.positions = SinusoidalPositions(hidden_size, (image_size // patch_size) ** 2 * num_frames // tubelet_size)
+
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Features of the visible patches (B, N - M, D), of all without ``hidden``."""
+        tokens = self.embeddings["patch_embeddings"]["projection"](x).flatten(2).transpose(1, 2)  # type: ignore[index,operator]
+        tokens = self.positions(tokens)
+        if hidden is not None:
+            tokens = tokens[~hidden].view(len(x), -1, tokens.shape[2])
+        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+            tokens = layer(tokens)
+        return tokens
+
+
+def initialize(net: nn.Module) -> None:
+    """Glorot and Bengio's initial values for all matrices."""
+    for parameter in net.parameters():
+        if parameter.ndim == 2:
+            nn.init.xavier_uniform_(parameter)
+
+
 class VideoMAE(nn.Module):
     """Clips x (B, C, T, S, S) and which patches are hidden (B, N), equally many in each -> predictions (B, M, P).
 
@@ -104,24 +161,10 @@ class VideoMAE(nn.Module):
         decoder_ffn_size: int = 1536,
     ) -> None:
         super().__init__()
-        for name, size, part, of in (
-            ("data.image_size", image_size, "patch_size", patch_size),
-            ("data.num_frames", num_frames, "tubelet_size", tubelet_size),
-        ):
-            if size % of:
-                near = max(1, round(size / of)) * of
-                raise UserError(f"{name} {size} is not a multiple of model.{part} {of}: give --{name} {near}")
         self.patch_size, self.tubelet_size = patch_size, tubelet_size
         self.places, self.times = (image_size // patch_size) ** 2, num_frames // tubelet_size
-        self.videomae = nn.Module()
-        embeddings = nn.ModuleDict()
-        kernel = (tubelet_size, patch_size, patch_size)
-        embeddings["patch_embeddings"] = nn.ModuleDict(
-            {"projection": nn.Conv3d(in_channels, hidden_size, kernel, kernel)}
-        )
-        self.videomae.embeddings = embeddings
-        layers = [Layer(hidden_size, num_heads, ffn_size) for _ in range(num_layers)]
-        self.videomae.encoder = nn.ModuleDict({"layer": nn.ModuleList(layers)})
+        clips, patch = (in_channels, num_frames, image_size), (patch_size, tubelet_size)
+        self.videomae = Encoder(*clips, *patch, hidden_size, num_layers, num_heads, ffn_size)
         self.encoder_to_decoder = nn.Linear(hidden_size, decoder_size, bias=False)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_size))
         self.decoder = nn.Module()
@@ -129,11 +172,8 @@ class VideoMAE(nn.Module):
         self.decoder.decoder_layers = nn.ModuleList(layers)
         self.decoder.norm = nn.LayerNorm(decoder_size)
         self.decoder.head = nn.Linear(decoder_size, tubelet_size * patch_size**2 * in_channels)
-        self.positions = SinusoidalPositions(hidden_size, self.places * self.times)
         self.decoder_positions = SinusoidalPositions(decoder_size, self.places * self.times)
-        for parameter in self.parameters():
-            if parameter.ndim == 2:
-                nn.init.xavier_uniform_(parameter)
+        initialize(self)
 
     def patches(self, x: Tensor) -> Tensor:
         """The pixels of each patch, normalized by channel: (B, C, T, S, S) -> (B, N, P), channels last in a patch."""
@@ -142,19 +182,8 @@ class VideoMAE(nn.Module):
         x = x.view(b, c, t // k, k, s // p, p, s // p, p).permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, -1, k * p * p, c)
         return ((x - x.mean(2, keepdim=True)) / (x.std(2, keepdim=True) + 1e-6)).flatten(2)
 
-    def encode(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """Features of the visible patches (B, N - M, D), of all without ``hidden``."""
-        encoder: Any = self.videomae
-        tokens = encoder.embeddings["patch_embeddings"]["projection"](x).flatten(2).transpose(1, 2)
-        tokens = self.positions(tokens)
-        if hidden is not None:
-            tokens = tokens[~hidden].view(len(x), -1, tokens.shape[2])
-        for layer in encoder.encoder["layer"]:
-            tokens = layer(tokens)
-        return tokens
-
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        seen = self.encoder_to_decoder(self.encode(x, hidden))  # (B, N - M, D')
+        seen = self.encoder_to_decoder(self.videomae(x, hidden))  # (B, N - M, D')
         b, _, d = seen.shape
         where = self.decoder_positions(seen.new_zeros(1, hidden.shape[1], d)).expand(b, -1, -1)
         masked = self.mask_token + where[hidden].view(b, -1, d)

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -30,9 +31,11 @@ from callbacks.pictures.forecast import Forecast
 from callbacks.pictures.head_maps import HeadMaps
 from callbacks.pictures.kernels import Kernels
 from callbacks.pictures.line_plots import LinePlots
+from callbacks.pictures.nearest_training import NearestTraining
 from callbacks.pictures.picture import Picture
 from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
+from callbacks.pictures.sampling_steps import SamplingSteps
 from callbacks.pictures.segmented_pictures import SegmentedPictures
 from callbacks.pictures.token_influence import TokenInfluence
 from callbacks.pictures.worst_counts import WorstCounts
@@ -98,6 +101,18 @@ class Exact(SmallNet):
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
         self.errors = {"points": torch.stack([self.trainer.callback_metrics["test/loss"], torch.tensor(0.5)])}
+
+
+class Maker(SmallNet):
+    """Its samples are the data, darker; their quality is a formula."""
+
+    schedule = SimpleNamespace(total=20)
+
+    def test_step(self, batch: Any, batch_idx: int) -> Any:
+        return {"samples": batch[0] * 0.9}
+
+    def quality(self, x: Tensor, y: Tensor, sampler: str, steps: int) -> Tensor:
+        return (x.mean() + y.float().mean()) * len(sampler) / steps
 
 
 def pairs() -> Toy:
@@ -168,6 +183,8 @@ CASES: dict[str, Callable[[int], Case]] = {
     "heads": lambda world: (HeadMaps(row=3), small_transformer(), pairs()),
     "kernels": lambda world: (Kernels(), LitLeNet(optimizer=SGD), Noise(world=world)),
     "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
+    "nearest": lambda world: (NearestTraining(7), Maker(), Noise(8)),
+    "sampling_steps": lambda world: (SamplingSteps(max_rows=9), Maker(), Noise(8)),
     "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
     "regression": lambda world: (RegressionPlot(), LitLinearRegression(), SyntheticRegression(num_test=51)),
     "segmented_pictures": lambda world: (

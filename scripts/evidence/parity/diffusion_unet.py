@@ -1,5 +1,6 @@
-"""The U-Net against diffusers' ``UNet2DModel`` on the same weights; the average of the weights against ``EMAModel``."""
+"""The U-Net, DiT and the average of the weights against diffusers' classes, on the same weights."""
 
+import re
 from functools import partial
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from callbacks.weight_averaging import decay_after
+from lit_models.diffusion.dit import DiT
 from lit_models.diffusion.unet import UNet
 from scripts.evidence.parity.diffusion import diffusers
 from scripts.evidence.verify import Check, Tensors
@@ -52,6 +54,42 @@ def quantities(net: nn.Module, shift: float = 0.0) -> Tensors:
     return {"prediction": found.detach(), "grad x": x.grad, **grads}  # type: ignore[dict-item]
 
 
+def our_dit() -> DiT:
+    torch.manual_seed(3)
+    net = DiT(2, 8, num_classes=4, patch_size=2, hidden_size=16, num_layers=2, num_heads=2, variance="learned").double()
+    for p in net.parameters():
+        nn.init.normal_(p, std=0.2)
+    return net
+
+
+def their_dit() -> Any:
+    sizes: dict[str, Any] = {"num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 2, "sample_size": 8}
+    net = diffusers().DiTTransformer2DModel(in_channels=2, out_channels=4, num_embeds_ada_norm=4, **sizes)
+    net = net.double().eval()  # it drops classes in training by itself
+    net.load_state_dict(our_dit().state_dict())
+    return net
+
+
+def dit_quantities(net: nn.Module, gates: bool = True) -> Tensors:
+    """``gates``: without them each block adds what it computes."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 2, 8, 8, generator=generator, dtype=torch.float64).requires_grad_()
+    if not gates:
+        for block in net.transformer_blocks:  # type: ignore[union-attr]
+            size = block.attn1.to_q.in_features
+            for part in (slice(2 * size, 3 * size), slice(5 * size, None)):
+                nn.init.zeros_(block.norm1.linear.weight[part])
+                nn.init.ones_(block.norm1.linear.bias[part])
+    found = net(x, torch.tensor([0.0, 3.0, 700.0]), torch.tensor([1, 4, 0]))
+    found = found if isinstance(found, Tensor) else found.sample
+    found.square().mean().backward()
+    grads: dict[str, Any] = {}
+    for name, p in net.named_parameters():  # the embedding's copies are one module here
+        key = re.sub(r"blocks\.\d+\.norm1\.emb", "blocks.0.norm1.emb", f"grad {name}")
+        grads[key] = grads.get(key, 0) + p.grad
+    return {"prediction": found.detach(), "grad x": x.grad, **grads}  # type: ignore[dict-item]
+
+
 def averaged(package: bool, shift: int = 0) -> Tensors:
     """A weight that moves, averaged over 40 steps."""
     weight = nn.Parameter(torch.zeros(3, dtype=torch.float64))
@@ -76,6 +114,15 @@ CHECKS = [
         reference=lambda: quantities(their_net()),
         control=lambda: quantities(ours_net(), shift=1.0),
         mistake="levels counted from 1",
+    ),
+    Check(
+        name="diffusion/dit",
+        claim="DiT with classes and a learnt variance: predictions and gradients, weights by key",
+        package="diffusers",
+        ours=lambda: dit_quantities(our_dit()),
+        reference=lambda: dit_quantities(their_dit()),
+        control=lambda: dit_quantities(our_dit(), gates=False),
+        mistake="adaptive normalization without gates",
     ),
     Check(
         name="diffusion/weight_averaging",

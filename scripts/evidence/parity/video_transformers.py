@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lit_models.video.timesformer import TimeSformer
 from lit_models.video.videomae import VideoMAE
+from lit_models.video.videomae_classifier import VideoMAEClassifier
 from scripts.evidence.verify import Check, Tensors
 
 SIZES: dict[str, Any] = {"image_size": 8, "patch_size": 4, "hidden_size": 8}
@@ -110,6 +111,33 @@ def theirs_filled_in(tubes: bool = True) -> Tensors:
     return {"predictions": out.logits.detach(), "loss": out.loss.detach()[None]} | first | found
 
 
+# -- VideoMAE as a classifier ------------------------------------------------------------------------------------------
+
+
+def our_classifier() -> VideoMAEClassifier:
+    return randomized(lambda: VideoMAEClassifier(1, 5, 4, num_layers=2, num_heads=2, ffn_size=12, **SIZES))
+
+
+def ours_labeled(first: bool = False) -> Tensors:
+    """``first``: the classes are read from the first patch instead of the mean."""
+    net, x = our_classifier(), clips(1, 4)
+    logits = net.classifier(net.fc_norm(net.videomae(x)[:, 0])) if first else net(x)
+    return classified(net, x, logits)
+
+
+def theirs_labeled() -> Tensors:
+    from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+
+    names: dict[str, Any] = {
+        "num_channels": 1, "num_frames": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
+        "num_labels": 5, "attn_implementation": "eager",
+    }  # fmt: skip
+    net = VideoMAEForVideoClassification(VideoMAEConfig(**SIZES, **names)).double().eval()
+    net.load_state_dict(our_classifier().state_dict())
+    x = clips(1, 4)
+    return classified(net, x, net(x.transpose(1, 2)).logits)
+
+
 CHECKS = [
     Check(
         name="video/timesformer",
@@ -128,5 +156,14 @@ CHECKS = [
         reference=theirs_filled_in,
         control=partial(theirs_filled_in, tubes=False),
         mistake="the patches beside the right ones hidden",
+    ),
+    Check(
+        name="video/videomae_classifier",
+        claim="VideoMAE's encoder as a classifier: by name, logits, all gradients",
+        package="transformers",
+        ours=ours_labeled,
+        reference=theirs_labeled,
+        control=partial(ours_labeled, first=True),
+        mistake="the first patch in place of the mean",
     ),
 ]

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from lit_models.diffusion.ddpm import Diffusion
+from lit_models.functional.parameterizations import SIGMA_DATA
+from lit_models.functional.variational_bound import bound_terms
 
 
 class Seen(nn.Module):
@@ -93,3 +95,72 @@ def test_noise_cannot_be_predicted_where_no_data_is_left(settings: dict[str, Any
     with pytest.raises(UserError, match=r"--model\.prediction v, x0 or flow"):
         model(**settings)
     model(**settings, prediction="v")
+
+
+class Halves(nn.Module):
+    """Predicts zero noise, and one number for where the variance is."""
+
+    def __init__(self, place: float) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.tensor(place, dtype=torch.float64))
+        self.noise = nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        return torch.cat([self.noise.expand_as(x), self.place.expand_as(x)], 1)
+
+
+def learned(place: float) -> Any:
+    net = model(variance="learned")
+    net.net = Halves(place)
+    return net
+
+
+def test_learned_variance_has_the_smaller_and_the_larger_one_as_its_limits() -> None:
+    data = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    bounds = [learned(place).bound(data, None, 1) for place in (-1.0, 0.0, 1.0)]
+    for place, variance in ((0, "small"), (2, "large")):
+        net = model(variance=variance)
+        torch.testing.assert_close(bounds[place], net.bound(data, None, 1))
+    assert not torch.allclose(bounds[1], bounds[0]) and not torch.allclose(bounds[1], bounds[2])
+
+
+def test_the_bound_teaches_the_variance_and_not_the_prediction() -> None:
+    """The hybrid loss of Nichol and Dhariwal, equation 16: L_simple + 0.001 L_bound, the sum over all levels."""
+    net, data = learned(0.3), torch.randn(50, 2, dtype=torch.float64)
+    noise, t, y = torch.randn_like(data), torch.arange(50), torch.zeros(50, dtype=torch.long)
+    loss = net.loss(data, noise, t, y)
+    noisy = net.schedule.add_noise(data, noise, t)
+    estimate, _, fraction = net.estimate(noisy, t)
+    bound = bound_terms(net.schedule, data, estimate, t, "learned", 0, fraction).mean() * 50
+    torch.testing.assert_close(loss, noise.square().mean() + 0.001 * bound / 2)
+    loss.backward()
+    torch.testing.assert_close(net.net.noise.grad, -2 * noise.mean())  # of the squared error alone
+    assert float(net.net.place.grad.abs()) > 0
+
+
+def test_guidance_leaves_the_variance_as_the_class_has_it() -> None:
+    net = model(variance="learned", num_classes=4)
+    x, t, y = torch.zeros(2, 2), torch.zeros(2), torch.tensor([1, 2])
+    assert net.predict(x, t, y, guidance=3.0).tolist() == [[4 + 3 * (1 - 4), 1.0], [4 + 3 * (2 - 4), 2.0]]
+
+
+def test_edm_network_sees_and_learns_numbers_of_variance_one() -> None:
+    net = model(prediction="edm", schedule="linear")
+    generator = torch.Generator().manual_seed(0)
+    data, noise = (torch.randn(20_000, 2, generator=generator) * k for k in (SIGMA_DATA, 1.0))
+    for level in (0, 25, 49):
+        loss = net.loss(data, noise, torch.full((20_000,), level), torch.zeros(20_000, dtype=torch.long))
+        assert abs(float(loss.detach()) - 1) < 0.05 and abs(float(net.net.calls[-1][0].std()) - 1) < 0.03
+
+
+@pytest.mark.parametrize(
+    "settings", [{"variance": "learned"}, {"prediction": "edm"}, {"schedule": "flow", "prediction": "edm"}]
+)
+def test_filling_keeps_and_inversion_returns(settings: dict[str, Any]) -> None:
+    net, x = model(steps=5, **settings), torch.rand(2, 2, 4, 4)
+    net.net = Halves(0.0).float() if "variance" in settings else Seen()
+    keep = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    keep[..., 2:] = True
+    *_, last = net.fill(x, keep)
+    torch.testing.assert_close(last[..., 2:], x[..., 2:])
+    assert not torch.allclose(last[..., :2], x[..., :2]) and net.noise_of(x).shape == x.shape

@@ -6,7 +6,7 @@ import torch
 from lit_models.functional.noise_schedules import NoiseSchedule
 from lit_models.functional.parameterizations import guide, loss_weight, parts, target
 
-KINDS = ["epsilon", "x0", "v", "flow"]
+KINDS = ["epsilon", "x0", "v", "flow", "edm"]
 DATA, NOISE = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 

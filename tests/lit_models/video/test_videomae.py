@@ -51,8 +51,8 @@ def test_hidden_pixels_do_not_reach_the_prediction() -> None:
     x = torch.rand(2, 1, 4, 8, 8)
     mask = hidden.view(2, 1, 2, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3).repeat_interleave(2, 4)
     torch.testing.assert_close(net(torch.where(mask, torch.rand_like(x), x), hidden), net(x, hidden))
-    assert net(x, hidden).shape == (2, 16, 8) and net.encode(x, hidden).shape == (2, 16, 8)
-    assert net.encode(x).shape == (2, 32, 8)
+    assert net(x, hidden).shape == (2, 16, 8) and net.videomae(x, hidden).shape == (2, 16, 8)
+    assert net.videomae(x).shape == (2, 32, 8)
 
 
 def test_training_lowers_the_loss_and_the_checkpoint_loads(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""Generated pictures and the training pictures that are most like them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from callbacks.pictures.nearest_training import NearestTraining
+
+
+def test_the_training_picture_that_was_copied_is_found() -> None:
+    train = torch.randint(0, 256, (30, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(splits={"train": (train, torch.zeros(30))}))
+    picture, rows = NearestTraining(5), train[[7, 3]] / 255
+    found = picture.look(trainer, None, {"generated": rows + 0.01})  # type: ignore[arg-type]
+    assert found is not None
+    torch.testing.assert_close(found["nearest"], rows)
+    torch.testing.assert_close(found["distances"], torch.full((2,), 0.04))
+    (image,) = picture.draw(trainer, found).axes[0].images
+    assert image.get_array().shape == (8, 8)  # two columns; below each its neighbor
+
+
+def test_nothing_is_drawn_without_training_pictures() -> None:
+    trainer: Any = SimpleNamespace(datamodule=None)
+    assert NearestTraining().look(trainer, None, {"generated": torch.rand(2, 1, 4, 4)}) is None  # type: ignore[arg-type]

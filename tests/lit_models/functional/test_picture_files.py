@@ -1,0 +1,43 @@
+"""A person's picture and mask: sizes, values, errors of one line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from common.messages import UserError
+from lit_models.functional.picture_files import read_mask, read_picture
+
+
+def saved(path: Path, size: tuple[int, int], color: int, white: tuple[int, int, int, int] | None = None) -> str:
+    image = Image.new("L", size, color)
+    if white:
+        image.paste(255, white)
+    image.save(path)
+    return str(path)
+
+
+def test_a_picture_gets_the_models_size_and_channels(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", (32, 24), 0, (0, 0, 16, 24))
+    gray = read_picture(path, (1, 8, 8))
+    assert gray.shape == (1, 1, 8, 8) and bool((gray[..., :4] == 1).all()) and bool((gray[..., 4:] == 0).all())
+    assert read_picture(path, (3, 8, 8)).shape == (1, 3, 8, 8)
+
+
+def test_white_of_a_mask_is_not_kept(tmp_path: Path) -> None:
+    picture, mask = saved(tmp_path / "a.png", (16, 16), 0), saved(tmp_path / "m.png", (16, 16), 0, (8, 0, 16, 16))
+    keep = read_mask(mask, picture, (1, 4, 4))
+    assert keep.shape == (1, 1, 4, 4) and torch.equal(keep[0, 0, 0], torch.tensor([True, True, False, False]))
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    picture, other = saved(tmp_path / "a.png", (16, 16), 0), saved(tmp_path / "m.png", (8, 8), 255)
+    with pytest.raises(UserError, match=r"8 x 8 pixels, .* has 16 x 16: give a mask of that size"):
+        read_mask(other, picture, (1, 4, 4))
+    with pytest.raises(UserError, match="no white pixel"):
+        read_mask(picture, picture, (1, 4, 4))
+    (tmp_path / "text.png").write_text("no picture")
+    for path, says in (("text.png", "not a picture"), ("none.png", "there is no file")):
+        with pytest.raises(UserError, match=says):
+            read_picture(str(tmp_path / path), (1, 4, 4))
