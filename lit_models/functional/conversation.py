@@ -29,12 +29,13 @@ class Turn:
 
     Args:
         question, answer: Texts.
-        before: Number of tokens, state, and scores of the next token (V,) before the question.
+        before: Number of tokens, state, and scores of the next token (V,) before the question; None where they are
+            not kept any more.
     """
 
     question: str
     answer: str
-    before: tuple[int, Any, Tensor | None]
+    before: tuple[int, Any, Tensor | None] | None
 
 
 class Conversation:
@@ -49,6 +50,7 @@ class Conversation:
         seed: Of the random numbers.
         device: Where the network is.
         context: Most tokens that the network reads at once; 0 means any number.
+        undo_depth: How many questions can be taken back, each of which costs the memory of a state; 0 means all.
     """
 
     def __init__(
@@ -61,11 +63,12 @@ class Conversation:
         seed: int = 0,
         device: torch.device | str = "cpu",
         context: int = 0,
+        undo_depth: int = 0,
     ) -> None:
         if "{}" not in template:
             raise UserError(f"the template {template!r} has no {{}}, where the question stands")
         self.net_decode, self.tokenizer, self.template, self.stop, self.model = decode, tokenizer, template, stop, model
-        self.device, self.vocab_size = device, len(tokenizer)
+        self.device, self.vocab_size, self.undo_depth = device, len(tokenizer), undo_depth
         self.piece = min(PREFILL, max(1, context // 2)) if context else PREFILL
         self.generator = torch.Generator(device).manual_seed(seed)
         self.turns: list[Turn] = []
@@ -89,6 +92,8 @@ class Conversation:
         ids = self.tokenizer.encode(text)
         turn = Turn(question, "", (len(self.tokens), self.snapshot(), self.scores))
         self.turns.append(turn)
+        for old in self.turns[: -self.undo_depth] if self.undo_depth else ():
+            old.before = None
         try:
             self.read(ids)
             for piece in self._answer(ids, options, max_tokens):
@@ -139,11 +144,14 @@ class Conversation:
         """Takes back the last question and its answer; returns the question.
 
         Raises:
-            UserError: There is none.
+            UserError: There is none, or its state is not kept any more.
         """
         if not self.turns:
             raise UserError("there is no question to take back")
+        if self.turns[-1].before is None:
+            raise UserError(f"only the last {self.undo_depth} questions can be taken back")
         turn = self.turns.pop()
+        assert turn.before is not None
         length, self.state, self.scores = turn.before
         self.tokens = self.tokens[:length]
         return turn.question
