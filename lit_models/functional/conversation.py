@@ -82,7 +82,8 @@ class Conversation:
         """Yields the answer in pieces that are final. Whoever stops listening ends the answer where it is.
 
         Raises:
-            UserError: There is no question, or the vocabulary lacks a part of it; nothing has changed then.
+            UserError: There is no question, or the vocabulary lacks a part of it; nothing has changed then. The scores
+                after the question are not numbers.
         """
         if not question.strip():
             raise UserError("the question is empty: say something")
@@ -105,6 +106,8 @@ class Conversation:
 
     def _answer(self, prompt: list[int], options: ChatSampling, max_tokens: int) -> Iterator[str]:
         assert self.scores is not None
+        if not bool(self.scores.isfinite().all()):
+            raise UserError("the model's scores are not numbers: its weights are damaged, or not in float32")
         pieces = TextStream(self.tokenizer.decode, prompt, [self.stop] if self.stop else [])
         counts = Counts(len(self.scores), self._free(), self.device)
         for _ in range(max_tokens):

@@ -43,6 +43,8 @@ def main(argv: list[str]) -> int:
         options = ChatSampling(**{name: getattr(given, name) for name in names}, ban=tuple(given.ban))
     except ValueError as error:
         raise UserError(f"--{error}") from None
+    if given.max_tokens < 1:
+        raise UserError(f"--max_tokens is {given.max_tokens}: give at least 1")
     talk(Chat(conversation(given), options, given.max_tokens))
     return 0
 
@@ -139,6 +141,8 @@ class Chat:
         kind = bool if name == "temperature_last" else int if name in ("top_k", "max_tokens") else float
         try:
             new: Any = value.strip().lower() in ("true", "1", "yes") if kind is bool else kind(value)
+            if name == "max_tokens" and new < 1:
+                raise ValueError("give at least 1")
             if name == "max_tokens":
                 self.max_tokens = new
             else:

@@ -56,8 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def prepare(loaded: Loaded) -> Any:
-    """Begins conversations with a run."""
+    """Begins conversations with a run.
+
+    Raises:
+        UserError: The run has no vocabulary.
+    """
     data = loaded.data
+    if data.tokenizer is None:
+        raise UserError(f"{loaded.run} has no processor.json with its vocabulary: a chat needs it")
     template, stop = attribute_of(data, "chat_template", "{}"), attribute_of(data, "chat_stop", "")
     return opener(loaded.model.net, data.tokenizer, template, stop, str(loaded.run), UNDO)
 

@@ -157,6 +157,12 @@ def test_what_cannot_be_asked_changes_nothing() -> None:
         Conversation(script.decode, Bytes(), "Q:")
 
 
+def test_weights_that_are_not_numbers_are_one_line() -> None:
+    talk = Conversation(lambda tokens, state: (torch.full((1, tokens.shape[1], 256), torch.nan), ()), Bytes(), "{}", "")
+    with pytest.raises(UserError, match="scores are not numbers"):
+        "".join(talk.ask("x", GREEDY))
+
+
 def test_a_network_with_a_context_talks_beyond_it() -> None:
     """A GPT whose context is shorter than the question: it continues from the last half, and undo works."""
     torch.manual_seed(0)

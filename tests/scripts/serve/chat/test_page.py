@@ -180,7 +180,6 @@ def test_a_conversation_keeps_its_model_when_another_run_takes_the_place(tmp_pat
 
 
 def test_options_out_of_range_are_one_line(tmp_path: Path) -> None:
-
     for words, says in (
         (("--sessions", "0"), "--sessions is at least 1"),
         (("--max_tokens", "0"), "--max_tokens is 0"),
@@ -188,3 +187,7 @@ def test_options_out_of_range_are_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=says):
             chat_app(tmp_path, run_of(Planted("x")), *words)
+    run = run_of(Planted("x"))
+    run.data.tokenizer = None
+    with pytest.raises(UserError, match=r"has no processor[.]json"):
+        chat_app(tmp_path, run)
