@@ -125,7 +125,9 @@ class Dialogues(AnswerData):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         draw = random.Random(self.data_seed)
-        splits = {name: self.tensors([self.dialogue(draw, name) for _ in range(n)]) for name, n in self.sizes.items()}
+        splits: dict[str, tuple[Tensor, ...]] = {}
+        for name, size in self.sizes.items():
+            splits[name] = self.tensors([self.dialogue(draw, name) for _ in range(size)])
         return splits | {"predict": splits["test"]}
 
     def row(self, draw: random.Random) -> Row:

@@ -191,9 +191,10 @@ def our_recipe(work: Work, threads: int, repeats: int, say: Callable[[str], None
         ours.fit(model, data, clock, gradient_clip_val=1.0)
 
     def bare(clock: Clock) -> None:
+        model: Any
         _, model, _ = build(words)
-        net, windows = model.net, text().unfold(0, 33, 1)  # type: ignore[union-attr]
-        optimizer = torch.optim.AdamW(model.parameter_groups(), 0.004, (0.9, 0.99), 1e-18, 0.1, fused=True)  # type: ignore
+        net, windows = model.net, text().unfold(0, 33, 1)
+        optimizer = torch.optim.AdamW(model.parameter_groups(), 0.004, (0.9, 0.99), 1e-18, 0.1, fused=True)
         while not clock.done:
             for index in torch.randperm(len(windows)).split(32):
                 window = windows.index_select(0, index).long()

@@ -204,8 +204,10 @@ def router(site: Site) -> APIRouter:
 
 def choose(talk: Talk, temperature: float | None, top_p: float | None, max_tokens: int | None) -> None:
     """Changes the options that are given."""
-    given = {"temperature": temperature, "top_p": top_p}
-    talk.options = replace(talk.options, **{name: value for name, value in given.items() if value is not None})
+    if temperature is not None:
+        talk.options = replace(talk.options, temperature=temperature)
+    if top_p is not None:
+        talk.options = replace(talk.options, top_p=top_p)
     talk.max_tokens = max_tokens or talk.max_tokens
 
 
