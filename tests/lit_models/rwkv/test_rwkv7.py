@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -61,17 +62,20 @@ def test_the_values_of_layer_0_reach_the_others() -> None:
     assert not torch.allclose(att(x, x[:, 0], state, first)[0], att(x, x[:, 0], state, first + 1)[0])
 
 
-def test_negative_eigenvalues_turn_an_old_value_that_otherwise_is_removed() -> None:
-    """At rate 1, decay 1 and value 0: S (I - 2 kk kk') in place of S (I - kk kk')."""
-    for most in (1, 2):
-        att = TimeMix7(replace(SIZES, negative_eigenvalues=most == 2)).double()
+@pytest.mark.parametrize(("logit", "decay"), [(-50.0, 1.0), (50.0, math.exp(-math.exp(-0.5)))])
+def test_negative_eigenvalues_turn_an_old_value_that_otherwise_is_removed(logit: float, decay: float) -> None:
+    """At rate 1 and value 0, with decay w: w S (I - 2 kk kk') in place of S (w I - kk kk'). Neither grows."""
+    for turns in (False, True):
+        att = TimeMix7(replace(SIZES, negative_eigenvalues=turns)).double()
         with torch.no_grad():
             att.a0.fill_(50)
-            att.w0.fill_(-50)
+            att.w0.fill_(logit)
             att.value.weight.zero_()
         x, state = torch.randn(1, 1, 6).double(), torch.randn(1, 2, 3, 3).double()
         last = torch.zeros(1, 6).double()
         (after,) = att(x, last, [state], torch.zeros(1, 1, 6).double())[1]
         key = att.key(x - x * att.x_k) * att.k_k  # the past is zero
         kk = F.normalize(key.view(1, 2, 3, 1), dim=2)
-        torch.testing.assert_close(after, state - most * (state @ kk) @ kk.mT)
+        part = (state @ kk) @ kk.mT
+        torch.testing.assert_close(after, decay * (state - 2 * part) if turns else decay * state - part)
+        assert float(after.detach().norm()) <= float(state.norm()) + 1e-9
