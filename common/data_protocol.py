@@ -144,8 +144,12 @@ class DataProtocol(Protocol):
     #: How a chat asks: the text around a question, with ``{}`` in its place, and the text that ends an answer.
     chat_template: str
     chat_stop: str
+    #: Questions that a person may begin with.
+    chat_examples: tuple[str, ...]
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
+    #: Words and bytes of a token on average, by split: losses of different tokenizers compare.
+    units_per_token: dict[str, dict[str, float]]
     #: Bits that are added to a token's on average for the characters behind ``<unk>``, by split.
     unknown_bits: dict[str, float]
     #: Between source texts and ids, for pairs of texts.

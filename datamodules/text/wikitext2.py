@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
 from common.messages import UserError
 from datamodules.downloads import data_root, fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
+from datamodules.text.tokenizers import SpaceTokenizer
+from datamodules.text.world_tokenizer import fetch_vocabulary
 
 URL = "https://raw.githubusercontent.com/pytorch/examples/77f55b912142e11fcfdf5b530231fb9c52f181e8/word_language_model/data/wikitext-2/"
 SHA256 = {
@@ -22,7 +26,7 @@ class WikiText2(LanguageModelData):
         part: ``valid`` trains on the first nine tenths of the published validation part (213,886 words) and validates
             on the rest: a small set of real articles. ``train`` is the published split and needs wiki.train.tokens in
             the folder.
-        tokenizer: With ``space`` the words are the published ones.
+        tokenizer: With ``space`` the words are the published ones; ``world`` is the vocabulary of RWKV's World models.
         **text: See ``LanguageModelData``.
     """
 
@@ -32,12 +36,34 @@ class WikiText2(LanguageModelData):
         self,
         vocab_size: int = 10_000,
         seq_len: int = 35,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "space",
+        tokenizer: Literal["char", "word", "space", "bpe", "world"] | str = "space",
         part: Literal["valid", "train"] = "valid",
         **text: Any,
     ) -> None:
-        super().__init__(vocab_size, seq_len, tokenizer, **text)
+        super().__init__(vocab_size, seq_len, self._file(tokenizer), **text)
         self.part = part
+        #: Words and bytes of a token on average, by split, where the tokens are all of the text.
+        self.units_per_token: dict[str, dict[str, float]] = {}
+
+    @staticmethod
+    def _file(tokenizer: str) -> str:
+        """The tokenizer, or the file of the World models' vocabulary, which is downloaded once."""
+        return str(fetch_vocabulary()) if tokenizer == "world" else tokenizer
+
+    @staticmethod
+    def decided_by_files(tokenizer: str = "char", vocab_size: int = 0) -> dict[str, int]:
+        return LanguageModelData.decided_by_files(WikiText2._file(tokenizer), vocab_size)
+
+    def _keeps_all(self, text: str) -> bool:
+        assert self.tokenizer is not None
+        return self.tokenizer.kind == "world" or super()._keeps_all(text)
+
+    def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
+        super()._count_characters(name, text, ids)
+        if name in self.characters_per_token and not self.unknown_bits[name]:
+            words = len(SpaceTokenizer.PATTERN.findall(text))  # the published ones: a line end is a word
+            counts = {"word": words, "byte": len(text.encode())}
+            self.units_per_token[name] = {unit: count / len(ids) for unit, count in counts.items()}
 
     def texts(self) -> dict[str, str]:
         valid, test = (self._read(name) for name in ("valid", "test"))

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from common.messages import UserError
 from datamodules.downloads import fetch
 from datamodules.text.tokenizers import Tokenizer
@@ -73,6 +75,9 @@ class WorldTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         return self.encode_bytes(text.encode("utf-8", "surrogateescape"))
+
+    def encode_long(self, text: str) -> np.ndarray:
+        return np.array(self.encode(text), np.int32)
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
         """Text; bytes that are no UTF-8 become U+FFFD, also a character of which bytes are missing at the end."""

@@ -29,12 +29,13 @@ class Turn:
 
     Args:
         question, answer: Texts.
-        before: Number of tokens, state, and scores of the next token (V,) before the question.
+        before: Number of tokens, state, and scores of the next token (V,) before the question; None where they are
+            not kept any more.
     """
 
     question: str
     answer: str
-    before: tuple[int, Any, Tensor | None]
+    before: tuple[int, Any, Tensor | None] | None
 
 
 class Conversation:
@@ -49,6 +50,7 @@ class Conversation:
         seed: Of the random numbers.
         device: Where the network is.
         context: Most tokens that the network reads at once; 0 means any number.
+        undo_depth: How many questions can be taken back, each of which costs the memory of a state; 0 means all.
     """
 
     def __init__(
@@ -61,11 +63,12 @@ class Conversation:
         seed: int = 0,
         device: torch.device | str = "cpu",
         context: int = 0,
+        undo_depth: int = 0,
     ) -> None:
         if "{}" not in template:
             raise UserError(f"the template {template!r} has no {{}}, where the question stands")
         self.net_decode, self.tokenizer, self.template, self.stop, self.model = decode, tokenizer, template, stop, model
-        self.device, self.vocab_size = device, len(tokenizer)
+        self.device, self.vocab_size, self.undo_depth = device, len(tokenizer), undo_depth
         self.piece = min(PREFILL, max(1, context // 2)) if context else PREFILL
         self.generator = torch.Generator(device).manual_seed(seed)
         self.turns: list[Turn] = []
@@ -79,7 +82,8 @@ class Conversation:
         """Yields the answer in pieces that are final. Whoever stops listening ends the answer where it is.
 
         Raises:
-            UserError: There is no question, or the vocabulary lacks a part of it; nothing has changed then.
+            UserError: There is no question, or the vocabulary lacks a part of it; nothing has changed then. The scores
+                after the question are not numbers.
         """
         if not question.strip():
             raise UserError("the question is empty: say something")
@@ -89,6 +93,8 @@ class Conversation:
         ids = self.tokenizer.encode(text)
         turn = Turn(question, "", (len(self.tokens), self.snapshot(), self.scores))
         self.turns.append(turn)
+        for old in self.turns[: -self.undo_depth] if self.undo_depth else ():
+            old.before = None
         try:
             self.read(ids)
             for piece in self._answer(ids, options, max_tokens):
@@ -100,6 +106,8 @@ class Conversation:
 
     def _answer(self, prompt: list[int], options: ChatSampling, max_tokens: int) -> Iterator[str]:
         assert self.scores is not None
+        if not bool(self.scores.isfinite().all()):
+            raise UserError("the model's scores are not numbers: its weights are damaged, or not in float32")
         pieces = TextStream(self.tokenizer.decode, prompt, [self.stop] if self.stop else [])
         counts = Counts(len(self.scores), self._free(), self.device)
         for _ in range(max_tokens):
@@ -139,11 +147,14 @@ class Conversation:
         """Takes back the last question and its answer; returns the question.
 
         Raises:
-            UserError: There is none.
+            UserError: There is none, or its state is not kept any more.
         """
         if not self.turns:
             raise UserError("there is no question to take back")
+        if self.turns[-1].before is None:
+            raise UserError(f"only the last {self.undo_depth} questions can be taken back")
         turn = self.turns.pop()
+        assert turn.before is not None
         length, self.state, self.scores = turn.before
         self.tokens = self.tokens[:length]
         return turn.question

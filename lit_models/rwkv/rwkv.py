@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.messages import UserError
+from common.messages import UserError, note
 from lit_models.layers.precision import at_least_float32
 from lit_models.rwkv import weights
 from lit_models.rwkv.rwkv4 import TimeMix4
@@ -61,6 +61,8 @@ class VersionedRWKV(RWKV):
 
     def to_published(self) -> dict[str, Tensor]:
         """The tensors of a file that RWKV-LM and the ``rwkv`` package read."""
+        if self.given.negative_eigenvalues:
+            note("model.negative_eigenvalues is not in the file: programs that do not have it compute something else")
         return {name: tensor.detach().cpu().clone() for name, tensor in self.state_dict().items()}
 
 
@@ -73,6 +75,7 @@ def rwkv(
     ffn_size: int = 0,
     ranks: dict[str, int] | None = None,
     state_tuning: bool = False,
+    negative_eigenvalues: bool = False,
 ) -> VersionedRWKV:
     """The network of a version.
 
@@ -87,7 +90,11 @@ def rwkv(
         ranks: Ranks of the low-rank matrices: ``mix`` and ``decay`` (6), ``w``, ``a``, ``v`` and ``g`` (7); those that
             are not given are upstream's.
         state_tuning: Train the state that a text begins with, and nothing else; versions 5 to 7.
+        negative_eigenvalues: A token may turn the sign of an old value, not only remove it (version 7 only): such a
+            network can count modulo 2. Other programs do not have it.
     """
+    if negative_eigenvalues and version != 7:
+        raise UserError(f"model.negative_eigenvalues is of version 7: RWKV-{version} does not have them")
     if state_tuning and version == 4:
         raise UserError("model.state_tuning trains a matrix of versions 5 to 7: RWKV-4 does not have one")
     usual = {6: {"mix": 32, "decay": 64}, 7: ranks7(hidden_size)}.get(version, {})
@@ -102,6 +109,7 @@ def rwkv(
         inner,
         {name: (ranks or {}).get(name, size) for name, size in usual.items()},
         state_tuning,
+        negative_eigenvalues=negative_eigenvalues,
     )
     return VersionedRWKV(version, sizes)
 
@@ -128,6 +136,12 @@ class LitRWKV(LanguageModel):
         loss = total / count.clamp(min=1)
         self.record_train_loss(loss, count)
         return l2_wrap(loss, logits.amax(-1)[real], self.l2_wrap)
+
+    def log_bits(self, split: str, loss: Tensor) -> None:
+        """Also logs the loss per word and per byte in nats, where the datamodule counts them (``units_per_token``)."""
+        super().log_bits(split, loss)
+        for unit, length in self.data_attribute("units_per_token", {}).get(split, {}).items():
+            self.log(f"{split}/loss_per_{unit}", loss / length)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weight decay on matrices only, also those of embedding and head; some vectors learn faster (``RATES``)."""

@@ -3,7 +3,10 @@
 Peng et al. 2025, "RWKV-7 Goose with Expressive Dynamic State Evolution". BlinkDL/RWKV-LM, RWKV-v7/train_temp.
 Departs from upstream: any head size and sequence length, networks of one layer. Layer 0 does not use its value residual
 (``v0``, ``v1``, ``v2``), so they are no parameters there, which distributed training would wait for; they are kept
-as buffers, since files have them.
+as buffers, since files have them. ``negative_eigenvalues`` doubles the rate at which an old value is replaced, so that
+at rate 1 its sign turns instead of its being removed, which counts modulo 2 (Grazzi et al. 2025, "Unlocking
+State-Tracking in Linear RNNs Through Negative Eigenvalues"); the decay then acts on what was turned too, or a state
+could grow without end. Published weights do not have it.
 
     dive fit rwkv/recall              remember pairs, with this version
 
@@ -73,6 +76,7 @@ class TimeMix7(MatrixState):
         self.k_k = nn.Parameter((0.71 - 0.1 * linear).view(1, 1, c))
         self.k_a = nn.Parameter(torch.full((1, 1, c), 1.02))
         self.r_k = nn.Parameter(torch.full((sizes.heads, n), -0.04))
+        self.turns = sizes.negative_eigenvalues
         self.receptance, self.key, self.value, self.output = (dense(c, c) for _ in range(4))
         self.ln_x = nn.GroupNorm(sizes.heads, c, eps=EPSILON)
 
@@ -95,7 +99,9 @@ class TimeMix7(MatrixState):
         kk = F.normalize(self.split(k * self.k_k), dim=-1)  # of the key before it is scaled
         k = k * (1 + (rate - 1) * self.k_a)
         r, k, v, rate = (self.split(t) for t in (r, k, v, rate))
-        y, after = wkv7(r, self.split(log_w), k, v, -kk, kk * rate, state[0])
+        log_w = self.split(log_w)
+        b = 2 * kk * rate * log_w.exp() if self.turns else kk * rate
+        y, after = wkv7(r, log_w, k, v, -kk, b, state[0])
         now = (r * k * self.r_k).sum(-1, keepdim=True) * v  # what the present token adds to its own output
         return self.output((normalized(self.ln_x, y) + now.flatten(2)).to(g.dtype) * g), (after,), first
 

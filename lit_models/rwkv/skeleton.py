@@ -37,6 +37,7 @@ class Sizes:
         ranks: Ranks of the low-rank matrices of versions 6 and 7, by name.
         state_tuning: The operator's first state is a parameter.
         layer: This layer's number.
+        negative_eigenvalues: See ``rwkv``.
     """
 
     vocab_size: int
@@ -47,6 +48,7 @@ class Sizes:
     ranks: dict[str, int] = field(default_factory=dict)
     state_tuning: bool = False
     layer: int = 0
+    negative_eigenvalues: bool = False
 
     @property
     def heads(self) -> int:

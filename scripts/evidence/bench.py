@@ -37,6 +37,7 @@ from scripts.evidence.benches import (
     ours,
     processes,
     recurrent,
+    rwkv,
     translation,
 )
 from scripts.evidence.benches import scaling as scaling_over_processes
@@ -58,6 +59,7 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "recurrent": recurrent.measure,
     "transformer": translation.measure,
     "generation": generation.measure,
+    "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
 }

@@ -136,11 +136,31 @@ def drop_some(page: Any) -> None:
     page.locator("#said", has_text="of 4 pictures counted").wait_for(state="attached")
 
 
+# -- the chat ---------------------------------------------------------------------------------------------------------
+
+
+def ask_some(page: Any) -> None:
+    """Asks the examples, one after the other, always with the best token."""
+    page.locator("details summary").click()
+    page.locator("#temperature").fill("0")
+    page.locator("details summary").click()
+    for k, question in enumerate(page.locator("[data-example]").all_inner_texts()):
+        page.locator("#question").fill(question)
+        page.keyboard.press("Enter")
+        page.locator("#messages .answer:not(.arriving)").nth(k).wait_for()
+    page.mouse.move(0, 0)
+
+
 SCENES: dict[str, dict[str, Scene]] = {
     "vision": {
         "desktop": Scene(drop_some, (1180, 800)),
         "phone": Scene(drop_some, PHONE),
         "dark": Scene(drop_some, DESKTOP, True),
+    },
+    "rwkv": {
+        "desktop": Scene(ask_some, (1180, 800)),
+        "phone": Scene(ask_some, PHONE),
+        "dark": Scene(ask_some, DESKTOP, True),
     },
     "recommender": {
         "desktop": Scene(rate_some, (1180, 800)),  # small enough to be kept with all its colors

@@ -16,7 +16,7 @@ A line is a question. Ctrl-C stops an answer, Ctrl-D ends. Lines that begin with
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,6 +43,8 @@ def main(argv: list[str]) -> int:
         options = ChatSampling(**{name: getattr(given, name) for name in names}, ban=tuple(given.ban))
     except ValueError as error:
         raise UserError(f"--{error}") from None
+    if given.max_tokens < 1:
+        raise UserError(f"--max_tokens is {given.max_tokens}: give at least 1")
     talk(Chat(conversation(given), options, given.max_tokens))
     return 0
 
@@ -139,6 +141,8 @@ class Chat:
         kind = bool if name == "temperature_last" else int if name in ("top_k", "max_tokens") else float
         try:
             new: Any = value.strip().lower() in ("true", "1", "yes") if kind is bool else kind(value)
+            if name == "max_tokens" and new < 1:
+                raise ValueError("give at least 1")
             if name == "max_tokens":
                 self.max_tokens = new
             else:
@@ -182,23 +186,41 @@ def talk(chat: Chat) -> None:
 
 def conversation(given: argparse.Namespace) -> Any:
     """The conversation with what the user named."""
+    net, tokenizer, template, stop = weights_file(given) if given.what.endswith(".pth") else trained_run(given)
+    template = template if given.template is None else unescape(given.template)
+    stop = stop if given.stop is None else unescape(given.stop)
+    return opener(net, tokenizer, template, stop, given.what)(given.seed)
+
+
+def opener(net: Any, tokenizer: Any, template: str, stop: str, what: str, undo_depth: int = 0) -> Callable[[int], Any]:
+    """``open(seed)``, which begins a conversation with a network; each has a state of its own.
+
+    Args:
+        net: The network.
+        tokenizer, template, stop, undo_depth: See ``Conversation``.
+        what: What the user named.
+
+    Raises:
+        UserError: The network cannot continue a text from a state.
+    """
     import torch
 
     from lit_models.functional.conversation import Conversation
 
-    net, tokenizer, template, stop = weights_file(given) if given.what.endswith(".pth") else trained_run(given)
     if not hasattr(net, "decode"):
-        raise UserError(f"{given.what} has a {type(net).__name__}, which does not continue a text from a state")
+        raise UserError(f"{what} has a {type(net).__name__}, which does not continue a text from a state")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net = net.to(device).eval()
     total = sum(float(p.detach().double().abs().sum()) for p in net.parameters())
     size = sum(p.numel() for p in net.parameters())
     model = f"{getattr(net, 'kind', type(net).__name__)}, {size:,} parameters (sum {total:.6g})"
     fast = net.for_decoding() if hasattr(net, "for_decoding") else net
-    template = template if given.template is None else unescape(given.template)
-    stop = stop if given.stop is None else unescape(given.stop)
     context = int(getattr(net, "context", 0))
-    return Conversation(fast.decode, tokenizer, template, stop, model, given.seed, device, context)
+
+    def begin(seed: int) -> Conversation:
+        return Conversation(fast.decode, tokenizer, template, stop, model, seed, device, context, undo_depth)
+
+    return begin
 
 
 def trained_run(given: argparse.Namespace) -> tuple[Any, Any, str, str]:

@@ -3,6 +3,7 @@
     dive serve recommender/mf                      the newest run of a recipe: http://127.0.0.1:8000
     dive serve runs/recommender/mf/DIR             a run
     dive serve recommender/mf --host 0.0.0.0       for other machines too
+    dive serve rwkv/chat                           a language model: questions and answers
     dive serve recommender/mf --help               with the options of this run's page
 
 The run decides the page. Ctrl-C or SIGTERM ends: requests in progress are answered first. ``DIVE_ADMIN_TOKEN``, 16

@@ -34,6 +34,21 @@ GOALS = (
     Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
     Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
     Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
+    Goal("WKV, RWKV-4", "loop", 3.5, None, "no exponential in the loop"),
+    Goal("WKV, RWKV-5.2", "loop", 3.0, None, "chunks of 16"),
+    Goal("WKV, RWKV-6", "loop", 3.0, None, "the same"),
+    Goal("WKV, RWKV-7", "loop", 2.0, None, "the same, with a triangular system in each"),
+    Goal("training, RWKV-4", "transformers", 3.0, None, "the operator, whose loop transformers has"),
+    Goal("training, RWKV-7", "bare", 0.95, None, "steps of tens of milliseconds"),
+    Goal("generation, RWKV-4", "rwkv package", 1.4, 1, "the same weights, one text at a time"),
+    *(
+        Goal(f"sixteen texts, RWKV-{v}", "one text", 4.0, None, "one product for all rows")
+        for v in ("4", "5.2", "6", "7")
+    ),
+    *(
+        Goal(f"a long text, RWKV-{v}", "early", 0.9, None, "the 100,000th token costs as much")
+        for v in ("4", "5.2", "6", "7")
+    ),
     Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),
     Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both channels-last in single precision"),
     Goal("vgg11", "bare", 0.95, None, "the same"),
@@ -46,7 +61,7 @@ GOALS = (
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "generation", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "generation", "rwkv", "encoding", "convnets")
 
 HEAD = """\
 # Speed
@@ -86,6 +101,12 @@ GENERATION = """\
 products with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The
 window's `ours` writes after 1,536 tokens, its `early` after 128."""
 
+RWKV = """\
+6 layers of 256, random weights, a vocabulary of 1,000; the sides compute the same numbers, or the bench fails. `WKV` is
+the operator alone, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
+ours and transformers' on the same weights) and rows for RWKV-7 (`rwkv/rwkv` as `dive fit` runs it against the bare
+loop). `prefill` reads 512 tokens in pieces of 256, or one by one. A long text's `ours` comes after 100,000 tokens, its
+`early` after one; the state has the same size."""
 CONVNETS = """\
 Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the small stem, in the shortest PyTorch
 loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
@@ -108,6 +129,8 @@ def render(results: dict[str, Any]) -> str:
         sections += [losses(results["transformer"])]
     if results.get("generation"):
         sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
+    if results.get("rwkv"):
+        sections += ["## RWKV", RWKV, training(results["rwkv"], "tokens")]
     if results.get("encoding"):
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):

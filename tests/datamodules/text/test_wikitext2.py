@@ -24,3 +24,18 @@ def test_the_absent_training_part_is_named() -> None:
         pytest.skip("the training part is here")
     with pytest.raises(UserError, match=r"wiki\.train\.tokens"):
         WikiText2(part="train").texts()
+
+
+@pytest.mark.realdata
+def test_words_and_bytes_of_a_token_make_tokenizers_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = WikiText2(vocab_size=65_530, tokenizer="world")
+    assert WikiText2.decided_by_files("world") == {"vocab_size": 65_530}
+    text = "A caf\u00e9 <unk> .\n" * 40
+    monkeypatch.setattr(data, "texts", lambda: {"train": text, "val": text, "test": text})
+    data.setup("fit")
+    tokens, units = len(data.corpus["test"]), data.units_per_token["test"]
+    assert units["word"] * tokens == pytest.approx(40 * 5) and units["byte"] * tokens == pytest.approx(40 * 16)
+    words = WikiText2(vocab_size=30)
+    monkeypatch.setattr(words, "texts", lambda: {"train": text, "val": text, "test": text})
+    words.setup("fit")
+    assert words.units_per_token == {}  # words lose the spaces between them

@@ -8,7 +8,7 @@ import pytest
 
 from common.messages import UserError
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
-from datamodules.text.world_tokenizer import read_vocabulary
+from datamodules.text.world_tokenizer import WorldTokenizer, read_vocabulary
 
 LINES = [f"{i + 1} {bytes([i])!r} 1" for i in range(256)]
 LINES += ["300 'ab' 2", "301 'abcd' 4", "302 ' the' 4", "303 '\u00e9' 2"]
@@ -75,3 +75,9 @@ def test_the_published_vocabulary_cuts_as_the_package_does() -> None:
         assert ours.encode(text) == theirs.encode(text) and ours.decode(ours.encode(text)) == text
     data = draw.randbytes(2000)
     assert ours.encode_bytes(data) == theirs.encodeBytes(data)
+
+
+def test_a_long_text_has_the_ids_of_its_bytes() -> None:
+    tokenizer = WorldTokenizer(["", *(chr(i) for i in range(256)), "caf\u00c3\u00a9"])
+    text = "caf\u00e9 \U0001f600\n" * 3
+    assert tokenizer.encode_long(text).tolist() == tokenizer.encode(text) and tokenizer.encode_long(text)[0] == 257

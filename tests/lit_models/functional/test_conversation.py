@@ -91,6 +91,17 @@ def test_undo_leads_back_to_the_same_place(in_place: bool) -> None:
     assert bytes(state).decode() == "Q: one\nA: four\nQ: three\nA: four\n"
 
 
+def test_states_are_kept_for_so_many_questions() -> None:
+    talk = Conversation(Script(" four\n").decode, Bytes(), "Q: {}\nA:", "\n", undo_depth=2)
+    for question in ("one", "two", "three"):
+        "".join(talk.ask(question, GREEDY))
+    assert [turn.before is None for turn in talk.turns] == [True, False, False]
+    assert [talk.undo(), talk.undo()] == ["three", "two"]
+    with pytest.raises(UserError, match="only the last 2 questions"):
+        talk.undo()
+    assert [turn.question for turn in talk.turns] == ["one"] and "".join(talk.ask("four", GREEDY)) == " four"
+
+
 def test_another_answer_takes_the_last_ones_place() -> None:
     talk, _ = conversation()
     "".join(talk.ask("one", GREEDY))
@@ -144,6 +155,12 @@ def test_what_cannot_be_asked_changes_nothing() -> None:
         talk.undo()
     with pytest.raises(UserError, match=r"no \{\}"):
         Conversation(script.decode, Bytes(), "Q:")
+
+
+def test_weights_that_are_not_numbers_are_one_line() -> None:
+    talk = Conversation(lambda tokens, state: (torch.full((1, tokens.shape[1], 256), torch.nan), ()), Bytes(), "{}", "")
+    with pytest.raises(UserError, match="scores are not numbers"):
+        "".join(talk.ask("x", GREEDY))
 
 
 def test_a_network_with_a_context_talks_beyond_it() -> None:

@@ -1,8 +1,11 @@
 """RWKV-7: first values of its vectors, its decay, and the values of layer 0 in the others."""
 
 import math
+from dataclasses import replace
 
+import pytest
 import torch
+from torch.nn import functional as F
 
 from lit_models.rwkv.rwkv7 import ChannelMix7, TimeMix7, rank, ranks7
 from lit_models.rwkv.skeleton import Sizes
@@ -57,3 +60,22 @@ def test_the_values_of_layer_0_reach_the_others() -> None:
     state = list(att.initial(1, x))
     first = torch.randn(1, 3, 16).double()
     assert not torch.allclose(att(x, x[:, 0], state, first)[0], att(x, x[:, 0], state, first + 1)[0])
+
+
+@pytest.mark.parametrize(("logit", "decay"), [(-50.0, 1.0), (50.0, math.exp(-math.exp(-0.5)))])
+def test_negative_eigenvalues_turn_an_old_value_that_otherwise_is_removed(logit: float, decay: float) -> None:
+    """At rate 1 and value 0, with decay w: w S (I - 2 kk kk') in place of S (w I - kk kk'). Neither grows."""
+    for turns in (False, True):
+        att = TimeMix7(replace(SIZES, negative_eigenvalues=turns)).double()
+        with torch.no_grad():
+            att.a0.fill_(50)
+            att.w0.fill_(logit)
+            att.value.weight.zero_()
+        x, state = torch.randn(1, 1, 6).double(), torch.randn(1, 2, 3, 3).double()
+        last = torch.zeros(1, 6).double()
+        (after,) = att(x, last, [state], torch.zeros(1, 1, 6).double())[1]
+        key = att.key(x - x * att.x_k) * att.k_k  # the past is zero
+        kk = F.normalize(key.view(1, 2, 3, 1), dim=2)
+        part = (state @ kk) @ kk.mT
+        torch.testing.assert_close(after, decay * (state - 2 * part) if turns else decay * state - part)
+        assert float(after.detach().norm()) <= float(state.norm()) + 1e-9

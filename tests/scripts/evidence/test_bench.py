@@ -15,7 +15,7 @@ from common.messages import UserError
 from lit_models.attention.transformer import Transformer
 from lit_models.layers.packed_linear import PackedLinear
 from scripts.evidence import bench
-from scripts.evidence.benches import convnets, encoding, generation, processes, recurrent, translation
+from scripts.evidence.benches import convnets, encoding, generation, processes, recurrent, rwkv, rwkv_work, translation
 from scripts.evidence.benches.page import GOALS, render
 from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.front.build import build
@@ -322,3 +322,25 @@ def test_memory_of_a_child_is_its_own() -> None:
 def test_every_command_whose_start_is_measured_runs(what: str) -> None:
     wall, cpu, _ = processes.python(processes.STARTS[what])
     assert wall > 0 and cpu > 0
+
+
+@pytest.mark.slow
+def test_the_sides_of_rwkv_compute_the_same_and_all_are_measured() -> None:
+    work = rwkv_work.Work(64, 2, rows=2, length=20, tokens=4, prompt=9, far=3000, steps=2, warmup=1)
+    rows = rwkv.measure(1, 1, lambda line: None, work)
+    sides = {(row["workload"], row["side"]) for row in rows}
+    assert {("training, RWKV-4", "transformers"), ("training, RWKV-7", "bare"), ("WKV, RWKV-5.2", "loop")} <= sides
+    for version in rwkv_work.NAMES.values():
+        for kind, other in (("sixteen texts", "one text"), ("prefill", "token by token"), ("a long text", "early")):
+            assert {(f"{kind}, {version}", "ours"), (f"{kind}, {version}", other)} <= sides
+        assert (f"generation, {version}", "rwkv package") in sides
+    assert all(len(row["rates"]) == 1 and row["rates"][0] > 0 for row in rows)
+    page = render(fake(rwkv=rows))
+    assert "## RWKV" in page and "WKV, RWKV-4: ours / loop" in page
+
+
+def test_sides_that_differ_are_no_comparison() -> None:
+    rwkv_work.same("x", torch.ones(3), torch.ones(3) + 1e-5)
+    for wrong in (1.1, float("nan")):
+        with pytest.raises(RuntimeError, match="x: the sides differ"):
+            rwkv_work.same("x", torch.ones(3), torch.full((3,), wrong))
