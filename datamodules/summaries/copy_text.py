@@ -14,6 +14,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader, global_seed
+from datamodules.parallel_text.nearest import text_metrics
 from datamodules.parallel_text.parallel_text import BOS, EOS, Pairs, ParallelText, TrimmedLoader, padded
 from datamodules.summaries.words import join_words, sentences, split_words
 from datamodules.text.bert_rows import LengthLoader
@@ -130,6 +131,15 @@ class CopyText(ParallelText):
 
     def target_tokens(self, ids: Iterable[int]) -> list[str]:
         return [self.word(i) for i in ids]
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """The source and its first sentence in the place of an output."""
+        sources, true = self.sources["test"], self.references["test"]
+        first = [(sentences(source) or [""])[0] for source in sources]
+        return {
+            "chance": {"what": "the source, copied", "metrics": text_metrics(sources, true)},
+            "baseline": {"what": "the first sentence", "metrics": text_metrics(first, true)},
+        }
 
     def reference(self, text: str) -> str:
         """A true text as an output without errors would be."""

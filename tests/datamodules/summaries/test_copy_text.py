@@ -62,6 +62,13 @@ def test_training_batches_are_of_like_lengths_and_have_each_row_once() -> None:
     assert all(batch[0].shape[1] == int(batch[1].max()) for batch in batches)
 
 
+def test_floors_are_the_source_and_its_first_sentence() -> None:
+    data = Small()
+    data.setup("fit")
+    found = data.baselines()
+    assert found["chance"]["metrics"]["test/exact"] == 0.5 == found["baseline"]["metrics"]["test/exact"]  # of "a"
+
+
 def test_byte_pairs_leave_nothing_unknown() -> None:
     data = Small(tokenizer="bpe", source_vocab_size=300, target_vocab_size=300, max_length=40)
     data.setup("fit")
