@@ -93,7 +93,8 @@ class CopyText(ParallelText):
 
     def _extra_id(self, word: str) -> int:
         if word not in self.extra_ids:
-            self.extra_ids[word] = self.source_vocab_size + len(self.extra)
+            assert self.source_tokenizer is not None
+            self.extra_ids[word] = len(self.source_tokenizer) + len(self.extra)
             self.extra.append(word)
         return self.extra_ids[word]
 
@@ -117,7 +118,8 @@ class CopyText(ParallelText):
     def word(self, i: int) -> str:
         """The token of an id, or the word of a number beyond the vocabulary."""
         assert self.target_tokenizer is not None
-        return self.target_tokenizer.tokens[i] if i < self.target_vocab_size else self.extra[i - self.target_vocab_size]
+        known = self.target_tokenizer.tokens
+        return known[i] if i < len(known) else self.extra[i - len(known)]
 
     def decode_target(self, ids: Tensor) -> list[str]:
         if self.kind != "space":

@@ -1,7 +1,7 @@
 """Your own texts with summaries for a network that chooses sentences: JSON lines, or ``text<TAB>summary`` lines.
 
     dive fit summarization/extractive --data ExtractFile --data.path texts.jsonl
-    dive predict summarization/extractive --data.path new.txt                    a summary of each line
+    dive predict summarization/extractive --data ExtractFile --data.path new.txt           a summary of each line
 
 The forms of a line are described in ``datamodules/summaries/documents.py``.
 """

@@ -24,9 +24,9 @@ class PlantedExtracts(ExtractRows):
     def __init__(
         self,
         languages: Sequence[str] = LANGUAGES,
-        train_size: int = 1500,
-        val_size: int = 150,
-        test_size: int = 300,
+        train_size: int = 700,
+        val_size: int = 100,
+        test_size: int = 150,
         vocab_size: int = 1000,
         seq_len: int = 160,
         **rows: Any,

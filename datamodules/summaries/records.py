@@ -5,10 +5,11 @@ A record has one to three countries, a day, and perhaps a language and a currenc
 
     document    Sarafu inaitwa yuro. Nchi inaitwa Kenya. Lugha inaitwaje? Siku ni Jumatatu, 5 Machi 2018.
     headline    Kenya; Jumatatu, 5 Machi 2018
-    table       <sw> currency: yuro; country: Kenya; day: Jumatatu, 5 Machi 2018
+    table       <sw> country: Kenya; currency: yuro; day: Jumatatu, 5 Machi 2018
 
 The statements of a document are in any order, with a question among them that says nothing. A headline has the
-countries, in the document's order, then the day; the table has the document's order too.
+countries, in the document's order, then the day; a table has its kinds in one order, and so have the sentences that are
+generated from it.
 
 ``claims`` reads the facts out of an output by rule, and ``count`` compares them with a record.
 """
@@ -98,13 +99,18 @@ def statement(language: str, fact: Fact) -> str:
 
 def document(record: Record) -> list[str]:
     """The sentences of the document."""
-    found = statements(record)
+    found = [statement(record.language, fact) for fact in record.facts]
     return [*found[: record.place], record.question, *found[record.place :]]
 
 
+def by_kind(record: Record) -> list[Fact]:
+    """The facts in the order of a table: the countries, the language, the currency, the day."""
+    return sorted(record.facts, key=lambda fact: KINDS.index(fact.kind))
+
+
 def statements(record: Record) -> list[str]:
-    """The sentences that say the facts, one after the other: what is to be generated from a table."""
-    return [statement(record.language, fact) for fact in record.facts]
+    """The sentences that say the facts in the table's order: what is to be generated from it."""
+    return [statement(record.language, fact) for fact in by_kind(record)]
 
 
 def headline(record: Record) -> str:
@@ -114,7 +120,7 @@ def headline(record: Record) -> str:
 
 def table(record: Record) -> str:
     """The facts as a table in one line, behind a tag for the language."""
-    return f"<{record.language}> " + "; ".join(f"{kind}: {name}" for kind, name in record.facts)
+    return f"<{record.language}> " + "; ".join(f"{kind}: {name}" for kind, name in by_kind(record))
 
 
 @cache

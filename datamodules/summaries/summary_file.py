@@ -1,7 +1,7 @@
 """Your own texts with summaries for a network that writes: JSON lines, or ``text<TAB>summary`` lines.
 
     dive fit summarization/pointer_generator --data SummaryFile --data.path texts.jsonl
-    dive predict summarization/pointer_generator --data.path new.txt             a summary of each line
+    dive predict summarization/pointer_generator --data SummaryFile --data.path new.txt    a summary of each line
 
 The forms of a line are described in ``datamodules/summaries/documents.py``.
 """

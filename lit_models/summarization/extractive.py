@@ -8,7 +8,7 @@ place of its ``[CLS]``.
 
     dive fit summarization/extractive                documents of planted facts in nine languages, offline
     dive fit summarization/extractive_scitldr        one sentence of an abstract, with all-MiniLM-L6-v2
-    dive predict summarization/extractive --data.path FILE.jsonl
+    dive predict summarization/extractive --data ExtractFile --data.path FILE.jsonl
     dive generate summarization/extractive --prompt "..." --method textrank
 
 The numbers they reach are in RESULTS.md.
