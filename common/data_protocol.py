@@ -171,6 +171,15 @@ class DataProtocol(Protocol):
     reference_form: str
     #: Parts of a split that have scores of their own: split, name, whether each row belongs to it.
     subsets: dict[str, dict[str, list[bool]]]
+    #: All true texts of each row by split, where a row has several.
+    reference_sets: dict[str, list[list[str]]]
+    #: Whether the texts are English: ROUGE then compares the stems of words.
+    english: bool
+    #: ``fact_scores(outputs, rows)``: how many of the facts that the sources of these test rows have the outputs state.
+    fact_scores: Callable[[Sequence[str], Sequence[int]], dict[str, float]]
+    #: The sentences of a text; and those of all documents of a split, one document after the other.
+    sentences: Callable[[str], list[str]]
+    document_sentences: dict[str, list[str]]
     #: Whether scores of a test are shown with their intervals, which takes a second for a thousand texts.
     intervals: bool
 

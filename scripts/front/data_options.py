@@ -76,8 +76,13 @@ def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
 
 
 #: Data that models of other data predict on: pictures without targets, for those trained on boxes or masks; folders of
-#: sounds, for those trained on any sounds with transcripts.
-ALSO_OF = {"ImageFolder": ("ObjectImages", "MaskImages"), "SpeechFolder": ("Transcribed",)}
+#: sounds, for those trained on any sounds with transcripts; files of texts, for those trained on documents.
+ALSO_OF = {
+    "ImageFolder": ("ObjectImages", "MaskImages"),
+    "SpeechFolder": ("Transcribed",),
+    "SummaryFile": ("CopyText",),
+    "ExtractFile": ("ExtractRows",),
+}
 
 
 def looks_at(trained: str, data: str) -> bool:

@@ -30,6 +30,9 @@ def test_a_detector_looks_at_pictures_without_boxes_and_a_classifier_of_digits_d
     scenes, photos = "datamodules.vision.scenes.Scenes", PHOTOS["class_path"]
     assert looks_at(scenes, str(photos)) and looks_at("datamodules.vision.camvid.CamVid", str(photos))
     assert not looks_at(MNIST, str(photos)) and not looks_at(scenes, MNIST)
+    planted = ["datamodules.summaries.planted.PlantedFacts", "datamodules.summaries.planted_extracts.PlantedExtracts"]
+    files = ["datamodules.summaries.summary_file.SummaryFile", "datamodules.summaries.extract_file.ExtractFile"]
+    assert [[looks_at(trained, data) for data in files] for trained in planted] == [[True, False], [False, True]]
     run = runs_root() / "vision/ssd/1"
     run.mkdir(parents=True)
     (run / "config.yaml").write_text(yaml.safe_dump({"data": {"class_path": scenes}}))

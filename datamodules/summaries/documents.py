@@ -1,0 +1,109 @@
+"""Documents with their summaries, and files of them: JSON lines, or ``text<TAB>summary`` lines.
+
+A line of JSON has ``text``, a text or a list of its sentences, and ``summary``, a text or a list of several true ones
+(SciTLDR's names ``source`` and ``target`` are read too). To predict, no summary is needed.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from common.messages import UserError
+from datamodules.summaries.words import sentences
+from datamodules.text.files import identity, is_another, read_text
+
+TEXT, SUMMARY = ("text", "source"), ("summary", "target")
+
+
+class Document(NamedTuple):
+    """Its sentences, and its true summaries, of which there may be none to predict."""
+
+    sentences: Sequence[str]
+    summaries: Sequence[str]
+
+
+class DocumentFile:
+    """A person's own file, split at random (seed 0); one that is not the run's is tested whole.
+
+    Args:
+        path: The file.
+        val_fraction, test_fraction: Fractions of the documents held out.
+
+    Raises:
+        UserError: A fraction leaves a split empty.
+    """
+
+    def __init__(self, path: str, val_fraction: float, test_fraction: float) -> None:
+        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
+            raise UserError(
+                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
+                "each must be above 0, and together they must be below 1"
+            )
+        self.path, self.fractions = path, (val_fraction, test_fraction)
+        self.of_run: dict[str, str] | None = None  # the file that the run was trained on
+
+    def parts(self, stage: str, facts: list[str]) -> dict[str, list[Document]]:
+        """The documents of each split that a stage needs; adds to ``facts`` what is worth saying.
+
+        Raises:
+            UserError: As ``read_documents``, or the file has too few documents to split.
+        """
+        found = read_documents(self.path, with_summaries=stage != "predict")
+        if stage == "predict":
+            return {"predict": found}
+        if stage in ("test", "validate") and is_another(self.path, self.of_run):
+            facts.append("not the file of the run: all of it")
+            return {"test" if stage == "test" else "val": found}
+        self.of_run = self.of_run or identity(self.path)
+        if len(found) < 3:
+            raise UserError(f"{self.path} has {len(found)} documents: at least 3 are needed to split them")
+        order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0)).tolist()
+        val, test = (max(1, round(len(found) * part)) for part in self.fractions)
+        bounds = {"val": (0, val), "test": (val, val + test), "train": (val + test, len(found))}
+        return {name: [found[i] for i in order[start:end]] for name, (start, end) in bounds.items()}
+
+
+def read_documents(path: str | Path, with_summaries: bool = True) -> list[Document]:
+    """The documents of a file, one in each line that is not empty.
+
+    Args:
+        path: The file, UTF-8 or UTF-16.
+        with_summaries: Each must have one.
+
+    Raises:
+        UserError: A line cannot be read, by its number, or has no text or no summary.
+    """
+    lines = read_text(path).splitlines()
+    found = [document(line, f"{path}:{number}", with_summaries) for number, line in enumerate(lines, 1) if line.strip()]
+    if not found:
+        raise UserError(f"{path} has no document: give lines of JSON, or text<TAB>summary")
+    return found
+
+
+def document(line: str, place: str, with_summaries: bool) -> Document:
+    """The document of a line; ``place`` names it in errors."""
+    if line.lstrip().startswith("{"):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{place} is not JSON: {error.msg} at column {error.colno}") from None
+        text, summary = (next((row[name] for name in names if name in row), "") for names in (TEXT, SUMMARY))
+    else:
+        text, tab, summary = line.partition("\t")
+        if with_summaries and not tab:
+            raise UserError(f"{place} is neither JSON nor text<TAB>summary")
+    parts = sentences(text) if isinstance(text, str) else texts_of(text)
+    summaries = [summary.strip()] if isinstance(summary, str) else texts_of(summary)
+    if not any(part.strip() for part in parts):
+        raise UserError(f'{place} has no text: give "text", or a text before the tab')
+    if with_summaries and not any(part.strip() for part in summaries):
+        raise UserError(f'{place} has no summary: give "summary", or a text behind the tab')
+    return Document([p.strip() for p in parts if p.strip()], [s for s in summaries if s.strip()])
+
+
+def texts_of(value: Any) -> list[str]:
+    """A list of texts; nothing where the value is something else."""
+    return [part.strip() for part in value if isinstance(part, str)] if isinstance(value, list) else []

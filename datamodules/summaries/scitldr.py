@@ -1,0 +1,44 @@
+"""SciTLDR (Cachola et al. 2020): abstracts of papers on machine learning and a sentence that sums each up.
+
+1,992 to train with one summary each, 619 to validate and 618 to test with one to several. From the repository
+allenai/scitldr, the abstracts only (SciTLDR-A); below ``DIVE_DATA/scitldr``.
+"""
+
+from typing import Any
+
+from datamodules.downloads import fetch
+from datamodules.summaries.documents import Document, read_documents
+from datamodules.summaries.extracts import ExtractRows
+
+COMMIT = "5ccad9c00a60ad75c9e04abf7f27d0f53f983b20"
+FILES = {
+    "train": ("train.jsonl", "b222771d387be585cfdf5ae957b36757138415a352e0a3e3b23f73f87c3b1119"),
+    "val": ("dev.jsonl", "3191fa98ccc09521332b7a1cd63b1930be4e8df125a235ccd31e40329709525e"),
+    "test": ("test.jsonl", "fb42dd6cd4f4a1928ae8a01a189456fbfe994a07e938bd49f68653933f6503c9"),
+}
+
+
+class SciTLDR(ExtractRows):
+    """The abstracts as sentences to choose from.
+
+    Args:
+        train_size: Only the first so many of the training abstracts; 0 means all.
+        **rows: See ``ExtractRows``.
+    """
+
+    english = True
+
+    def __init__(self, train_size: int = 0, **rows: Any) -> None:
+        super().__init__(**rows)
+        self.train_size = train_size
+
+    def read(self, stage: str) -> dict[str, list[Document]]:
+        found = {name: read_scitldr(name) for name in FILES}
+        return found | {"train": found["train"][: self.train_size or None]}
+
+
+def read_scitldr(name: str) -> list[Document]:
+    """The documents of a split, downloaded once."""
+    file, digest = FILES[name]
+    url = f"https://raw.githubusercontent.com/allenai/scitldr/{COMMIT}/SciTLDR-Data/SciTLDR-A/{file}"
+    return read_documents(fetch(url, digest, f"scitldr/SciTLDR-A/{file}"))

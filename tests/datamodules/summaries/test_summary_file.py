@@ -1,0 +1,40 @@
+"""A person's own texts for a network that writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from datamodules.summaries.summary_file import SummaryFile
+
+
+def ready(folder: Path) -> SummaryFile:
+    rows = [{"text": f"A thing happened in Town{i}. It was big.", "summary": [f"Town{i}", "big"]} for i in range(8)]
+    (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = SummaryFile(str(folder / "a.jsonl"), source_vocab_size=12, target_vocab_size=12, max_length=6)
+    data.setup("fit")
+    return data
+
+
+def test_each_summary_is_a_training_row_and_a_test_row_has_all_as_references(tmp_path: Path) -> None:
+    data = ready(tmp_path)
+    assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [12, 1, 1]
+    assert len(data.reference_sets["test"]) == 1 and data.reference_sets["test"][0][1] == "big"
+    assert (
+        data.references["test"] == [data.reference_sets["test"][0][0]]
+        and data.decode_target(data.splits["test"][3]) == data.references["test"]
+    )
+
+
+def test_every_line_of_a_new_file_is_summarized_with_the_vocabulary_of_the_run(tmp_path: Path) -> None:
+    processor = ready(tmp_path).processor()
+    (tmp_path / "new.txt").write_text("A thing happened in Paris.\n\nIt was big.\n")
+    data = SummaryFile(str(tmp_path / "new.txt"), source_vocab_size=12, target_vocab_size=12)
+    with pytest.raises(UserError, match="needs a trained run"):
+        data.setup("predict")
+    data.load_processor(json.loads(json.dumps(processor)))
+    data.setup("predict")
+    source, _ = data.splits["predict"]
+    assert len(source) == 2 and data.predict_cells["source"][1] == "It was big."
+    assert data.source_tokens(source[0, :5].tolist()) == ["A", "thing", "happened", "in", "Paris"]
