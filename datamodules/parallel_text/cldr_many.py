@@ -12,7 +12,8 @@ from typing import Any
 
 from common.messages import UserError
 from datamodules.parallel_text.cldr import CURRENCIES, DAYS, FIRST
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import ParallelText
 
 LANGUAGES = ("en", "sw", "yo", "ha", "ig", "zu", "am", "so", "ti", "af")
 KINDS = ("date", "currency", "list", "language", "territory")

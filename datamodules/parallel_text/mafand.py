@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from common.messages import UserError, note
 from datamodules.downloads import data_root
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import ParallelText
 
 ADDRESS = "https://github.com/masakhane-io/lafand-mt"
 PARTS = {"train": "train", "val": "dev", "test": "test"}
@@ -45,7 +46,7 @@ class Mafand(ParallelText):
         source_vocab_size: int = 8000,
         target_vocab_size: int = 8000,
         max_length: int = 96,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "bpe",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "bpe",
         shared: bool = True,
         **parallel: Any,
     ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, random_splits
+from datamodules.parallel_text.pair_splits import Pairs, random_splits
 from datamodules.text.files import read_text
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
 
@@ -61,6 +61,8 @@ def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, 
 
 def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) -> int:
     """The size of a vocabulary, specials included."""
+    if kind == "byte":
+        return len(SPECIALS) + 256
     if kind == "bpe":
         length = sum(map(len, texts))
         return next(size for least, size in BYTE_PAIRS if length >= least)

@@ -15,7 +15,8 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.parallel_text.nearest import copy_and_nearest
 from datamodules.parallel_text.pair_files import lines_of_file, read_pairs, split, vocabulary_of
-from datamodules.parallel_text.parallel_text import EOS, Pairs, ParallelText, padded
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import EOS, ParallelText, padded
 from datamodules.text.files import identity, is_another
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
 
@@ -52,7 +53,7 @@ class ParallelFile(ParallelText):
         source_vocab_size: int = 0,
         target_vocab_size: int = 0,
         max_length: int = 0,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "word",
         lower: bool = False,
         min_count: int = 1,
         shared: bool = False,
@@ -86,7 +87,7 @@ class ParallelFile(ParallelText):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         test_path: str = "",
-        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "word",
         lower: bool = False,
         min_count: int = 1,
         shared: bool = False,
@@ -111,7 +112,7 @@ class ParallelFile(ParallelText):
         found = {name: given[name] or found[name] for name in found}
         if not max_length:
             cutters = [
-                TOKENIZERS[tokenizer].train(side, size, lower=lower) if tokenizer == "bpe" else
+                TOKENIZERS[tokenizer].train(side, size, lower=lower) if tokenizer in ("bpe", "byte") else
                 TOKENIZERS[tokenizer](SPECIALS, SPECIALS, lower)
                 for side, size in zip(joint, found.values(), strict=False)
             ]  # fmt: skip
@@ -159,7 +160,7 @@ class ParallelFile(ParallelText):
             self.other_file = True
             self.facts.append("not the file of the run: all of it")
             return self._load_whole("test" if stage == "test" else "val", self.path, self.target_path)
-        parts = self.pairs()
+        parts = self.prepared(self.pairs())
         if self.source_tokenizer is None or self.target_tokenizer is None:
             self._make_vocabularies(parts["train"])
         splits: dict[str, tuple[Tensor, ...]] = {}
