@@ -2,40 +2,82 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from common.messages import UserError
 from datamodules.parallel_text.tags import tag_of
 from datamodules.text.files import read_text
-from datamodules.text.tokenizer_files import load_tokenizer
+from datamodules.text.tokenizer_files import load_tokenizer, read_json, read_tokenizer
 from datamodules.text.tokenizers import Tokenizer
 
 
-def tokenizers_of(run: str, sizes: tuple[int, int] | None = None) -> tuple[Tokenizer, Tokenizer]:
-    """The two vocabularies of a run; one object where they are equal.
+def tokenizers_of(folder: str, sizes: tuple[int, int] | None = None) -> tuple[Tokenizer, Tokenizer]:
+    """The two vocabularies of a run, or the one of a published model; one object where they are equal.
 
     Args:
-        run: Its folder, or its ``processor.json``.
+        folder: Of the run, or its ``processor.json``; or a folder with ``tokenizer.json`` and ``config.json``.
         sizes: Entries that the vocabularies must have.
 
     Raises:
         UserError: There is no such file, it has no vocabularies, or they have other sizes.
     """
+    if is_published(folder):
+        found = read_tokenizer(folder, config_of(folder).get("vocab_size", 0))
+        source, target = found, found
+    else:
+        saved = saved_in(folder)
+        source = load_tokenizer(saved["source_tokenizer"])
+        same = saved["source_tokenizer"] == saved["target_tokenizer"]
+        target = source if same else load_tokenizer(saved["target_tokenizer"])
+    if sizes and (lengths := (len(source), len(target))) != sizes:
+        raise UserError(
+            f"data.vocabulary: {folder} has {lengths[0]} and {lengths[1]} tokens: give --data.source_vocab_size "
+            f"{lengths[0]} --data.target_vocab_size {lengths[1]}"
+        )
+    return source, target
+
+
+def special_ids(folder: str) -> tuple[int, int, int] | None:
+    """The padding, the beginning of a target and the end of a published model, or of a run of its vocabulary; None for
+    those of our own vocabularies.
+
+    Raises:
+        UserError: The ``config.json`` does not name them.
+    """
+    if not is_published(folder):
+        ids = saved_in(folder).get("special_ids")
+        return (ids[0], ids[1], ids[2]) if ids else None
+    config = config_of(folder)
+    names = ("pad_token_id", "decoder_start_token_id", "eos_token_id")
+    ids = [config.get(name) for name in names]
+    if any(not isinstance(i, int) for i in ids):
+        missing = [name for name, i in zip(names, ids, strict=True) if not isinstance(i, int)]
+        raise UserError(f"data.vocabulary: the config.json of {folder} has no {missing[0]}: add it")
+    return ids[0], ids[1], ids[2]
+
+
+def is_published(folder: str) -> bool:
+    return (Path(folder) / "tokenizer.json").is_file() and not (Path(folder) / "processor.json").is_file()
+
+
+def config_of(folder: str) -> dict[str, Any]:
+    """The ``config.json`` of a published model; empty without one."""
+    path = Path(folder) / "config.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def saved_in(run: str) -> dict[str, Any]:
+    """The ``processor.json`` of a run that has two vocabularies."""
     path = Path(run) / "processor.json" if Path(run).is_dir() else Path(run)
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UserError(f"data.vocabulary: {path} is no processor.json: give the folder of a run") from None
+        raise UserError(
+            f"data.vocabulary: {path} is no processor.json: give the folder of a run, or of a model with tokenizer.json"
+        ) from None
     if not isinstance(saved, dict) or not {"source_tokenizer", "target_tokenizer"} <= saved.keys():
         raise UserError(f"data.vocabulary: {path} has no two vocabularies: give a run that translates")
-    source = load_tokenizer(saved["source_tokenizer"])
-    same = saved["source_tokenizer"] == saved["target_tokenizer"]
-    target = source if same else load_tokenizer(saved["target_tokenizer"])
-    if sizes and (found := (len(source), len(target))) != sizes:
-        raise UserError(
-            f"data.vocabulary: {run} has {found[0]} and {found[1]} tokens: give --data.source_vocab_size {found[0]} "
-            f"--data.target_vocab_size {found[1]}"
-        )
-    return source, target
+    return saved
 
 
 def read_synthetic(path: str) -> list[tuple[str, str]]:

@@ -17,11 +17,23 @@ ROWS = 4  # a batch by tokens has a multiple of these rows, so that two or four 
 
 
 class TrimmedLoader(TensorLoader):
-    """Trims the padding (0) of a batch to its longest source and target."""
+    """Trims the padding of a batch to its longest source and target.
+
+    Args:
+        tensors, batch_size, shuffle: See ``TensorLoader``.
+        pad_id: The padding of the targets.
+        **loader: See ``TensorLoader``.
+    """
+
+    def __init__(
+        self, tensors: Sequence[Tensor], batch_size: int, shuffle: bool = False, pad_id: int = 0, **loader: Any
+    ) -> None:
+        super().__init__(tensors, batch_size, shuffle, **loader)
+        self.pad_id = pad_id
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         for source, length, *targets in super().__iter__():
-            longest = int((targets[-1] != 0).sum(1).max()) if targets else 0
+            longest = int((targets[-1] != self.pad_id).sum(1).max()) if targets else 0
             yield (source[:, : int(length.max())].contiguous(), length, *(t[:, :longest].contiguous() for t in targets))
 
 
@@ -38,7 +50,7 @@ class TrainingLoader(TrimmedLoader):
         temperature: T: a language with n rows gets a part proportional to n^(1/T) of an epoch. 1 takes all rows; a
             large one gives all languages the same.
         renew: The tensors of an epoch, where they differ from epoch to epoch; the same function of the epoch always.
-        **loader: See ``TensorLoader``.
+        **loader: See ``TrimmedLoader``.
     """
 
     def __init__(
@@ -83,7 +95,7 @@ class TrainingLoader(TrimmedLoader):
 
     def _lengths(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens of the sources and of the targets of rows, in the order of their batches, which is not changed."""
-        source, target = self.tensors[1][rows].long(), (self.tensors[3][rows] != 0).sum(1)
+        source, target = self.tensors[1][rows].long(), (self.tensors[3][rows] != self.pad_id).sum(1)
         order = by_length(source, target)
         return source[order], target[order]
 
@@ -95,7 +107,7 @@ class TrainingLoader(TrimmedLoader):
         if not self.sizes:
             return super()._batches()
         rows, generator = self._rows(), self.generator()
-        rows = rows[by_length(self.tensors[1][rows].long(), (self.tensors[3][rows] != 0).sum(1))]
+        rows = rows[by_length(self.tensors[1][rows].long(), (self.tensors[3][rows] != self.pad_id).sum(1))]
         used = sum(self.sizes)
         if used < len(rows):  # some of the shortest wait for the next epoch
             last = rows[used - self.sizes[-1] :]

@@ -26,7 +26,7 @@ from datamodules.parallel_text.tags import check_tag, groups_of, tags_of, withou
 from datamodules.text.tokenizer_files import load_tokenizer
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
 
-PAD, BOS, EOS, MASK = 0, 1, 2, 3  # the mask of denoising is <unk>, which byte pairs and bytes never need
+PAD, BOS, EOS = 0, 1, 2  # of our own vocabularies
 
 
 class ParallelText(TensorDataModule):
@@ -48,13 +48,16 @@ class ParallelText(TensorDataModule):
         bpe_dropout: The probability that a merge of byte pairs is left out in training (``bpe_dropout.py``).
         objective: ``translate``; or ``denoise``: the targets are restored from themselves with masked spans
             (``infilling.py``), before a run of the same vocabulary that translates (``vocabulary``, ``model.weights``).
-        vocabulary: The folder of a run whose vocabularies are used; empty makes some from the training pairs.
+        vocabulary: The folder of a run whose vocabularies are used, or of a published model with its
+            ``tokenizer.json``; empty makes some from the training pairs.
         synthetic: A file of ``source<TAB>target`` lines that are added to the training pairs, as ``dive backtranslate``
             writes it.
         **loader: See ``TensorDataModule``.
     """
 
     links = ("source_vocab_size", "target_vocab_size", "max_length")
+    #: The special tokens; ``bos_id`` begins each target.
+    pad_id, bos_id, eos_id = PAD, BOS, EOS
 
     def __init__(
         self,
@@ -132,14 +135,14 @@ class ParallelText(TensorDataModule):
         for text in texts:
             check_tag(self.normalize(text), self.tags)
         rows = [self._ids(self.source_tokenizer, self.normalize(text)) for text in texts]
-        source, length = padded(rows, max(map(len, rows)))
+        source, length = padded(rows, max(map(len, rows)), self.pad_id)
         return source.long(), length.long()
 
     def decode_target(self, ids: Tensor) -> list[str]:
         """The texts of ids (B, L), each up to its first ``<eos>``, detokenized."""
         assert self.target_tokenizer is not None
-        rows = ids.tolist()
-        return [self.target_tokenizer.decode(row[: row.index(EOS)] if EOS in row else row).strip() for row in rows]
+        rows, end = ids.tolist(), self.eos_id
+        return [self.target_tokenizer.decode(row[: row.index(end)] if end in row else row).strip() for row in rows]
 
     def source_tokens(self, ids: Iterable[int]) -> list[str]:
         """Single source tokens as texts, for the axes of pictures."""
@@ -152,11 +155,11 @@ class ParallelText(TensorDataModule):
         return [self.target_tokenizer.tokens[i] for i in ids]
 
     def _ids(self, tokenizer: Tokenizer, text: str) -> list[int]:
-        return [*tokenizer.encode(text), EOS][: self.max_length]
+        return [*tokenizer.encode(text), self.eos_id][: self.max_length]
 
     def _whole(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
         """The ids of texts of any length, each ended by ``<eos>``."""
-        return [[*tokenizer.encode(self.normalize(text)), EOS] for text in texts]
+        return [[*tokenizer.encode(self.normalize(text)), self.eos_id] for text in texts]
 
     input_means = (
         "the ids of sources by source_tokenizer of processor.json, each ended by <eos> and filled up with <pad>; their "
@@ -247,12 +250,19 @@ class ParallelText(TensorDataModule):
         sources = [cut[0](source) for source, _ in pairs]
         if self.objective == "denoise":
             heads = [len(self.source_tokenizer.encode(source[: -len(without_tags(source))])) for source, _ in pairs]
-            sources = [[*row[:n], *infill(row[n:], MASK, draw)] for row, n in zip(sources, heads, strict=True)]
-        sources = [[*row, EOS][: self.max_length] for row in sources]
-        targets = [[*cut[1](target), EOS][: self.max_length] for _, target in pairs]
-        source, length = padded(sources, self.max_length)
-        target_in = padded([[BOS, *row[:-1]] for row in targets], self.max_length)[0]
-        return source, length, target_in, padded(targets, self.max_length)[0]
+            sources = [[*row[:n], *infill(row[n:], self.mask_id, draw)] for row, n in zip(sources, heads, strict=True)]
+        sources = [[*row, self.eos_id][: self.max_length] for row in sources]
+        targets = [[*cut[1](target), self.eos_id][: self.max_length] for _, target in pairs]
+        source, length = padded(sources, self.max_length, self.pad_id)
+        target_in = padded([[self.bos_id, *row[:-1]] for row in targets], self.max_length, self.pad_id)[0]
+        return source, length, target_in, padded(targets, self.max_length, self.pad_id)[0]
+
+    @property
+    def mask_id(self) -> int:
+        """The mask of denoising: ``<mask>``, or ``<unk>``, which byte pairs and bytes never need."""
+        assert self.source_tokenizer is not None
+        mask = self.source_tokenizer.id_of("<mask>")
+        return mask if mask >= 0 else self.source_tokenizer.unk_id
 
     def _cut(self, tokenizer: Tokenizer, draw: random.Random, epoch: int | None) -> Any:
         """The function that cuts a text into ids: with dropout in training."""
@@ -268,11 +278,12 @@ class ParallelText(TensorDataModule):
         cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         where: dict[str, Any] = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
         if not shuffle:
-            return TrimmedLoader(self.splits[split], self.eval_batch_size, **where)
+            return TrimmedLoader(self.splits[split], self.eval_batch_size, pad_id=self.pad_id, **where)
         groups = groups_of([source for source, _ in self.train_rows]) if self.temperature != 1 else None
         renewed = self.bpe_dropout > 0 or self.objective == "denoise"
         renew = partial(self.tensors, self.train_rows) if renewed else None
         by_tokens = self.batch_by == "tokens"
+        where["pad_id"] = self.pad_id
         return TrainingLoader(self.splits[split], self.batch_size, by_tokens, groups, self.temperature, renew, **where)
 
     def baselines(self) -> dict[str, dict[str, Any]]:
@@ -280,9 +291,9 @@ class ParallelText(TensorDataModule):
         return copy_and_nearest(self.sources, self.references)
 
 
-def padded(rows: Sequence[Sequence[int]], width: int) -> tuple[Tensor, Tensor]:
-    """Rows of ids as (N, width) int32, padded, and their lengths (N,) int32."""
+def padded(rows: Sequence[Sequence[int]], width: int, pad_id: int = PAD) -> tuple[Tensor, Tensor]:
+    """Rows of ids as (N, width) int32, padded with ``pad_id``, and their lengths (N,) int32."""
     length = torch.tensor([len(row) for row in rows], dtype=torch.int32)
-    table = torch.full((len(rows), width), PAD, dtype=torch.int32)
+    table = torch.full((len(rows), width), pad_id, dtype=torch.int32)
     table[torch.arange(width) < length[:, None]] = torch.tensor([i for row in rows for i in row], dtype=torch.int32)
     return table, length

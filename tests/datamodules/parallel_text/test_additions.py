@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.parallel_text.additions import read_synthetic, to_restore, tokenizers_of
-from datamodules.text.tokenizers import SpaceTokenizer
+from datamodules.parallel_text.additions import read_synthetic, special_ids, to_restore, tokenizers_of
+from datamodules.text.tokenizers import BPETokenizer, SpaceTokenizer
 
 
 def test_the_vocabularies_of_a_run_are_taken(tmp_path: Path) -> None:
@@ -26,6 +26,20 @@ def test_the_vocabularies_of_a_run_are_taken(tmp_path: Path) -> None:
     (tmp_path / "processor.json").write_text("{}")
     with pytest.raises(UserError, match="has no two vocabularies"):
         tokenizers_of(str(tmp_path))
+
+
+def test_the_vocabulary_of_a_published_model_is_taken_with_its_special_tokens(tmp_path: Path) -> None:
+    BPETokenizer.train(["one two three"], 270).model.save(str(tmp_path / "tokenizer.json"))
+    config = {"vocab_size": 272, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    source, target = tokenizers_of(str(tmp_path))
+    assert source is target and len(source) == 272 and special_ids(str(tmp_path)) == (1, 2, 2)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"eos_token_id": None}))
+    with pytest.raises(UserError, match=r"config.json of .* has no eos_token_id: add it"):
+        special_ids(str(tmp_path))
+    saved = {"source_tokenizer": source.saved(), "target_tokenizer": target.saved(), "special_ids": [1, 2, 2]}
+    (tmp_path / "processor.json").write_text(json.dumps(saved))
+    assert special_ids(str(tmp_path)) == (1, 2, 2)  # of a run with this vocabulary
 
 
 def test_synthetic_pairs_are_read_and_a_wrong_line_is_named(tmp_path: Path) -> None:

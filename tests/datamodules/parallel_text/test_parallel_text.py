@@ -11,7 +11,7 @@ import torch
 from common.messages import UserError
 from datamodules.parallel_text.loaders import padding
 from datamodules.parallel_text.pair_splits import Pairs
-from datamodules.parallel_text.parallel_text import BOS, EOS, MASK, PAD, ParallelText, padded
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
 
 PAIRS = [("a b c", "c b a"), ("a", "a"), ("b c", "c b"), ("c c c c c", "c c c c c")]
 
@@ -152,7 +152,7 @@ def test_denoising_masks_a_text_but_not_its_tag() -> None:
     for batch in (next(iter(data.train_dataloader())), data.splits["val"]):
         for source, length, _, target in zip(*batch, strict=True):
             ids = source[: int(length)]
-            assert int((ids == MASK).sum()) >= 1
+            assert int((ids == data.mask_id).sum()) >= 1
             text = data.source_tokenizer.decode(ids)  # type: ignore[union-attr]
             assert text.startswith(("<2sw>", "<2yo>"))
             hidden += len(data.decode_target(target[None])[0]) - (len(text) - 6)
