@@ -60,6 +60,12 @@ def is_published(folder: str) -> bool:
     return (Path(folder) / "tokenizer.json").is_file() and not (Path(folder) / "processor.json").is_file()
 
 
+def is_there(folder: str) -> bool:
+    """Whether there are vocabularies: a later command than fit needs none, and finds perhaps none."""
+    path = Path(folder)
+    return bool(folder) and (is_published(folder) or path.is_file() or (path / "processor.json").is_file())
+
+
 def config_of(folder: str) -> dict[str, Any]:
     """The ``config.json`` of a published model; empty without one."""
     path = Path(folder) / "config.json"

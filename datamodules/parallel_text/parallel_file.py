@@ -14,9 +14,16 @@ from typing import Any, Literal
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.parallel_text.additions import special_ids, tokenizers_of
+from datamodules.parallel_text.additions import is_there, special_ids, tokenizers_of
 from datamodules.parallel_text.nearest import copy_and_nearest
-from datamodules.parallel_text.pair_files import lines_of_file, read_pairs, split, vocabulary_of
+from datamodules.parallel_text.pair_files import (
+    left_out,
+    lines_of_file,
+    other_forms,
+    read_pairs,
+    split,
+    vocabulary_of,
+)
 from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
 from datamodules.text.files import identity, is_another
@@ -138,7 +145,7 @@ class ParallelFile(ParallelText):
     @staticmethod
     def decided_by_files(vocabulary: str = "") -> dict[str, int]:
         """As in ``ParallelText``, and the special tokens of a published model."""
-        ids = special_ids(vocabulary) if vocabulary else None
+        ids = special_ids(vocabulary) if is_there(vocabulary) else None
         named = dict(zip(("pad_id", "bos_id", "eos_id"), ids, strict=True)) if ids else {}
         return {**ParallelText.decided_by_files(vocabulary), **named}
 
@@ -165,8 +172,7 @@ class ParallelFile(ParallelText):
 
     def pairs(self) -> dict[str, Pairs]:
         pairs, dropped = read_pairs(self.path, self.target_path)
-        if dropped:
-            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        self._say_lines(pairs, dropped)
         if self.run_file is None:
             self.run_file = identity(self.path)
         return split(pairs, *self.fractions)
@@ -227,8 +233,7 @@ class ParallelFile(ParallelText):
         """All pairs of other files as one split, however long they are."""
         assert self.source_tokenizer is not None and self.target_tokenizer is not None
         pairs, dropped = read_pairs(path, target_path)
-        if dropped:
-            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        self._say_lines(pairs, dropped)
         self._keep_texts(name, pairs)
         longest, self.max_length = self.max_length, self._longest(pairs)
         splits = {name: self.tensors(pairs)}
@@ -236,6 +241,10 @@ class ParallelFile(ParallelText):
         self._say_long(int((splits[name][1] > longest).sum()), len(pairs), "pairs")
         self._say_unknown(splits)
         return splits | self._to_predict(splits)
+
+    def _say_lines(self, pairs: Pairs, dropped: Sequence[int]) -> None:
+        """What is said of the lines of a file: which have an empty side, how many are in another form of Unicode."""
+        self.facts += [fact for fact in (left_out(dropped) if dropped else "", other_forms(pairs)) if fact]
 
     def _longest(self, pairs: Pairs) -> int:
         assert self.source_tokenizer is not None and self.target_tokenizer is not None

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
-from datamodules.parallel_text.additions import read_synthetic, to_restore, tokenizers_of
+from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
 from datamodules.parallel_text.bpe_dropout import BPEDropout
 from datamodules.parallel_text.infilling import infill
 from datamodules.parallel_text.loaders import TrainingLoader, TrimmedLoader
@@ -106,8 +106,8 @@ class ParallelText(TensorDataModule):
 
     @staticmethod
     def decided_by_files(vocabulary: str = "") -> dict[str, int]:
-        """The sizes of a run's vocabularies, where they are to be used."""
-        if not vocabulary:
+        """The sizes of a run's vocabularies, where they are to be used; none where a later command finds no folder."""
+        if not is_there(vocabulary):
             return {}
         source, target = tokenizers_of(vocabulary)
         return {"source_vocab_size": len(source), "target_vocab_size": len(target)}

@@ -37,6 +37,7 @@ from scripts.evidence.benches import (
     ours,
     processes,
     recurrent,
+    token_batches,
     translation,
 )
 from scripts.evidence.benches import scaling as scaling_over_processes
@@ -57,6 +58,7 @@ SLOW: dict[str, Side] = {
 SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "recurrent": recurrent.measure,
     "transformer": translation.measure,
+    "translation": token_batches.measure,
     "generation": generation.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,

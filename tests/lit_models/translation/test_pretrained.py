@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from datamodules.text.tokenizers import BPETokenizer
 from lit_models.translation.pretrained import LitPretrained, network
+from scripts.cli import main
 from tests.battery import ADAM, Seq2SeqBattery
 
 SIZES: dict[str, Any] = {
@@ -95,3 +97,32 @@ def test_a_run_begins_with_a_folder_and_its_checkpoint_needs_no_file(tmp_path: P
         file.unlink()
     again = LitPretrained.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
     assert torch.equal(again.eval()(source, length, target_in), model(source, length, target_in))
+
+
+def test_a_person_s_pairs_are_cut_by_the_folder_s_tokenizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And its special tokens go to the task; a run of it translates and is tested without the folder."""
+    transformers = pytest.importorskip("transformers")
+    folder, pairs = tmp_path / "folder", tmp_path / "pairs.tsv"
+    ends = {"pad_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0}
+    config = transformers.T5Config(vocab_size=280, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, **ends)
+    transformers.T5ForConditionalGeneration(config).save_pretrained(folder)
+    rows = [(f"one {i}", f"moja {i}") for i in range(40)]
+    pairs.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+    BPETokenizer.train([text for row in rows for text in row], 275).model.save(str(folder / "tokenizer.json"))
+    monkeypatch.setenv("DIVE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("DIVE_RUN_DIR", raising=False)
+    words = ["fit", "translation/pretrained", "--data", "ParallelFile", "--data.path", str(pairs)]
+    words += ["--data.vocabulary", str(folder), "--model.weights", str(folder), "--trainer.max_epochs", "1"]
+    capsys.readouterr()
+    assert main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "hidden_size is 8 in the file, 64 here" in error
+    give = error.partition("; give ")[2].split()
+    assert main([*words, *give, "--data.batch_size", "8"]) == 0
+    for file in folder.iterdir():
+        file.unlink()
+    assert main(["test", "translation/pretrained"]) == 0
+    assert main(["generate", "translation/pretrained", "--prompt", "one 3", "--beam", "2"]) == 0
+    assert "one 3 =>" in capsys.readouterr().out
