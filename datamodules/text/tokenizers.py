@@ -225,7 +225,7 @@ class BPETokenizer(Tokenizer):
         specials, lower: See ``Tokenizer``.
     """
 
-    kind = "bpe"
+    kind: Kind = "bpe"
 
     def __init__(self, model: str, specials: Sequence[str] = SPECIALS, lower: bool = False) -> None:
         import tokenizers

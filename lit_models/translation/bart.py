@@ -34,7 +34,14 @@ FIRST = 2  # position of the first token in M2M-100 and mBART, whose tables begi
 
 @dataclass(frozen=True)
 class Parts:
-    """What a variant has."""
+    """What a variant has.
+
+    Args:
+        positions: Sinusoidal, the same from 2 with other wavelengths, or learned.
+        pre_norm: Normalize before each part and at the end; else after each part.
+        embedding_norm: Normalize the embeddings too.
+        logits_bias: A constant is added to the logits.
+    """
 
     positions: Literal["sinusoidal", "shifted", "learned"]
     pre_norm: bool
