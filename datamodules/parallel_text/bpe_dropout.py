@@ -6,7 +6,7 @@ step anew. With probability 0 the tokens are those of the vocabulary, with 1 the
 is translated is cut without it.
 
 The library ``tokenizers`` has it too (``models.BPE(dropout=)``), but draws from a generator that cannot be seeded: a
-run could not be repeated or resumed.
+run could not be repeated or resumed. Here, in Python, an epoch of 10,000 pairs takes some seconds more.
 """
 
 import json

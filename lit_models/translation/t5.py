@@ -67,9 +67,12 @@ class RelativeBias(nn.Module):
 
 
 class UnscaledAttention(MultiHeadAttention):
-    """Multi-head attention whose scores are not divided by sqrt(d)."""
+    """Multi-head attention whose scores are not divided by sqrt(d); a mask of numbers is added to them."""
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        if self.need_weights and mask is not None and mask.is_floating_point():
+            self.weights = (query @ key.transpose(-2, -1) + mask).softmax(-1)
+            return nn.functional.dropout(self.weights, self.dropout if self.training else 0.0) @ value
         return super()._attend(query * math.sqrt(self.head_size), key, value, mask)
 
 

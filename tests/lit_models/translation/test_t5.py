@@ -37,3 +37,15 @@ def test_moving_a_source_and_its_padding_changes_nothing_but_order_does() -> Non
     source, length, target = torch.tensor([[5, 6, 7, 2]]), torch.tensor([4]), torch.tensor([[0, 5, 6]])
     torch.testing.assert_close(net(torch.tensor([[5, 6, 7, 2, 9]]), length, target), net(source, length, target))
     assert not torch.allclose(net(source[:, [1, 0, 2, 3]], length, target), net(source, length, target))
+
+
+def test_weights_that_are_kept_give_the_same_output() -> None:
+    torch.manual_seed(0)
+    net = T5(13, 8, 2, 12, 1, dropout=0.0).double().eval()
+    inputs = torch.tensor([[5, 6, 7, 2]]), torch.tensor([3]), torch.tensor([[0, 5, 6]])
+    expected = net(*inputs)
+    for layer in (*net.encoder, *net.decoder):
+        layer.attention.need_weights = True  # type: ignore[union-attr]
+    torch.testing.assert_close(net(*inputs), expected)
+    weights = net.encoder[0].attention.weights  # type: ignore[union-attr]
+    assert weights.shape == (1, 2, 4, 4) and float(weights[..., 3].abs().max()) < 1e-9  # type: ignore[union-attr,index]
