@@ -7,6 +7,9 @@ The running statistics of batch normalization belong to other weights than the m
 the training data, without augmentation, computes them anew.
 
     dive fit cnn/batch_norm -c regularizer/swa
+
+With ``last`` it is the mean of the last so many epochs' checkpoints, as translation models are tested (Vaswani et al.
+2017, 6.1).
 """
 
 from copy import copy
@@ -27,16 +30,19 @@ class SWA(WeightAveraging):
 
     Args:
         start: The fraction of the run's epochs after which the mean begins.
+        last: Instead of ``start``: the mean is of the ends of the last so many epochs; 0 goes by ``start``.
 
     Raises:
-        UserError: ``start`` is not from 0 to below 1.
+        UserError: ``start`` is not from 0 to below 1, or ``last`` is negative or more than the run's epochs.
     """
 
-    def __init__(self, start: float = 0.6) -> None:
+    def __init__(self, start: float = 0.6, last: int = 0) -> None:
         if not 0 <= start < 1:
             raise UserError(f"SWA: start is {start}: give a fraction of the run of at least 0 and below 1")
+        if last < 0:
+            raise UserError(f"SWA: last is {last}: give a number of epochs, or 0")
         super().__init__(use_buffers=True, multi_avg_fn=mean_with)
-        self.start = start
+        self.start, self.last = start, last
         self.epoch_steps = self.start_step = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -44,7 +50,10 @@ class SWA(WeightAveraging):
         if epochs < 1:
             raise UserError("SWA counts epochs: give --trainer.max_epochs")
         self.epoch_steps = max(1, int(trainer.estimated_stepping_batches) // epochs)
-        self.start_step = max(1, int(self.start * epochs)) * self.epoch_steps
+        if self.last > epochs:
+            raise UserError(f"SWA: last is {self.last}, but the run has {epochs} epochs: give at most so many")
+        first = epochs - self.last + 1 if self.last else max(1, int(self.start * epochs))
+        self.start_step = first * self.epoch_steps
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """After each step until the mean begins, then after the last step of each epoch."""

@@ -80,12 +80,16 @@ class TensorLoader:
             return torch.arange(self.rank, n, self.world)
         return torch.randperm(n, generator=self.generator())[: n - n % self.world][self.rank :: self.world]
 
+    def _batches(self) -> Sequence[Tensor]:
+        """The rows of each batch of the epoch; ``len(self)`` of them."""
+        return self._order().split(self.batch_size)
+
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        order = self._order()
+        batches = self._batches()
         start = self.batch if self.shuffle and self.batch < len(self) else 0
         for k in range(start, len(self)):
             self.batch = k + 1  # before the yield: code after the last one never runs, Lightning asks for len() items
-            index = order[k * self.batch_size : (k + 1) * self.batch_size]
+            index = batches[k]
             rows = tuple(tensor.index_select(0, index) for tensor in self.tensors)  # a fifth of tensor[index]'s time
             yield tuple(row.pin_memory() for row in rows) if self.pin_memory else rows
 

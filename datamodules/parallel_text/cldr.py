@@ -10,7 +10,8 @@ from datetime import date, time, timedelta
 from typing import Any, Literal
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+from datamodules.parallel_text.pair_splits import Pairs, random_splits
+from datamodules.parallel_text.parallel_text import ParallelText
 
 LANGUAGES = ("sw", "yo", "ha", "ig", "zu", "am", "fr")
 KINDS = ("full_date", "long_date", "time", "unit", "currency")

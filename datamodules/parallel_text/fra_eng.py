@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from common.messages import UserError
 from datamodules.downloads import fetch
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+from datamodules.parallel_text.pair_splits import Pairs, random_splits
+from datamodules.parallel_text.parallel_text import ParallelText
 
 URL = "https://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip"
 SHA256 = "fa96382b2c8b609e1662654c1e6e6baeb8d30b3bf63dfb4a5a261cc36347df13"
@@ -37,7 +38,7 @@ class FraEng(ParallelText):
         source_vocab_size: int = 200,
         target_vocab_size: int = 220,
         max_length: int = 9,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "space",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "space",
         min_count: int = 2,
         **parallel: Any,
     ) -> None:

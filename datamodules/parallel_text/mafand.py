@@ -10,12 +10,15 @@ reward copying: the test has scores without them too (``test/chrf_translated``).
 
 import json
 import unicodedata
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from common.messages import UserError, note
 from datamodules.downloads import data_root
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import ParallelText
+from datamodules.parallel_text.tags import without_tags
 
 ADDRESS = "https://github.com/masakhane-io/lafand-mt"
 PARTS = {"train": "train", "val": "dev", "test": "test"}
@@ -25,7 +28,8 @@ class Mafand(ParallelText):
     """Pairs of one language and English.
 
     Args:
-        language: Three letters: swa, yor, hau, ibo, zul or another one whose files are there.
+        language: Three letters: swa, yor, hau, ibo, zul or another one whose files are there; or several with ``+``
+            between: then a source begins with its target's tag, ``<2swa>``.
         direction: ``from_english`` or ``into_english``.
         keep_leaks: Train on the pairs whose source or target stands in the validation or test part, as published.
         source_vocab_size, target_vocab_size, max_length, tokenizer, shared: See ``ParallelText``.
@@ -45,7 +49,7 @@ class Mafand(ParallelText):
         source_vocab_size: int = 8000,
         target_vocab_size: int = 8000,
         max_length: int = 96,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "bpe",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "bpe",
         shared: bool = True,
         **parallel: Any,
     ) -> None:
@@ -58,15 +62,21 @@ class Mafand(ParallelText):
 
     def pairs(self) -> dict[str, Pairs]:
         folder = Path(data_root()) / "lafand-mt"
-        found = {split: clean(read_part(folder, self.language, part)) for split, part in PARTS.items()}
-        if self.direction == "into_english":
-            found = {split: [(other, english) for english, other in rows] for split, rows in found.items()}
+        languages = self.language.split("+")
+        found: dict[str, Pairs] = {split: [] for split in PARTS}
+        for language, (split, part) in product(languages, PARTS.items()):
+            rows = clean(read_part(folder, language, part))
+            if self.direction == "into_english":
+                rows = [(other, english) for english, other in rows]
+            elif len(languages) > 1:
+                rows = [(f"<2{language}> {english}", other) for english, other in rows]
+            found[split] += rows
         kept = without_leaks(found)
         leaks = len(found["train"]) - len(kept["train"])
         if leaks and self.trainer is not None:
             does = "stay in training (data.keep_leaks)" if self.keep_leaks else "are left out"
             note(f"{leaks} training pairs whose source or target stands in the validation or test part {does}")
-        translated = [source != target for source, target in kept["test"]]
+        translated = [without_tags(source) != target for source, target in kept["test"]]
         self.subsets = {"test": {"translated": translated}} if not all(translated) else {}
         return found if self.keep_leaks else kept
 

@@ -4,7 +4,8 @@ import gzip
 from typing import Any, Literal
 
 from datamodules.downloads import fetch
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import ParallelText
 
 URL = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/"
 SHA256 = {
@@ -36,7 +37,7 @@ class Multi30k(ParallelText):
         source_vocab_size: int = 8000,
         target_vocab_size: int = 8000,
         max_length: int = 48,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "bpe",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "bpe",
         **parallel: Any,
     ) -> None:
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, **parallel)

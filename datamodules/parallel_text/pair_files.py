@@ -1,9 +1,10 @@
 """Pairs of texts in files: one file of ``source<TAB>target`` lines, or two files whose lines correspond."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, random_splits
+from datamodules.parallel_text.pair_splits import Pairs, random_splits
 from datamodules.text.files import read_text
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
 
@@ -11,8 +12,8 @@ LARGEST_FOUND = 10_000  # tokens of a vocabulary
 BYTE_PAIRS = ((500_000, 4000), (100_000, 2000), (0, 1000))  # characters of a side, byte pairs
 
 
-def read_pairs(path: str, target_path: str) -> tuple[Pairs, int]:
-    """The pairs of one file or two, and how many lines of a file of two were left out since a side is empty.
+def read_pairs(path: str, target_path: str) -> tuple[Pairs, list[int]]:
+    """The pairs of one file or two, and the numbers of the lines that were left out since a side is empty.
 
     Raises:
         UserError: A file cannot be read, a line has no tab, or two files have different numbers of lines.
@@ -25,10 +26,27 @@ def read_pairs(path: str, target_path: str) -> tuple[Pairs, int]:
             f"{path} has {len(sides[0])} lines, {target_path} has {len(sides[1])}: line i of one must be the "
             "translation of line i of the other"
         )
-    pairs = [(s.strip(), t.strip()) for s, t in zip(*sides, strict=True) if s.strip() and t.strip()]
+    both = [(source.strip(), target.strip()) for source, target in zip(*sides, strict=True)]
+    pairs = [pair for pair in both if all(pair)]
     if not pairs:
         raise UserError(f"{path} and {target_path} have no line with a source and a target")
-    return pairs, sum(bool(s.strip() or t.strip()) for s, t in zip(*sides, strict=True)) - len(pairs)
+    return pairs, [number for number, pair in enumerate(both, 1) if any(pair) and not all(pair)]
+
+
+def left_out(numbers: Sequence[int]) -> str:
+    """The line on lines with an empty side."""
+    which = f"line {numbers[0]:,}" if len(numbers) == 1 else f"the first is line {numbers[0]:,}"
+    return f"{len(numbers):,} lines without a source or without a target are left out ({which})"
+
+
+def other_forms(pairs: Pairs) -> str:
+    """The line on pairs whose letters and marks are not in Unicode's composed form (NFC); empty without any."""
+    count = sum(any(not unicodedata.is_normalized("NFC", text) for text in pair) for pair in pairs)
+    return (
+        f"{count:,} of {len(pairs):,} pairs are not in Unicode's composed form (NFC) and are brought to it"
+        if count
+        else ""
+    )
 
 
 def lines_of_file(path: str, option: str) -> list[str]:
@@ -36,16 +54,17 @@ def lines_of_file(path: str, option: str) -> list[str]:
     return read_text(path, option).removesuffix("\n").split("\n")
 
 
-def one_file(path: str) -> tuple[Pairs, int]:
+def one_file(path: str) -> tuple[Pairs, list[int]]:
     """The pairs of ``source<TAB>target`` lines."""
-    pairs, dropped = [], 0
+    pairs: Pairs = []
+    dropped: list[int] = []
     for number, line in enumerate(lines_of_file(path, "data.path"), 1):
         source, tab, target = line.partition("\t")
         target = target.split("\t")[0]
         if source.strip() and target.strip():
             pairs.append((source.strip(), target.strip()))
         elif tab and line.strip():
-            dropped += 1  # not translated yet
+            dropped.append(number)  # not translated yet
         elif line.strip():
             raise UserError(f"{path}:{number} is not source<TAB>target; for two files give --data.target_path too")
     if not pairs:
@@ -61,6 +80,8 @@ def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, 
 
 def vocabulary_of(texts: Sequence[str], kind: str, lower: bool, min_count: int) -> int:
     """The size of a vocabulary, specials included."""
+    if kind == "byte":
+        return len(SPECIALS) + 256
     if kind == "bpe":
         length = sum(map(len, texts))
         return next(size for least, size in BYTE_PAIRS if length >= least)

@@ -8,16 +8,26 @@ Sizes are found in the files; a line says how much is unknown or left out. The v
 in ``datamodules/parallel_text/parallel_text.py``.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.parallel_text.additions import is_there, special_ids, tokenizers_of
 from datamodules.parallel_text.nearest import copy_and_nearest
-from datamodules.parallel_text.pair_files import lines_of_file, read_pairs, split, vocabulary_of
-from datamodules.parallel_text.parallel_text import EOS, Pairs, ParallelText, padded
+from datamodules.parallel_text.pair_files import (
+    left_out,
+    lines_of_file,
+    other_forms,
+    read_pairs,
+    split,
+    vocabulary_of,
+)
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
 from datamodules.text.files import identity, is_another
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 
 LONGEST_FOUND = 200  # tokens of a source or target; longer pairs are left out
 
@@ -36,10 +46,13 @@ class ParallelFile(ParallelText):
         max_length: Largest number of tokens of a source or target, ``<eos>`` included. Longer pairs are left out, since
             from a target that is cut a model does not learn to end; 0 means that of the longest pair, at most 200.
         tokenizer, lower, min_count, shared: See ``ParallelText``.
+        vocabulary: See ``ParallelText``.
+        pad_id, bos_id, eos_id: The special tokens; those of a published ``vocabulary`` are found in its folder.
         **loader: See ``TensorDataModule``.
     """
 
     items = "pairs"
+    links = ("source_vocab_size", "target_vocab_size", "max_length", "pad_id", "bos_id", "eos_id")
 
     def __init__(
         self,
@@ -52,10 +65,14 @@ class ParallelFile(ParallelText):
         source_vocab_size: int = 0,
         target_vocab_size: int = 0,
         max_length: int = 0,
-        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "word",
         lower: bool = False,
         min_count: int = 1,
         shared: bool = False,
+        vocabulary: str = "",
+        pad_id: int = PAD,
+        bos_id: int = BOS,
+        eos_id: int = EOS,
         **loader: Any,
     ) -> None:
         if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
@@ -70,9 +87,11 @@ class ParallelFile(ParallelText):
             "val_fraction": val_fraction,
             "test_fraction": 0.0 if test_path else test_fraction,
         }
-        sizes: dict[str, Any] = self.infer(**where, **how, test_path=test_path, source_vocab_size=source_vocab_size,
-                           target_vocab_size=target_vocab_size, max_length=max_length)  # fmt: skip
-        super().__init__(**sizes, **how, **loader)
+        lengths = {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size}
+        lengths |= {"max_length": max_length}
+        sizes: dict[str, Any] = self.infer(**where, **how, **lengths, test_path=test_path, vocabulary=vocabulary)
+        super().__init__(**sizes, **how, vocabulary=vocabulary, **loader)
+        self.pad_id, self.bos_id, self.eos_id = pad_id, bos_id, eos_id
         self.path, self.target_path = path, target_path
         self.test_path, self.test_target_path = test_path, test_target_path
         self.fractions = (val_fraction, where["test_fraction"])
@@ -86,13 +105,14 @@ class ParallelFile(ParallelText):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         test_path: str = "",
-        tokenizer: Literal["char", "word", "space", "bpe"] = "word",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] = "word",
         lower: bool = False,
         min_count: int = 1,
         shared: bool = False,
         source_vocab_size: int = 0,
         target_vocab_size: int = 0,
         max_length: int = 0,
+        vocabulary: str = "",
     ) -> dict[str, int]:
         """Sizes of the vocabularies and the largest length, from the training pairs."""
         given = {
@@ -106,22 +126,28 @@ class ParallelFile(ParallelText):
         train = split(pairs, val_fraction, 0.0 if test_path else test_fraction)["train"]
         sides = [list(side) for side in zip(*train, strict=True)]
         joint = [sides[0] + sides[1]] if shared else sides
+        if vocabulary:
+            cutters: list[Tokenizer] = list(tokenizers_of(vocabulary))
+            found = {"source_vocab_size": len(cutters[0]), "target_vocab_size": len(cutters[1])}
+            return found | {"max_length": max_length or longest_of(cutters, sides)}
         sizes = [vocabulary_of(side, tokenizer, lower, min_count) for side in joint]
         found = {"source_vocab_size": sizes[0], "target_vocab_size": sizes[-1]}
         found = {name: given[name] or found[name] for name in found}
         if not max_length:
             cutters = [
-                TOKENIZERS[tokenizer].train(side, size, lower=lower) if tokenizer == "bpe" else
+                TOKENIZERS[tokenizer].train(side, size, lower=lower) if tokenizer in ("bpe", "byte") else
                 TOKENIZERS[tokenizer](SPECIALS, SPECIALS, lower)
                 for side, size in zip(joint, found.values(), strict=False)
             ]  # fmt: skip
-            lengths = [
-                len(cutter.encode(text))
-                for cutter, side in zip([cutters[0], cutters[-1]], sides, strict=True)
-                for text in side
-            ]
-            max_length = max(2, min(LONGEST_FOUND, 1 + max(lengths)))
+            max_length = longest_of(cutters, sides)
         return {**found, "max_length": max_length}
+
+    @staticmethod
+    def decided_by_files(vocabulary: str = "") -> dict[str, int]:
+        """As in ``ParallelText``, and the special tokens of a published model."""
+        ids = special_ids(vocabulary) if is_there(vocabulary) else None
+        named = dict(zip(("pad_id", "bos_id", "eos_id"), ids, strict=True)) if ids else {}
+        return {**ParallelText.decided_by_files(vocabulary), **named}
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
@@ -131,7 +157,9 @@ class ParallelFile(ParallelText):
         return self.path if only_sources or not self.target_path else f"{self.path} and {self.target_path}"
 
     def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "file": self.run_file}
+        ids = (self.pad_id, self.bos_id, self.eos_id)
+        other = {"special_ids": list(ids)} if ids != (PAD, BOS, EOS) else {}
+        return {**super().processor(), "file": self.run_file, **other}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
@@ -144,8 +172,7 @@ class ParallelFile(ParallelText):
 
     def pairs(self) -> dict[str, Pairs]:
         pairs, dropped = read_pairs(self.path, self.target_path)
-        if dropped:
-            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        self._say_lines(pairs, dropped)
         if self.run_file is None:
             self.run_file = identity(self.path)
         return split(pairs, *self.fractions)
@@ -159,7 +186,7 @@ class ParallelFile(ParallelText):
             self.other_file = True
             self.facts.append("not the file of the run: all of it")
             return self._load_whole("test" if stage == "test" else "val", self.path, self.target_path)
-        parts = self.pairs()
+        parts = self.prepared(self.pairs())
         if self.source_tokenizer is None or self.target_tokenizer is None:
             self._make_vocabularies(parts["train"])
         splits: dict[str, tuple[Tensor, ...]] = {}
@@ -206,8 +233,7 @@ class ParallelFile(ParallelText):
         """All pairs of other files as one split, however long they are."""
         assert self.source_tokenizer is not None and self.target_tokenizer is not None
         pairs, dropped = read_pairs(path, target_path)
-        if dropped:
-            self.facts.append(f"{dropped:,} lines without a source or without a target are left out")
+        self._say_lines(pairs, dropped)
         self._keep_texts(name, pairs)
         longest, self.max_length = self.max_length, self._longest(pairs)
         splits = {name: self.tensors(pairs)}
@@ -215,6 +241,10 @@ class ParallelFile(ParallelText):
         self._say_long(int((splits[name][1] > longest).sum()), len(pairs), "pairs")
         self._say_unknown(splits)
         return splits | self._to_predict(splits)
+
+    def _say_lines(self, pairs: Pairs, dropped: Sequence[int]) -> None:
+        """What is said of the lines of a file: which have an empty side, how many are in another form of Unicode."""
+        self.facts += [fact for fact in (left_out(dropped) if dropped else "", other_forms(pairs)) if fact]
 
     def _longest(self, pairs: Pairs) -> int:
         assert self.source_tokenizer is not None and self.target_tokenizer is not None
@@ -227,11 +257,11 @@ class ParallelFile(ParallelText):
             raise UserError("predicting needs a trained run: its processor.json has the vocabularies")
         sources = [line.split("\t")[0].strip() for line in lines_of_file(self.path, "data.path")]
         rows = self._whole(self.source_tokenizer, sources)
-        source, length = padded(rows, max(map(len, rows)))
+        source, length = padded(rows, max(map(len, rows)), self.pad_id)
         self.items = "sources"
         self.predict_names = [str(number) for number in range(1, len(sources) + 1)]
         self.predict_cells = {"source": sources}
-        empty = sum(row == [EOS] for row in rows)
+        empty = sum(row == [self.eos_id] for row in rows)
         if empty:
             self.facts.append(f"{empty:,} empty lines stay empty")
         self._say_long(int((length > self.max_length).sum()), len(sources), "sources")
@@ -248,8 +278,17 @@ class ParallelFile(ParallelText):
     def _say_unknown(self, splits: dict[str, tuple[Tensor, ...]]) -> None:
         """Adds the fractions of unknown tokens to the facts, where they are a hundredth or more."""
         for name, tensors in splits.items():
-            for side, tokens in zip(("source", "target"), (tensors[0], *tensors[3:]), strict=False):
-                unknown = float((tokens == 3).sum() / (tokens > 0).sum().clamp(min=1))
+            kinds = (self.source_tokenizer, self.target_tokenizer)
+            for side, kind, tokens in zip(("source", "target"), kinds, (tensors[0], *tensors[3:]), strict=False):
+                unk_id = kind.unk_id if kind else -1
+                unknown = float((tokens == unk_id).sum() / (tokens != self.pad_id).sum().clamp(min=1))
                 if unknown >= 0.01:
                     remedy = " (--data.tokenizer bpe leaves none)" if name == "train" else ""
                     self.facts.append(f"{unknown:.0%} of the {name} {side} tokens are not in the vocabulary{remedy}")
+
+
+def longest_of(cutters: Sequence[Tokenizer], sides: Sequence[Sequence[str]]) -> int:
+    """Tokens of the longest text, its end included; at most ``LONGEST_FOUND``."""
+    sided = zip([cutters[0], cutters[-1]], sides, strict=True)
+    longest = max(len(cutter.encode(text)) for cutter, side in sided for text in side)
+    return max(2, min(LONGEST_FOUND, 1 + longest))

@@ -4,7 +4,8 @@ import random
 from typing import Any, Literal
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, ParallelText, random_splits
+from datamodules.parallel_text.pair_splits import Pairs, random_splits
+from datamodules.parallel_text.parallel_text import ParallelText
 
 
 class Toy(ParallelText):

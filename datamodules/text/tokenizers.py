@@ -22,7 +22,7 @@ from common.messages import UserError
 from datamodules.reading import progress
 
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-Kind = Literal["char", "word", "space", "bpe", "file", "world"]
+Kind = Literal["char", "word", "space", "bpe", "byte", "file", "world"]
 PIECE = 1 << 14  # characters that are encoded at once: the library needs 200 bytes of memory for each
 LONGEST_WORD = 64  # bytes: the library's training is quadratic in the length of a word
 # What a word is made of: letters with their combining marks (Yoruba, Hindi, Thai, Arabic), joiners inside of it.
@@ -225,7 +225,7 @@ class BPETokenizer(Tokenizer):
         specials, lower: See ``Tokenizer``.
     """
 
-    kind = "bpe"
+    kind: Kind = "bpe"
 
     def __init__(self, model: str, specials: Sequence[str] = SPECIALS, lower: bool = False) -> None:
         import tokenizers
@@ -285,9 +285,15 @@ class BPETokenizer(Tokenizer):
         return {"kind": self.kind, "model": self.model.to_str(), "specials": self.specials, "lower": self.lower}
 
 
-TOKENIZERS: dict[str, type[Tokenizer]] = {
-    "char": CharTokenizer,
-    "word": WordTokenizer,
-    "space": SpaceTokenizer,
-    "bpe": BPETokenizer,
-}
+class ByteTokenizer(BPETokenizer):
+    """Each byte of UTF-8 is a token (Xue et al. 2022, "ByT5"): byte pairs without a merge, in any language."""
+
+    kind = "byte"
+
+    @classmethod
+    def train(cls, texts: Iterable[str], size: int, *args: Any, **settings: Any) -> "BPETokenizer":
+        return super().train([], size, *args, **settings)
+
+
+KINDS = (CharTokenizer, WordTokenizer, SpaceTokenizer, BPETokenizer, ByteTokenizer)
+TOKENIZERS: dict[str, type[Tokenizer]] = {kind.kind: kind for kind in KINDS}

@@ -30,6 +30,7 @@ class MultiHeadAttention(nn.Module):
         causal: A query does not attend to later keys.
         window: With ``causal``: how many keys, including its own, a query may attend to; 0 means all.
         rotary: Rotates queries and keys by their positions; shared by all layers.
+        head_size: Features of a head; 0 means D / H.
 
     Raises:
         ValueError: The heads do not divide the features, or the key heads the query heads.
@@ -45,18 +46,19 @@ class MultiHeadAttention(nn.Module):
         causal: bool = False,
         window: int = 0,
         rotary: RotaryPositions | None = None,
+        head_size: int = 0,
     ) -> None:
         super().__init__()
         groups = num_kv_heads or num_heads
-        if hidden_size % num_heads:
+        if hidden_size % num_heads and not head_size:
             raise ValueError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}")
         if num_heads % groups:
             raise ValueError(f"num_heads {num_heads} is not a multiple of num_kv_heads {groups}")
-        self.num_heads, self.groups, self.head_size = num_heads, groups, hidden_size // num_heads
+        self.num_heads, self.groups, self.head_size = num_heads, groups, head_size or hidden_size // num_heads
         self.dropout, self.causal, self.window = dropout, causal, window
-        self.sizes = (hidden_size, groups * self.head_size, groups * self.head_size)
+        self.sizes = (num_heads * self.head_size, groups * self.head_size, groups * self.head_size)
         self.qkv = nn.Linear(hidden_size, sum(self.sizes), bias=bias)
-        self.output = nn.Linear(hidden_size, hidden_size, bias=bias)
+        self.output = nn.Linear(self.sizes[0], hidden_size, bias=bias)
         self.rotary = rotary
         self.need_weights = False
         self.weights: Tensor | None = None
@@ -90,7 +92,7 @@ class MultiHeadAttention(nn.Module):
             pairs = cache.contents() if pairs is None else cache.append(pairs)
         assert pairs is not None
         mean = self._attend(query, *pairs.split(self.groups, 1), mask)  # type: ignore[call-arg]  # (B, H, Q, d)
-        return self.output(mean.transpose(1, 2).reshape(x.shape))
+        return self.output(mean.transpose(1, 2).flatten(2))
 
     def _project(self, x: Tensor, memory: Tensor | None, cache: KVCache | None) -> tuple[Tensor, Tensor | None]:
         """Queries (B, H, Q, d), keys and values (B, 2 G, K, d); the latter None if the cache has those of a memory."""

@@ -30,18 +30,19 @@ class SinusoidalPositions(nn.Module):
         hidden_size: Features of a token, an even number.
         max_length: Length of the table at the start; it grows when a sequence is longer.
         halves: All sines before all cosines, as Marian and tensor2tensor lay them out; else sine and cosine alternate.
+        base: 10,000 in the paper.
     """
 
     table: Tensor
 
-    def __init__(self, hidden_size: int, max_length: int = 1000, halves: bool = False) -> None:
+    def __init__(self, hidden_size: int, max_length: int = 1000, halves: bool = False, base: float = 10_000.0) -> None:
         super().__init__()
-        self.hidden_size, self.halves = hidden_size, halves
+        self.hidden_size, self.halves, self.base = hidden_size, halves, base
         self.register_buffer("table", torch.empty(0, hidden_size), persistent=False)
         self._extend(max_length)
 
     def _extend(self, length: int) -> None:
-        angle = angles(self.hidden_size, length)
+        angle = angles(self.hidden_size, length, self.base)
         pairs = torch.stack([angle.sin(), angle.cos()], -1)  # (length, hidden_size / 2, 2)
         table = (pairs.transpose(1, 2) if self.halves else pairs).flatten(1)
         self.table = table.to(dtype=self.table.dtype, device=self.table.device)

@@ -94,12 +94,13 @@ class Seq2Seq(Task):
     def step_function(self, memory: Any) -> Step:
         """``step(tokens (B,), state) -> (log-probabilities (B, V), state)`` for ``functional.decoding`` and ``beam``.
 
-        Padding and the beginning are banned tokens.
+        Padding and the beginning are banned tokens, unless they are the end too.
         """
+        banned_ids = [i for i in (self.pad_id, self.bos_id) if i != self.eos_id]
 
         def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
             logits, state = self.net.decode(tokens[:, None], memory, state)  # type: ignore[operator]
-            banned = torch.tensor([self.pad_id, self.bos_id], device=logits.device)
+            banned = torch.tensor(banned_ids, device=logits.device)
             return logits[:, -1].float().index_fill(1, banned, OUT).log_softmax(1), state
 
         return step

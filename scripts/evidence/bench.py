@@ -38,6 +38,7 @@ from scripts.evidence.benches import (
     processes,
     recurrent,
     rwkv,
+    token_batches,
     translation,
 )
 from scripts.evidence.benches import scaling as scaling_over_processes
@@ -58,6 +59,7 @@ SLOW: dict[str, Side] = {
 SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "recurrent": recurrent.measure,
     "transformer": translation.measure,
+    "translation": token_batches.measure,
     "generation": generation.measure,
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,

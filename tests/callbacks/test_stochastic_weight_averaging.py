@@ -54,3 +54,14 @@ def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loade
 def test_a_start_outside_of_the_run_is_refused() -> None:
     with pytest.raises(UserError, match=r"start is 1\.0"):
         SWA(1.0)
+
+
+def test_the_last_checkpoints_are_averaged(tmp_path: Path) -> None:
+    model, ends = SmallNet(), Ends()
+    small_trainer(tmp_path, ends, SWA(last=3), max_epochs=5).fit(model, Points())
+    torch.testing.assert_close(model.net[0].weight, torch.stack(ends.ends[-3:]).mean(0))
+    torch.testing.assert_close(ends.validated[1], ends.ends[1])  # before, the weights themselves
+    with pytest.raises(UserError, match="last is 6, but the run has 5 epochs"):
+        small_trainer(tmp_path, SWA(last=6), max_epochs=5).fit(SmallNet(), Points())
+    with pytest.raises(UserError, match="last is -1"):
+        SWA(last=-1)

@@ -30,6 +30,9 @@ GOALS = (
     Goal("gru", "d2l", 1.1, None, "the same"),
     Goal("lstm", "d2l", 1.1, None, "the same"),
     Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),
+    Goal("batches", "rows", 1.3, None, "as many tokens in each batch, and little padding"),
+    Goal("Marian's step", "transformers", 1.1, None, "a training step of a network of equal shape"),
+    Goal("Marian's beams", "transformers", 1.7, None, "four beams with a cache, the same outputs"),
     Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
     Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
     Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
@@ -61,7 +64,7 @@ GOALS = (
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
 
 HEAD = """\
 # Speed
@@ -95,6 +98,11 @@ TRANSFORMER = """\
 2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
 runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
 after the same number of steps, measured in single precision."""
+TRANSLATION = """\
+`batches`: `translation/cldr` as `dive fit` runs it; `ours` has batches by tokens, `rows` those of 64 pairs, padded to
+the longest. `Marian's step` and `Marian's beams`: 3 + 3 layers of 256, a vocabulary of 2,000, the same weights in our
+network and in `MarianMTModel`; 32 pairs of 24 tokens a step, and four beams for 8 sources of up to 24 tokens, 32 tokens
+long (samples are tokens there)."""
 GENERATION = """\
 6 layers of 256, random weights, a vocabulary of 1,000; greedy or four beams, no stop token. `transformers` is
 `generate` on the same weights, and both write the same text to the letter, or the bench fails. `matrices alone` is the
@@ -127,6 +135,8 @@ def render(results: dict[str, Any]) -> str:
     if results.get("transformer"):
         sections += ["## Training the book's transformer", TRANSFORMER, training(results["transformer"])]
         sections += [losses(results["transformer"])]
+    if results.get("translation"):
+        sections += ["## Translation", TRANSLATION, training(results["translation"])]
     if results.get("generation"):
         sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
     if results.get("rwkv"):

@@ -46,6 +46,17 @@ def test_pairs_with_equal_sides_are_no_part_of_the_translated_ones(files: Path) 
     assert data.subsets == {"test": {"translated": [True, False]}}
 
 
+def test_several_languages_have_tags(files: Path) -> None:
+    other = files.parent / "en-yor"
+    other.mkdir()
+    for file in files.iterdir():
+        (other / file.name.replace("swa", "yor")).write_text(file.read_text().replace('"swa"', '"yor"'))
+    data = Mafand(language="swa+yor", temperature=5.0)
+    pairs = data.pairs()
+    assert {source.split()[0] for source, _ in pairs["train"]} == {"<2swa>", "<2yor>"} and len(pairs["val"]) == 2
+    assert data.subsets["test"]["translated"] == [True, False, True, False]
+
+
 def test_a_language_that_is_not_there_and_uneven_files_are_one_line(files: Path) -> None:
     with pytest.raises(UserError, match="there are swa"):
         Mafand(language="yor").pairs()

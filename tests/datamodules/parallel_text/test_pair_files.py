@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.parallel_text.pair_files import read_pairs, split, vocabulary_of
+from datamodules.parallel_text.pair_files import left_out, other_forms, read_pairs, split, vocabulary_of
 
 
 def test_lines_end_at_new_lines_and_the_last_may_be_empty(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_lines_end_at_new_lines_and_the_last_may_be_empty(tmp_path: Path) -> Non
         two.write_text("x\n")
         read_pairs(str(one), str(two))
     one.write_text("a\tb\nnot yet\t\n\nc\td\n")
-    assert read_pairs(str(one), "") == ([("a", "b"), ("c", "d")], 1)
+    assert read_pairs(str(one), "") == ([("a", "b"), ("c", "d")], [2])
 
 
 def test_a_split_without_a_test_keeps_its_pairs_for_training() -> None:
@@ -35,3 +35,11 @@ def test_a_vocabulary_has_all_tokens_that_occur_often_enough() -> None:
     texts = ["a b b", "b c"]
     assert vocabulary_of(texts, "space", False, 1) == 7 and vocabulary_of(texts, "space", False, 2) == 5
     assert vocabulary_of(texts, "bpe", False, 1) == 1000
+
+
+def test_lines_with_an_empty_side_and_other_forms_of_unicode_are_told() -> None:
+    assert left_out([7, 9]) == "2 lines without a source or without a target are left out (the first is line 7)"
+    assert left_out([7]).endswith("(line 7)")
+    pairs = [("a", "\u1eb9"), ("a", "e\u0323")]
+    assert other_forms(pairs) == "1 of 2 pairs are not in Unicode's composed form (NFC) and are brought to it"
+    assert other_forms(pairs[:1]) == ""

@@ -1,13 +1,17 @@
 """Pairs of texts as padded tensors, and back."""
 
+import json
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, Pairs, ParallelText, padded, random_splits
+from datamodules.parallel_text.loaders import padding
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
 
 PAIRS = [("a b c", "c b a"), ("a", "a"), ("b c", "c b"), ("c c c c c", "c c c c c")]
 
@@ -82,16 +86,6 @@ def test_references_are_the_true_texts_even_where_ids_are_cut() -> None:
     assert data.references["train"] == [target for _, target in PAIRS]
 
 
-def test_splits_share_no_source() -> None:
-    pairs = [(str(i % 50), str(i)) for i in range(100)]
-    splits = random_splits(pairs, 10, 10)
-    sources = [{source for source, _ in splits[name]} for name in ("train", "val", "test")]
-    assert [len(s) for s in sources] == [30, 10, 10] and not (sources[0] & sources[1] | sources[0] & sources[2])
-    assert len(splits["train"]) == 60 and splits == random_splits(pairs, 10, 10)
-    with pytest.raises(UserError, match="too few"):
-        random_splits(pairs, 25, 25)
-
-
 def test_padded() -> None:
     table, length = padded([[5], [6, 7, 8]], 4)
     assert table.tolist() == [[5, 0, 0, 0], [6, 7, 8, 0]] and length.tolist() == [1, 3]
@@ -114,3 +108,105 @@ def test_references_are_as_an_output_without_errors_would_be() -> None:
         assert data.references["test"] == [unicodedata.normalize("NFC", text)]
         assert data.decode_target(data.splits["test"][3]) == data.references["test"]
         assert data.reference_form == ("NFC, lower case" if "lower" in options else "NFC")
+
+
+class Tagged(ParallelText):
+    """Pairs of two languages, one of them with few."""
+
+    def __init__(self, source_vocab_size: int = 300, target_vocab_size: int = 300, **parallel: Any) -> None:
+        super().__init__(source_vocab_size, target_vocab_size, 40, **({"tokenizer": "bpe", "shared": True} | parallel))
+
+    def pairs(self) -> dict[str, Pairs]:
+        rows = [(f"<2{'sw' if i % 8 else 'yo'}> number {i} {'and ' * (i % 7)}", f"hesabu {i * i}") for i in range(200)]
+        return {"train": rows[20:], "val": rows[:20], "test": rows[:20]}
+
+
+def test_training_pairs_are_cut_anew_each_epoch_and_the_same_again() -> None:
+    data = Tagged(bpe_dropout=0.2, batch_by="tokens", batch_size=16)
+    data.setup("fit")
+    loader = data.train_dataloader()
+    epochs = []
+    for epoch in (0, 1):
+        loader.set_epoch(epoch)
+        batches = list(loader)
+        assert padding(batches) < 0.2
+        rows = [
+            (s[s > 0].tolist(), data.decode_target(t[None])[0])
+            for b in batches
+            for s, t in zip(b[0], b[3], strict=True)
+        ]
+        epochs.append(sorted(rows, key=lambda row: (row[1], len(row[0]))))
+    assert epochs[0] != epochs[1] and [row[1] for row in epochs[0]] == [row[1] for row in epochs[1]]
+    again = data.train_dataloader()
+    again.set_epoch(1)
+    assert all(torch.equal(a, b) for x, y in zip(again, loader, strict=True) for a, b in zip(x, y, strict=True))
+    plain = Tagged()
+    plain.setup("fit")
+    assert torch.equal(plain.splits["val"][0], data.splits["val"][0])  # evaluated without dropout
+
+
+def test_denoising_masks_a_text_but_not_its_tag() -> None:
+    data = Tagged(objective="denoise", batch_size=180)
+    data.setup("fit")
+    hidden = 0
+    for batch in (next(iter(data.train_dataloader())), data.splits["val"]):
+        for source, length, _, target in zip(*batch, strict=True):
+            ids = source[: int(length)]
+            assert int((ids == data.mask_id).sum()) >= 1
+            text = data.source_tokenizer.decode(ids)  # type: ignore[union-attr]
+            assert text.startswith(("<2sw>", "<2yo>"))
+            hidden += len(data.decode_target(target[None])[0]) - (len(text) - 6)
+    assert hidden > 500
+    first, second = data.train_dataloader(), data.train_dataloader()
+    second.set_epoch(1)
+    assert not torch.equal(next(iter(first))[0].sort(0).values.sum(), next(iter(second))[0].sort(0).values.sum())
+
+
+def test_a_temperature_takes_tags_for_languages() -> None:
+    data = Tagged(temperature=1000.0, batch_size=180)
+    data.setup("fit")
+    yo = data.source_tokenizer.encode("<2yo>")  # type: ignore[union-attr]
+    (batch,) = list(data.train_dataloader())
+    assert sum(row[: len(yo)].tolist() == yo for row in batch[0]) == 90
+    with pytest.raises(UserError, match=r"data.temperature is 0.5: give 1"):
+        Tagged(temperature=0.5)
+
+
+def test_a_child_has_the_vocabulary_of_its_parent(tmp_path: Path) -> None:
+    parent = Tagged()
+    parent.setup("fit")
+    (tmp_path / "processor.json").write_text(json.dumps(parent.processor()))
+    child = Four(vocabulary=str(tmp_path), **Four.decided_by_files(str(tmp_path)))
+    child.setup("fit")
+    assert child.source_tokenizer is child.target_tokenizer and len(child.source_tokenizer) == 300  # type: ignore[arg-type]
+    assert torch.equal(child.encode_source(["a b"])[0], torch.tensor([[*parent.source_tokenizer.encode("a b"), EOS]]))  # type: ignore[union-attr]
+    assert Four.decided_by_files() == {}
+
+
+def test_synthetic_pairs_are_for_training_only(tmp_path: Path) -> None:
+    path = tmp_path / "synthetic.tsv"
+    path.write_text("<BT> <2sw> one\tmoja\n" * 3)
+    data = Tagged(synthetic=str(path))
+    data.setup("fit")
+    assert len(data.splits["train"][0]) == 183 and len(data.splits["val"][0]) == 20
+    assert data.references["train"][-1] == "moja" and data.tags == ["<2sw>", "<2yo>"]
+
+
+def test_an_unknown_language_is_one_line() -> None:
+    first, second = Tagged(), Tagged()
+    first.setup("fit")
+    second.load_processor(first.processor())
+    for data in (first, second):
+        with pytest.raises(UserError, match=r"has the tag <2xx>, .*: begin with one of <2sw>"):
+            data.encode_source(["<2xx> number"])
+
+
+def test_bytes_are_tokens_of_any_language() -> None:
+    data = Four(tokenizer="byte", source_vocab_size=260, target_vocab_size=260, max_length=30)
+    data.setup("fit")
+    text = "Ẹ̀kọ́ ዓርብ"
+    source, length = data.encode_source([text])
+    assert int(length) == len(unicodedata.normalize("NFC", text).encode()) + 1
+    assert data.decode_target(source) == [unicodedata.normalize("NFC", text)]
+    with pytest.raises(UserError, match="need at least 260"):
+        Four(tokenizer="byte").setup("fit")

@@ -125,3 +125,13 @@ def test_heads_that_do_not_fit_are_refused() -> None:
         MultiHeadAttention(10, 4)
     with pytest.raises(ValueError, match="num_kv_heads"):
         MultiHeadAttention(16, 4, num_kv_heads=3)
+
+
+def test_heads_may_have_another_size_than_their_part_of_the_features() -> None:
+    layer, x = make(head_size=6, causal=True), tokens()
+    assert layer.qkv.out_features == 3 * 24 and layer.output.in_features == 24 and layer(x).shape == x.shape
+    query, key, value = layer.qkv(x).view(2, 9, 12, 6).transpose(1, 2).split(4, 1)
+    mean = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+    torch.testing.assert_close(layer(x), layer.output(mean.transpose(1, 2).flatten(2)))
+    cache = KVCache()
+    torch.testing.assert_close(torch.cat([layer(x[:, t : t + 1], cache=cache) for t in range(9)], 1), layer(x))

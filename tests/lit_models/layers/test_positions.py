@@ -75,3 +75,9 @@ def test_a_pair_is_turned_forwards_by_its_own_angle(base: float) -> None:
 def test_learned_positions_start_with_the_deviation_asked_for() -> None:
     for std in (0.02, 1.0):
         assert float(LearnedPositions(64, 64, std).weight.detach().std()) == pytest.approx(std, rel=0.1)
+
+
+def test_the_base_decides_the_longest_wavelength() -> None:
+    table = SinusoidalPositions(4, 3, halves=True, base=100.0).table
+    angle = torch.tensor([1.0, 0.1])
+    torch.testing.assert_close(table[1], torch.cat([angle.sin(), angle.cos()]))

@@ -15,7 +15,17 @@ from common.messages import UserError
 from lit_models.attention.transformer import Transformer
 from lit_models.layers.packed_linear import PackedLinear
 from scripts.evidence import bench
-from scripts.evidence.benches import convnets, encoding, generation, processes, recurrent, rwkv, rwkv_work, translation
+from scripts.evidence.benches import (
+    convnets,
+    encoding,
+    generation,
+    processes,
+    recurrent,
+    rwkv,
+    rwkv_work,
+    token_batches,
+    translation,
+)
 from scripts.evidence.benches.page import GOALS, render
 from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.front.build import build
@@ -237,6 +247,27 @@ def test_both_sides_write_the_same_text(case: str, monkeypatch: pytest.MonkeyPat
     rows, sides = generation.CASES[case]
     ours, theirs = (side(rows) for side in sides.values())
     assert ours.shape == (rows, 6) and torch.equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_both_sides_translate_and_train_alike_and_batches_by_tokens_are_of_the_same_recipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("transformers")
+    monkeypatch.setattr(token_batches, "NEW", 6)
+    monkeypatch.setattr(token_batches, "TEXTS", ["--data.train_size", "200", *token_batches.TEXTS[2:]])
+    token_batches.models.cache_clear()
+    assert token_batches.beams(2, "ours") == token_batches.beams(2, "transformers")
+    for side in ("ours", "transformers"):
+        clock = Clock(steps=1, warmup=1)
+        token_batches.step(clock, side)
+        assert (clock.count, clock.samples) == (2, token_batches.ROWS)
+    assert token_batches.beams(2, "ours") == token_batches.beams(2, "transformers")  # the weights are what they were
+    token_batches.models.cache_clear()
+    clock = Clock(steps=2, warmup=1)
+    with bench.quiet():
+        token_batches.train(clock, "tokens")
+    assert clock.count == 3
 
 
 def test_the_matrices_alone_are_all_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
