@@ -57,6 +57,9 @@ class DataProtocol(Protocol):
     #: The picture of a row of the predict split as it is in its file, upright (a ``PIL.Image``), and which part of it
     #: the model saw: left, top, right, bottom in pixels.
     predict_picture: Callable[[int], tuple[Any, tuple[float, float, float, float]]]
+    #: What a competition's ``submission.csv`` has of each row, ``label`` or ``probabilities``, and its two headings.
+    submission: str
+    submission_names: tuple[str, str]
     #: The cells of the table to predict, by column: ``predictions.csv`` repeats them beside the predictions.
     predict_cells: dict[str, list[Any]]
     #: One name for each step of a forecast (its time, or its row): a row of ``predictions.csv`` for each.

@@ -114,6 +114,7 @@ class FasterRCNN(nn.Module):
         before: How many proposals of each level are compared in training, and in evaluation.
         after: How many of them are kept in training, and in evaluation.
         samples: How many anchors, and how many regions, of each picture teach.
+        positives: The largest fraction of objects among these anchors, and among these regions.
         draws: Which ones: ``random``, or always the same (``fixed``), as in validation.
     """
 
@@ -146,6 +147,7 @@ class FasterRCNN(nn.Module):
         before: Sequence[int] = (2000, 1000),
         after: Sequence[int] = (2000, 1000),
         samples: Sequence[int] = (256, 512),
+        positives: Sequence[float] = (0.5, 0.25),
         draws: Literal["random", "fixed"] = "random",
     ) -> None:
         super().__init__()
@@ -157,6 +159,7 @@ class FasterRCNN(nn.Module):
         self.rpn = RPN(self.backbone.channels, anchor_sizes, anchor_ratios)
         self.roi_heads = RoIHeads(self.backbone.channels, num_classes, hidden_size, region_size, pooling)
         self.before, self.after, self.samples = tuple(before), tuple(after), tuple(samples)
+        self.positives = tuple(positives)
         self.regions, self.draws, self.frozen_norm = regions, draws, frozen_norm
         self.read = len(stages)  # the second stage does not read the pyramid's last level
         for layer in self.normalizations() if frozen_norm else []:
@@ -207,11 +210,11 @@ class FasterRCNN(nn.Module):
         how: Any = self.draws if self.training else "fixed"
         boxes = boxes.to(logits.dtype)
         classes, wanted = anchor_targets(anchors, boxes, ignored, labels)
-        taught = sample(classes, self.samples[0], 0.5, draw(anchors.expand_as(offsets), how))
+        taught = sample(classes, self.samples[0], self.positives[0], draw(anchors.expand_as(offsets), how))
         first = rpn_losses(logits, offsets, anchors.expand_as(offsets), classes, wanted, taught)
         regions, there = torch.cat([regions, boxes], 1), torch.cat([there, (labels >= 0) & ~ignored], 1)
         classes, wanted = region_targets(regions, there, boxes, ignored, labels)
-        taught = sample(classes, self.samples[1], 0.25, draw(regions, how))
+        taught = sample(classes, self.samples[1], self.positives[1], draw(regions, how))
         order = taught.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, : self.samples[1]]
         classes = classes.masked_fill(~taught, -1).gather(1, order)
         regions, wanted = (part.gather(1, order[..., None].expand(-1, -1, 4)) for part in (regions, wanted))
