@@ -100,6 +100,8 @@ class DataProtocol(Protocol):
     spacing: float
     #: Labeled images (N, C, H, W) of other classes, from which features are learned first, and their classes (N,).
     source: "Callable[[], tuple[Tensor, Tensor]]"
+    #: The class of these images that the style of a style transfer is; None for a picture of one's own.
+    style_class: int | None
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
     #: The density that generated points (N, D), exact with noise too: ``log_prob``, ``score``, ``sample``, ``coverage``
