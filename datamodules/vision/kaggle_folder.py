@@ -15,8 +15,8 @@ Kaggle's), validation keeps its last, smaller batch, and the number of a test is
 
 import csv
 import os
-from contextlib import suppress
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import median_low
 from typing import Any, Literal
@@ -135,10 +135,14 @@ class KaggleFolder(ImageFolder):
         inside = "test/" if os.path.isdir(os.path.join(self.root, "test")) else ""
         files = sorted(find_images(os.path.join(self.root, inside)), key=lambda file: by_number(Path(file).stem))
         if not files:
-            raise UserError(f"{os.path.join(self.root, inside)} has no images: give --data.root the competition's folder")
+            raise UserError(
+                f"{os.path.join(self.root, inside)} has no images: give --data.root the competition's folder"
+            )
         images, good = self._open([inside + file for file in files])
         if bad := [file for file, kept in zip(files, good.tolist(), strict=True) if not kept]:
-            raise UserError(f"{self.root}: a submission needs every picture; {some(bad, 3)} cannot be read: replace them")
+            raise UserError(
+                f"{self.root}: a submission needs every picture; {some(bad, 3)} cannot be read: replace them"
+            )
         self.submission = sample_of(self.root) if self.wanted_submission == "auto" else self.wanted_submission
         with suppress(UserError):  # a folder of pictures alone
             self.submission_names = ("id", table_of(self.root)[1])

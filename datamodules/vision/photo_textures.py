@@ -50,7 +50,9 @@ class PhotoTextures(ImageTensors):
     ) -> None:
         super().__init__(len(TEXTURES) + 1, in_channels, image_size, **images)
         if style not in TEXTURES and "." not in style:
-            raise UserError(f"data.style is {style}: give a picture, or {did_you_mean(style, TEXTURES)}")
+            raise UserError(
+                f"data.style is {style}{did_you_mean(style, TEXTURES)}: give a file or {', '.join(TEXTURES)}"
+            )
         self.style, self.source_size = style, source_size
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
         self.style_class = TEXTURES.index(style) if style in TEXTURES else None

@@ -29,7 +29,7 @@ from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 from lit_models.vision.style import LAYERS, STYLE, features_of, gram, roughness, vgg_features
 
-JUDGE_RATE, JUDGE_BATCH, JUDGE_EPOCHS = 0.01, 32, 4  # of AdamW, for the classifier of textures
+JUDGE_RATE, JUDGE_BATCH, JUDGE_EPOCHS = 0.003, 32, 10  # of AdamW, for the classifier of textures
 
 
 class InstanceNorm(nn.Module):

@@ -154,7 +154,9 @@ class FasterRCNN(nn.Module):
         if len(stages) != 1 and not fpn:
             raise UserError(f"model.stages has {len(stages)} stages: without model.fpn give one, such as [3]")
         if len(anchor_sizes) != len(stages) + fpn:
-            raise UserError(f"model.anchor_sizes has {len(anchor_sizes)} lists: give {len(stages) + fpn}, one per level")
+            raise UserError(
+                f"model.anchor_sizes has {len(anchor_sizes)} lists: give {len(stages) + fpn}, one per level"
+            )
         self.backbone = Backbone(in_channels, depth, width, stem, stages, fpn, channels)
         self.rpn = RPN(self.backbone.channels, anchor_sizes, anchor_ratios)
         self.roi_heads = RoIHeads(self.backbone.channels, num_classes, hidden_size, region_size, pooling)
@@ -197,7 +199,7 @@ class FasterRCNN(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         maps, side, _, (boxes, there) = self.first_stage(x)
-        return *self.roi_heads(maps[: self.read], boxes.to(maps[0].dtype), side), boxes, there
+        return *self.roi_heads(maps[: self.read], boxes, side), boxes, there
 
     def losses(self, x: Tensor, boxes: Tensor, ignored: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """The four losses of a batch, each the mean of its pictures': objectness, the anchors' boxes, classes, boxes.
@@ -218,7 +220,7 @@ class FasterRCNN(nn.Module):
         order = taught.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, : self.samples[1]]
         classes = classes.masked_fill(~taught, -1).gather(1, order)
         regions, wanted = (part.gather(1, order[..., None].expand(-1, -1, 4)) for part in (regions, wanted))
-        found = self.roi_heads(maps[: self.read], regions.to(maps[0].dtype), side)
+        found = self.roi_heads(maps[: self.read], regions, side)
         second = region_losses(*(at_least_float32(part) for part in found), regions, classes, wanted)
         return tuple(part.mean() for part in (*first, *second))
 

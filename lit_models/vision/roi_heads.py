@@ -77,6 +77,8 @@ class RoIHeads(nn.Module):
         found = maps[0].new_zeros(len(regions), maps[0].shape[1], self.size, self.size)
         for k, (part, scale) in enumerate(zip(maps, scales, strict=True)):
             place = (level == k).nonzero()[:, 0]
+            if not len(place):
+                continue
             found = found.index_copy(0, place, take(part, regions[place], batch[place], self.size, scale))
         return found
 
