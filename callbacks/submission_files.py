@@ -1,4 +1,4 @@
-"""``submission.csv`` of a Kaggle competition: an id, and a class or the probability of each class, by ``dive predict``."""
+"""``submission.csv`` of a Kaggle competition: an id, and a class or the probability of each class."""
 
 import csv
 

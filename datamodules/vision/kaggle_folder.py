@@ -9,8 +9,8 @@
     dive fit cnn/resnet_kaggle_cifar10 --data.root DIR --data.everything true       for the submission
     dive predict cnn/resnet_kaggle_cifar10 --data.root DIR                          submission.csv
 
-Departs from the book: ids that are numbers are sorted as numbers (the book's 1, 10, 100, 2 ... belong to other rows than
-Kaggle's), validation keeps its last, smaller batch, and the number of a test is of pictures that chose nothing.
+Departs from the book: ids that are numbers are sorted as numbers (the book's 1, 10, 100, 2 ... belong to other rows
+than Kaggle's), validation keeps its last, smaller batch, and the number of a test is of pictures that chose nothing.
 """
 
 import csv

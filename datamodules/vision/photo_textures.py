@@ -98,7 +98,14 @@ class PhotoTextures(ImageTensors):
 
 
 def texture(kinds: Tensor, side: int, period: Tensor, angle: Tensor, phase: Tensor) -> Tensor:
-    """Where the ink of textures (N,) is: (N, S, S) in [0, 1]. Period in pixels, angle and phase in radians, each (N,)."""
+    """Where the ink of textures (N,) is: (N, S, S) in [0, 1].
+
+    Args:
+        kinds: Numbers in ``TEXTURES`` (N,).
+        side: S, in pixels.
+        period: In pixels (N,).
+        angle, phase: In radians (N,).
+    """
     line = torch.arange(side) + 0.5
     x, y = (part[None] for part in torch.meshgrid(line, line, indexing="xy"))
     along, across = (c * (2 * math.pi / period.view(-1, 1, 1)) for c in turned(x, y, angle.view(-1, 1, 1)))

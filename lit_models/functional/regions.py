@@ -64,12 +64,8 @@ def roi_align(
     place = (batch[:, None, None] * height + y)[:, :, None, :, None] * width + x[:, None, :, None]
     weight = down[:, :, None, :, None] * across[:, None, :, None] / points**2  # (R, size, size, 2 points, 2 points)
     rows = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])  # a cell is one row in memory
-    found = F.embedding_bag(
-        place.flatten(3).flatten(0, 2),
-        rows,
-        mode="sum",
-        per_sample_weights=weight.to(maps.dtype).flatten(3).flatten(0, 2),
-    )
+    place, weight = (part.flatten(3).flatten(0, 2) for part in (place, weight.to(maps.dtype)))
+    found = F.embedding_bag(place, rows, mode="sum", per_sample_weights=weight)
     return found.view(len(boxes), size, size, -1).permute(0, 3, 1, 2)
 
 

@@ -2,10 +2,10 @@
 
 Johnson, Alahi and Fei-Fei 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution"; Ulyanov et al.
 2016, "Instance Normalization". D2L 14.12, beyond the book.
-The losses are those of ``lit_models/vision/style.py``, on the features of VGG-19, which is fixed; what is trained is not
-a picture but the network that makes it. Departs from the paper: instance normalization in place of batch normalization,
-as in its authors' later code; maps are enlarged by repeating cells before a convolution, not by a transposed one,
-whose overlaps show as checks (Odena et al. 2016); VGG-19 as in Gatys, not VGG-16.
+The losses are those of ``lit_models/vision/style.py``, on the features of VGG-19, which is fixed; what is trained is
+not a picture but the network that makes it. Departs from the paper: instance normalization in place of batch
+normalization, as in its authors' later code; maps are enlarged by repeating cells before a convolution, not by a
+transposed one, whose overlaps show as checks (Odena et al. 2016); VGG-19 as in Gatys, not VGG-16.
 
     dive fit vision/fast_style                    photographs and stripes, offline, random filters
     dive fit vision/fast_style --data.style painting.jpg --model.weights vgg19.pth --data.image_size 256

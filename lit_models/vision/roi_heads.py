@@ -144,7 +144,7 @@ def region_detections(
     candidates: int = 400,
     most: int = 100,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes (B, D, 4) in pixels, their scores and classes (B, D), the best first. The class is -1 where there are fewer.
+    """Boxes (B, D, 4) in pixels, their scores and classes (B, D), the best first; the class is -1 behind the last.
 
     Args:
         logits, offsets: What the network returned for the regions.

@@ -1,8 +1,8 @@
 """RPN: a network that proposes regions in which there may be an object, of whatever class.
 
-Ren et al. 2015, "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks", section 3.1. D2L 14.8.
-At each cell of each map, A anchors each get a logit, is there an object, and four offsets to its box. The best boxes, of
-those that overlap the best only, are what the second stage (``lit_models/vision/roi_heads.py``) looks at.
+Ren et al. 2015, "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks", section 3.1. D2L
+14.8. At each cell of each map, A anchors each get a logit, is there an object, and four offsets to its box. The best
+boxes, only one of those that overlap, are what the second stage (``lit_models/vision/roi_heads.py``) looks at.
 
 Departs from the paper, as torchvision, whose names the parameters have: the maps may be those of a pyramid, anchors
 across the picture's edge take part, and the loss of the boxes is a mean over the sampled anchors.
@@ -110,8 +110,7 @@ def proposals(
         best = logits.detach()[:, place].topk(min(before, len(place)), 1).indices
         chosen.append(place[best])
     index = torch.cat(chosen, 1)
-    scores, order = logits.detach().gather(1, index).sort(1, descending=True)
-    index = index.gather(1, order)
+    index = index.gather(1, logits.detach().gather(1, index).argsort(1, descending=True))
     boxes = decode(offsets.detach().gather(1, index[..., None].expand(-1, -1, 4)), anchors[index], PLAIN)
     boxes = boxes.clamp(0, side)
     large = (boxes[..., 2:] - boxes[..., :2] >= LEAST).all(2)

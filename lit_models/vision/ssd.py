@@ -25,7 +25,7 @@ from common.messages import UserError
 from lit_models.functional.boxes import anchor_shapes, assign, detections, encode, grid_anchors, iou
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.trains import trains
-from lit_models.vision.detector import Detections, Detector
+from lit_models.vision.detector import DECODING, Detections, Detector
 from lit_models.vision.ssd300 import SSD300
 
 BOOK_SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # D2L 14.7
@@ -226,10 +226,7 @@ class LitSSD(Detector):
         **task: See ``Detector``.
     """
 
-    output_means = (
-        "Logits (B, A, 1 + K) of A anchors: softmax over dimension 2 gives the background and the classes "
-        "(class_names); offsets (B, A, 4) from the anchors (net.anchors): lit_models/functional/boxes.py decodes them."
-    )
+    output_means = f"Logits (B, A, 1 + K) of A anchors: {DECODING}"
 
     def __init__(
         self,
@@ -248,6 +245,9 @@ class LitSSD(Detector):
         """The network's anchors (A, 4)."""
         net: Any = self.net
         return net.anchors
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"anchors": self.anchors()}
 
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """The losses of classes and boxes, per matched anchor. A picture without objects counts as one anchor."""

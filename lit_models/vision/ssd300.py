@@ -90,7 +90,7 @@ class SSD300(nn.Module):
 
 
 def wide() -> nn.Sequential:
-    """The dense layers of VGG as convolutions: the first one is spread, since the pooling before it no longer halves."""
+    """VGG's dense layers as convolutions: the first one is spread, since the pooling before it no longer halves."""
     return nn.Sequential(
         nn.MaxPool2d(3, stride=1, padding=1),
         nn.Conv2d(512, 1024, 3, padding=6, dilation=6),

@@ -47,7 +47,7 @@ def test_the_folds_tests_are_all_pictures_once(tmp_path: Path) -> None:
         assert y.bincount().tolist() == [4, 2]
         tested += x[:, 0, 0, 0].tolist()
     assert sorted(tested) == sorted(200 if k % 3 == 0 else 40 + k for k in range(1, 25))
-    with pytest.raises(UserError, match="data.fold is 4: with data.num_folds 4 give one of 0 to 3"):
+    with pytest.raises(UserError, match=r"data.fold is 4: with data.num_folds 4 give one of 0 to 3"):
         KaggleFolder(str(tmp_path), num_folds=4, fold=4)
 
 
@@ -55,7 +55,7 @@ def test_everything_is_trained_on_and_then_there_is_nothing_to_test(tmp_path: Pa
     data = KaggleFolder(str(competition(tmp_path)), everything=True)
     data.setup("fit")
     assert data.splits["train"][1].bincount().tolist() == [16, 8] and len(data.splits["val"][1]) == 3
-    with pytest.raises(UserError, match="data.everything leaves no labeled picture to test"):
+    with pytest.raises(UserError, match=r"data.everything leaves no labeled picture to test"):
         data.setup("test")
 
 

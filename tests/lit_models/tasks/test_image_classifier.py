@@ -145,5 +145,5 @@ def test_the_probabilities_of_views_are_averaged_in_tests_and_predictions(tmp_pa
     views = views_of(x, 10)
     assert len(views) == 10 and torch.equal(views[0], x) and torch.equal(views[1], x.flip(-1))
     assert torch.equal(views[2][..., 1:, 1:], x[..., :-1, :-1])  # moved by an eighth of 8 pixels
-    with pytest.raises(UserError, match="model.views is 3: give 1, 2"):
+    with pytest.raises(UserError, match=r"model.views is 3: give 1, 2"):
         LitNet(views=3)

@@ -78,7 +78,7 @@ def test_torchvisions_network_has_these_names_and_older_files_too() -> None:
     ("arguments", "says"),
     [
         ({"fpn": False}, "without model.fpn give one"),
-        ({"anchor_sizes": [[8], [16]]}, "model.anchor_sizes has 2 lists: give 3"),
+        ({"anchor_sizes": [[8], [16]]}, "model.anchor_sizes has 2 lists: give 3, one"),
     ],
 )
 def test_arguments_that_clash_are_refused(arguments: dict[str, Any], says: str) -> None:

@@ -35,7 +35,7 @@ def test_its_maps_have_the_papers_sizes() -> None:
 
 
 def test_another_size_is_refused() -> None:
-    with pytest.raises(UserError, match="data.image_size is 96: model.variant ssd300 needs 300"):
+    with pytest.raises(UserError, match=r"data.image_size is 96: model.variant ssd300 needs 300"):
         LitSSD(image_size=96, variant="ssd300")
 
 
