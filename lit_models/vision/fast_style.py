@@ -29,7 +29,7 @@ from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 from lit_models.vision.style import LAYERS, STYLE, features_of, gram, roughness, vgg_features
 
-JUDGE_RATE, JUDGE_BATCH, JUDGE_EPOCHS = 0.003, 32, 10  # of AdamW, for the classifier of textures
+JUDGE_RATE, JUDGE_BATCH, JUDGE_EPOCHS = 0.01, 32, 10  # of AdamW, for the classifier of textures
 
 
 class InstanceNorm(nn.Module):
@@ -223,6 +223,8 @@ def texture_judge(images: Tensor, labels: Tensor, device: torch.device) -> nn.Mo
             channels = width
         net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)).to(device)
         optimizer = torch.optim.AdamW(net.parameters(), lr=JUDGE_RATE, weight_decay=0.01)
+        steps = JUDGE_EPOCHS * -(-len(images) // JUDGE_BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, JUDGE_RATE, total_steps=steps)
         right = 0
         for _ in range(JUDGE_EPOCHS):
             right = 0
@@ -232,6 +234,7 @@ def texture_judge(images: Tensor, labels: Tensor, device: torch.device) -> nn.Mo
                 optimizer.zero_grad()
                 F.cross_entropy(logits, y).backward()
                 optimizer.step()
+                schedule.step()
                 right += int((logits.argmax(1) == y).sum())
     note(f"textures: {JUDGE_EPOCHS} epochs on {classes} classes, {right / len(images):.3f} right")
     return net.eval()
