@@ -36,6 +36,10 @@ class InstanceNorm(nn.Module):
     """Each channel of each picture has mean 0 and deviation 1, then a learned gain and shift: contrast is no style.
 
     (B, C, H, W) -> (B, C, H, W).
+
+    Args:
+        channels: C.
+        eps: Added to the variance.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
@@ -57,7 +61,11 @@ def convolution(in_channels: int, channels: int, size: int, stride: int = 1) -> 
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions whose result is added; no ReLU follows. (B, C, H, W) -> (B, C, H, W)."""
+    """Two 3 x 3 convolutions whose result is added; no ReLU follows. (B, C, H, W) -> (B, C, H, W).
+
+    Args:
+        channels: C.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

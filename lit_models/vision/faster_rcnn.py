@@ -37,6 +37,10 @@ class Pyramid(nn.Module):
     """FPN: maps of several stages become maps of equal channels, each with what the coarser ones know.
 
     (B, C_k, H_k, W_k) of L stages -> (B, channels, H_k, W_k), and one more of half the last one's size.
+
+    Args:
+        in_channels: C_k of each stage.
+        channels: Of all maps that come out.
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int) -> None:
@@ -61,7 +65,11 @@ class Pyramid(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A ResNet's maps after some stages, as a pyramid or as they are: (B, C, S, S) -> one map of each level."""
+    """A ResNet's maps after some stages, as a pyramid or as they are: (B, C, S, S) -> one map of each level.
+
+    Args:
+        in_channels, depth, width, stem, stages, fpn, channels: As of ``FasterRCNN``.
+    """
 
     def __init__(
         self, in_channels: int, depth: int, width: int, stem: Stem, stages: Sequence[int], fpn: bool, channels: int

@@ -52,7 +52,8 @@ class RoIHeads(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        """
+        """Logits and offsets of regions.
+
         Args:
             maps: Of each level that regions are read from, (B, channels, H, W).
             boxes: (B, P, 4) in pixels.
