@@ -54,9 +54,11 @@ class DetectorBattery(TaskBattery):
 
 
 class TestLitSSD(DetectorBattery):
-    def test_the_boxes_that_were_learned_are_found(self, tmp_path: Path) -> None:
+    def test_overfits_one_batch(self, tmp_path: Path) -> None:
+        """And finds the boxes that were learned."""
         model, batch = self.model(), self.batch()
-        self.fit_one_batch(tmp_path, model, 150)
+        trainer = self.fit_one_batch(tmp_path, model, self.overfit_steps)
+        assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
         found = model.eval().predict_step(batch, 0)
         assert found[0]["labels"][:2].sort().values.tolist() == [0, 1]
         best = found[0]["boxes"][found[0]["labels"][:2].argsort()]
