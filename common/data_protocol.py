@@ -57,6 +57,9 @@ class DataProtocol(Protocol):
     #: The picture of a row of the predict split as it is in its file, upright (a ``PIL.Image``), and which part of it
     #: the model saw: left, top, right, bottom in pixels.
     predict_picture: Callable[[int], tuple[Any, tuple[float, float, float, float]]]
+    #: What a competition's ``submission.csv`` has of each row, ``label`` or ``probabilities``, and its two headings.
+    submission: str
+    submission_names: tuple[str, str]
     #: The cells of the table to predict, by column: ``predictions.csv`` repeats them beside the predictions.
     predict_cells: dict[str, list[Any]]
     #: One name for each step of a forecast (its time, or its row): a row of ``predictions.csv`` for each.
@@ -97,6 +100,8 @@ class DataProtocol(Protocol):
     spacing: float
     #: Labeled images (N, C, H, W) of other classes, from which features are learned first, and their classes (N,).
     source: "Callable[[], tuple[Tensor, Tensor]]"
+    #: The class of these images that the style of a style transfer is; None for a picture of one's own.
+    style_class: int | None
     #: Unlabeled inputs (N, ...) of the target distribution.
     target_x: "Tensor"
     #: The density that generated points (N, D), exact with noise too: ``log_prob``, ``score``, ``sample``, ``coverage``

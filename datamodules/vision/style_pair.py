@@ -60,12 +60,21 @@ class StylePair(TensorDataModule):
 
             photo = Image.fromarray(load_sample_images().images[PHOTOGRAPHS[name]])
             return torch.from_numpy(decode_open(photo, 3, self.image_size).copy())
-        if not Path(file).is_file():
-            raise UserError(f"no file {file}: give --data.{name} a picture")
-        try:
-            return torch.from_numpy(decode(file, 3, self.image_size).copy())
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            raise UserError(f"{file} cannot be read: {reason_of(error)}; give --data.{name} another picture") from None
+        return read_picture(file, name, self.image_size)
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(x * (1 / 255) for x in batch)
+
+
+def read_picture(file: str, name: str, image_size: int) -> Tensor:
+    """The largest centered square of a file as (3, S, S) uint8; ``name`` is the argument that it came with.
+
+    Raises:
+        UserError: There is no such file, or it is no picture.
+    """
+    if not Path(file).is_file():
+        raise UserError(f"no file {file}: give --data.{name} a picture")
+    try:
+        return torch.from_numpy(decode(file, 3, image_size).copy())
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f"{file} cannot be read: {reason_of(error)}; give --data.{name} another picture") from None

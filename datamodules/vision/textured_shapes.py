@@ -105,12 +105,17 @@ def inked(x: Tensor, y: Tensor, checked: Tensor, angle: Tensor, period: Tensor, 
 
 def backgrounds(count: int, columns: tuple[int, int], random: torch.Generator) -> Tensor:
     """Random crops (N, 3, 32, 32) of the photographs, at half their size, in [0, 1]; half of them are mirrored."""
+    return crops(count, columns, random, SIDE)
+
+
+def crops(count: int, columns: tuple[int, int], random: torch.Generator, side: int) -> Tensor:
+    """As ``backgrounds``, of ``side`` pixels."""
     from sklearn.datasets import load_sample_images
 
     photos = torch.stack([torch.from_numpy(photo.copy()) for photo in load_sample_images().images])  # (2, 427, 640, 3)
     photos = F.avg_pool2d(photos.permute(0, 3, 1, 2).float() / 255, 2)[..., columns[0] : columns[1]]
-    pieces = photos.unfold(2, SIDE, 1).unfold(3, SIDE, 1)  # (2, 3, rows, columns, 32, 32), a view
+    pieces = photos.unfold(2, side, 1).unfold(3, side, 1)  # (2, 3, rows, columns, side, side), a view
     which, top, left = (torch.randint(n, (count,), generator=random) for n in (2, *pieces.shape[2:4]))
-    chosen = pieces[which, :, top, left]  # (N, 3, 32, 32)
+    chosen = pieces[which, :, top, left]  # (N, 3, side, side)
     mirror = torch.rand(count, 1, 1, 1, generator=random) < 0.5
     return torch.where(mirror, chosen.flip(-1), chosen)

@@ -180,7 +180,14 @@ def detections(
     scores, order = scores.flatten(1).topk(min(candidates, scores[0].numel()), 1)
     labels, place = order % classes, order // classes
     boxes = decode(offsets.gather(1, place[..., None].expand(-1, -1, 4)), anchors[place]).clamp(0, 1)
-    kept = suppress(boxes, labels, scores >= min_score, max_overlap)
+    return kept_detections(boxes, scores, labels, scores >= min_score, max_overlap, most)
+
+
+def kept_detections(
+    boxes: Tensor, scores: Tensor, labels: Tensor, valid: Tensor, max_overlap: float, most: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """At most ``most`` of the valid boxes (B, N) of falling scores, suppressed by class; as ``detections`` returns."""
+    kept = suppress(boxes, labels, valid, max_overlap)
     scores, order = scores.masked_fill(~kept, -1.0).topk(min(most, scores.shape[1]), 1)
     labels = labels.gather(1, order).masked_fill(scores < 0, -1)
     return boxes.gather(1, order[..., None].expand(-1, -1, 4)), scores.clamp(min=0), labels

@@ -3,11 +3,13 @@
 RoIPool: Girshick 2015, "Fast R-CNN", section 2.1. RoIAlign: He et al. 2017, "Mask R-CNN", section 3. D2L 14.8.
 RoIPool rounds a region to whole cells, then its parts to whole cells, and takes the largest value of each part; a box
 moves by up to a cell, which a mask cannot bear. RoIAlign rounds nothing: it reads the map between its cells, at some
-points of each part, and takes their mean. Both pass gradients to the map, none to the boxes.
+points of each part, and takes their mean: a weighted sum of cells, which ``embedding_bag`` adds up. Both pass
+gradients to the map, none to the boxes.
 """
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def roi_pool(maps: Tensor, boxes: Tensor, batch: Tensor, size: int, scale: float = 1.0) -> Tensor:
@@ -53,20 +55,18 @@ def roi_align(
         aligned: A pixel's value is at its center: coordinates move by half a cell. The paper and torchvision's
             Faster R-CNN do not, Detectron2 does. Without it a region is at least one cell wide.
     """
-    parts = [sampling(boxes[:, k], boxes[:, k + 2], size, scale, points, aligned) for k in (0, 1)]
-    (left, right, across), (top, bottom, down) = (
-        neighbors(x, maps.shape[3 - k]) for k, x in enumerate(parts)
-    )  # each (R, size * points)
-    place = batch[:, None, None]
-    flat = maps.permute(0, 2, 3, 1)  # (B, H, W, C): a reading is one row in memory
-    found = maps.new_zeros(())
-    for y, weight in ((top, 1 - down), (bottom, down)):
-        for x, other in ((left, 1 - across), (right, across)):
-            found = found + flat[place, y[:, :, None], x[:, None]] * (weight[:, :, None] * other[:, None])[..., None]
-    inside = [(x >= -1) & (x <= maps.shape[3 - k]) for k, x in enumerate(parts)]
-    found = found * (inside[1][:, :, None] & inside[0][:, None])[..., None]
-    means = found.unflatten(2, (size, points)).unflatten(1, (size, points)).mean((2, 4))  # (R, size, size, C)
-    return means.permute(0, 3, 1, 2)
+    height, width = maps.shape[-2:]
+    (x, across), (y, down) = (
+        neighbors(sampling(boxes[:, k], boxes[:, k + 2], size, scale, points, aligned), maps.shape[3 - k])
+        for k in (0, 1)
+    )  # cells and weights, each (R, size * points, 2)
+    x, across, y, down = (part.unflatten(1, (size, points)).flatten(2) for part in (x, across, y, down))
+    place = (batch[:, None, None] * height + y)[:, :, None, :, None] * width + x[:, None, :, None]
+    weight = down[:, :, None, :, None] * across[:, None, :, None] / points**2  # (R, size, size, 2 points, 2 points)
+    rows = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])  # a cell is one row in memory
+    place, weight = (part.flatten(3).flatten(0, 2) for part in (place, weight.to(maps.dtype)))
+    found = F.embedding_bag(place, rows, mode="sum", per_sample_weights=weight)
+    return found.view(len(boxes), size, size, -1).permute(0, 3, 1, 2)
 
 
 def sampling(start: Tensor, end: Tensor, size: int, scale: float, points: int, aligned: bool) -> Tensor:
@@ -77,8 +77,12 @@ def sampling(start: Tensor, end: Tensor, size: int, scale: float, points: int, a
     return first[:, None] + (step + 0.5) / (size * points) * width[:, None]
 
 
-def neighbors(x: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The cells before and behind coordinates, and the weight of the second one; at the edge the last cell goes on."""
-    x = x.clamp(0, length - 1)
+def neighbors(x: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """The cells before and behind coordinates (R, N), and their weights, each (R, N, 2). At the edge the last cell goes
+    on; a reading that is more than a cell outside of the map is 0.
+    """
+    inside, x = (x >= -1) & (x <= length), x.clamp(0, length - 1)
     before = x.floor().long()
-    return before, (before + 1).clamp(max=length - 1), x - before
+    far = x - before
+    cells = torch.stack([before, (before + 1).clamp(max=length - 1)], -1)
+    return cells, torch.stack([1 - far, far], -1) * inside[..., None]

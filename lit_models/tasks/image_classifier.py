@@ -6,8 +6,11 @@ This class is one level deeper than other tasks, so that tables, sounds and text
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from common.messages import UserError
 from lit_models.layers.pretrained import normalize
 from lit_models.tasks.classifier import Classifier
 
@@ -22,6 +25,8 @@ class ImageClassifier(Classifier):
         freeze_features: Only the head is trained. The layers before it keep their initial or loaded weights and stay
             in evaluation mode: otherwise the running statistics of batch normalization would change even without
             gradients (as in D2L 14.14), and the layers would differ from those that were loaded.
+        views: Of each image in tests and predictions, whose probabilities are averaged: 1 is the image itself, 2 adds
+            its mirror image, 4 to 10 also both of them moved by an eighth of the side, in up to four directions.
         **task: See ``Classifier``.
     """
 
@@ -31,9 +36,13 @@ class ImageClassifier(Classifier):
         in_channels: int = 3,
         image_size: int = 224,
         freeze_features: bool = False,
+        views: int = 1,
         **task: Any,
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
+        if views not in (1, 2, 4, 6, 8, 10):
+            raise UserError(f"model.views is {views}: give 1, 2, 4, 6, 8 or 10")
+        self.views = views
         self.freeze_features = freeze_features
         if freeze_features:
             for layer in feature_layers(self.net):
@@ -53,6 +62,34 @@ class ImageClassifier(Classifier):
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.net(*(self.normalized(x) for x in inputs))
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """The mean probabilities (B, num_classes) of the views of images."""
+        return torch.stack([self(view).float().softmax(1) for view in views_of(x, self.views)]).mean(0)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        if self.views == 1:
+            return super().test_step(batch, batch_idx)
+        x, y = batch
+        logits = self.averaged(x).clamp(min=torch.finfo(torch.float32).tiny).log()  # whose softmax is the mean
+        self.test_loss.update(F.cross_entropy(logits, y), len(x))
+        self.test_acc.update(logits, y if y.ndim == 1 else y.argmax(1))
+        return {"logits": logits}
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        if self.views == 1:
+            return super().predict_step(batch, batch_idx)
+        probabilities = self.averaged(batch if isinstance(batch, Tensor) else batch[0])
+        return {"label": probabilities.argmax(1), "probabilities": probabilities}
+
+
+def views_of(x: Tensor, count: int) -> list[Tensor]:
+    """Images (B, C, H, W) and ``count`` - 1 changed copies: mirrored, and moved, with the edge's pixels behind them."""
+    rows, columns = x.shape[-2] // 8, x.shape[-1] // 8
+    padded = F.pad(x, (columns, columns, rows, rows), mode="replicate")
+    places = [(rows, columns), (0, 0), (2 * rows, 2 * columns), (0, 2 * columns), (2 * rows, 0)]
+    moved = [padded[..., top : top + x.shape[-2], left : left + x.shape[-1]] for top, left in places]
+    return [view for part in moved for view in (part, part.flip(-1))][:count]
 
 
 def feature_layers(net: nn.Module) -> list[nn.Module]:

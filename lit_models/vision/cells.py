@@ -20,7 +20,7 @@ from torch import Tensor
 from lit_models.functional.boxes import detections, iou
 from lit_models.functional.counting import count_errors, counts_of, error_interval, unbiased_thresholds
 from lit_models.tasks.trains import trains
-from lit_models.vision.detector import Detections, Detector
+from lit_models.vision.detector import DECODING, Detections, Detector
 from lit_models.vision.ssd import TinySSD, ssd_loss
 
 
@@ -62,10 +62,8 @@ class LitCells(Detector):
         """What ``forward`` returns, with the thresholds of the counts."""
         chosen = ", ".join(f"{value:.4f}" for value in self.counting_from().tolist())
         return (
-            "Logits (B, A, 1 + K) of A anchors: softmax over dimension 2 gives the background and the classes "
-            "(class_names); offsets (B, A, 4) from the anchors (net.anchors): lit_models/functional/boxes.py decodes "
-            f"them. Of two boxes of a class that overlap by more than {self.max_overlap} the better one is kept; one "
-            f"counts from its class's score on: {chosen}."
+            f"Logits (B, A, 1 + K) of A anchors: {DECODING} Of two boxes of a class that overlap by more than "
+            f"{self.max_overlap} the better one is kept; one counts from its class's score on: {chosen}."
         )
 
     def counting_from(self) -> Tensor:
@@ -77,6 +75,9 @@ class LitCells(Detector):
         """The network's anchors (A, 4)."""
         net: Any = self.net
         return net.anchors
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"anchors": self.anchors()}
 
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """SSD's loss, per matched anchor."""

@@ -18,6 +18,12 @@ from torchmetrics.detection import MeanAveragePrecision
 from lit_models.tasks.processes import gather_rows, rank_and_world
 from lit_models.tasks.task import Task
 
+#: How the exported answer of a network with anchors becomes boxes.
+DECODING = (
+    "softmax over dimension 2 gives the background and the classes (class_names); offsets (B, A, 4) from the anchors, "
+    "which are in constants.anchors (A, 4): left, top, right, bottom in fractions of the picture. Center = the "
+    "anchor's center + 0.1 * offsets[:2] * its size (width, height); size = exp(0.2 * offsets[2:]) * its size."
+)
 Detections = tuple[Tensor, Tensor, Tensor]  # boxes (B, D, 4), scores (B, D), labels (B, D), -1 where there are fewer
 
 
@@ -51,6 +57,10 @@ class Detector(Task):
     def detect(self, output: Any) -> Detections:
         """Detections from what the network returned."""
         raise NotImplementedError
+
+    def constants(self) -> dict[str, Tensor]:
+        """What else than the network's output a program needs to have boxes: written into ``export.json``."""
+        return {}
 
     # -- steps ------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ a picture without objects teaches too; suppression is class by class; the number
 
     dive fit vision/ssd             shapes and digits on photographs, offline
     dive fit vision/ssd_bccd        blood cells
+    dive fit vision/ssd --data VOCFolder --data.root cells/ --data.image_size 300 --model.weights ssd300_vgg16_coco.pth
     dive predict vision/ssd --data ImageFolder --data.root photos/    boxes as CSV, and marked pictures
 
 The numbers they reach are in RESULTS.md.
@@ -24,7 +25,8 @@ from common.messages import UserError
 from lit_models.functional.boxes import anchor_shapes, assign, detections, encode, grid_anchors, iou
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.trains import trains
-from lit_models.vision.detector import Detections, Detector
+from lit_models.vision.detector import DECODING, Detections, Detector
+from lit_models.vision.ssd300 import SSD300
 
 BOOK_SIZES = ((0.2, 0.272), (0.37, 0.447), (0.54, 0.619), (0.71, 0.79), (0.88, 0.961))  # D2L 14.7
 
@@ -183,9 +185,36 @@ def ssd_loss(
     return loss / total, total
 
 
-@trains(TinySSD)
+def ssd_network(
+    in_channels: int = 3,
+    num_classes: int = 1,
+    image_size: int = 256,
+    variant: Literal["tiny", "ssd300"] = "tiny",
+    widths: Sequence[int] = (16, 32, 64),
+    channels: int = 128,
+    sizes: Sequence[Sequence[float]] = BOOK_SIZES,
+    ratios: Sequence[float] = (1.0, 2.0, 0.5),
+    strided_stem: bool = False,
+) -> TinySSD | SSD300:
+    """TinySSD, or the paper's network.
+
+    Args:
+        in_channels, num_classes, image_size: As of ``TinySSD``.
+        variant: ``tiny`` is the book's; ``ssd300`` the paper's (``lit_models/vision/ssd300.py``), which published
+            weights are for and the following arguments are not.
+        widths, channels, sizes, ratios, strided_stem: As of ``TinySSD``.
+    """
+    if variant == "ssd300":
+        return SSD300(in_channels, num_classes, image_size)
+    return TinySSD(in_channels, num_classes, image_size, widths, channels, sizes, ratios, strided_stem)
+
+
+ssd_network.PUBLISHED = {"variant": "ssd300"}  # type: ignore[attr-defined]
+
+
+@trains(ssd_network)
 class LitSSD(Detector):
-    """TinySSD trained as a detector.
+    """TinySSD or SSD300 trained as a detector.
 
     Args:
         class_loss: ``mined``: the anchors of objects and three times as many of the hardest ones of the background.
@@ -197,10 +226,7 @@ class LitSSD(Detector):
         **task: See ``Detector``.
     """
 
-    output_means = (
-        "Logits (B, A, 1 + K) of A anchors: softmax over dimension 2 gives the background and the classes "
-        "(class_names); offsets (B, A, 4) from the anchors (net.anchors): lit_models/functional/boxes.py decodes them."
-    )
+    output_means = f"Logits (B, A, 1 + K) of A anchors: {DECODING}"
 
     def __init__(
         self,
@@ -219,6 +245,9 @@ class LitSSD(Detector):
         """The network's anchors (A, 4)."""
         net: Any = self.net
         return net.anchors
+
+    def constants(self) -> dict[str, Tensor]:
+        return {"anchors": self.anchors()}
 
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """The losses of classes and boxes, per matched anchor. A picture without objects counts as one anchor."""

@@ -33,6 +33,25 @@ STYLE, CONTENT = (0, 5, 10, 19, 28), 25  # layers of VGG-19: conv1_1, conv2_1, .
 LAYERS = (*STYLE[:-1], CONTENT, STYLE[-1])  # in the order of the network
 
 
+def vgg_features(width: int) -> nn.Sequential:
+    """VGG-19's layers up to conv5_1, fixed."""
+    features = VGG(depth=19, width=width, pool_size=1, hidden_size=1).features[: LAYERS[-1] + 1]
+    for layer in features:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # it would overwrite the features that were taken
+    return features.requires_grad_(False)
+
+
+def features_of(features: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:
+    """The outputs of the layers of ``LAYERS`` for normalized pictures (B, 3, S, S)."""
+    found = []
+    for k, layer in enumerate(features):
+        x = layer(x)
+        if k in LAYERS:
+            found.append(x)
+    return tuple(found)
+
+
 class StyleNet(nn.Module):
     """VGG-19's convolutions, fixed, and a picture that is learned. (B, 3, S, S), normalized -> the features of six
     layers, each (B, C, H, W): conv1_1, conv2_1, conv3_1, conv4_1, conv4_2, conv5_1.
@@ -49,20 +68,11 @@ class StyleNet(nn.Module):
     def __init__(self, image_size: int = 64, width: int = 64) -> None:
         super().__init__()
         refuse_small_image("VGG-19", image_size, LEAST)
-        self.features = VGG(depth=19, width=width, pool_size=1, hidden_size=1).features[: LAYERS[-1] + 1]
-        for layer in self.features:
-            if isinstance(layer, nn.ReLU):
-                layer.inplace = False  # it would overwrite the features that were taken
-        self.features.requires_grad_(False)
+        self.features = vgg_features(width)
         self.image = nn.Parameter(torch.zeros(1, 3, image_size, image_size))  # normalized
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        found = []
-        for k, layer in enumerate(self.features):
-            x = layer(x)
-            if k in LAYERS:
-                found.append(x)
-        return tuple(found)
+        return features_of(self.features, x)
 
     def from_published(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
         """A file's layers up to the last that is looked at, and this network's picture."""

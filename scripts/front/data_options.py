@@ -75,10 +75,10 @@ def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
     return kinds
 
 
-#: Data that models of other data predict on: pictures without targets, for those trained on boxes or masks; folders of
-#: sounds, for those trained on any sounds with transcripts; files of texts, for those trained on documents.
+#: Data that models of other data predict on: pictures without targets, for those trained on boxes, masks or a style;
+#: folders of sounds, for those trained on any sounds with transcripts; files of texts, for those trained on documents.
 ALSO_OF = {
-    "ImageFolder": ("ObjectImages", "MaskImages"),
+    "ImageFolder": ("ObjectImages", "MaskImages", "PhotoTextures"),
     "SpeechFolder": ("Transcribed",),
     "SummaryFile": ("CopyText",),
     "ExtractFile": ("ExtractRows",),
@@ -111,6 +111,9 @@ def explain_option(option: str, data: str, run: Path | None, recipe: str) -> str
     if run is not None:
         others = [r for r in reversed(runs_of(recipe)) if data_of(r).class_path.rpartition(".")[2] in dict(known)]
         which = f"{others[0]} was trained on {data_of(others[0])}, give --run {others[0]}" if others else ""
+        looking = [kind for kind, _ in known if looks_at(name, kind)]
+        if looking and not which:
+            which = f"give --data {looking[0]} first to predict without targets; --run DIR names another run"
         return f"{run} was trained on {name}, which has no {option}: {which or '--run DIR names another run'}"
     more = f" (or {', '.join(kinds[1:])})" if kinds[1:] else ""
     return f"data.{option} is not an option of {name}, the data of the recipe: give --data {kinds[0]}{more} first"

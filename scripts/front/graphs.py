@@ -160,6 +160,7 @@ def description(
         return ["batch", *(size if isinstance(size, int) else "any" for size in sizes[1:])]
 
     dims = [shape(sizes) for sizes in traced or [x.shape for x in inputs]]
+    constants = model.constants() if hasattr(model, "constants") else {}
     return {
         "class": f"{type(model).__module__}.{type(model).__qualname__}",
         "torch": torch.__version__,
@@ -169,5 +170,6 @@ def description(
         ],
         "before": attribute_of(data, "input_means", "") or "the model is called with what the network takes",
         "outputs": [{"name": name, "example_shape": list(x.shape)} for name, x in outputs.items()],
+        **({"constants": {name: value.tolist() for name, value in constants.items()}} if constants else {}),
         "after": " ".join(filter(None, (getattr(model, "output_means", ""), attribute_of(data, "output_means", "")))),
     }

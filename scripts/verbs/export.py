@@ -9,7 +9,8 @@ The files in ``DIR`` (by default ``export/`` in the run's folder):
     model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
     model.onnx          only with --format onnx: for ONNX Runtime and others; it has answered as the model does before
                         it is kept (needs the extra "onnx")
-    export.json         what goes in, what comes out, and what `dive predict` does before and after
+    export.json         what goes in, what comes out, and what `dive predict` does before and after; the
+                        anchors of a detector
     processor.json      of the run: labels, a table's columns, vocabulary
     example.safetensors an input and the model's output for it
     model.pth           only of RWKV: for BlinkDL's programs and the `rwkv` package

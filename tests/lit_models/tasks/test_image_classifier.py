@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from lit_models.layers.pretrained import normalize
-from lit_models.tasks.image_classifier import ImageClassifier
+from lit_models.tasks.image_classifier import ImageClassifier, views_of
 from tests.battery import ClassifierBattery
 from tests.small import small_trainer
 
@@ -132,3 +132,18 @@ def test_weights_of_a_run_keep_their_head_out(tmp_path: Path) -> None:
     model = LitNet(num_classes=5, weights=str(tmp_path / "own.ckpt"), optimizer=partial(torch.optim.SGD, lr=0.0))
     small_trainer(tmp_path, max_epochs=1).fit(model, batches())
     assert torch.equal(model.net.conv.weight, theirs.net.conv.weight) and len(model.net.fc.weight) == 5
+
+
+def test_the_probabilities_of_views_are_averaged_in_tests_and_predictions(tmp_path: Path) -> None:
+    model, (x, y) = LitNet(views=2).eval(), TestLitNet().batch()
+    torch.nn.init.normal_(model.net.conv.weight)
+    both = (model(x).softmax(1) + model(x.flip(-1)).softmax(1)) / 2
+    torch.testing.assert_close(model.predict_step((x, y), 0)["probabilities"], both)
+    loader: Any = torch.utils.data.DataLoader([(x, y)], batch_size=None)  # type: ignore[arg-type]
+    (found,) = small_trainer(tmp_path).test(model, loader, verbose=False)
+    assert found["test/loss"] == pytest.approx(float(-both[torch.arange(3), y].log().mean()), rel=1e-5)
+    views = views_of(x, 10)
+    assert len(views) == 10 and torch.equal(views[0], x) and torch.equal(views[1], x.flip(-1))
+    assert torch.equal(views[2][..., 1:, 1:], x[..., :-1, :-1])  # moved by an eighth of 8 pixels
+    with pytest.raises(UserError, match=r"model.views is 3: give 1, 2"):
+        LitNet(views=3)

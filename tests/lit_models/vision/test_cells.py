@@ -22,6 +22,7 @@ from tests.scripts.serve.cells.site import as_bytes, drawn, odd_pictures
 
 class TestLitCells(DetectorBattery):
     task = LitCells
+    overfit_steps, overfit_loss = 40, 2.0  # of the same network and loss as in test_ssd.py
 
     def test_validation_chooses_thresholds_without_bias_and_the_checkpoint_keeps_them(self, tmp_path: Path) -> None:
         model, batch = self.model(), self.batch()

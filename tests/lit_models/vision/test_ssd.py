@@ -1,8 +1,10 @@
 """TinySSD: the battery, the number of anchors, the losses, and what they leave out."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch.nn import functional as F
 
 from common.messages import UserError
 from lit_models.vision.ssd import LitSSD, TinySSD, focal_loss, mined_loss, ssd_targets
+from scripts.front.graphs import description
 from tests.battery import ADAM, TaskBattery
 
 SIZES = [[0.2, 0.3], [0.4, 0.5], [0.7, 0.9]]
@@ -51,13 +54,32 @@ class DetectorBattery(TaskBattery):
 
 
 class TestLitSSD(DetectorBattery):
-    def test_the_boxes_that_were_learned_are_found(self, tmp_path: Path) -> None:
+    def test_overfits_one_batch(self, tmp_path: Path) -> None:
+        """And finds the boxes that were learned."""
         model, batch = self.model(), self.batch()
-        self.fit_one_batch(tmp_path, model, 150)
+        trainer = self.fit_one_batch(tmp_path, model, self.overfit_steps)
+        assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
         found = model.eval().predict_step(batch, 0)
         assert found[0]["labels"][:2].sort().values.tolist() == [0, 1]
         best = found[0]["boxes"][found[0]["labels"][:2].argsort()]
         torch.testing.assert_close(best, batch[1][0, :2], atol=0.1, rtol=0)
+
+    def test_boxes_can_be_decoded_from_what_is_exported_alone(self) -> None:
+        model, batch = self.model().eval(), self.batch()
+        with torch.no_grad():
+            logits, offsets = (part.numpy() for part in model(batch[0]))
+        said = json.loads(json.dumps(description(model, None, (batch[0],), {}, None)))
+        anchors = np.array(said["constants"]["anchors"])
+        center, size = (anchors[:, :2] + anchors[:, 2:]) / 2, anchors[:, 2:] - anchors[:, :2]
+        center = center + 0.1 * offsets[..., :2] * size
+        size = np.exp(0.2 * offsets[..., 2:]) * size
+        boxes = np.concatenate([center - size / 2, center + size / 2], 2).clip(0, 1)
+        p = np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
+        found = model.predict_step(batch, 0)
+        for k, picture in enumerate(found):
+            best = p[k, :, 1:].max(1).argmax()
+            np.testing.assert_allclose(boxes[k, best], picture["boxes"][0].detach().numpy(), atol=1e-5)
+        assert "constants.anchors" in said["after"]
 
     def test_metrics_of_a_test_are_named_by_class(self, tmp_path: Path) -> None:
         from torch.utils.data import DataLoader

@@ -63,3 +63,5 @@ def test_a_prediction_with_an_option_of_other_data_names_the_run_that_was_traine
     says = explain_option("root", MNIST, Path("runs/cnn/lenet/2"), "cnn/lenet")
     assert "runs/cnn/lenet/2 was trained on MNIST5k, which has no root" in says
     assert f"{run} was trained on ImageFolder photos, give --run {run}" in says
+    says = explain_option("root", "datamodules.vision.cells.Cells", Path("runs/vision/cells/1"), "vision/cells")
+    assert "Cells, which has no root: give --data ImageFolder first to predict without targets" in says
