@@ -20,7 +20,7 @@ class CarrierQuestions(QuestionText):
         vocab_size, seq_len, longest_question, stride: Pieces of words; tokens of a row.
         train_size, val_size, test_size: Questions.
         invented: Fraction of the training names that are made of halves of two names. There are few names, some
-            hundred of a kind in a language, and a model that knows them by heart does not read what is said of a new one.
+            hundred of a kind in a language: a model that knows them by heart does not read what is said of a new one.
         **rows: See ``BertRows``.
     """
 

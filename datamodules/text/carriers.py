@@ -105,14 +105,12 @@ def plain(text: str) -> str:
 
 
 def invented_name(draw: Random, language: str, part: str) -> str:
-    """The first half of one name and the second half of another, of any kinds: what it names cannot be known by heart."""
+    """The first half of one name and the second half of another, of any kinds: nobody knows by heart what it names."""
     first, second = (draw.choice(names(language, draw.choice(KINDS), part)) for _ in range(2))
     return plain(first[: (len(first) + 1) // 2] + second[len(second) // 2 :])
 
 
-def facts(
-    draw: Random, language: str, part: str, least: int = 2, most: int = 4, invented: float = 0.0
-) -> list[Fact]:
+def facts(draw: Random, language: str, part: str, least: int = 2, most: int = 4, invented: float = 0.0) -> list[Fact]:
     """Some statements of different kinds in a random order.
 
     Args:

@@ -1,6 +1,6 @@
 """BERT with one number as its output: how similar are two texts?
 
-Devlin et al. 2019, 4.1 (STS-B), with squared error as GLUE's programs. D2L 16.6.2, which names the task and has no code.
+Devlin et al. 2019, 4.1 (STS-B), with squared error as GLUE's programs. D2L 16.6.2, which has no code for it.
 The output is in standard deviations from the training targets' mean, so that a scale of 1 to 5 and one of 0 to 100 are
 learned alike.
 

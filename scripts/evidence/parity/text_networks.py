@@ -101,7 +101,7 @@ def pair_by_pair(padding: int = 0) -> Tensors:
     rows = []
     for words in PAIRS:
         a, b = ([net.embedding.weight[w] for w in side + [0] * padding] for side in words)
-        scores = [[dense(net.attend, x) @ dense(net.attend, y) for y in b] for x in a]
+        scores = [[dense(net.attend, x) @ dense(net.attend, y) / H**0.5 for y in b] for x in a]
         beta = [sum(w * y for w, y in zip(torch.stack(row).softmax(0), b, strict=True)) for row in scores]
         columns = [torch.stack([row[j] for row in scores]) for j in range(len(b))]
         alpha = [sum(w * x for w, x in zip(column.softmax(0), a, strict=True)) for column in columns]
