@@ -11,9 +11,19 @@ MAX_TEXTS = 20_000  # the fit is to take seconds
 
 
 def text_baselines(
-    texts: Sequence[str], y: np.ndarray, test_texts: Sequence[str], y_test: np.ndarray
+    texts: Sequence[str],
+    y: np.ndarray,
+    test_texts: Sequence[str],
+    y_test: np.ndarray,
+    weighted_f1: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """``chance``, the most frequent class, and ``baseline``, logistic regression on TF-IDF of words and word pairs."""
+    """``chance``, the most frequent class, and ``baseline``, logistic regression on TF-IDF of words and word pairs.
+
+    Args:
+        texts, y: Of training.
+        test_texts, y_test: Of the test.
+        weighted_f1: Whether the F1 of the classes, weighted by their frequencies, is given too (``test/f1``).
+    """
     import sklearn
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -30,10 +40,17 @@ def text_baselines(
     some = "" if len(rows) == len(texts) else f" of {len(rows):,} texts"
     what = f"logistic regression on TF-IDF of words and word pairs{some} (scikit-learn {sklearn.__version__})"
     every = np.broadcast_to(shares, (len(y_test), len(shares)))
-    return {
+    found: dict[str, dict[str, Any]] = {
         "chance": {"what": "the shares of the classes", "metrics": metrics(every, np.arange(len(shares)), y_test)},
         "baseline": {"what": what, "metrics": metrics(probabilities, model.classes_, y_test)},
     }
+    if weighted_f1:
+        from sklearn.metrics import f1_score
+
+        guesses = {"chance": every.argmax(1), "baseline": model.classes_[probabilities.argmax(1)]}
+        for name, guess in guesses.items():
+            found[name]["metrics"]["test/f1"] = float(f1_score(y_test, guess, average="weighted", zero_division=0))
+    return found
 
 
 def metrics(probabilities: np.ndarray, classes: np.ndarray, y: np.ndarray) -> dict[str, float]:

@@ -75,7 +75,7 @@ class BertTable(BertText):
         predict = stage == "predict"
         table = read_table(self.path, self.text, None if predict else self.label, unread=self.label)
         self.facts += table.facts
-        second = self.second_texts(table)
+        second = second_texts(table, self.path, self.second)
         if predict:
             self.predict_names, self.predict_cells = [str(row) for row in table.numbers], table.cells
             return {"predict": (table.texts, second, None)}
@@ -103,25 +103,26 @@ class BertTable(BertText):
             found[name] = ([table.texts[i] for i in chosen], others, y[part])
         return found
 
-    def second_texts(self, table: Table) -> Sequence[str] | None:
-        """The second text of each row.
-
-        Raises:
-            UserError: No such column, or a row without one.
-        """
-        if not self.second:
-            return None
-        if self.second not in table.cells:
-            raise UserError(f"{self.path}: no column {self.second!r}; it has {', '.join(table.cells)[:200]}")
-        texts = [str(cell or "") for cell in table.cells[self.second]]
-        for row, text in zip(table.numbers, texts, strict=True):
-            if not text.strip():
-                raise UserError(f"{self.path}, row {row}: no text in column {self.second!r}: a pair needs both")
-        return texts
-
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Chance, and logistic regression on TF-IDF of single texts."""
         if self.second:
             return super().baselines()
         y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
         return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"])
+
+
+def second_texts(table: Table, path: str, column: str) -> Sequence[str] | None:
+    """The second text of each row; None without a column.
+
+    Raises:
+        UserError: No such column, or a row without one.
+    """
+    if not column:
+        return None
+    if column not in table.cells:
+        raise UserError(f"{path}: no column {column!r}; it has {', '.join(table.cells)[:200]}")
+    texts = [str(cell or "") for cell in table.cells[column]]
+    for row, text in zip(table.numbers, texts, strict=True):
+        if not text.strip():
+            raise UserError(f"{path}, row {row}: no text in column {column!r}: a pair needs both")
+    return texts

@@ -104,12 +104,27 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def facts(draw: Random, language: str, part: str, least: int = 2, most: int = 4) -> list[Fact]:
-    """Some statements of different kinds in a random order."""
+def invented_name(draw: Random, language: str, part: str) -> str:
+    """The first half of one name and the second half of another, of any kinds: nobody knows by heart what it names."""
+    first, second = (draw.choice(names(language, draw.choice(KINDS), part)) for _ in range(2))
+    return plain(first[: (len(first) + 1) // 2] + second[len(second) // 2 :])
+
+
+def facts(draw: Random, language: str, part: str, least: int = 2, most: int = 4, invented: float = 0.0) -> list[Fact]:
+    """Some statements of different kinds in a random order.
+
+    Args:
+        draw: Draws kinds and names.
+        language: One of ``SENTENCES``.
+        part: One of ``PARTS``.
+        least, most: Statements.
+        invented: Fraction of the names that are of no thing (``invented_name``).
+    """
     chosen = draw.sample(range(len(KINDS)), draw.randint(least, most))
     found = []
     for k in chosen:
         carrier = SENTENCES[language][k][0]
-        name = draw.choice(names(language, KINDS[k], part))
+        made = invented > 0 and draw.random() < invented
+        name = invented_name(draw, language, part) if made else draw.choice(names(language, KINDS[k], part))
         found.append(Fact(KINDS[k], carrier.format(name), name, carrier.index("{")))
     return found

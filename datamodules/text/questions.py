@@ -1,7 +1,8 @@
 """Questions and the passages that have their answers, as BERT reads them: ``[CLS] question [SEP] passage [SEP]``.
 
 A passage that is too long is read in windows that overlap by ``stride`` tokens. An answer's place in the text comes
-from the tokenizer's offsets, which are those of the text as it was written, not of the normalized one.
+from the tokenizer's offsets, which are those of the text as it was written, not of the normalized one. An answer is
+made of whole words, as in BERT's program for SQuAD: one that ends within a word goes on to the end of it.
 """
 
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ class QuestionText(BertRows):
         self.stride, self.longest_question = stride, longest_question
         self.questions: dict[str, list[Question]] = {}
         self.windows: dict[str, list[Window]] = {}
-        self.offsets: dict[str, list[list[tuple[int, int]]]] = {}  # of each token of each passage
+        self.offsets: dict[str, list[list[tuple[int, int]]]] = {}  # of each token of each passage, of its whole word
         self.window_questions: dict[str, Tensor] = {}
         self.right_answers: dict[str, list[list[str]]] = {}
 
@@ -91,7 +92,7 @@ class QuestionText(BertRows):
         for k, q in enumerate(found):
             asked = self.tokenizer.encode(q.question)[: self.longest_question]
             encoded = self.tokenizer.model.encode(q.passage, add_special_tokens=False)
-            self.offsets[name].append(encoded.offsets)
+            self.offsets[name].append(word_offsets(encoded.offsets, encoded.word_ids))
             answer = token_span(encoded.offsets, *q.answers[0]) if q.answers else None
             place, room = len(asked) + 2, self.seq_len - len(asked) - 3
             for first in starts(len(encoded.ids), room, self.stride):
@@ -107,7 +108,7 @@ class QuestionText(BertRows):
         return tensors if name == "predict" else (*tensors, torch.tensor(spans))
 
     def answer_text(self, split: str, window: int, first: int, last: int) -> str:
-        """The text between two tokens of a window, as it was written."""
+        """The text from the word of one token of a window to that of another, as it was written."""
         k, begin, place = self.windows[split][window]
         offsets = self.offsets[split][k]
         return self.questions[split][k].passage[offsets[begin + first - place][0] : offsets[begin + last - place][1]]
@@ -117,6 +118,15 @@ class QuestionText(BertRows):
         right = self.right_answers["test"]
         none = sum(not answers for answers in right) / len(right)
         return {"chance": {"what": "no answer", "metrics": {"test/exact": none, "test/f1": none}}}
+
+
+def word_offsets(offsets: list[tuple[int, int]], words: list[int | None]) -> list[tuple[int, int]]:
+    """For each token where its word begins and ends, from the tokens' offsets and the numbers of their words."""
+    ends: dict[int | None, tuple[int, int]] = {}
+    for (start, end), word in zip(offsets, words, strict=True):
+        first, last = ends.get(word, (start, end))
+        ends[word] = (min(first, start), max(last, end))
+    return [offset if word is None else ends[word] for offset, word in zip(offsets, words, strict=True)]
 
 
 def starts(length: int, room: int, stride: int) -> list[int]:

@@ -6,12 +6,13 @@ tokens, and so are the segments: a token belongs to segment 1 after the first ``
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from lit_models.layers.attention import dot_product_attention, fused_attention
+from lit_models.layers.positions import SinusoidalPositions
 
 EPSILON = 1e-12  # of LayerNorm
 STD = 0.02  # of the initial weights
@@ -170,6 +171,9 @@ class Bert(nn.Module):
         pooler: The dense layer and tanh over the first token's state; else that state itself is the second output.
         init_std: Deviation of the initial weights. 0.02 is the published one, near 1/sqrt(hidden_size) of 768 features;
             with few features attention is then uniform for long, and 1/sqrt(hidden_size) learns.
+        init_positions: Whether the positions start ``random``, as published, or as the ``sinusoids`` of Vaswani et al.
+            with the same deviation. A shift by some tokens is then one linear map for all positions, and a small
+            network finds "the token before" much sooner. They are trained in either case.
 
     Raises:
         ValueError: The heads do not divide the features.
@@ -188,6 +192,7 @@ class Bert(nn.Module):
         sep_id: int = 102,
         pooler: bool = True,
         init_std: float = STD,
+        init_positions: Literal["random", "sinusoids"] = "random",
     ) -> None:
         super().__init__()
         if hidden_size % num_heads:
@@ -200,6 +205,10 @@ class Bert(nn.Module):
         self.encoder = Encoder(num_layers, hidden_size, num_heads, ffn_size, dropout)
         self.pooler = Dense(hidden_size, hidden_size, nn.Tanh()) if pooler else None
         self.apply(partial(initialize, std=init_std))
+        if init_positions == "sinusoids":
+            table = SinusoidalPositions(hidden_size, max_length).table[:max_length]
+            with torch.no_grad():  # sin^2 + cos^2 = 1: the mean square of a feature is 1/2
+                self.embeddings.position_embeddings.weight.copy_(table * init_std * 2**0.5)
 
     def segments(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T) -> 1 for those after the first ``sep_id`` that are not padding, else 0."""

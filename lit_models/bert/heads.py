@@ -19,7 +19,8 @@ class BertHead(BertNet):
     Args:
         vocab_size: Number of tokens.
         num_classes: Outputs of the dense layer.
-        hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id, init_std: See ``Bert``.
+        hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See ``Bert``.
+        init_std, init_positions: See ``Bert``.
         pooling: What a text's vector is. ``cls``: the pooled state of the first token, as published; ``mean`` of all
             states, as Sentence-BERT; ``none``: each token has its own.
         frozen: The encoder stays as it is: only the dense layer is trained.
@@ -40,6 +41,7 @@ class BertHead(BertNet):
         pad_id: int = 0,
         sep_id: int = 3,
         init_std: float = STD,
+        init_positions: Literal["random", "sinusoids"] = "random",
         pooling: Literal["cls", "mean", "none"] = "cls",
         frozen: bool = False,
         lora_rank: int = 0,
@@ -47,7 +49,7 @@ class BertHead(BertNet):
     ) -> None:
         nn.Module.__init__(self)
         sizes = (vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id)
-        self.bert = Bert(*sizes, pooler=pooling == "cls", init_std=init_std)
+        self.bert = Bert(*sizes, pooler=pooling == "cls", init_std=init_std, init_positions=init_positions)
         self.num_classes, self.pooling, self.frozen = num_classes, pooling, frozen
         if frozen:
             self.bert.requires_grad_(False)

@@ -32,7 +32,7 @@ class BertQA(BertHead):
     Args:
         vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See
             ``BertHead``.
-        init_std, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
+        init_std, init_positions, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
         num_classes: Two.
     """
 

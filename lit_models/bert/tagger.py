@@ -31,7 +31,7 @@ class BertTagger(BertHead):
     Args:
         vocab_size, num_classes, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See
             ``BertHead``.
-        init_std, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
+        init_std, init_positions, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``.
     """
 
     def forward(self, tokens: Tensor) -> Tensor:

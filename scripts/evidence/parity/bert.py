@@ -29,7 +29,7 @@ TARGETS = torch.tensor([[-100, 7, -100, 10, -100, -100, 13, -100], [-100, 4, -10
 FOLLOWS = torch.tensor([0, 1, 1])
 
 
-def hugging_face(name: str) -> Any:
+def hugging_face(name: str, num_labels: int = 0) -> Any:
     """A model of random weights of transformers, in double precision."""
     import transformers
 
@@ -42,7 +42,7 @@ def hugging_face(name: str) -> Any:
         intermediate_size=FFN,
         max_position_embeddings=LENGTH,
     )
-    config.num_labels = 4 if name.endswith(("SequenceClassification", "TokenClassification")) else 2
+    config.num_labels = num_labels or (4 if name.endswith(("SequenceClassification", "TokenClassification")) else 2)
     torch.manual_seed(2)
     net = getattr(transformers, name)(config)
     for parameter in net.parameters():

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from lit_models.bert.classifier import BertClassifier
 from lit_models.bert.lora import LoRALinear
 from lit_models.bert.question_answering import BertQA, LitBertQA
+from lit_models.bert.regression import LitBertRegressor
 from lit_models.bert.tagger import BertTagger
 from scripts.evidence.parity.bert import FOLLOWS, LENGTH, SEP, SIZES, gradients, hugging_face, inputs, tokens
 from scripts.evidence.verify import Check, Tensors
@@ -20,9 +21,9 @@ TAGS = torch.tensor(
 )
 
 
-def ours(kind: Any, name: str, **arguments: Any) -> Any:
+def ours(kind: Any, name: str, num_labels: int = 0, **arguments: Any) -> Any:
     net = kind(**SIZES, max_length=LENGTH, dropout=0.0, sep_id=SEP, **arguments).double().eval()
-    net.load_state_dict(net.from_published(hugging_face(name).state_dict()))
+    net.load_state_dict(net.from_published(hugging_face(name, num_labels).state_dict()))
     return net
 
 
@@ -39,6 +40,30 @@ def their_classifier(segments: bool = True) -> Tensors:
     found = net(**inputs(segments), labels=FOLLOWS)
     found.loss.backward()
     return {"logits": found.logits, "loss": found.loss} | gradients(net)
+
+
+SCORES = torch.tensor([1.5, 4.0, 2.0]).double()
+
+
+def our_regression() -> Tensors:
+    """In units of the scores: the network's output times 2, plus 3."""
+    net = ours(BertClassifier, "BertForSequenceClassification", num_labels=1, num_classes=1)
+    task = LitBertRegressor(net=net, vocab_size=SIZES["vocab_size"]).double()
+    task.target_mean.fill_(3.0)
+    task.target_std.fill_(2.0)
+    predicted = task(tokens())
+    loss = task.loss(predicted, SCORES)
+    loss.backward()
+    return {"predicted": predicted[:, 0], "loss": loss} | gradients(net)
+
+
+def their_regression(half: float = 0.5) -> Tensors:
+    """transformers' squared error is of standardized scores and has no half."""
+    net = hugging_face("BertForSequenceClassification", num_labels=1)
+    found = net(**inputs(), labels=(SCORES - 3) / 2)
+    loss = half * 4 * found.loss
+    loss.backward()
+    return {"predicted": found.logits[:, 0] * 2 + 3, "loss": loss} | gradients(net)
 
 
 def our_tagger() -> Tensors:
@@ -129,6 +154,15 @@ CHECKS = [
         reference=their_classifier,
         control=partial(their_classifier, segments=False),
         mistake="the second text has the first one's segment",
+    ),
+    Check(
+        name="bert/regression",
+        claim="A number for a pair, in the target's units, against BertForSequenceClassification's regression",
+        package="transformers",
+        ours=our_regression,
+        reference=their_regression,
+        control=partial(their_regression, half=1.0),
+        mistake="the squared error without D2L's half",
     ),
     Check(
         name="bert/tagger",

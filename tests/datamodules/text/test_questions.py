@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.messages import UserError
-from datamodules.text.questions import Question, QuestionText, starts, token_span
+from datamodules.text.questions import Question, QuestionText, starts, token_span, word_offsets
 
 PASSAGE = "Ọjọ́ náà ni Ọjọ́ Àìkú. " + "Then nothing happened for a while. " * 6 + "The country is São Tomé."
 QUESTIONS = [
@@ -67,3 +67,16 @@ def test_the_baseline_is_no_answer() -> None:
     data = Asked()
     data.setup("fit")
     assert data.baselines()["chance"]["metrics"]["test/exact"] == pytest.approx(1 / 3)
+
+
+def test_an_answer_that_ends_within_a_word_goes_on_to_its_end() -> None:
+    offsets, words = [(0, 2), (2, 4), (5, 6), (6, 9)], [0, 0, 1, 2]
+    assert word_offsets(offsets, words) == [(0, 4), (0, 4), (5, 6), (6, 9)]  # type: ignore[arg-type]
+
+
+def test_an_answer_is_made_of_whole_words() -> None:
+    data = Asked(vocab_size=90)  # so few that words are in pieces
+    data.setup("fit")
+    row = data.windows["train"][0]
+    found = {data.answer_text("train", 0, row.place + k, row.place + k) for k in range(4)}
+    assert found <= {*PASSAGE.replace(".", " ").split(), "."} and len(found) < 4

@@ -43,3 +43,11 @@ def test_merged_small_matrices_are_gone() -> None:
 def test_a_larger_initial_deviation_is_of_the_encoder() -> None:
     std = float(head(init_std=0.5).bert.embeddings.word_embeddings.weight[1:].std())
     assert 0.4 < std < 0.6
+
+
+def test_positions_start_as_sinusoids_of_the_asked_deviation_if_asked() -> None:
+    table = head(init_positions="sinusoids", init_std=0.5).bert.embeddings.position_embeddings.weight.detach()
+    torch.testing.assert_close(table.square().mean(1).sqrt(), torch.full((512,), 0.5))
+    shifted = (table[:-3] * table[3:]).sum(1)  # the same for all positions: a shift is a rotation
+    torch.testing.assert_close(shifted, shifted[:1].expand_as(shifted))
+    assert not torch.equal(table, head(init_std=0.5).bert.embeddings.position_embeddings.weight)

@@ -1,0 +1,110 @@
+"""Your own texts, or pairs of texts, with a number each: a CSV or TSV file with a header row.
+
+    dive fit bert/regression --data ScoreTable --data.path letters.csv                     columns text and score
+    dive fit bert/regression --data ScoreTable --data.path pairs.csv --data.second other   a pair of columns
+    dive predict bert/regression --data.path new.csv                                       without the numbers
+
+Separators ``, ; tab |`` are recognized (``datamodules/text/rows.py``). A line says what was read and left out.
+"""
+
+import math
+from typing import Any
+
+import torch
+
+from common.messages import UserError
+from datamodules.splits import split_fractions
+from datamodules.text.bert_scores import BertScores
+from datamodules.text.bert_table import second_texts
+from datamodules.text.bert_text import Texts
+from datamodules.text.files import identity, is_another
+from datamodules.text.text_table import Table, read_table
+
+
+class ScoreTable(BertScores):
+    """Texts, or pairs, and numbers of a table. The split is fixed (seed 0).
+
+    Args:
+        path: The file, UTF-8 or UTF-16. At test time a file that is not the run's is tested whole.
+        text, second, score: The headings of the columns; without ``second`` a row has one text.
+        vocab_size, seq_len: See ``BertRows``.
+        val_fraction, test_fraction: Fractions held out.
+        **texts: See ``BertText``.
+
+    Raises:
+        UserError: The file or a column is missing or cannot be used; a score that is not a number, by its row.
+    """
+
+    items = "texts"
+
+    def __init__(
+        self,
+        path: str = "",
+        text: str = "text",
+        second: str = "",
+        score: str = "score",
+        vocab_size: int = 4000,
+        seq_len: int = 128,
+        val_fraction: float = 0.15,
+        test_fraction: float = 0.15,
+        **texts: Any,
+    ) -> None:
+        super().__init__(vocab_size=vocab_size, seq_len=seq_len, **texts)
+        self.own_path = path
+        self.path, self.text, self.second, self.score = path, text, second, score
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
+        self.other_file = False
+
+    def processor(self) -> dict[str, Any]:
+        columns = {"text": self.text, "second": self.second, "score": self.score}
+        return {**super().processor(), **columns, "file": self.run_file}
+
+    def load_processor(self, processor: dict[str, Any]) -> None:
+        super().load_processor(processor)
+        self.text, self.second = processor.get("text", self.text), processor.get("second", self.second)
+        self.score, self.run_file = processor.get("score", self.score), processor.get("file")
+
+    def read(self, stage: str) -> dict[str, Texts]:
+        predict = stage == "predict"
+        table = read_table(self.path, self.text, None if predict else self.score, unread=self.score)
+        self.facts += table.facts
+        second = second_texts(table, self.path, self.second)
+        if predict:
+            self.predict_names, self.predict_cells = [str(row) for row in table.numbers], table.cells
+            return {"predict": (table.texts, second, None)}
+        y = numbers(table, self.path, self.score)
+        if stage != "fit" and is_another(self.path, self.run_file):
+            self.other_file = True
+            self.facts.append("not the file of the run: all of it")
+            return {"test" if stage == "test" else "val": (table.texts, second, y)}
+        self.run_file = self.run_file or identity(self.path)
+        found: dict[str, Texts] = {}
+        parts = split_fractions(torch.zeros(len(y), dtype=torch.long), self.val_fraction, self.test_fraction)
+        for name, part in zip(("train", "val", "test"), parts, strict=True):
+            chosen = part.tolist()
+            others = [second[i] for i in chosen] if second else None
+            found[name] = ([table.texts[i] for i in chosen], others, y[part])
+        if lacking := [name for name, (texts, _, _) in found.items() if not texts]:
+            raise UserError(f"{self.path}: {len(y)} texts leave none for {lacking[0]}: give it more")
+        return found
+
+
+def numbers(table: Table, path: str, column: str) -> torch.Tensor:
+    """The column of scores (N,); a decimal comma is read as a point.
+
+    Raises:
+        UserError: A cell is not a number, by its row; or all are the same.
+    """
+    found = []
+    for row, cell in zip(table.numbers, table.labels, strict=True):
+        try:
+            value = float(cell.strip().replace(",", "."))
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise UserError(f"{path}, row {row}: {cell[:40]!r} in column {column!r} is not a number")
+        found.append(value)
+    if len(set(found)) == 1:
+        raise UserError(f"{path}: {column!r} is {found[0]:g} in every row: there is nothing to learn")
+    return torch.tensor(found)

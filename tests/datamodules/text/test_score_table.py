@@ -1,0 +1,52 @@
+"""A person's own texts with numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from datamodules.text.score_table import ScoreTable
+
+ROWS = "".join(f"text number {i},other {i % 3},{i / 2}\n" for i in range(40))
+
+
+def table(folder: Path, content: str = "text,second,score\n" + ROWS) -> str:
+    (path := folder / "t.csv").write_text(content)
+    return str(path)
+
+
+def test_texts_are_split_and_prediction_needs_no_numbers(tmp_path: Path) -> None:
+    data = ScoreTable(table(tmp_path), second="second", vocab_size=100)
+    data.setup("fit")
+    assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [28, 6, 6]
+    assert bool(((data.splits["train"][0] == 3).sum(1) == 2).all())
+    new = ScoreTable(table(tmp_path, "text,second\na text,other 1\nan other,other 2\n"))
+    new.load_processor(data.processor())
+    new.setup("predict")
+    assert len(new.splits["predict"]) == 1 and new.predict_names == ["1", "2"]
+
+
+def test_a_decimal_comma_is_a_point_and_another_file_is_tested_whole(tmp_path: Path) -> None:
+    data = ScoreTable(table(tmp_path), vocab_size=100)
+    data.setup("fit")
+    (other := tmp_path / "o.csv").write_text('text;score\na text;"1,5"\nb text;2\n')
+    new = ScoreTable(str(other))
+    new.load_processor(data.processor())
+    new.setup("test")
+    assert new.splits["test"][1].tolist() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,second,score\n" + ROWS + "a text,b,many\n", "row 41: 'many' in column 'score' is not a number"),
+        ("text,second,score\n" + ROWS + "a text,b,nan\n", "row 41: 'nan'"),
+        ("text,second,score\n" + ROWS + "a text,,3\n", "row 41: no text in column 'second'"),
+        ("text,second,score\na,b,3\nc,d,3\n", "is 3 in every row"),
+        ("text,second,score\na,b,3\nc,d,4\n", "leave none for"),
+        ("text,second\na,b\n", "no column 'score'"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        ScoreTable(table(tmp_path, content), second="second", vocab_size=100).setup("fit")
