@@ -144,6 +144,10 @@ class DataProtocol(Protocol):
     #: How a chat asks: the text around a question, with ``{}`` in its place, and the text that ends an answer.
     chat_template: str
     chat_stop: str
+    #: Texts (tokens, targets), each (N, T), from which the start of a policy is trained.
+    demonstrations: "tuple[Tensor, Tensor] | None"
+    #: ``rewards(completions (N, L), answers (N, L))``: what a policy's answers earn by kind (N,); ``reward`` is paid.
+    rewards: "Callable[[Tensor, Tensor], dict[str, Tensor]]"
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Bits that are added to a token's on average for the characters behind ``<unk>``, by split.
