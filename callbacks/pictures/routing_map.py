@@ -1,4 +1,4 @@
-"""``routing.png``: which experts serve which group of rows, by layer, and those of some texts' tokens in the first layer."""
+"""``routing.png``: which experts serve which group of rows, by layer, and those of some texts in the first layer."""
 
 from typing import Any
 
