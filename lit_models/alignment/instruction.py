@@ -2,11 +2,11 @@
 
 Wei et al. 2022, "Finetuned language models are zero-shot learners"; Hu et al. 2022, "LoRA". Not in D2L; Hugging Face
 course, chapter 11. The start learns operations on digits from plain documents. Then a few conversations teach it the
-chat template, where only the answers are learned (``datamodules/text/chat_template.py``), through small matrices beside
-its own.
+chat template, where only the answers are learned (``datamodules/text/chat_template.py``), by all of its parameters or
+through small matrices beside them (LoRA).
 
-    dive fit alignment/instruction                            offline
-    dive fit alignment/instruction --model.lora_rank 0        all parameters
+    dive fit alignment/instruction                            all parameters, offline
+    dive fit alignment/instruction --model.lora_rank 8        small matrices alone
     dive chat alignment/instruction
 
 The numbers they reach are in RESULTS.md.
