@@ -11,9 +11,6 @@ from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
 from common.data_protocol import data_attribute
 
-COLORS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink", "tab:olive")
-LONGEST = 100  # characters of a line
-
 
 class RoutingMap(TestPicture):
     """Collects ``outputs["experts"]`` (B, T, K, layers), the experts of each token, of test batches (tokens, targets).
@@ -30,30 +27,32 @@ class RoutingMap(TestPicture):
         self.texts = texts
 
     def collect(self, trainer: Trainer, outputs: Any, batch: Any) -> Rows:
-        return {"experts": outputs["experts"][:, :, 0], "tokens": batch[0], "real": batch[1] >= 0}
+        return {"experts": outputs["experts"][:, :, 0], "real": batch[1] >= 0}
 
     def draw(self, trainer: Trainer, found: Rows) -> Figure:
-        experts, rows = found["experts"], len(found["tokens"])  # (N, T, layers)
+        experts, rows = found["experts"], len(found["experts"])  # (N, T, layers)
         groups = data_attribute(trainer, "subsets", {}).get("test") or {"all": [True] * rows}
-        tokenizer = data_attribute(trainer, "tokenizer")
         number = int(experts.max()) + 1
-        maps, lines = [], []
+        maps, names, lines = [], [], []
         for name, belongs in groups.items():
             chosen = torch.tensor(belongs[:rows])
             used = experts[chosen][found["real"][chosen]]  # (tokens, layers)
             maps.append(torch.stack([used[:, i].bincount(minlength=number) for i in range(used.shape[1])]).float())
-            for row in chosen.nonzero()[: self.texts, 0].tolist():
-                words = [tokenizer.decode([i]) if tokenizer else str(i) for i in found["tokens"][row].tolist()]
-                lines.append((name, list(zip(words, experts[row, :, 0].tolist(), strict=True))))
-        return draw_routing(torch.stack(maps, 1), list(groups), lines)
+            some = experts[chosen][: self.texts, :, 0]  # (texts, T)
+            names += [name] * len(some)
+            lines.append(some)
+        return draw_routing(torch.stack(maps, 1), list(groups), names, torch.cat(lines))
 
 
-def draw_routing(counts: Tensor, groups: list[str], lines: list[tuple[str, list[tuple[str, int]]]]) -> Figure:
-    """A map of fractions for each layer of counts (layers, G, E); below, texts colored by expert."""
+def draw_routing(counts: Tensor, groups: list[str], names: list[str], lines: Tensor) -> Figure:
+    """A map of fractions for each layer of counts (layers, G, E); below, the expert of each token (texts, T).
+
+    The tokens themselves are not written: few fonts have the letters of all languages.
+    """
     shares = counts / counts.sum(2, keepdim=True).clamp(min=1)
     layers, _, number = shares.shape
-    figure = new_figure(max(7.0, 3.0 * layers), 2.8 + 0.3 * len(lines))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[2.4, 0.4 + 0.3 * len(lines)])
+    figure = new_figure(max(7.0, 3.0 * layers), 2.8 + 0.25 * len(lines))
+    top, bottom = figure.subfigures(2, 1, height_ratios=[2.2, 0.6 + 0.25 * len(lines)])
     for layer, ax in enumerate(top.subplots(1, layers, squeeze=False)[0]):
         ax.imshow(shares[layer].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         ax.set_xticks(range(number), [f"expert {e + 1}" for e in range(number)], fontsize="x-small")
@@ -65,16 +64,7 @@ def draw_routing(counts: Tensor, groups: list[str], lines: list[tuple[str, list[
                 color = "white" if share > 0.6 else "black"
                 ax.text(expert, group, f"{share:.2f}", ha="center", va="center", fontsize="x-small", color=color)
     ax = bottom.subplots()
-    ax.set_axis_off()
-    ax.set(xlim=(-8, LONGEST), ylim=(len(lines), -1))
-    for y, (name, words) in enumerate(lines):
-        ax.text(-8, y, name, fontsize="small", va="center")
-        x = 0
-        for word, expert in words:
-            shown = word.replace("\n", "¶").replace("$", r"\$")
-            if x + len(shown) > LONGEST:
-                break
-            color = COLORS[expert % len(COLORS)]
-            ax.text(x, y, shown, fontsize="x-small", family="monospace", va="center", color=color)
-            x += len(shown)
+    ax.imshow(lines.numpy(), cmap="tab10", vmin=0, vmax=10, aspect="auto", interpolation="nearest")
+    ax.set_yticks(range(len(names)), names, fontsize="x-small")
+    ax.set_xlabel("tokens of some texts, in the color of their expert in layer 1", fontsize="small")
     return figure

@@ -49,10 +49,10 @@ class MixedLanguages(TensorDataModule):
 
     def __init__(
         self,
-        languages: Sequence[str] = ("sw", "ru", "el", "ka"),
+        languages: Sequence[str] = ("sw", "am", "ru", "hi"),
         lines: int = 1000,
         tokenizer: Literal["char", "bpe"] = "char",
-        vocab_size: int = 200,
+        vocab_size: int = 400,
         seq_len: int = 64,
         **loader: Any,
     ) -> None:

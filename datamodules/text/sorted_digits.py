@@ -40,7 +40,7 @@ class SortedDigits(Conversations):
         self,
         length: int = 5,
         reward: Literal["exact", "ordered"] = "exact",
-        train_size: int = 1600,
+        train_size: int = 800,
         val_size: int = 100,
         test_size: int = 300,
         demonstration_size: int = 3000,

@@ -44,5 +44,5 @@ def test_wrong_arguments_are_one_line_each() -> None:
         SortedDigits(6)
     with pytest.raises(UserError, match=r"data.reward is 'kind': give exact or ordered"):
         SortedDigits(reward="kind")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="fewer than 5000 questions"):
+    with pytest.raises(UserError, match="fewer than 4200 questions"):
         SortedDigits(2).setup("fit")
