@@ -151,6 +151,10 @@ class DataProtocol(Protocol):
     chat_stop: str
     #: Questions that a person may begin with.
     chat_examples: tuple[str, ...]
+    #: Texts (tokens, targets), each (N, T), from which the start of a policy is trained.
+    demonstrations: "tuple[Tensor, Tensor] | None"
+    #: ``rewards(completions (N, L), answers (N, L))``: what a policy's answers earn by kind (N,); ``reward`` is paid.
+    rewards: "Callable[[Tensor, Tensor], dict[str, Tensor]]"
     #: Characters of a token on average, by split.
     characters_per_token: dict[str, float]
     #: Words and bytes of a token on average, by split: losses of different tokenizers compare.

@@ -12,6 +12,7 @@ The numbers they reach are in RESULTS.md.
 """
 
 import math
+from copy import deepcopy
 from typing import Any, Literal
 
 import torch
@@ -23,6 +24,8 @@ from lit_models.attention.gpt_decoder import GPTDecoder
 from lit_models.attention.gpt_weights import convert
 from lit_models.layers.feed_forward import FeedForward, SwiGLU
 from lit_models.layers.kv_cache import DecoderState
+from lit_models.layers.lora import LoRALinear, merge_lora
+from lit_models.layers.mixture_of_experts import MixtureOfExperts
 from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import LearnedPositions, RotaryPositions
 from lit_models.layers.transformer_layer import TransformerLayer
@@ -47,6 +50,10 @@ class GPT(nn.Module):
         tied: The embedding is also the output matrix (Press and Wolf 2017).
         norm_eps: 0 means 1e-5 for ``gpt2`` and 1e-6 for ``llama``.
         rope_theta: Base of the rotary positions of ``llama``: 10,000 in the paper, 500,000 in Llama 3.
+        num_experts: Feed-forward parts of each layer, between which a router chooses for each token
+            (``layers/mixture_of_experts.py``); 0 means one part and no router.
+        experts_per_token: Experts that a token uses: 1 as in Switch, 2 as in Mixtral.
+        capacity_factor: Of an expert, in training; 0 means no limit.
     """
 
     def __init__(
@@ -64,6 +71,9 @@ class GPT(nn.Module):
         tied: bool = True,
         norm_eps: float = 0.0,
         rope_theta: float = 10_000.0,
+        num_experts: int = 0,
+        experts_per_token: int = 1,
+        capacity_factor: float = 0.0,
     ) -> None:
         super().__init__()
         modern = variant == "llama"
@@ -89,7 +99,13 @@ class GPT(nn.Module):
                 rotary=rotary,
             )
             size = ffn_size or (32 * math.ceil(hidden_size / 12) if modern else 4 * hidden_size)
-            mlp = SwiGLU(hidden_size, size) if modern else FeedForward(hidden_size, size, "gelu_tanh")
+
+            def part() -> nn.Module:
+                return SwiGLU(hidden_size, size) if modern else FeedForward(hidden_size, size, "gelu_tanh")
+
+            mlp = part()
+            if num_experts:
+                mlp = MixtureOfExperts(hidden_size, num_experts, part, experts_per_token, capacity_factor)
             return TransformerLayer(attention, mlp, norm, dropout=self.dropout.p)
 
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
@@ -125,6 +141,7 @@ class GPT(nn.Module):
     def sizes(self) -> dict[str, Any]:
         """The arguments that decide whether weights fit, with 0 replaced by what it stands for."""
         first: Any = self.layers[0]
+        experts = getattr(first.feed_forward, "experts", [])
         sizes = {
             "variant": self.variant,
             "vocab_size": self.embedding.num_embeddings,
@@ -132,11 +149,13 @@ class GPT(nn.Module):
             "num_layers": self.num_layers,
             "num_heads": first.attention.num_heads,
             "num_kv_heads": first.attention.groups,
-            "ffn_size": first.feed_forward.outer.in_features,
+            "ffn_size": (experts[0] if experts else first.feed_forward).outer.in_features,
             "window": self.window,
             "tied": self.head.weight is self.embedding.weight,
             "norm_eps": self.norm_eps,
         }
+        if experts:
+            sizes |= {"num_experts": len(experts), "experts_per_token": first.feed_forward.top_k}
         return sizes | ({"rope_theta": self.rope_theta} if self.positions is None else {"seq_len": self.seq_len})
 
     def sizes_of(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:
@@ -182,9 +201,18 @@ class GPT(nn.Module):
             state.remember(tokens, context // 2)
         return self.head(self.norm(x)), state
 
-    def for_decoding(self) -> GPTDecoder:
-        """A copy that generates faster, one token at a time: the same numbers, computed without nested modules."""
-        return GPTDecoder(self)
+    def for_decoding(self) -> "GPTDecoder | GPT":
+        """A copy that generates faster, one token at a time: the same numbers, computed without nested modules.
+
+        A network with experts has none, and returns itself. LoRA's matrices are merged.
+        """
+        if "num_experts" in self.sizes():
+            return self
+        net = self
+        if any(isinstance(module, LoRALinear) for module in self.modules()):
+            net = deepcopy(self)
+            merge_lora(net)
+        return GPTDecoder(net)
 
 
 @trains(GPT)

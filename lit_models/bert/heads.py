@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.bert.encoder import STD, Bert, initialize, mean_pooled
-from lit_models.bert.lora import add_lora, merge_lora
 from lit_models.bert.weights import BertNet
+from lit_models.layers.lora import add_lora, merge_lora
 
 
 class BertHead(BertNet):

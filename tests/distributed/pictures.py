@@ -35,6 +35,7 @@ from callbacks.pictures.nearest_training import NearestTraining
 from callbacks.pictures.picture import Picture
 from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
+from callbacks.pictures.routing_map import RoutingMap
 from callbacks.pictures.sampling_steps import SamplingSteps
 from callbacks.pictures.segmented_pictures import SegmentedPictures
 from callbacks.pictures.token_influence import TokenInfluence
@@ -46,6 +47,7 @@ from datamodules.synthetic.linear import SyntheticRegression
 from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
+from datamodules.text.mixed_languages import MixedLanguages
 from datamodules.video.moving_digits import MovingDigits
 from datamodules.vision.cells import Cells
 from datamodules.vision.scene_masks import SceneMasks
@@ -55,6 +57,7 @@ from lit_models.attention.transformer import LitTransformer
 from lit_models.attention.vit import LitViT
 from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
+from lit_models.moe.experts import LitExperts
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.rnn.speech import LitSpeech
 from lit_models.text.text_cnn import LitTextCNN
@@ -67,6 +70,7 @@ from tests.callbacks.pictures.test_line_plots import Seen
 from tests.small import Points, SmallNet, small_trainer
 
 SGD = partial(torch.optim.SGD, lr=0.01)
+STILL = partial(torch.optim.SGD, lr=0.0)
 Case = tuple[Picture, LightningModule, LightningDataModule]
 
 
@@ -187,6 +191,18 @@ CASES: dict[str, Callable[[int], Case]] = {
     "sampling_steps": lambda world: (SamplingSteps(max_rows=9), Maker(), Noise(8)),
     "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
     "regression": lambda world: (RegressionPlot(), LitLinearRegression(), SyntheticRegression(num_test=51)),
+    "routing": lambda world: (
+        RoutingMap(),  # of a router that does not learn: no choice hangs on rounding
+        LitExperts(
+            vocab_size=100,
+            seq_len=16,
+            hidden_size=8,
+            num_layers=1,
+            num_heads=2,
+            optimizer=STILL,
+        ),
+        MixedLanguages(["de", "zu"], lines=60, vocab_size=100, seq_len=16, batch_size=8, eval_batch_size=3),
+    ),
     "segmented_pictures": lambda world: (
         SegmentedPictures(5),
         LitUNet(in_channels=3, num_classes=7, width=2, depth=1),

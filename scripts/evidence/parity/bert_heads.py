@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.bert.classifier import BertClassifier
-from lit_models.bert.lora import LoRALinear
 from lit_models.bert.question_answering import BertQA, LitBertQA
 from lit_models.bert.regression import LitBertRegressor
 from lit_models.bert.tagger import BertTagger
+from lit_models.layers.lora import LoRALinear
 from scripts.evidence.parity.bert import FOLLOWS, LENGTH, SEP, SIZES, gradients, hugging_face, inputs, tokens
 from scripts.evidence.verify import Check, Tensors
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lit_models.bert.encoder import Bert
-from lit_models.bert.lora import LoRALinear, add_lora, merge_lora
+from lit_models.layers.lora import LoRALinear, add_lora, merge_lora
 
 TOKENS = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])
 

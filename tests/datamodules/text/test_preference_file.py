@@ -1,0 +1,54 @@
+"""Preferences of a person's own file: sizes, splits, and what is wrong with it in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from common.messages import UserError
+from datamodules.text.preference_file import PreferenceFile
+
+ROW = {"prompt": "Is it late?", "chosen": "It is ten.", "rejected": "Yes."}
+
+
+def write(path: Path, *rows: object) -> str:
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def test_texts_and_messages_are_read_with_sizes_as_found(tmp_path: Path) -> None:
+    talk = {"prompt": [{"role": "system", "content": "be kind"}, {"role": "user", "content": "Is it late?"}],
+            "chosen": [{"role": "assistant", "content": "It is ten."}], "rejected": "Yes."}  # fmt: skip
+    data = PreferenceFile(write(tmp_path / "a.jsonl", *[ROW] * 8, "", talk, talk))
+    data.setup("fit")
+    data.setup("test")
+    assert {name: len(split[0]) for name, split in data.splits.items()} == {"train": 8, "val": 1, "test": 1}
+    assert data.tokenizer is not None and len(data.tokenizer) == data.vocab_size
+    assert not any(token.startswith("<unused") for token in data.tokenizer.tokens)
+    chosen, targets = (part[0] for part in data.splits["train"][:2])
+    assert data.tokenizer.decode([i for i in targets.tolist() if i >= 0]) == "It is ten."
+    assert "Is it late?" in data.tokenizer.decode(chosen.tolist())
+    assert data.demonstrations is not None and len(data.demonstrations[0]) == 8
+    assert data.seq_len == int((data.splits["test"][0][0] != 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"prompt": "a", "text": "b"}, r"has no pairs: line 1 lacks chosen, rejected"),
+        (["a"], r"has no pairs: line 1 lacks prompt, chosen, rejected"),
+        ("{", r"line 1 is not JSON"),
+        ({**ROW, "chosen": [{"role": "bot", "content": "hi"}]}, r"line 1: message 1 has the role 'bot'"),
+        ({**ROW, "chosen": 3}, r"line 1: 3 is neither a text nor a list"),
+    ],
+)
+def test_what_is_no_pair_is_one_line(row: object, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        PreferenceFile(write(tmp_path / "a.jsonl", row))
+
+
+def test_too_few_pairs_and_a_missing_file_are_one_line_each(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="2 pairs leave none to train on"):
+        PreferenceFile(write(tmp_path / "a.jsonl", ROW, ROW))
+    with pytest.raises(UserError, match=r"no file .*b.jsonl"):
+        PreferenceFile(str(tmp_path / "b.jsonl"))
