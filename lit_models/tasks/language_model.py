@@ -115,8 +115,11 @@ class LanguageModel(Task):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self.test_loss.update(*self.mean_loss(batch, "test"))
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``losses`` (B, T) in nats, 0 where the target is padding: for pictures."""
+        losses, count = self.token_losses(batch, "test"), (batch[1] != self.pad_id).sum()
+        self.test_loss.update(losses.sum() / count.clamp(min=1), count)
+        return {"losses": losses}
 
     def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Returns ``loss`` (B,), the mean over each row's real tokens in nats, and ``perplexity`` (B,), its exp."""
