@@ -45,7 +45,9 @@ def draw_maps(maps: list[dict[str, Any]]) -> Figure:
         ax.set_xticks(range(len(table["columns"])), table["columns"], fontsize="small")
         ax.set_yticks(range(len(table["rows"])), table["rows"], fontsize="small")
         ax.set_title(table["title"], fontsize="medium")
-        for (i, k), value in [((i, k), float(values[i, k])) for i in range(len(values)) for k in range(values.shape[1])]:
+        for (i, k), value in [
+            ((i, k), float(values[i, k])) for i in range(len(values)) for k in range(values.shape[1])
+        ]:
             if values.shape[1] <= MOST_NUMBERS:
                 ink = "white" if value > 0.6 else "black"
                 ax.text(k, i, f"{value:.2f}", ha="center", va="center", color=ink, fontsize="x-small")

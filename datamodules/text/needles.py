@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from common.messages import UserError
@@ -92,4 +91,9 @@ class Needles(AnswerData):
     def baselines(self) -> dict[str, dict[str, Any]]:
         """A needle of the right kind, at random."""
         acc = 1 / self.values
-        return {"chance": {"what": "any needle of the kind", "metrics": {"test/acc": acc, "test/exact": acc ** len(self.kinds)}}}
+        return {
+            "chance": {
+                "what": "any needle of the kind",
+                "metrics": {"test/acc": acc, "test/exact": acc ** len(self.kinds)},
+            }
+        }

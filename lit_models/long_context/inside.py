@@ -52,7 +52,9 @@ def logit_lens(streams: list[Tensor], unembed: Unembed, targets: Tensor) -> Tens
     return torch.stack([unembed(stream[real]).softmax(-1).gather(1, right).mean() for stream in streams])
 
 
-def activation_patching(run: Run, streams: list[Tensor], corrupted: list[Tensor], tokens: Tensor, answer: Tensor) -> Tensor:
+def activation_patching(
+    run: Run, streams: list[Tensor], corrupted: list[Tensor], tokens: Tensor, answer: Tensor
+) -> Tensor:
     """Where the answer comes from: how much of its logit comes back when one place of one layer is repaired.
 
     Args:

@@ -70,7 +70,11 @@ class LinearAttention(MultiHeadAttention):
         super().__init__(hidden_size, num_heads, causal=True)
 
     def forward(
-        self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, cache: RunningSum | None = None  # type: ignore[override]
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: RunningSum | None = None,  # type: ignore[override]
     ) -> Tensor:
         """As ``MultiHeadAttention``, without a memory and without a mask."""
         query, key, value = self._heads(self.qkv(x)).chunk(3, 1)

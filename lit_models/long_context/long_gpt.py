@@ -13,7 +13,6 @@
 
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
@@ -42,6 +41,14 @@ class LongState:
     def length(self) -> int:
         """Number of tokens so far."""
         return int(self.layers[0].length)
+
+    def rewind(self, length: int) -> bool:
+        """Forgets the tokens after the first ``length``; False for sums, from which nothing can be taken back."""
+        if not all(isinstance(layer, KVCache) for layer in self.layers):
+            return False
+        for layer in self.layers:
+            layer.length = length
+        return True
 
 
 class LongGPT(nn.Module):

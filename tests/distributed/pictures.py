@@ -28,8 +28,11 @@ from callbacks.pictures.feature_maps import FeatureMaps
 from callbacks.pictures.fitted_curve import FittedCurve
 from callbacks.pictures.forecast import Forecast
 from callbacks.pictures.head_maps import HeadMaps
+from callbacks.pictures.heat_maps import HeatMaps
 from callbacks.pictures.kernels import Kernels
 from callbacks.pictures.line_plots import LinePlots
+from callbacks.pictures.loss_by_place import LossByPlace
+from callbacks.pictures.needle_map import NeedleMap
 from callbacks.pictures.picture import Picture
 from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
@@ -43,6 +46,7 @@ from datamodules.synthetic.linear import SyntheticRegression
 from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
+from datamodules.text.needles import Needles
 from datamodules.video.moving_digits import MovingDigits
 from datamodules.vision.cells import Cells
 from datamodules.vision.scene_masks import SceneMasks
@@ -52,6 +56,7 @@ from lit_models.attention.transformer import LitTransformer
 from lit_models.attention.vit import LitViT
 from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
+from lit_models.long_context.needle import LitNeedle
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.rnn.speech import LitSpeech
 from lit_models.text.text_cnn import LitTextCNN
@@ -60,6 +65,7 @@ from lit_models.vision.cells import LitCells
 from lit_models.vision.ssd import LitSSD
 from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
+from tests.callbacks.pictures.test_heat_maps import Mapped
 from tests.callbacks.pictures.test_line_plots import Seen
 from tests.small import Points, SmallNet, small_trainer
 
@@ -109,6 +115,11 @@ def pairs() -> Toy:
 
 def small_vit() -> LitViT:
     return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
+
+
+def small_needle() -> tuple[LitNeedle, Needles]:
+    data = Needles(2, 3, 4, 32, 16, 16, train_size=8, val_size=4, test_size=11, eval_batch_size=2)
+    return LitNeedle(vocab_size=16, seq_len=16, test_len=32, hidden_size=8, num_layers=1, num_heads=2), data
 
 
 def small_video() -> LitVideoResNet:
@@ -166,6 +177,9 @@ CASES: dict[str, Callable[[int], Case]] = {
     "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),
     "forecast": lambda world: (Forecast(), LitAutoregressive(num_features=4, num_outputs=64), NoisySine(batch_size=16)),
     "heads": lambda world: (HeadMaps(row=3), small_transformer(), pairs()),
+    "maps": lambda world: (HeatMaps("maps"), Mapped(), Points()),
+    "needles": lambda world: (NeedleMap(4), *small_needle()),
+    "places": lambda world: (LossByPlace(4), *small_needle()),
     "kernels": lambda world: (Kernels(), LitLeNet(optimizer=SGD), Noise(world=world)),
     "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
     "receptive_field": lambda world: (ReceptiveField(7), LitLeNet(), Noise()),
@@ -181,7 +195,7 @@ CASES: dict[str, Callable[[int], Case]] = {
         Words(),
     ),
 }
-FITTED = ("curves", "kernels", "lines")
+FITTED = ("curves", "kernels", "lines", "maps")
 
 
 def draw_all(folder: Path, world: int) -> None:

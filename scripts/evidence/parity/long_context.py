@@ -63,7 +63,7 @@ def their_mamba(step: float = 0.0) -> Tensors:
     with torch.no_grad():
         for layer in net.backbone.layers:
             layer.mixer.dt_proj.bias.add_(step)
-    return with_gradients(net, lambda ids: net(ids).logits)
+    return with_gradients(net, lambda ids: net(ids).logits.double())  # its logits are in single precision
 
 
 # -- scans ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,11 @@ def test_a_weight_is_off_by_at_most_half_a_step_of_its_group(bits: int) -> None:
     with torch.no_grad():
         linear.weight[:, :GROUP] *= 100  # one group's large weights do not coarsen the others in 4 bits
     layer = QuantizedLinear(linear, bits)
-    off = (layer.weight - linear.weight).abs().unflatten(1, (-1, layer.scale.shape[1] and 4 * GROUP // layer.scale.shape[1]))
+    off = (
+        (layer.weight - linear.weight)
+        .abs()
+        .unflatten(1, (-1, layer.scale.shape[1] and 4 * GROUP // layer.scale.shape[1]))
+    )
     assert bool((off <= layer.scale / 2 * 1.001).all()) and layer.scale.shape[1] == (1 if bits == 8 else 4)
 
 

@@ -2,7 +2,12 @@
 
 import torch
 
-from lit_models.long_context.linear_attention import LinearAttention, RunningSum, linear_attention, linear_attention_loop
+from lit_models.long_context.linear_attention import (
+    LinearAttention,
+    RunningSum,
+    linear_attention,
+    linear_attention_loop,
+)
 
 
 def test_chunks_are_the_loop_in_values_states_and_gradients() -> None:

@@ -63,5 +63,3 @@ def test_weights_of_few_bits_are_for_the_test_alone() -> None:
     assert sum(isinstance(m, QuantizedLinear) for m in lit.modules()) == 1 + 2 * 4
     with pytest.raises(UserError, match="give 8, 4, or 0"):
         LitMamba(**SMALL, bits=3)
-
-
