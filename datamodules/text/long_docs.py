@@ -1,7 +1,7 @@
 """Python's documentation in short windows for training, and in long ones for the test.
 
-A network that was trained at ``seq_len`` reads the test part in windows of ``test_len`` tokens, so that one sees what it does at
-places that it was not trained on.
+A network that was trained at ``seq_len`` reads the test part in windows of ``test_len`` tokens, so that one sees what
+it does at places that it was not trained on.
 """
 
 from typing import Any

@@ -2,9 +2,9 @@
 
     w3 w8 b4 w1 w1 a2 w5 ... ?a a2 ?b b4
 
-A row has one needle of each kind (a, b, ...), whose number is drawn anew for each row: nothing can be known by heart. Training
-and validation have rows of up to ``seq_len`` tokens (the short ones are learned first); the test has rows of that length, twice,
-four times ... as many up to ``test_len``.
+A row has one needle of each kind (a, b, ...), whose number is drawn anew for each row: nothing can be known by heart.
+Training and validation have rows of up to ``seq_len`` tokens (the short ones are learned first); the test has rows of
+that length, twice, four times ... as many up to ``test_len``.
 """
 
 import random

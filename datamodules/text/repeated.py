@@ -1,7 +1,7 @@
-"""Random tokens that repeat: ``5 9 2 7 9 ... 5 9 2 7 9 ...``; whoever finds a token's last occurrence knows what comes next.
+"""Random tokens that repeat, ``5 9 2 7 8 ... 5 9 2 7 8 ...``: a token's last occurrence tells what comes next.
 
-Olsson et al. 2022, "In-context learning and induction heads". A row is a segment of tokens, all different, that is repeated up to
-the end. Its length is drawn for each row, so that no fixed distance predicts anything.
+Olsson et al. 2022, "In-context learning and induction heads". A row is a segment of tokens, all different, that is
+repeated up to the end. Its length is drawn for each row, so that no fixed distance predicts anything.
 """
 
 import random

@@ -1,10 +1,10 @@
 """Speculative decoding: a small network proposes several tokens, the large one checks them in a single step.
 
-Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding". A proposed token x is accepted with
-probability min(1, p(x) / q(x)), where p is the large network's distribution and q the small one's. After the first rejection one
-token is drawn from max(p - q, 0), normalized; if all are accepted, one more comes from p. Tokens then have exactly the
-distribution p, whatever q is. Drawing from p after a rejection, without subtracting q, would not: tokens that q prefers would
-come too often.
+Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding". A proposed token x is
+accepted with probability min(1, p(x) / q(x)), where p is the large network's distribution and q the small one's. After
+the first rejection one token is drawn from max(p - q, 0), normalized; if all are accepted, one more comes from p.
+Tokens then have exactly the distribution p, whatever q is. Drawing from p after a rejection, without subtracting q,
+would not: tokens that q prefers would come too often.
 
 Greedy decoding is the case in which p and q are certain: a token is accepted if it is the large network's best one.
 """
@@ -50,8 +50,8 @@ class Reader:
     A full context is handled as in ``GPT.decode``: the text continues from its last half.
 
     Args:
-        net: Has ``decode(tokens, state)``, or reads ``context`` tokens anew for each call. A state that is changed in place has
-            ``rewind(length) -> bool``.
+        net: Has ``decode(tokens, state)``, or reads ``context`` tokens anew for each call. A state that is changed in
+            place has ``rewind(length) -> bool``.
         context: Maximum number of tokens at once; 0 means any number.
     """
 

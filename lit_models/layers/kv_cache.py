@@ -116,7 +116,7 @@ class DecoderState:
         self.tokens = (tokens if self.tokens is None else torch.cat([self.tokens, tokens], 1))[:, -most:]
 
     def rewind(self, length: int) -> bool:
-        """Forgets the tokens after the first ``length``; False if they are in a ring, which has no room for what it dropped."""
+        """Forgets the tokens after the first ``length``; False if they are in a ring, which has dropped older ones."""
         if any(cache.window for cache in self.own):
             return False
         for cache in self.own:

@@ -1,10 +1,10 @@
 """Dense layers whose weights are stored in 8 or 4 bits and computed with in full precision (weight-only quantization).
 
-Dettmers et al. 2022, "LLM.int8()", 3, for whole numbers with a scale per row; Frantar et al. 2022, "GPTQ", 4, for groups
-of weights with a scale each. Rounding is to the nearest number; no data are used.
+Dettmers et al. 2022, "LLM.int8()", 3, for whole numbers with a scale per row; Frantar et al. 2022, "GPTQ", 4, for
+groups of weights with a scale each. Rounding is to the nearest number; no data are used.
 
-A group of weights w becomes whole numbers q = round(w / s), with s = max|w| / 127 for 8 bits and max|w| / 7 for 4, in which
-two numbers share a byte. The largest error of a weight is s / 2.
+A group of weights w becomes whole numbers q = round(w / s), with s = max|w| / 127 for 8 bits and max|w| / 7 for 4, in
+which two numbers share a byte. The largest error of a weight is s / 2.
 """
 
 import copy

@@ -2,8 +2,9 @@
 
 Press et al. 2021, "Train short, test long: attention with linear biases enables input length extrapolation".
 
-A score q . k / sqrt(d) becomes q . k / sqrt(d) - m (i - j), with a slope m of each head: 2^(-8 h / H) for h = 1 ... H where H is a
-power of two. For other H the slopes of the next smaller power of two come first, then every second one of twice as many.
+A score q . k / sqrt(d) becomes q . k / sqrt(d) - m (i - j), with a slope m of each head: 2^(-8 h / H) for h = 1 ... H
+where H is a power of two. For other H the slopes of the next smaller power of two come first, then every second one of
+twice as many.
 """
 
 import torch

@@ -1,9 +1,10 @@
 """Induction heads: two layers of attention that learn to continue what occurred before.
 
-Olsson et al. 2022, "In-context learning and induction heads"; Elhage et al. 2021, "A mathematical framework for transformer
-circuits". The network has attention only. A head of the first layer writes into each token what was before it; a head of the
-second one looks for the place whose token before is the present one, and copies what is there. Neither is of use without the
-other: the loss stays at a plateau until both are there, then falls at once, and the induction score jumps with it.
+Olsson et al. 2022, "In-context learning and induction heads"; Elhage et al. 2021, "A mathematical framework for
+transformer circuits". The network has attention only. A head of the first layer writes into each token what was before
+it; a head of the second one looks for the place whose token before is the present one, and copies what is there.
+Neither is of use without the other: the loss stays at a plateau until both are there, then falls at once, and the
+induction score jumps with it.
 
     dive fit long_context/induction                        the jump in ``induction.png``, the path in ``inside.png``
     dive fit long_context/induction --model.num_layers 1   one layer cannot
@@ -59,7 +60,7 @@ class AttentionOnly(nn.Module):
         return self.head(self.norm(stream))
 
     def streams(self, tokens: Tensor, start: int = 0, stream: Tensor | None = None) -> list[Tensor]:
-        """The residual stream (B, T, D) before layer ``start`` and after each later one; given, it replaces the first."""
+        """The residual stream (B, T, D) before layer ``start``, which may be given, and after each later layer."""
         found = [self.positions(self.embedding(tokens)) if stream is None else stream]
         for norm, attention in list(zip(self.norms, self.attentions, strict=True))[start:]:
             found.append(found[-1] + attention(norm(found[-1])))

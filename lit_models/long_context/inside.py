@@ -1,8 +1,8 @@
 """Seeing inside a transformer: induction scores, logit lens, activation patching, linear probes with a control task.
 
-Olsson et al. 2022, "In-context learning and induction heads"; nostalgebraist 2020, "Interpreting GPT: the logit lens"; Meng et al.
-2022, "Locating and editing factual associations in GPT" (patching); Hewitt and Liang 2019, "Designing and interpreting probes
-with control tasks".
+Olsson et al. 2022, "In-context learning and induction heads"; nostalgebraist 2020, "Interpreting GPT: the logit lens";
+Meng et al. 2022, "Locating and editing factual associations in GPT" (patching); Hewitt and Liang 2019, "Designing and
+interpreting probes with control tasks".
 
 The residual stream of a network is a list: what goes into its first layer, and what leaves each layer, all (B, T, D).
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 Unembed = Callable[[Tensor], Tensor]  # (..., D) -> logits (..., V)
-#: ``run(tokens, layer, stream)``: logits (B, T, V); where the stream is given, it replaces what goes into layer ``layer``.
+#: ``run(tokens, layer, stream)``: logits (B, T, V); a given stream replaces what goes into layer ``layer``.
 Run = Callable[[Tensor, int, Tensor | None], Tensor]
 
 
@@ -25,9 +25,9 @@ def last_occurrence(tokens: Tensor) -> Tensor:
 
 
 def induction_score(weights: Tensor, tokens: Tensor) -> Tensor:
-    """How much each head attends to the token *after* the last occurrence of the present one: weights (B, H, T, T) -> (H,).
+    """How much each head attends to the token *after* the last occurrence of the present one.
 
-    The mean over the tokens that occurred before.
+    Weights (B, H, T, T) -> (H,), the mean over the tokens that occurred before.
     """
     before = last_occurrence(tokens)
     row, place = (before >= 0).nonzero(as_tuple=True)
@@ -65,8 +65,8 @@ def activation_patching(
         answer: The right token after the last one (B,).
 
     Returns:
-        (layers + 1, T): 0 if a repaired place changes nothing, 1 if it brings back the logit of the right input. Means over
-        the batch of the differences, divided.
+        (layers + 1, T): 0 if a repaired place changes nothing, 1 if it brings back the logit of the right input; the
+        means over the batch of the two differences, divided.
     """
     pick = answer[:, None]
 

@@ -2,10 +2,11 @@
 
 Katharopoulos et al. 2020, "Transformers are RNNs: fast autoregressive transformers with linear attention".
 
-    mean_t = phi(q_t) S_t / phi(q_t) . z_t,   S_t = sum over s <= t of phi(k_s) v_s^T,   z_t = sum of phi(k_s),   phi(x) = elu(x) + 1
+    mean_t = phi(q_t) S_t / phi(q_t) . z_t,   phi(x) = elu(x) + 1
+    S_t = sum over s <= t of phi(k_s) v_s^T,   z_t = sum over s <= t of phi(k_s)
 
-Two forms with the same values and gradients: the loop over time, and chunks, in which the scores of a chunk with itself are
-computed at once and everything before is the state.
+Two forms with the same values and gradients: the loop over time, and chunks, in which the scores of a chunk with itself
+are computed at once and everything before is the state.
 """
 
 import torch

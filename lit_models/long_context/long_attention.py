@@ -1,11 +1,11 @@
 """Causal attention over texts that are longer than those of training: ALiBi, scaled rotary positions, window and sinks.
 
-Xiao et al. 2023, "Efficient streaming language models with attention sinks": softmax weights add up to 1, and a network that
-needs none puts them on the first tokens. If a sliding window drops these, it breaks; if they stay, it reads on.
+Xiao et al. 2023, "Efficient streaming language models with attention sinks": softmax weights add up to 1, and a network
+that needs none puts them on the first tokens. If a sliding window drops these, it breaks; if they stay, it reads on.
 
-As in the paper, places are counted within what is kept: the last key of a full window has the same distance to the sinks for all
-of the text, so that no distance occurs that training had not. Keys are therefore cached before the rotation.
-Departs from the paper: the cache keeps dropped keys, which the mask hides; memory grows with the text.
+As in the paper, places are counted within what is kept: the last key of a full window has the same distance to the
+sinks for all of the text, so that no distance occurs that training had not. Keys are therefore cached before the
+rotation. Departs from the paper: the cache keeps dropped keys, which the mask hides; memory grows with the text.
 """
 
 import math

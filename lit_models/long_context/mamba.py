@@ -1,7 +1,8 @@
-"""Mamba: a language model without attention, whose memory of the past is a state of fixed size that chooses what it keeps.
+"""Mamba: a language model without attention; its memory is a state of fixed size, and it chooses what it keeps.
 
-Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces". No section in D2L. First values from mamba_ssm.
-All names of parameters are those of transformers' ``MambaForCausalLM``, so that published weights load by their names.
+Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces". No section in D2L. First values
+from mamba_ssm. All names of parameters are those of transformers' ``MambaForCausalLM``, so that published weights load
+by their names.
 
     dive fit long_context/mamba                   Python's documentation by character, trained at 128, read at 1,024
     dive fit long_context/mamba --model.selective false

@@ -1,11 +1,11 @@
 """Finding needles in a haystack that is eight times as long as any text of the training.
 
-A row is noise in which pairs of a key and a value are planted; at its end some of the keys are asked for (Kamradt 2023, "Needle
-in a haystack"; Arora et al. 2023 for several pairs). The values are drawn anew for each row: nothing can be known by heart. The
-network is ``LongGPT``, with positions and mixers by argument, or ``Mamba``.
+A row is noise in which marked tokens are planted; at its end they are asked for (Kamradt 2023, "Needle in a haystack").
+Their values are drawn anew for each row: nothing can be known by heart. The network is ``LongGPT``, with positions and
+mixers by argument, or ``Mamba``.
 
     dive fit long_context/needle                              YaRN: trained at 128, tested at 128 to 1,024
-    dive fit long_context/needle --model.position learned     finds nothing after place 128
+    dive fit long_context/needle --model.position rotary      plain rotary positions: lost beyond 128
     dive fit long_context/needle --model.mixer mamba          a state of fixed size
 
 The numbers it reaches are in RESULTS.md, the picture ``needles.png`` has them by depth and length.

@@ -3,13 +3,13 @@
 Chen et al. 2023, "Extending context window of large language models via positional interpolation" (linear);
 bloc97 2023 (NTK-aware); Peng et al. 2023, "YaRN: Efficient context window extension of large language models".
 
-A network that was trained on ``trained`` positions has never seen the angles of later ones. ``factor`` is how many times
-longer a text is. With r_i = trained / wavelength_i, the number of turns of pair i within the trained length:
+A network that was trained on ``trained`` positions has never seen the angles of later ones. ``factor`` is how many
+times longer a text is. With r_i = trained / wavelength_i, the number of turns of pair i within the trained length:
 
 - ``linear`` divides all frequencies by the factor: no new angle occurs, but neighbors are told apart less well.
 - ``ntk`` raises the base, so that the slowest pair is divided by the factor and the fastest one stays.
-- ``yarn`` leaves the pairs with r > 32, divides those with r < 1, and goes linearly from one to the other in between. The
-  longer text also spreads the softmax: queries and keys are multiplied by 0.1 ln(factor) + 1 (its temperature).
+- ``yarn`` leaves the pairs with r > 32, divides those with r < 1, and goes linearly from one to the other in between.
+  The longer text also spreads the softmax: queries and keys are multiplied by 0.1 ln(factor) + 1 (its temperature).
 """
 
 import math
@@ -66,8 +66,8 @@ class ScaledRotary(nn.Module):
         head_size: Features of a head, an even number.
         trained: Longest text in training, in tokens.
         scaling: See above.
-        factor: How many times longer a text may be; 0 follows the text: its length divided by ``trained``, at least 1. A text
-            that is generated is then read with a factor that grows, as the paper's "dynamic scaling".
+        factor: How many times longer a text may be; 0 follows the text: its length divided by ``trained``, at least 1.
+            A text that is generated is then read with a factor that grows, the paper's "dynamic scaling".
         base: Of the frequencies.
     """
 
@@ -79,7 +79,7 @@ class ScaledRotary(nn.Module):
         self.kept: tuple[Any, Tensor, Tensor] | None = None  # the tables of the last call, for the other layers
 
     def tables(self, span: int, rows: int, like: Tensor) -> tuple[Tensor, Tensor]:
-        """cos and sin (at least ``rows``, head_size), of the type and on the device of ``like``; arguments as ``forward``."""
+        """cos and sin (at least ``rows``, head_size), of the type and on the device of ``like``; see ``forward``."""
         factor = self.factor or max(1.0, span / self.trained)
         key = (factor if self.scaling != "none" else 1.0, like.dtype, like.device)
         if self.kept is None or self.kept[0] != key or len(self.kept[1]) < rows:

@@ -1,13 +1,15 @@
 """The selective state-space recurrence of Mamba, as a loop over time and as a parallel scan.
 
-Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces", 3.2 and 3.3; Blelloch 1990 for the scan.
+Gu and Dao 2023, "Mamba: Linear-time sequence modeling with selective state spaces", 3.2 and 3.3; Blelloch 1990 for the
+scan.
 
     h_t = exp(delta_t A) h_{t-1} + delta_t B_t x_t,   y_t = C_t h_t + D x_t
 
-with a state h of N numbers for each of D channels. "Selective": the step delta_t and B_t, C_t depend on the token, so that the
-state can skip a token (delta near 0) or be overwritten by it (delta large). A pair (a, b) stands for h -> a h + b; two of them in a
-row are again a pair, (a2 a1, a2 b1 + b2), and this is associative: pairs may be combined as a tree, in log2(T) levels instead of
-T steps. On a CPU the loop is faster, since the tree reads and writes every number several times.
+with a state h of N numbers for each of D channels. "Selective": the step delta_t and B_t, C_t depend on the token, so
+that the state can skip a token (delta near 0) or be overwritten by it (delta large). A pair (a, b) stands for h -> a h
++ b; two of them in a row are again a pair, (a2 a1, a2 b1 + b2), and this is associative: pairs may be combined as a
+tree, in log2(T) levels instead of T steps. On a CPU the loop is faster, since the tree reads and writes every number
+several times.
 """
 
 from typing import Literal

@@ -8,8 +8,9 @@
 A language model's text is streamed; several prompts, or ``--samples``, are shown one after the other. Pictures,
 animations and tables of points are saved in the run's folder ``generated``. The newest run of the recipe is taken, or
 ``--run DIR``. The options of a run's model are shown by ``dive generate RECIPE --help``: they are the parameters of its
-``generate`` (``common/generation.py``). With ``--draft`` a small language model proposes tokens and the model checks them
-(speculative decoding): the same texts in distribution, with fewer steps of the model. In a prompt and in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
+``generate`` (``common/generation.py``). With ``--draft`` a small language model proposes tokens and the model checks
+them (speculative decoding): the same texts in distribution, with fewer steps of the model. In a prompt and in
+``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
 """
 
 import argparse

@@ -101,7 +101,7 @@ def looks_ahead(q: Tensor, k: Tensor, v: Tensor, state: Tensor) -> tuple[Tensor,
     return torch.cat([mean[:, :, :1], mean[:, :, :-1]], 2), state
 
 
-# -- positions ----------------------------------------------------------------------------------------------------------
+# -- positions --------------------------------------------------------------------------------------------------------
 
 
 def our_frequencies(temperature: bool = True) -> Tensors:
@@ -113,7 +113,7 @@ def our_frequencies(temperature: bool = True) -> Tensors:
 
 
 def their_frequencies() -> Tensors:
-    """transformers has the base of NTK for a text that grows (``dynamic``): with factor 1 a text of 8 times the length."""
+    """transformers has the base of NTK for a text that grows (``dynamic``): factor 1, a text of 8 times the length."""
     from transformers import LlamaConfig
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -168,7 +168,7 @@ def by_formula(wrong: bool = False) -> Any:
     return of
 
 
-# -- quantization -------------------------------------------------------------------------------------------------------
+# -- quantization -----------------------------------------------------------------------------------------------------
 
 
 def rounded(bits: int) -> Tensors:
@@ -184,7 +184,7 @@ def rounded_by_torch(most: int) -> Tensors:
     return {"weight": torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -most, most).double()}
 
 
-# -- the attention-only network -----------------------------------------------------------------------------------------
+# -- the attention-only network ---------------------------------------------------------------------------------------
 
 
 def attention_only() -> AttentionOnly:

@@ -14,5 +14,5 @@ def test_only_the_test_has_long_windows() -> None:
 
 
 def test_shorter_windows_than_in_training_are_refused() -> None:
-    with pytest.raises(UserError, match="give at least data.seq_len, which is 32"):
+    with pytest.raises(UserError, match=r"give at least data[.]seq_len, which is 32"):
         LongDocs(test_len=16, seq_len=32)
