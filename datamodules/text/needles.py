@@ -61,7 +61,8 @@ class Needles(AnswerData):
 
     def row(self, draw: random.Random, length: int = 0) -> Row:
         """A row of ``length`` + 1 tokens, the last of which is an answer; 0 means any length up to ``seq_len``."""
-        length = length or draw.randint(3 * len(self.kinds), self.seq_len)
+        least = 3 * len(self.kinds)
+        length = length or draw.randint(least, draw.randint(least, self.seq_len))  # more short rows than long ones
         before = length + 1 - 2 * len(self.kinds)  # tokens before the questions
         tokens = draw.choices([f"w{i}" for i in range(self.noise)], k=before)
         needle = {kind: f"{kind}{draw.randrange(self.values)}" for kind in self.kinds}

@@ -1,10 +1,13 @@
 """Mamba: the battery, its state, published weights, and what its options do."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from common.messages import UserError
+from lit_models.layers.pretrained import load_weights
 from lit_models.layers.quantized_linear import QuantizedLinear
 from lit_models.long_context.mamba import LitMamba, Mamba
 from tests.battery import ADAM, LanguageModelBattery
@@ -63,3 +66,12 @@ def test_weights_of_few_bits_are_for_the_test_alone() -> None:
     assert sum(isinstance(m, QuantizedLinear) for m in lit.modules()) == 1 + 2 * 4
     with pytest.raises(UserError, match="give 8, 4, or 0"):
         LitMamba(**SMALL, bits=3)
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_published_weights_load_by_their_names_with_or_without_the_output_matrix(head: bool, tmp_path: Path) -> None:
+    published, other = net().state_dict(), Mamba(**SMALL).double()  # type: ignore[arg-type]
+    torch.save(published if head else {n: t for n, t in published.items() if n != "lm_head.weight"}, tmp_path / "a.pth")
+    load_weights(other, str(tmp_path / "a.pth"))
+    assert all(torch.equal(t, published[name]) for name, t in other.state_dict().items())
+    assert other.lm_head.weight is other.backbone.embeddings.weight
