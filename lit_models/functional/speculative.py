@@ -110,7 +110,12 @@ class Reader:
 
 @dataclass
 class Counts:
-    """How many tokens were proposed and accepted, and how often the large network was asked."""
+    """How the proposals fared.
+
+    Args:
+        proposed, accepted: Tokens of the small network.
+        steps: How often the large network was asked.
+    """
 
     proposed: int = 0
     accepted: int = 0
