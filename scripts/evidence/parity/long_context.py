@@ -1,4 +1,4 @@
-"""Mamba, rotary scaling and ALiBi against transformers; the scans against their loops, in double precision."""
+"""Mamba against transformers, other networks against their equations, scans against loops, in double precision."""
 
 from functools import partial
 from typing import Any
@@ -8,14 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lit_models.layers.linear_scan import linear_scan
-from lit_models.layers.quantized_linear import QuantizedLinear
-from lit_models.long_context.alibi import alibi_slopes
 from lit_models.long_context.induction import AttentionOnly
 from lit_models.long_context.linear_attention import linear_attention, linear_attention_loop
 from lit_models.long_context.long_gpt import LongGPT
 from lit_models.long_context.mamba import Mamba
 from lit_models.long_context.needle import long_network
-from lit_models.long_context.rotary_scaling import scaled_frequencies
 from lit_models.long_context.selective_scan import parallel_scan
 from scripts.evidence.verify import Check, Tensors
 
@@ -101,40 +98,7 @@ def looks_ahead(q: Tensor, k: Tensor, v: Tensor, state: Tensor) -> tuple[Tensor,
     return torch.cat([mean[:, :, :1], mean[:, :, :-1]], 2), state
 
 
-# -- positions --------------------------------------------------------------------------------------------------------
-
-
-def our_frequencies(temperature: bool = True) -> Tensors:
-    found: Tensors = {}
-    for kind in ("linear", "ntk", "yarn"):
-        rates, scale = scaled_frequencies(64, 10_000.0, kind, 8.0, 2048, temperature)  # type: ignore[arg-type]
-        found |= {kind: rates, f"{kind}, scale": torch.tensor(scale).double()}
-    return found
-
-
-def their_frequencies() -> Tensors:
-    """transformers has the base of NTK for a text that grows (``dynamic``): factor 1, a text of 8 times the length."""
-    from transformers import LlamaConfig
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
-    found: Tensors = {}
-    for kind, name, factor in (("linear", "linear", 8.0), ("ntk", "dynamic", 1.0), ("yarn", "yarn", 8.0)):
-        rope = {"rope_type": name, "factor": factor, "rope_theta": 10_000.0, "original_max_position_embeddings": 2048}
-        config = LlamaConfig(hidden_size=128, num_attention_heads=2, max_position_embeddings=2048, rope_parameters=rope)
-        rates, scale = ROPE_INIT_FUNCTIONS[name](config, torch.device("cpu"), seq_len=8 * 2048)
-        found |= {kind: rates.double(), f"{kind}, scale": torch.tensor(scale).double()}
-    return found
-
-
-def our_slopes(power: float = 1.0) -> Tensors:
-    return {str(heads): alibi_slopes(heads) ** power for heads in (1, 4, 6, 8, 12)}
-
-
-def their_slopes() -> Tensors:
-    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
-
-    mask = torch.ones(1, 2, dtype=torch.long)  # at place 1 the bias is the slope
-    return {str(n): build_alibi_tensor(mask, n, torch.float64)[:, 0, 1] for n in (1, 4, 6, 8, 12)}
+# -- LongGPT -----------------------------------------------------------------------------------------------------------
 
 
 def long_gpt(position: str, call: Any = None) -> Tensors:
@@ -166,22 +130,6 @@ def by_formula(wrong: bool = False) -> Any:
         return call
 
     return of
-
-
-# -- quantization -----------------------------------------------------------------------------------------------------
-
-
-def rounded(bits: int) -> Tensors:
-    linear = torch.nn.Linear(24, 5)
-    return {"weight": QuantizedLinear(linear, bits).weight.double()}
-
-
-def rounded_by_torch(most: int) -> Tensors:
-    """``fake_quantize_per_channel_affine`` with a scale for each row."""
-    weight = torch.nn.Linear(24, 5).weight.detach()
-    scale = weight.abs().amax(1) / most
-    zero = torch.zeros(5, dtype=torch.int32)
-    return {"weight": torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -most, most).double()}
 
 
 # -- the attention-only network ---------------------------------------------------------------------------------------
@@ -216,7 +164,6 @@ def with_torch(scale: float = 1.0) -> Tensors:
     return with_gradients(net, call)
 
 
-ROUNDING = "frequencies of transformers are in single precision"
 CHECKS = [
     Check(
         name="long_context/mamba",
@@ -248,30 +195,6 @@ CHECKS = [
         mistake="the mean of the token before",
     ),
     Check(
-        name="long_context/rotary_scaling",
-        claim="Frequencies of linear, NTK-aware and YaRN scaling by 8, and YaRN's temperature",
-        package="transformers",
-        ours=our_frequencies,
-        reference=their_frequencies,
-        control=partial(our_frequencies, False),
-        mistake="YaRN without its temperature",
-        tolerance=1e-6,
-        why=ROUNDING,
-        without="gradients: positions have none",
-    ),
-    Check(
-        name="long_context/alibi",
-        claim="ALiBi's slopes for 1, 4, 6, 8 and 12 heads against Bloom's",
-        package="transformers",
-        ours=our_slopes,
-        reference=their_slopes,
-        control=partial(our_slopes, 1.01),
-        mistake="slopes to the power of 1.01",
-        tolerance=1e-6,
-        why="Bloom's slopes are in single precision",
-        without="gradients: slopes have none",
-    ),
-    Check(
         name="long_context/needle",
         claim="LongGPT with ALiBi: logits and gradients against the equations, head by head",
         package="torch",
@@ -290,17 +213,5 @@ CHECKS = [
         reference=with_torch,
         control=partial(with_torch, 1.01),
         mistake="inputs of the attention 1 % too large",
-    ),
-    Check(
-        name="long_context/quantized",
-        claim="Weights in 8 bits, a scale for each row, against fake_quantize_per_channel_affine",
-        package="torch",
-        ours=partial(rounded, 8),
-        reference=partial(rounded_by_torch, 127),
-        control=partial(rounded_by_torch, 126),
-        mistake="126 steps in place of 127",
-        tolerance=1e-7,
-        why="single precision",
-        without="gradients: the weights are constants",
     ),
 ]
