@@ -115,6 +115,14 @@ class DecoderState:
         """Keeps the newest ``most`` of the tokens (B, n) so far and these (B, T)."""
         self.tokens = (tokens if self.tokens is None else torch.cat([self.tokens, tokens], 1))[:, -most:]
 
+    def rewind(self, length: int) -> bool:
+        """Forgets the tokens after the first ``length``; False if they are in a ring, which has dropped older ones."""
+        if any(cache.window for cache in self.own):
+            return False
+        for cache in self.own:
+            cache.length = length
+        return True
+
     def forget(self) -> None:
         """Empties the caches; the tokens stay."""
         for cache in (*self.own, *self.memory):

@@ -21,7 +21,7 @@ from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.answers import Answers
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
-from lit_models.tasks.text_generation import continue_texts, sampling
+from lit_models.tasks.text_generation import Draft, continue_texts, sampling, with_draft
 
 
 class LanguageModel(Task):
@@ -56,6 +56,7 @@ class LanguageModel(Task):
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_answers, self.test_answers = Answers(), Answers()
         self.carried: dict[str, tuple[int, Any]] = {}  # stage: (epoch, the state after its last batch)
+        self.draft: Draft | None = None  # proposes tokens in ``generate``
 
     def setup(self, stage: str) -> None:
         if self.carry_state:
@@ -115,8 +116,11 @@ class LanguageModel(Task):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self.val_loss.update(*self.mean_loss(batch, "val"))
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self.test_loss.update(*self.mean_loss(batch, "test"))
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``losses`` (B, T) in nats, 0 where the target is padding: for pictures."""
+        losses, count = self.token_losses(batch, "test"), (batch[1] != self.pad_id).sum()
+        self.test_loss.update(losses.sum() / count.clamp(min=1), count)
+        return {"losses": losses}
 
     def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         """Returns ``loss`` (B,), the mean over each row's real tokens in nats, and ``perplexity`` (B,), its exp."""
@@ -247,8 +251,9 @@ class LanguageModel(Task):
         def next_tokens(rows: Tensor, generators: list[torch.Generator], banned: list[int]) -> Iterator[Tensor]:
             return self.generate_tokens(rows, max_tokens, options, (), generators, banned, net)
 
+        follow = next_tokens if self.draft is None else with_draft(net, self.draft, max_tokens, options)
         context = getattr(self.net, "context", 0)
-        yield from continue_texts(next_tokens, data.tokenizer, prompts, samples, stop, seed, context, self.device)
+        yield from continue_texts(follow, data.tokenizer, prompts, samples, stop, seed, context, self.device)
 
     # -- the carried state in the checkpoint --------------------------------------------------------------------------
 

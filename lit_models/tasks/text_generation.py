@@ -2,18 +2,55 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.generation import Output
 from common.messages import UserError, note
 from lit_models.functional.decoding import Sampling
+from lit_models.functional.speculative import Counts, Reader, speculative_stream
 from lit_models.functional.text_stream import TextStream
 
 #: ``tokens(prompts (B, L), generators, banned) -> Iterator[(B,)]``: the next tokens of prompts of one length.
 NextTokens = Callable[[Tensor, list[torch.Generator], list[int]], Iterator[Tensor]]
+
+
+@dataclass
+class Draft:
+    """A small network that proposes tokens to a large one (``lit_models/functional/speculative.py``).
+
+    Args:
+        net: The small network.
+        proposals: How many tokens it proposes at once.
+    """
+
+    net: nn.Module
+    proposals: int = 4
+
+
+def with_draft(net: nn.Module, draft: Draft, max_tokens: int, options: Sampling) -> NextTokens:
+    """The next tokens of prompts, each text on its own; ends with a note that says how many proposals were accepted."""
+
+    def next_tokens(rows: Tensor, generators: list[torch.Generator], banned: list[int]) -> Iterator[Tensor]:
+        counts, never = Counts(), torch.tensor(banned, device=rows.device).long()
+        readers = [[Reader(n, getattr(n, "context", 0)) for n in (net, draft.net)] for _ in rows]
+        streams = [
+            speculative_stream(*pair, row, max_tokens, options, draft.proposals, generator, never, counts)
+            for pair, row, generator in zip(readers, rows, generators, strict=True)
+        ]
+        try:
+            yield from (torch.stack(tokens) for tokens in zip(*streams, strict=True))
+        finally:
+            if counts.proposed:
+                note(
+                    f"{counts.accepted / counts.proposed:.0%} of the draft's {counts.proposed:,} tokens were accepted, "
+                    f"{(counts.accepted + counts.steps) / counts.steps:.1f} tokens for each step of the model"
+                )
+
+    return next_tokens
 
 
 def sampling(**options: float) -> Sampling:

@@ -3,11 +3,14 @@
     dive generate RECIPE --prompt "The class" --temperature 0.8 --max_tokens 300
     dive generate rnn/bahdanau --prompt "<sw> Monday, March 5, 2018" --beam 4 --n_best 3
     dive generate diffusion/points --sampler heun --steps 20
+    dive generate attention/gpt --draft runs/small --prompt "The class"
 
 A language model's text is streamed; several prompts, or ``--samples``, are shown one after the other. Pictures,
 animations and tables of points are saved in the run's folder ``generated``. The newest run of the recipe is taken, or
 ``--run DIR``. The options of a run's model are shown by ``dive generate RECIPE --help``: they are the parameters of its
-``generate`` (``common/generation.py``). In a prompt and in ``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
+``generate`` (``common/generation.py``). With ``--draft`` a small language model proposes tokens and the model checks
+them (speculative decoding): the same texts in distribution, with fewer steps of the model. In a prompt and in
+``--stop``, ``\\n`` is a new line and ``\\t`` a tab.
 """
 
 import argparse
@@ -48,11 +51,14 @@ def main(argv: list[str]) -> int:
     options = vars(parser.parse_args(words))
     for name in ("recipe", "run", "ckpt_path"):
         options.pop(name)
+    draft, proposals = options.pop("draft"), options.pop("draft_tokens")
     prompts = [unescape(text) for text in options.pop("prompt")]
     if "stop" in options:
         options["stop"] = [unescape(text) for text in options["stop"]]
     network: Any = model
     network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if draft:
+        take_draft(network, data, draft, proposals)
     with torch.inference_mode():
         show(model.generate(data, prompts, **options), run, single=len(prompts) * options.get("samples", 1) <= 1)
     return 0
@@ -71,6 +77,12 @@ def base_parser() -> Parser:
     )
     parser.add_argument("--run", help="the folder of a run instead of the recipe's newest")
     parser.add_argument("--ckpt_path", default="best", help="best (default), last, or a file")
+    parser.add_argument(
+        "--draft", default="", metavar="RECIPE", help="a recipe or run folder whose model proposes tokens"
+    )
+    parser.add_argument(
+        "--draft_tokens", type=int, default=4, metavar="K", help="how many it proposes at once (default 4)"
+    )
     parser.add_argument(
         "--prompt", action="extend", nargs="+", default=[], metavar="TEXT", help="what to go on from, or to translate"
     )
@@ -146,6 +158,36 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     elif isinstance(model, Generates):
         raise UserError(f"{run} has no processor.json: generation needs what it keeps of the data")
     return model, data, run
+
+
+def take_draft(model: Any, data: Any, name: str, proposals: int) -> None:
+    """Lets the model of another run propose tokens to ``model``.
+
+    Args:
+        model, data: The run that generates.
+        name: The recipe, or the folder of a run, of the draft.
+        proposals: How many tokens the draft proposes at once.
+
+    Raises:
+        UserError: One of the two is no language model, or their vocabularies differ.
+    """
+    from lit_models.tasks.language_model import LanguageModel
+    from lit_models.tasks.text_generation import Draft
+
+    if proposals < 1:
+        raise UserError(f"--draft_tokens is {proposals}: give at least 1")
+    folder = name if Path(name).is_dir() else ""
+    other, its_data, _ = load(argparse.Namespace(recipe="" if folder else name, run=folder, ckpt_path="best"))
+    for kind, where in ((model, "the model"), (other, f"--draft {name}")):
+        if not isinstance(kind, LanguageModel):
+            raise UserError(f"{where} is {type(kind).__name__}: a draft proposes tokens to a language model")
+    if its_data.tokenizer.tokens != data.tokenizer.tokens:
+        raise UserError(
+            f"--draft {name} has another vocabulary ({len(its_data.tokenizer):,} tokens, the model has "
+            f"{len(data.tokenizer):,}): train it with --data.tokenizer FILE, the processor.json of the model's run"
+        )
+    net: Any = other.net.to(model.device).eval()
+    model.draft = Draft(net.for_decoding() if hasattr(net, "for_decoding") else net, proposals)
 
 
 def save_files(output: Output, folder: Path) -> Iterator[Path]:

@@ -29,9 +29,12 @@ from callbacks.pictures.feature_maps import FeatureMaps
 from callbacks.pictures.fitted_curve import FittedCurve
 from callbacks.pictures.forecast import Forecast
 from callbacks.pictures.head_maps import HeadMaps
+from callbacks.pictures.heat_maps import HeatMaps
 from callbacks.pictures.kernels import Kernels
 from callbacks.pictures.line_plots import LinePlots
+from callbacks.pictures.loss_by_place import LossByPlace
 from callbacks.pictures.nearest_training import NearestTraining
+from callbacks.pictures.needle_map import NeedleMap
 from callbacks.pictures.picture import Picture
 from callbacks.pictures.receptive_field import ReceptiveField
 from callbacks.pictures.regression_plot import RegressionPlot
@@ -48,6 +51,7 @@ from datamodules.synthetic.noisy_sine import NoisySine
 from datamodules.synthetic.wavy_line import WavyLine
 from datamodules.text.labeled_text import LabeledText
 from datamodules.text.mixed_languages import MixedLanguages
+from datamodules.text.needles import Needles
 from datamodules.video.moving_digits import MovingDigits
 from datamodules.vision.cells import Cells
 from datamodules.vision.scene_masks import SceneMasks
@@ -57,6 +61,7 @@ from lit_models.attention.transformer import LitTransformer
 from lit_models.attention.vit import LitViT
 from lit_models.cnn.lenet import LitLeNet
 from lit_models.linear.linear_regression import LitLinearRegression
+from lit_models.long_context.needle import LitNeedle
 from lit_models.moe.experts import LitExperts
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.rnn.speech import LitSpeech
@@ -66,6 +71,7 @@ from lit_models.vision.cells import LitCells
 from lit_models.vision.ssd import LitSSD
 from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
+from tests.callbacks.pictures.test_heat_maps import Mapped
 from tests.callbacks.pictures.test_line_plots import Seen
 from tests.small import Points, SmallNet, small_trainer
 
@@ -130,6 +136,11 @@ def small_vit() -> LitViT:
     return LitViT(image_size=8, patch_size=4, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8)
 
 
+def small_needle() -> tuple[LitNeedle, Needles]:
+    data = Needles(2, 3, 4, 32, 16, 16, train_size=8, val_size=4, test_size=11, eval_batch_size=2)
+    return LitNeedle(vocab_size=16, seq_len=16, test_len=32, hidden_size=8, num_layers=1, num_heads=2), data
+
+
 def small_video() -> LitVideoResNet:
     return LitVideoResNet(num_classes=12, in_channels=1, num_frames=3, image_size=8, width=4, blocks=[1])
 
@@ -185,6 +196,9 @@ CASES: dict[str, Callable[[int], Case]] = {
     "curve": lambda world: (FittedCurve(), LitNadarayaWatson(num_keys=40), WavyLine(num_test=51, batch_size=5)),
     "forecast": lambda world: (Forecast(), LitAutoregressive(num_features=4, num_outputs=64), NoisySine(batch_size=16)),
     "heads": lambda world: (HeadMaps(row=3), small_transformer(), pairs()),
+    "maps": lambda world: (HeatMaps("maps"), Mapped(), Points()),
+    "needles": lambda world: (NeedleMap(4), *small_needle()),
+    "places": lambda world: (LossByPlace(4), *small_needle()),
     "kernels": lambda world: (Kernels(), LitLeNet(optimizer=SGD), Noise(world=world)),
     "lines": lambda world: (LinePlots("lines"), Seen(), Points()),
     "nearest": lambda world: (NearestTraining(7), Maker(), Noise(8)),
@@ -214,7 +228,7 @@ CASES: dict[str, Callable[[int], Case]] = {
         Words(),
     ),
 }
-FITTED = ("curves", "kernels", "lines")
+FITTED = ("curves", "kernels", "lines", "maps")
 
 
 def draw_all(folder: Path, world: int) -> None:

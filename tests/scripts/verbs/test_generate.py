@@ -1,5 +1,7 @@
 """`dive generate` on a run of a few steps: only its folder is needed, and every mistake is one line."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,9 +67,34 @@ def test_samples_of_one_prompt_differ(run: Path, capsys: pytest.CaptureFixture[s
     assert len(parts) == len(set(parts)) == 3
 
 
+def test_a_draft_changes_the_steps_and_not_the_text(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--prompt", "the cat", "--temperature", "0", "--max_tokens", "20"]
+    assert generate(run, *words) == 0
+    alone = capsys.readouterr().out
+    assert generate(run, *words, "--draft", str(run), "--draft_tokens", "3") == 0
+    both = capsys.readouterr()
+    assert both.out == alone
+    assert "100% of the draft's 15 tokens were accepted, 4.0 tokens for each step of the model" in both.err
+
+
+def test_a_draft_of_another_vocabulary_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "run"
+    shutil.copytree(run, other)
+    processor = json.loads((other / "processor.json").read_text())
+    text = json.dumps(processor["tokenizer"])
+    processor["tokenizer"] = json.loads(text.replace('"c", ', "", 1).replace('"d", ', '"d", "c", ', 1))
+    (other / "processor.json").write_text(json.dumps(processor))
+    assert generate(run, "--prompt", "the", "--draft", str(other)) == 2
+    assert "has another vocabulary (30 tokens, the model has 30)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--prompt", "the", "--draft", "rnn/gro"], "did you mean"),
+        (["--prompt", "the", "--draft", "rnn/gru", "--draft_tokens", "0"], "--draft_tokens is 0"),
         (["--prompt", "ሰኞ"], "vocabulary lacks"),
         (["--prompt", ""], "no token"),
         (["--prompt", "the", "--temperature", "-1"], "temperature is -1"),
