@@ -20,7 +20,7 @@ PARTS = ("train",) * 7 + ("val",) + ("test",) * 2  # of premises, by a checksum
 CLASSES = ["contradiction", "entailment", "neutral"]
 
 
-class Entailment(BertText):
+class RuledPairs(BertText):
     """Premise and hypothesis; 0 contradiction, 1 entailment, 2 neutral. No premise of the test is in training.
 
     Args:
@@ -43,13 +43,24 @@ class Entailment(BertText):
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
         self.class_names = CLASSES
 
+    def draw(self, generator: Random, name: str) -> tuple[str, str, int]:
+        """A pair of a split, and its class."""
+        raise NotImplementedError
+
     def read(self, stage: str) -> dict[str, Texts]:
-        draw = Random(0)
+        generator = Random(0)
         found: dict[str, Texts] = {}
         for name, size in self.sizes.items():
-            rows = [pair(draw, name) for _ in range(size)]
+            rows = [self.draw(generator, name) for _ in range(size)]
             found[name] = ([a for a, _, _ in rows], [b for _, b, _ in rows], torch.tensor([y for _, _, y in rows]))
         return found
+
+
+class Entailment(RuledPairs):
+    """Sentences of one event."""
+
+    def draw(self, generator: Random, name: str) -> tuple[str, str, int]:
+        return pair(generator, name)
 
 
 def sentence(parts: dict[str, str], no: bool = False) -> str:

@@ -9,10 +9,7 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-import torch
-
-from datamodules.text.bert_text import BertText, Texts
-from datamodules.text.entailment import CLASSES
+from datamodules.text.entailment import CLASSES, RuledPairs
 
 # fmt: off
 THINGS = {
@@ -32,36 +29,18 @@ KIND = {word: kind for kind, words in THINGS.items() for word in words.split()}
 PARTS = ("train",) * 7 + ("val",) + ("test",) * 2  # of premises, by a checksum
 
 
-class Inventories(BertText):
-    """Premise and hypothesis; 0 contradiction, 1 entailment, 2 neutral. No premise of the test is in training.
+class Inventories(RuledPairs):
+    """What is in a box.
 
     Args:
-        num_classes, vocab_size, seq_len: Three; room for all words whole, and for their parts; two sentences.
-        train_size, val_size, test_size: Pairs.
-        **texts: See ``BertText``.
+        **pairs: See ``RuledPairs``.
     """
 
-    def __init__(
-        self,
-        num_classes: int = 3,
-        vocab_size: int = 600,
-        seq_len: int = 48,
-        train_size: int = 16_000,
-        val_size: int = 600,
-        test_size: int = 1200,
-        **texts: Any,
-    ) -> None:
-        super().__init__(num_classes, vocab_size=vocab_size, seq_len=seq_len, **texts)
-        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
-        self.class_names = CLASSES
+    def __init__(self, vocab_size: int = 600, seq_len: int = 48, train_size: int = 16_000, **pairs: Any) -> None:
+        super().__init__(vocab_size=vocab_size, seq_len=seq_len, train_size=train_size, **pairs)
 
-    def read(self, stage: str) -> dict[str, Texts]:
-        draw = Random(0)
-        found: dict[str, Texts] = {}
-        for name, size in self.sizes.items():
-            rows = [pair(draw, name) for _ in range(size)]
-            found[name] = ([a for a, _, _ in rows], [b for _, b, _ in rows], torch.tensor([y for _, _, y in rows]))
-        return found
+    def draw(self, generator: Random, name: str) -> tuple[str, str, int]:
+        return pair(generator, name)
 
 
 def sentence(words: list[str], no: bool = False) -> str:
