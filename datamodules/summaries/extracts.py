@@ -87,6 +87,10 @@ class ExtractRows(BertRows):
             note(f"{cut} of {len(rows)} documents are longer than data.seq_len, {self.seq_len} tokens: cut at the end")
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """None here: a test shows the first sentences, TextRank's and the oracle's beside the model's."""
+        return {}
+
     def decode_target(self, numbers: Tensor) -> list[str]:
         """The summaries of chosen sentences (B, K), by their numbers in the split to predict, -1 for none."""
         every = self.document_sentences["predict"]

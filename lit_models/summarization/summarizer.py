@@ -35,7 +35,7 @@ class Summarizer(Seq2Seq):
             found |= scores(outputs, numbers)
         self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
 
-    def generate(self, data: Any, prompts: Sequence[str], *, max_tokens: int = 200, beam: int = 1) -> Iterator[Output]:
+    def generate(self, data: Any, prompts: Sequence[str], *, max_tokens: int = 200, beam: int = 1) -> Iterator[Output]:  # type: ignore[override]
         """The summary of each prompt.
 
         Args:

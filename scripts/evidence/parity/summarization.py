@@ -158,7 +158,8 @@ def dense() -> nn.Linear:
 
 
 def our_extractive() -> Tensors:
-    net = ExtractiveBert(**SIZES, num_classes=1, max_length=LENGTH, dropout=0.0, sep_id=SEP, pooling="mean").double()
+    more: dict[str, Any] = {**SIZES, "num_classes": 1, "max_length": LENGTH, "dropout": 0.0, "sep_id": SEP}
+    net = ExtractiveBert(**more, pooling="mean").double()
     net.load_state_dict(net.from_published(hugging_face("BertModel").state_dict()), strict=False)
     net.classifier.load_state_dict(dense().state_dict())
     logits = net(rows())[net.begins(rows())]

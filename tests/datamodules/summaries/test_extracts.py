@@ -28,6 +28,7 @@ def test_each_sentence_stands_between_cls_and_sep_and_a_row_knows_its_first() ->
     assert first.tolist() == [0, 3] and (tokens == 2).sum(1).tolist() == [3, 1] == (tokens == 3).sum(1).tolist()
     assert data.document_sentences["train"] == ["one two.", "three.", "four five six.", "three."]
     assert data.reference_sets["test"] == [["one"], ["a", "b"]]
+    assert data.baselines() == {}  # a sentence's number is no class to predict by logistic regression
     assert data.decode_target(torch.tensor([[0, 2], [3, -1]])) == ["one two. four five six.", "three."]
 
 
