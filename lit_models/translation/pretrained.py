@@ -42,7 +42,7 @@ def network(
     tied: bool = True,
     scale_output: bool = True,
     buckets: int = 32,
-    longest: int = 128,
+    max_distance: int = 128,
 ) -> nn.Module:
     """The network of a variant.
 
@@ -54,7 +54,7 @@ def network(
         activation: Of the feed-forward parts.
         dropout: Of embeddings, attention weights, inner features and each part's output.
         scale_embedding, max_positions: See ``Bart``; T5 has neither.
-        head_size, gated, tied, scale_output, buckets, longest: See ``T5``; the others have none of them.
+        head_size, gated, tied, scale_output, buckets, max_distance: See ``T5``; the others have none of them.
 
     Raises:
         ValueError: The vocabularies have different sizes.
@@ -69,7 +69,7 @@ def network(
     }
     if variant == "t5":
         own: dict[str, Any] = {"head_size": head_size, "gated": gated, "tied": tied, "scale_output": scale_output}
-        return T5(source_vocab_size, **sizes, **own, buckets=buckets, longest=longest)
+        return T5(source_vocab_size, **sizes, **own, buckets=buckets, max_distance=max_distance)
     return Bart(
         source_vocab_size, variant=variant, **sizes, scale_embedding=scale_embedding, max_positions=max_positions
     )

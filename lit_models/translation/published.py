@@ -107,7 +107,7 @@ def t5_sizes(tensors: Weights, config: dict[str, Any]) -> dict[str, Any]:
         "tied": head is None or table is None or torch.equal(head, table),
         "scale_output": bool(divided) and config.get("model_type") != "mt5",
         "buckets": config.get("relative_attention_num_buckets", 32),
-        "longest": config.get("relative_attention_max_distance", 128),
+        "max_distance": config.get("relative_attention_max_distance", 128),
     }
 
 

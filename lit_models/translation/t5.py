@@ -23,14 +23,14 @@ from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.translation.published import from_t5, t5_sizes
 
 
-def bucket(distance: Tensor, both: bool, buckets: int = 32, longest: int = 128) -> Tensor:
+def bucket(distance: Tensor, both: bool, buckets: int = 32, max_distance: int = 128) -> Tensor:
     """The bucket of key position - query position, int64 of any shape.
 
     Args:
         distance: Keys' positions minus queries'.
         both: Half of the buckets are for later keys; else later keys are as near as the query's own.
         buckets: Their number.
-        longest: All distances from here on share a bucket.
+        max_distance: All distances from here on share a bucket.
     """
     offset = torch.zeros_like(distance)
     if both:
@@ -40,7 +40,7 @@ def bucket(distance: Tensor, both: bool, buckets: int = 32, longest: int = 128) 
     else:
         distance = (-distance).clamp(min=0)
     exact = buckets // 2
-    far = torch.log(distance.clamp(min=1).float() / exact) / math.log(longest / exact) * (buckets - exact)
+    far = torch.log(distance.clamp(min=1).float() / exact) / math.log(max_distance / exact) * (buckets - exact)
     return offset + torch.where(distance < exact, distance, (exact + far.long()).clamp(max=buckets - 1))
 
 
@@ -50,12 +50,12 @@ class RelativeBias(nn.Module):
     Args:
         num_heads: Heads H.
         both: Whether later keys may be attended to.
-        buckets, longest: See ``bucket``.
+        buckets, max_distance: See ``bucket``.
     """
 
-    def __init__(self, num_heads: int, both: bool, buckets: int = 32, longest: int = 128) -> None:
+    def __init__(self, num_heads: int, both: bool, buckets: int = 32, max_distance: int = 128) -> None:
         super().__init__()
-        self.both, self.buckets, self.longest = both, buckets, longest
+        self.both, self.buckets, self.max_distance = both, buckets, max_distance
         self.weight = nn.Parameter(torch.zeros(buckets, num_heads))
 
     def forward(self, num_queries: int, num_keys: int) -> Tensor:
@@ -63,7 +63,7 @@ class RelativeBias(nn.Module):
         device = self.weight.device
         key = torch.arange(num_keys, device=device)
         distance = key[None] - key[num_keys - num_queries :, None]  # (Q, K)
-        return self.weight[bucket(distance, self.both, self.buckets, self.longest)].permute(2, 0, 1)[None]
+        return self.weight[bucket(distance, self.both, self.buckets, self.max_distance)].permute(2, 0, 1)[None]
 
 
 class UnscaledAttention(MultiHeadAttention):
@@ -113,7 +113,7 @@ class T5(nn.Module):
         activation, gated: Of the feed-forward parts: ``relu``; ``gelu_tanh`` and gated in version 1.1.
         tied: The embedding is also the output matrix.
         scale_output: Divide the logits by sqrt(hidden_size); version 1.1 does not.
-        buckets, longest: Of distances, see ``bucket``.
+        buckets, max_distance: Of distances, see ``bucket``.
         dropout: Of embeddings, attention weights, inner features and each part's output.
     """
 
@@ -133,7 +133,7 @@ class T5(nn.Module):
         tied: bool = True,
         scale_output: bool = True,
         buckets: int = 32,
-        longest: int = 128,
+        max_distance: int = 128,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -151,8 +151,8 @@ class T5(nn.Module):
             return TransformerLayer(attention(), ffn, norm, attention() if decoder else None, dropout=dropout)
 
         self.embedding = nn.Embedding(vocab_size, hidden_size)
-        self.encoder_bias = RelativeBias(num_heads, True, buckets, longest)
-        self.decoder_bias = RelativeBias(num_heads, False, buckets, longest)
+        self.encoder_bias = RelativeBias(num_heads, True, buckets, max_distance)
+        self.decoder_bias = RelativeBias(num_heads, False, buckets, max_distance)
         self.encoder = nn.ModuleList(layer(False) for _ in range(num_layers))
         self.decoder = nn.ModuleList(layer(True) for _ in range(decoder_layers or num_layers))
         self.encoder_norm, self.decoder_norm = norm(), norm()
@@ -228,7 +228,7 @@ class T5(nn.Module):
             "tied": self.tied,
             "scale_output": self.scale_output,
             "buckets": self.encoder_bias.buckets,
-            "longest": self.encoder_bias.longest,
+            "max_distance": self.encoder_bias.max_distance,
         }
 
     def sizes_of(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.battery import ADAM, Seq2SeqBattery
 
 SIZES: dict[str, Any] = {
     **{"source_vocab_size": 9, "target_vocab_size": 9, "hidden_size": 16, "num_layers": 1, "num_heads": 2},
-    **{"ffn_size": 24, "dropout": 0.0, "max_length": 8, "buckets": 8, "longest": 8, "max_positions": 12},
+    **{"ffn_size": 24, "dropout": 0.0, "max_length": 8, "buckets": 8, "max_distance": 8, "max_positions": 12},
 }
 
 

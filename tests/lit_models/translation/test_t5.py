@@ -15,7 +15,7 @@ def test_near_distances_have_a_bucket_each_and_far_ones_share() -> None:
 
 
 def test_a_bias_depends_on_the_distance_only_and_a_later_query_has_its_own_row() -> None:
-    bias = RelativeBias(2, both=True, buckets=8, longest=10)
+    bias = RelativeBias(2, both=True, buckets=8, max_distance=10)
     torch.nn.init.normal_(bias.weight)
     whole = bias(6, 6)
     assert whole.shape == (1, 2, 6, 6)
