@@ -75,8 +75,8 @@ def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
     return kinds
 
 
-#: Data that models of other data predict on: pictures without targets, for those trained on boxes, masks or a style; folders of
-#: sounds, for those trained on any sounds with transcripts.
+#: Data that models of other data predict on: pictures without targets, for those trained on boxes, masks or a style;
+#: folders of sounds, for those trained on any sounds with transcripts.
 ALSO_OF = {"ImageFolder": ("ObjectImages", "MaskImages", "PhotoTextures"), "SpeechFolder": ("Transcribed",)}
 
 
