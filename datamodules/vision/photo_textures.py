@@ -35,7 +35,7 @@ class PhotoTextures(ImageTensors):
         UserError: The style is neither a texture nor a file; a file is no picture.
     """
 
-    links = ("in_channels", "image_size")
+    links = ("in_channels", "image_size")  # type: ignore[assignment]
 
     def __init__(
         self,

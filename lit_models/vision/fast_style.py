@@ -187,7 +187,10 @@ class LitFastStyle(Task):
         super().on_test_start()
         source = self.data_attribute("source")
         named = source is not None and self.data_attribute("style_class") is not None
-        self.judge = [texture_judge(*source(), self.device)] if named else []
+        self.judge = []
+        if named:
+            images, labels = source()
+            self.judge = [texture_judge(images, labels, self.device)]
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         net: Any = self.net

@@ -52,7 +52,7 @@ class Pyramid(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight, a=1)
-                nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         found: list[Tensor] = []
@@ -229,7 +229,8 @@ class FasterRCNN(nn.Module):
         classes = classes.masked_fill(~taught, -1).gather(1, order)
         regions, wanted = (part.gather(1, order[..., None].expand(-1, -1, 4)) for part in (regions, wanted))
         found = self.roi_heads(maps[: self.read], regions, side)
-        second = region_losses(*(at_least_float32(part) for part in found), regions, classes, wanted)
+        logits, offsets = (at_least_float32(part) for part in found)
+        second = region_losses(logits, offsets, regions, classes, wanted)
         return tuple(part.mean() for part in (*first, *second))
 
 

@@ -49,7 +49,7 @@ class RPN(nn.Module):
         for layer in self.head.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, std=0.01)
-                nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         hidden = [self.head["conv"](part) for part in maps]

@@ -9,6 +9,8 @@ values are much larger than those of the others (Liu et al. 2015, "ParseNet"). T
     dive fit vision/ssd --data.image_size 300 --model.variant ssd300         from scratch
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,7 +45,7 @@ class SSD300(nn.Module):
             raise UserError(f"data.image_size is {image_size}: model.variant ssd300 needs {SIDE}")
         layers = list(VGG(in_channels, 1, depth=16, pool_size=1, hidden_size=1).features)
         pools = [k for k, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-        layers[pools[2]].ceil_mode = True  # 75 cells become 38
+        layers[pools[2]].ceil_mode = True  # type: ignore[assignment]  # 75 cells become 38
         self.backbone = nn.Module()
         self.backbone.scale_weight = nn.Parameter(torch.full((512,), 20.0))
         self.backbone.features = nn.Sequential(*layers[: pools[3]])  # up to conv4_3
@@ -63,7 +65,8 @@ class SSD300(nn.Module):
                 "regression_head": heads(counts, 4),
             }
         )
-        for module in (*self.backbone.extra[1:], self.backbone.extra[0][-1], self.head):
+        extra: Any = self.backbone.extra
+        for module in (*extra[1:], extra[0][-1], self.head):
             module.apply(xavier)
         self.num_classes = num_classes
         self.anchors: Tensor
@@ -83,7 +86,7 @@ class SSD300(nn.Module):
         maps = self.maps(x)
         found = []
         for name, size in (("classification_head", 1 + self.num_classes), ("regression_head", 4)):
-            layers = self.head[name].module_list
+            layers: Any = self.head[name].module_list
             parts = [layer(part).permute(0, 2, 3, 1).flatten(1) for layer, part in zip(layers, maps, strict=True)]
             found.append(torch.cat(parts, 1).unflatten(1, (-1, size)))
         return found[0], found[1]

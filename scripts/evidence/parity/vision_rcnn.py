@@ -195,6 +195,11 @@ def theirs(kind: Kind, wrong: bool = False) -> Tensors:
     return found | {"logits": kept["logits"][:BEST]} | proposed | in_pixels(rows)
 
 
+NETWORKS: list[tuple[str, str, Kind]] = [
+    ("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn with narrow heads", "pyramid of 50"),
+    ("faster_rcnn_fpn", "Faster R-CNN, ResNet-18 with a pyramid", "pyramid"),
+    ("faster_rcnn", "Faster R-CNN, ResNet-18 with one map", "one map"),
+]
 CHECKS = [
     Check(
         name=f"vision/{name}",
@@ -206,9 +211,5 @@ CHECKS = [
         mistake="the second stage's scale of offsets in the first stage",
         slow=kind == "pyramid of 50",
     )
-    for name, what, kind in (
-        ("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn with narrow heads", "pyramid of 50"),
-        ("faster_rcnn_fpn", "Faster R-CNN, ResNet-18 with a pyramid", "pyramid"),
-        ("faster_rcnn", "Faster R-CNN, ResNet-18 with one map", "one map"),
-    )
+    for name, what, kind in NETWORKS
 ]
