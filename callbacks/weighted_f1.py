@@ -16,7 +16,15 @@ class WeightedF1(Callback):
     def __init__(self) -> None:
         self.metric: MulticlassF1Score | None = None
 
-    def _update(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *place: Any) -> None:
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
         if self.metric is None:
             classes = outputs["logits"].shape[1]
             self.metric = MulticlassF1Score(classes, average="weighted").to(outputs["logits"].device)
@@ -27,7 +35,7 @@ class WeightedF1(Callback):
         if metric is not None:  # every process has a batch: a smaller split is refused
             pl_module.log(f"{stage}/f1", metric.compute(), sync_dist=False)
 
-    on_validation_batch_end = on_test_batch_end = _update
+    on_validation_batch_end = on_test_batch_end
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._end("val", pl_module)

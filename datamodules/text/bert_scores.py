@@ -35,7 +35,7 @@ class BertScores(BertText):
         target_mean, target_std: Of the training numbers.
     """
 
-    links = ("vocab_size", "sep_id", "max_length")
+    links = ("vocab_size", "sep_id", "max_length")  # type: ignore[assignment]  # no classes
 
     def __init__(self, **texts: Any) -> None:
         super().__init__(num_classes=0, **texts)

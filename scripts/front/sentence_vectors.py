@@ -65,7 +65,7 @@ def of_run(model: Any, run: Path) -> Encoder:
     Raises:
         UserError: The run's network is another.
     """
-    net = getattr(model, "net", None)
+    net: Any = getattr(model, "net", None)
     if not hasattr(net, "bert"):
         raise UserError(
             f"{type(model).__name__} has no encoder of texts: dive embed --data TextTable needs a run of bert/..., or "
