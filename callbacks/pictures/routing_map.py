@@ -52,7 +52,7 @@ def draw_routing(counts: Tensor, groups: list[str], names: list[str], lines: Ten
     shares = counts / counts.sum(2, keepdim=True).clamp(min=1)
     layers, _, number = shares.shape
     figure = new_figure(max(7.0, 3.0 * layers), 2.8 + 0.25 * len(lines))
-    top, bottom = figure.subfigures(2, 1, height_ratios=[2.2, 0.6 + 0.25 * len(lines)])
+    top, bottom = figure.subfigures(2, 1, height_ratios=[2.2, 0.6 + 0.25 * len(lines)])  # type: ignore[misc]
     for layer, ax in enumerate(top.subplots(1, layers, squeeze=False)[0]):
         ax.imshow(shares[layer].numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
         ax.set_xticks(range(number), [f"expert {e + 1}" for e in range(number)], fontsize="x-small")

@@ -45,7 +45,7 @@ class LitDPO(Aligned):
         super().__init__(**task)
         self.beta = beta
         names = [f"{split}_{name}" for split in ("val", "test") for name in MEASURES]
-        self.measures = nn.ModuleDict({name: MeanMetric() for name in names})
+        self.measures: Any = nn.ModuleDict({name: MeanMetric() for name in names})
 
     def pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Losses (B,) and margins (B,)."""

@@ -64,7 +64,7 @@ class LitGRPO(Aligned):
             raise UserError(f"model.group_size is {group_size}: give at least 2, an advantage compares answers")
         self.group_size, self.beta, self.clip, self.max_tokens = group_size, beta, clip, max_tokens
         names = [f"{split}_{name}" for split in ("val", "test") for name in MEASURES]
-        self.measures = nn.ModuleDict({name: MeanMetric() for name in names})
+        self.measures: Any = nn.ModuleDict({name: MeanMetric() for name in names})
 
     # -- samples ----------------------------------------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ class LitExperts(LanguageModel):
             super().validation_step(batch, batch_idx)
         self.count_use("val", routings, batch[1] != self.pad_id)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:  # type: ignore[override]
         with recorded(self.net) as routings:
             super().test_step(batch, batch_idx)
         real = batch[1] != self.pad_id
