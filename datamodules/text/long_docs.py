@@ -23,7 +23,7 @@ class LongDocs(PythonDocs):
         **docs: See ``PythonDocs``.
     """
 
-    links = ("vocab_size", "seq_len", "test_len")
+    links = ("vocab_size", "seq_len", "test_len")  # type: ignore[assignment]
 
     def __init__(self, test_len: int = 1024, test_tokens: int = 0, **docs: Any) -> None:
         super().__init__(**docs)

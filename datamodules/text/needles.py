@@ -31,7 +31,7 @@ class Needles(AnswerData):
         **answers: See ``AnswerData``.
     """
 
-    links = ("vocab_size", "seq_len", "test_len")
+    links = ("vocab_size", "seq_len", "test_len")  # type: ignore[assignment]
 
     def __init__(
         self,

@@ -36,10 +36,15 @@ def with_draft(net: nn.Module, draft: Draft, max_tokens: int, options: Sampling)
 
     def next_tokens(rows: Tensor, generators: list[torch.Generator], banned: list[int]) -> Iterator[Tensor]:
         counts, never = Counts(), torch.tensor(banned, device=rows.device).long()
-        readers = [[Reader(n, getattr(n, "context", 0)) for n in (net, draft.net)] for _ in rows]
+
+        def reader(network: nn.Module) -> Reader:
+            return Reader(network, getattr(network, "context", 0))
+
         streams = [
-            speculative_stream(*pair, row, max_tokens, options, draft.proposals, generator, never, counts)
-            for pair, row, generator in zip(readers, rows, generators, strict=True)
+            speculative_stream(
+                reader(net), reader(draft.net), row, max_tokens, options, draft.proposals, generator, never, counts
+            )
+            for row, generator in zip(rows, generators, strict=True)
         ]
         try:
             yield from (torch.stack(tokens) for tokens in zip(*streams, strict=True))

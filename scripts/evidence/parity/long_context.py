@@ -59,7 +59,7 @@ def their_mamba(step: float = 0.0) -> Tensors:
     net.load_state_dict(mamba().state_dict())
     with torch.no_grad():
         for layer in net.backbone.layers:
-            layer.mixer.dt_proj.bias.add_(step)
+            layer.mixer.dt_proj.bias.add_(step)  # type: ignore[union-attr, operator]
     return with_gradients(net, lambda ids: net(ids).logits.double())  # its logits are in single precision
 
 
