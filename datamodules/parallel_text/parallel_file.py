@@ -87,7 +87,7 @@ class ParallelFile(ParallelText):
             "val_fraction": val_fraction,
             "test_fraction": 0.0 if test_path else test_fraction,
         }
-        lengths = {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size}
+        lengths: dict[str, Any] = {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size}
         lengths |= {"max_length": max_length}
         sizes: dict[str, Any] = self.infer(**where, **how, **lengths, test_path=test_path, vocabulary=vocabulary)
         super().__init__(**sizes, **how, vocabulary=vocabulary, **loader)

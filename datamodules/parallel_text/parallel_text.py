@@ -55,7 +55,7 @@ class ParallelText(TensorDataModule):
         **loader: See ``TensorDataModule``.
     """
 
-    links = ("source_vocab_size", "target_vocab_size", "max_length")
+    links: tuple[str, ...] = ("source_vocab_size", "target_vocab_size", "max_length")
     #: The special tokens; ``bos_id`` begins each target.
     pad_id, bos_id, eos_id = PAD, BOS, EOS
 

@@ -98,7 +98,7 @@ class CopyText(ParallelText):
             self.extra.append(word)
         return self.extra_ids[word]
 
-    def tensors(self, pairs: Pairs) -> tuple[Tensor, ...]:
+    def tensors(self, pairs: Pairs, epoch: int | None = None) -> tuple[Tensor, ...]:
         sources = [self.source_ids(source) for source, _ in pairs]
         targets = [self.target_ids(target, source) for (_, target), source in zip(pairs, sources, strict=True)]
         source, length = padded(sources, max(map(len, sources)))

@@ -128,7 +128,7 @@ class LitGRPO(Aligned):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self.measure(batch, batch_idx, "val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # type: ignore[override]
         self.measure(batch, batch_idx, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:

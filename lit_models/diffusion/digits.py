@@ -164,8 +164,8 @@ class LitDigits(Diffusion):
         kept = states[:: max(1, len(states) // 40)] + states[-1:] if gif else []
         if grid or gif:
             frames = [tiles(x, samples, zoom) for x in kept]
-            image = tiles(states[-1], samples, zoom) if grid else None
-            yield Output(0, image=image, frames=frames, name="grid")
+            sheet = tiles(states[-1], samples, zoom) if grid else None
+            yield Output(0, image=sheet, frames=frames, name="grid")
         for k, picture in enumerate(states[-1] if not grid else ()):
             name = f"class_{classes[k // samples]}_{k % samples}" if classes else f"sample_{k}"
             yield Output(k, image=tiles(picture[None], 1), name=name)

@@ -153,7 +153,7 @@ class LitDecisionTransformer(Task):
 
     # -- learning -------------------------------------------------------------------------------------------------
 
-    def forward(self, to_go: Tensor, *inputs: Tensor) -> Tensor:
+    def forward(self, to_go: Tensor, *inputs: Tensor) -> Tensor:  # type: ignore[override]
         return self.net(to_go / self.return_scale, *inputs)
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:

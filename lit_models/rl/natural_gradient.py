@@ -171,8 +171,9 @@ class LitNaturalGradient(Agent):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         super().on_before_optimizer_step(optimizer)
         weights = [p for p in self.net.parameters() if p.grad is not None]
+        gradient = torch.cat([p.grad.flatten() for p in weights if p.grad is not None])
         assert self.observation is not None
-        step = self.natural_step(torch.cat([p.grad.flatten() for p in weights]), self.observation)
+        step = self.natural_step(gradient, self.observation)
         for p, part in zip(weights, step.split([p.numel() for p in weights]), strict=True):
             p.grad = part.view_as(p)
 

@@ -116,7 +116,7 @@ class Encoder(nn.Module):
         tokens = self.positions(tokens)
         if hidden is not None:
             tokens = tokens[~hidden].view(len(x), -1, tokens.shape[2])
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        for layer in self.encoder["layer"]:  # type: ignore[union-attr,attr-defined]
             tokens = layer(tokens)
         return tokens
 

@@ -39,25 +39,23 @@ def models() -> tuple[LitPretrained, Any]:
 
     transformers.logging.set_verbosity_error()
     torch.manual_seed(0)
-    ends = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD}
-    sizes = {
+    ends: dict[str, Any] = {"pad_token_id": PAD, "eos_token_id": END, "decoder_start_token_id": PAD}
+    sizes: dict[str, Any] = {
         **{"encoder_layers": 3, "decoder_layers": 3, "encoder_attention_heads": 4, "decoder_attention_heads": 4},
         **{"encoder_ffn_dim": 1024, "decoder_ffn_dim": 1024, "d_model": 256, "vocab_size": VOCABULARY},
     }
-    off = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
+    off: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
     theirs = transformers.MarianMTModel(
         transformers.MarianConfig(**sizes, **ends, **off, activation_function="relu", scale_embedding=True)
     )
     for parameter in theirs.parameters():
         if parameter.ndim > 1 and parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.1)  # no two tokens are nearly equally probable
-    ours = LitPretrained(
-        source_vocab_size=VOCABULARY,
-        target_vocab_size=VOCABULARY,
-        variant="marian",
+    same: dict[str, Any] = {
         **{"hidden_size": 256, "num_layers": 3, "ffn_size": 1024, "dropout": 0.0, "max_length": NEW},
         **{"pad_id": PAD, "bos_id": PAD, "eos_id": END, "length_penalty": 1.0},
-    )
+    }
+    ours = LitPretrained(source_vocab_size=VOCABULARY, target_vocab_size=VOCABULARY, variant="marian", **same)
     net: Any = ours.net
     net.load_state_dict(net.from_published(dict(theirs.state_dict())))
     return ours, theirs

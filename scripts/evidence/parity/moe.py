@@ -95,7 +95,7 @@ def their_switch(weighted: bool = True) -> Tensors:
     x, given = inputs(), weights()
     sizes: Any = {"d_model": D, "hidden_size": D, "d_ff": FFN, "num_experts": E, "expert_capacity": CAPACITY}
     config = SwitchTransformersConfig(**sizes, router_jitter_noise=0.0, dropout_rate=0.0)
-    layer = SwitchTransformersSparseMLP(config).double()
+    layer: Any = SwitchTransformersSparseMLP(config).double()
     layer.router.dtype = torch.float64
     layer.router.classifier.weight.data.copy_(given["router"])
     for number in range(E):
@@ -136,10 +136,12 @@ def their_losses(wrong: bool = False) -> Tensors:
     model = LitExperts(num_experts=E, experts_per_token=2, **settings).double()
     with recorded(model.net) as routings:
         model(torch.arange(18).view(2, 9) % 11)
-    balance = torch.stack([load_balancing_loss_func((r.logits.flatten(0, 1),), E, 2) for r in routings]).sum()
+    each: Any = [load_balancing_loss_func((r.logits.flatten(0, 1),), E, 2) for r in routings]
+    balance = torch.stack(each).sum()
     if wrong:  # the probabilities alone: minimal when they are even, whoever is chosen
         balance = torch.stack([E * r.logits.softmax(-1).mean((0, 1)).square().sum() for r in routings]).sum()
-    z = torch.stack([router_z_loss_func(r.logits) for r in routings]).sum()
+    each = [router_z_loss_func(r.logits) for r in routings]
+    z = torch.stack(each).sum()
     (0.5 * balance + 0.25 * z).backward()
     found: Any = {f"scores {i}": r.logits.detach() for i, r in enumerate(routings)}
     layer: Any = model.net.layers[1]

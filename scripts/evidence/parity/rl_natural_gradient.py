@@ -15,7 +15,7 @@ ROWS, KL, DAMPING = 40, 0.01, 0.1
 def agent() -> LitNaturalGradient:
     torch.manual_seed(1)
     model = LitNaturalGradient(hidden_size=2, step_kl=KL, damping=DAMPING, cg_steps=100)
-    model.net.body[-1].weight.data *= 100  # a policy that prefers something
+    model.net.body[-1].weight.data.mul_(100)  # type: ignore[operator,union-attr]  # a policy that prefers something
     return model
 
 

@@ -67,7 +67,7 @@ def theirs(entropy: bool = True) -> Tensors:
         actions, log_prob = draw(states)
         return actions, log_prob * (entropy or len(calls) == 1)
 
-    model.actor.action_log_prob = drawn  # type: ignore[method-assign]
+    model.actor.action_log_prob = drawn  # type: ignore[method-assign,assignment]
     grads: Tensors = {}
     step = model.critic.optimizer.step
 
