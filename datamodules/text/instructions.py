@@ -43,7 +43,7 @@ class Instructions(Conversations):
         self,
         shortest: int = 3,
         longest: int = 4,
-        train_size: int = 500,
+        train_size: int = 3000,
         val_size: int = 200,
         test_size: int = 500,
         document_size: int = 6_000,
