@@ -138,6 +138,7 @@ class LitFastStyle(Task):
     the pictures made, and of the content pictures, that a classifier of textures calls by the style's name.
 
     Args:
+        image_size: Height and width of the pictures in pixels.
         content_weight, style_weight, smoothness: Weights of the losses of content, style and roughness.
         **task: See ``Task``.
     """
@@ -145,13 +146,19 @@ class LitFastStyle(Task):
     output_means = "The pictures in the style, (B, 3, S, S) in [0, 1]."
 
     def __init__(
-        self, content_weight: float = 1.0, style_weight: float = 1e4, smoothness: float = 1.0, **task: Any
+        self,
+        image_size: int = 256,
+        content_weight: float = 1.0,
+        style_weight: float = 1e4,
+        smoothness: float = 1.0,
+        **task: Any,
     ) -> None:
         super().__init__(**task)
         for name, value in (("content", content_weight), ("style", style_weight)):
             if value < 0:
                 raise UserError(f"model.{name}_weight is {value}: give a number of at least 0")
         self.content_weight, self.style_weight, self.smoothness = content_weight, style_weight, smoothness
+        self.example_input = torch.zeros(1, 3, image_size, image_size)
         self.judge: list[nn.Module] = []  # in a list: it is no part of the model
         names = ("val_loss", "test_content", "test_style", "test_start", "test_named", "test_content_named")
         self.val_loss, self.test_content, self.test_style, self.test_start, self.test_named, self.test_content_named = (

@@ -244,6 +244,11 @@ class LitFasterRCNN(Detector):
         **task: See ``Detector``.
     """
 
+    output_means = (
+        "Logits (B, P, 1 + K) and offsets (B, P, 1 + K, 4) of P proposals (B, P, 4) in pixels, and which there are: "
+        "softmax over dimension 2 gives the background and the classes (class_names)."
+    )
+
     def __init__(self, min_score: float = 0.01, max_overlap: float = 0.5, **task: Any) -> None:
         super().__init__(**task)
         self.min_score, self.max_overlap = min_score, max_overlap
