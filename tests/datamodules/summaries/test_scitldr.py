@@ -8,6 +8,7 @@ import pytest
 from datamodules.summaries.scitldr import FILES, SciTLDR, read_scitldr
 from lit_models.functional.rouge import corpus_rouge
 from lit_models.summarization.selection import greedy_oracle, joined, lead
+from lit_models.summarization.textrank import textrank
 
 
 def test_its_layout_is_read_and_training_can_be_made_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +36,8 @@ def test_the_first_sentence_and_the_best_one_have_their_known_rouge() -> None:
     references = [document.summaries for document in found]
     first = [joined(d.sentences, lead(d.sentences, 1)) for d in found]
     best = [joined(d.sentences, greedy_oracle(d.sentences, d.summaries, 1, True, by=("r1",))) for d in found]
-    scores = [corpus_rouge(texts, references, stem=True) for texts in (first, best)]
+    ranked = [joined(d.sentences, textrank(d.sentences, 1, True)) for d in found]
+    scores = [corpus_rouge(texts, references, stem=True) for texts in (first, best, ranked)]
     assert list(scores[0].values()) == pytest.approx([31.3, 11.4, 24.1], abs=0.06)
     assert list(scores[1].values()) == pytest.approx([49.3, 26.1, 40.0], abs=0.06)
+    assert list(scores[2].values()) == pytest.approx([35.9, 12.1, 25.9], abs=0.06)  # of the page
