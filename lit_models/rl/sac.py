@@ -14,7 +14,7 @@ first (the gradients of each loss reach only its own weights); the correction fo
 
     dive fit rl/sac                                                       Pendulum swings up
     dive fit rl/sac --data.env_id MountainCarContinuous-v0
-    dive fit rl/sac --model.alpha 0.2                                     a fixed temperature
+    dive fit rl/sac --model.temperature 0.2                               a fixed temperature
     dive play rl/sac
 
 The numbers it reaches are in RESULTS.md.
@@ -95,7 +95,7 @@ class LitSAC(Agent):
         continuous: Of the environment's actions: only continuous ones are possible.
         gamma: The discount.
         tau: The share of the critics that their slow copies take over in a step.
-        alpha: A fixed temperature; none given: learned.
+        temperature: A fixed alpha; none given: learned.
         target_entropy: That the temperature aims at, in nats; none given: minus the number of actions.
         reward_scale: Factor of the rewards in the critics' targets; returns are logged without it.
         **task: See ``Task``.
@@ -113,7 +113,7 @@ class LitSAC(Agent):
         continuous: bool = True,
         gamma: float = 0.99,
         tau: float = 0.005,
-        alpha: float | None = None,
+        temperature: float | None = None,
         target_entropy: float | None = None,
         reward_scale: float = 1.0,
         **task: Any,
@@ -121,14 +121,14 @@ class LitSAC(Agent):
         for name, value in {"gamma": gamma, "tau": tau}.items():
             if not 0 <= value <= 1:
                 raise UserError(f"model.{name} is {value}: give a number from 0 to 1")
-        for name, factor in {"alpha": alpha, "reward_scale": reward_scale}.items():
+        for name, factor in {"temperature": temperature, "reward_scale": reward_scale}.items():
             if factor is not None and not 0 < factor < math.inf:
                 raise UserError(f"model.{name} is {factor}: give a number greater than 0")
         super().__init__(**task)
         self.gamma, self.tau, self.reward_scale = gamma, tau, reward_scale
         self.errors: Tensor | None = None  # of the last batch (B,), for prioritized replay
-        if alpha is not None:
-            self.net.log_alpha.data.fill_(math.log(alpha))
+        if temperature is not None:
+            self.net.log_alpha.data.fill_(math.log(temperature))
             self.net.log_alpha.requires_grad_(False)
         actions: int = self.net.actor[-1].out_features // 2  # type: ignore[union-attr,operator,assignment]
         self.target_entropy = -float(actions) if target_entropy is None else target_entropy

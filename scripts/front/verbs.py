@@ -11,6 +11,7 @@ function ``main(argv) -> int``, which also handles ``--help``.
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import shorten
 
@@ -47,6 +48,7 @@ def find_verbs() -> dict[str, Verb]:
     return found
 
 
+@cache
 def read_verb(path: Path) -> Verb | None:
     """The verb of a file by the first line of its docstring; None if the line does not have that form."""
     opening = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]

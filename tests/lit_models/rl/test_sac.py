@@ -87,10 +87,10 @@ def test_the_slow_copies_take_over_a_share() -> None:
 
 
 def test_a_fixed_temperature_stays_and_rewards_are_scaled_in_the_target_alone() -> None:
-    model, rows = agent(alpha=0.2), batch()
+    model, rows = agent(temperature=0.2), batch()
     model.losses(rows)[0].backward()
     assert model.net.log_alpha.grad is None and float(model.net.log_alpha.exp()) == pytest.approx(0.2)
-    scaled, (observation, action, reward, *rest) = agent(alpha=0.2, reward_scale=0.5), rows
+    scaled, (observation, action, reward, *rest) = agent(temperature=0.2, reward_scale=0.5), rows
     for other, given in ((model, (observation, action, reward / 2, *rest)), (scaled, rows)):
         torch.manual_seed(1)
         other.losses(given)
@@ -104,7 +104,7 @@ def test_greedy_actions_are_the_means_and_within_the_limits() -> None:
     assert float(model.act(x).detach().abs().max()) <= 1
 
 
-@pytest.mark.parametrize("arguments", [{"gamma": 2.0}, {"tau": -0.1}, {"alpha": 0.0}, {"reward_scale": -1.0}])
+@pytest.mark.parametrize("arguments", [{"gamma": 2.0}, {"tau": -0.1}, {"temperature": 0.0}, {"reward_scale": -1.0}])
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitSAC(**arguments)
