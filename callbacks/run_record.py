@@ -147,7 +147,8 @@ class RunRecord(Callback):
         if report:
             fitted = trainer.state.fn == "fit"
             tell(trainer, metrics, old, step_of(self.validated, trainer) if fitted else rows_of(trainer))
-            if fitted and self.command:
+            empty = any(getattr(c, "trains_nothing", False) for c in trainer.callbacks)  # type: ignore[attr-defined]
+            if fitted and self.command and not empty:
                 print(f"  {how_to_test(self.recipe, trainer.default_root_dir)}")
 
 

@@ -14,18 +14,22 @@ the first step again.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from callbacks.finite_loss import FiniteLoss
 from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import FitPicture
 from common.messages import UserError, note
 
 KEEP = 0.9  # of the mean loss from one batch to the next
+WARM = 20  # steps until the mean has forgotten how it began
 
 
 class RangeTest(FitPicture):
@@ -42,6 +46,7 @@ class RangeTest(FitPicture):
     """
 
     name = "range_test"
+    trains_nothing = True  # no checkpoint is left that `dive test` would take for a trained model's
 
     def __init__(self, low: float = 1e-6, high: float = 10.0, num_steps: int = 100, factor: float = 4.0) -> None:
         if not 0 < low < high < math.inf:
@@ -58,6 +63,17 @@ class RangeTest(FitPicture):
         self.losses: list[float] = []  # the mean over processes
         self.ratios: list[list[float]] = []  # of each group to the first one, for each optimizer
         self.first: dict[str, Tensor] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        unwanted = (ModelCheckpoint, FiniteLoss)  # a loss that is not finite is how the test may end
+        kept: list[Any] = [c for c in trainer.callbacks if not isinstance(c, unwanted)]  # type: ignore[attr-defined]
+        trainer.callbacks = kept  # type: ignore[attr-defined]
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_fit_end(trainer, pl_module)
+        if trainer.is_global_zero:
+            (Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.global_step:
@@ -125,10 +141,11 @@ def smoothed(losses: list[float]) -> list[float]:
 
 def suggestions(rates: list[float], losses: list[float]) -> tuple[float, float]:
     """The rate at which the losses fall most steeply over the logarithm of the rate, before their lowest point; and
-    that of the lowest point.
+    that of the lowest point. The first means are of few losses, and their slope is noise: they are skipped.
     """
     low = min(range(len(losses)), key=losses.__getitem__)
     if low < 2:
         return rates[low], rates[low]
     (slope,) = torch.gradient(torch.tensor(losses[: low + 1]), spacing=(torch.tensor(rates[: low + 1]).log(),))
-    return rates[int(slope.argmin())], rates[low]
+    begin = WARM if low > 2 * WARM else 0
+    return rates[begin + int(slope[begin:].argmin())], rates[low]

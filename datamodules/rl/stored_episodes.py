@@ -7,6 +7,7 @@ timeouts (T,) where time limits cut episodes.
 """
 
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -127,11 +128,15 @@ class StoredEpisodes(TensorDataModule):
         try:
             with np.load(self.path) as file:
                 stored = {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:  # the last two: a .npy
             raise UserError(f"data.path {self.path}: not a .npz file that can be read ({error})") from None
         wanted = ("observations", "actions", "rewards", "terminals")
         if lacks := [name for name in wanted if name not in stored]:
             raise UserError(f"data.path {self.path}: lacks {', '.join(lacks)}; it has {', '.join(stored) or 'nothing'}")
+        for name in wanted:
+            if stored[name].dtype.kind not in "bif" or not stored[name].size or not stored[name].ndim:
+                kind = f"{name} of shape {stored[name].shape} and type {stored[name].dtype}"
+                raise UserError(f"data.path {self.path}: {kind}: give numbers, a row for each step")
         lengths = {name: len(stored[name]) for name in wanted}
         if len(set(lengths.values())) > 1:
             raise UserError(f"data.path {self.path}: arrays of unequal lengths: {lengths}")
@@ -154,6 +159,8 @@ class StoredEpisodes(TensorDataModule):
         if observations.shape[1] != self.num_features:
             numbers = f"observations of {observations.shape[1]} numbers, {self.env_id} has {self.num_features}"
             raise UserError(f"data.path {self.path}: {numbers}: give --data.env_id")
+        if not self.continuous and int(actions.min()) < 0:
+            raise UserError(f"data.path {self.path}: an action is {int(actions.min())}: they are numbered from 0")
         size = actions.shape[1] if self.continuous else int(actions.max()) + 1
         if size > self.num_actions or (self.continuous and size != self.num_actions):
             raise UserError(f"data.path {self.path}: actions of size {size}, {self.env_id} has {self.num_actions}")

@@ -22,7 +22,7 @@ from datamodules.text.bert_rows import LengthLoader
 UNKNOWN = 3
 
 
-class BucketLoader(TrimmedLoader, LengthLoader):
+class BucketLoader(LengthLoader, TrimmedLoader):
     """Batches of sources of like lengths, trimmed."""
 
 
@@ -67,7 +67,7 @@ class CopyText(ParallelText):
         rank, world = self._rank_and_world()
         cuda = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
         loader: dict[str, Any] = {"seed": global_seed(), "rank": rank, "world": world, "pin_memory": cuda}
-        return self.for_training(BucketLoader(self.splits["train"], self.batch_size, **loader))
+        return self.for_training(BucketLoader(self.splits["train"], self.batch_size, pad_id=self.pad_id, **loader))
 
     # -- ids ----------------------------------------------------------------------------------------------------------
 

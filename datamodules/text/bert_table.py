@@ -17,7 +17,7 @@ from datamodules.splits import split_fractions
 from datamodules.text.baseline import text_baselines
 from datamodules.text.bert_text import BertText, Texts
 from datamodules.text.files import identity, is_another
-from datamodules.text.text_table import Table, read_table
+from datamodules.text.text_table import Table, classes_of, read_table
 
 
 class BertTable(BertText):
@@ -61,7 +61,7 @@ class BertTable(BertText):
     @staticmethod
     def infer(path: str = "", text: str = "text", label: str = "label", num_classes: int = 0) -> dict[str, int]:
         """The number of classes."""
-        return {"num_classes": num_classes or len(set(read_table(path, text, label).labels))}
+        return {"num_classes": num_classes or len(classes_of(read_table(path, text, label), path, label))}
 
     def processor(self) -> dict[str, Any]:
         return {**super().processor(), "text": self.text, "second": self.second, "file": self.run_file}
@@ -80,9 +80,7 @@ class BertTable(BertText):
             self.predict_names, self.predict_cells = [str(row) for row in table.numbers], table.cells
             return {"predict": (table.texts, second, None)}
         if self.class_names is None:  # else those of the run
-            self.class_names = sorted(set(table.labels))
-            if len(self.class_names) < 2:
-                raise UserError(f"{self.path}: {self.label!r} is {table.labels[0]!r} in every row: give two classes")
+            self.class_names = classes_of(table, self.path, self.label)
         if new := sorted(set(table.labels) - set(self.class_names)):
             raise UserError(f"{self.path}: class {new[0]!r} did not occur when the model was trained")
         y = torch.tensor([self.class_names.index(name) for name in table.labels])

@@ -21,6 +21,7 @@ from datamodules.text.preferences import Pair, PreferenceData
 from datamodules.text.tokenizers import WordTokenizer
 
 KEYS = ("prompt", "chosen", "rejected")
+LONGEST_FOUND = 1024  # tokens that ``infer`` allows; give seq_len for more
 
 
 class PreferenceFile(PreferenceData):
@@ -51,7 +52,11 @@ class PreferenceFile(PreferenceData):
     def infer(
         path: str = "", val_fraction: float = 0.1, test_fraction: float = 0.1, vocab_size: int = 0, seq_len: int = 0
     ) -> dict[str, int]:
-        """The sizes of the vocabulary and of the longest conversation."""
+        """The sizes of the vocabulary and of the longest conversation.
+
+        Raises:
+            UserError: A conversation is so long that all others, padded to it, would take hours.
+        """
         if vocab_size and seq_len:
             return {"vocab_size": vocab_size, "seq_len": seq_len}
         pairs = read_pairs(path)
@@ -63,6 +68,11 @@ class PreferenceFile(PreferenceData):
             for pair in pairs
             for messages in pair
         ]
+        if not seq_len and (longest := max(lengths) - 1) > LONGEST_FOUND:
+            raise UserError(
+                f"{path}: pair {lengths.index(longest + 1) // 2 + 1} has {longest:,} tokens, to which all others would "
+                f"be padded: shorten it, or give --data.seq_len {longest}"
+            )
         return {"vocab_size": vocab_size or len(CHAT_SPECIALS) + len(words), "seq_len": seq_len or max(lengths) - 1}
 
     @property
@@ -97,7 +107,7 @@ def read_pairs(path: str) -> list[Pair]:
             raise UserError(f"{path}, line {number} is not JSON: {error.msg}; give one object a line") from None
         if not isinstance(row, dict) or not all(row.get(key) for key in KEYS):
             lacks = [key for key in KEYS if not isinstance(row, dict) or not row.get(key)]
-            raise UserError(f"{path} has no pairs: line {number} lacks {', '.join(lacks)}; give {', '.join(KEYS)}")
+            raise UserError(f"{path}, line {number} has no {' and no '.join(lacks)}: give {', '.join(KEYS)}")
         asked = messages_of(row["prompt"], "user", f"{path}, line {number}")
         chosen, rejected = ([*asked, *messages_of(row[k], "assistant", f"{path}, line {number}")] for k in KEYS[1:])
         pairs.append((chosen, rejected))

@@ -67,7 +67,7 @@ class ScoreTable(BertScores):
 
     def read(self, stage: str) -> dict[str, Texts]:
         predict = stage == "predict"
-        table = read_table(self.path, self.text, None if predict else self.score, unread=self.score)
+        table = read_table(self.path, self.text, None if predict else self.score, unread=self.score, option="score")
         self.facts += table.facts
         second = second_texts(table, self.path, self.second)
         if predict:

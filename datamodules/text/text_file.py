@@ -126,7 +126,7 @@ class TextFile(LanguageModelData):
                 self.facts.append("words of more than 64 bytes are cut for byte pairs")
         else:
             name = {"char": "characters"}.get(self.kind, "words")
-            self.facts.append(f"{self.vocab_size:,} different {name} as tokens")
+            self.facts.append(f"a vocabulary of {self.vocab_size:,} {name}")
 
 
 def tokenizer_for(text: str) -> str:

@@ -121,7 +121,7 @@ class TextTable(LabeledText):
             pieces = [split_text(line, kind) for line in table.texts]
             size = min(LARGEST_FOUND, 2 + len({token for tokens in pieces for token in tokens}))
         found = {
-            "num_classes": len(set(table.labels)),
+            "num_classes": num_classes or len(classes_of(table, path, label)),
             "vocab_size": size,
             "seq_len": min(LONGEST_FOUND, max(SHORTEST_FOUND, *map(len, pieces))),
             "unit": kind,
@@ -191,11 +191,7 @@ class TextTable(LabeledText):
         table = read_table(path, self.text, self.label, self.columns)
         self.facts += table.facts
         if self.class_names is None:  # else set by the run that trained the model
-            self.class_names = sorted(set(table.labels))
-            if len(self.class_names) < 2:
-                raise UserError(
-                    f"{path}: {self.label!r} is {table.labels[0]!r} in every row: at least two classes are needed"
-                )
+            self.class_names = classes_of(table, path, self.label)
         if new := sorted(set(table.labels) - set(self.class_names)):
             raise UserError(f"{path}: class {new[0]!r} did not occur when the model was trained")
         if len(self.class_names) != self.num_classes:
@@ -233,7 +229,20 @@ def names_of(columns: str | Sequence[str]) -> list[str]:
     return [nfc(name) for name in names if name.strip()]
 
 
-def read_table(path: str, text: str, label: str | None, columns: Sequence[str] = (), unread: str = "") -> Table:
+def classes_of(table: Table, path: str, label: str) -> list[str]:
+    """The classes of a table in alphabetical order.
+
+    Raises:
+        UserError: All rows have the same one.
+    """
+    if len(names := sorted(set(table.labels))) < 2:
+        raise UserError(f"{path}: {label!r} is {table.labels[0]!r} in every row: at least two classes are needed")
+    return names
+
+
+def read_table(
+    path: str, text: str, label: str | None, columns: Sequence[str] = (), unread: str = "", option: str = "label"
+) -> Table:
     """The rows of a file that have a text, and a label if one is read.
 
     Args:
@@ -241,6 +250,7 @@ def read_table(path: str, text: str, label: str | None, columns: Sequence[str] =
         text, label: The headings; without a label, only texts are read.
         columns: Names of the columns of a file without a header row.
         unread: The label's column, which the file may have or not where none is read.
+        option: The argument that names the label's column.
 
     Raises:
         UserError: The file cannot be read, has no such column, or no row.
@@ -251,19 +261,19 @@ def read_table(path: str, text: str, label: str | None, columns: Sequence[str] =
     found = read_named(path, list(columns), wanted, unread) if columns else read_rows(path, (), wanted)
     if not found.rows:
         raise UserError(f"{path} has no rows below a heading: add them")
-    for option, column in (("text", text), ("label", label)):
+    for argument, column in (("text", text), (option, label)):
         if column is not None and column not in found.heading:
-            raise UserError(no_column(path, column, option, found))
+            raise UserError(no_column(path, column, argument, found))
         if column is not None and found.heading.count(column) > 1:
             raise UserError(f"{path}: {found.heading.count(column)} columns are called {column!r}: rename all but one")
     table = Table()
     lines, labels = found.column(text), found.column(label) if label else None
     kept = [i for i, line in enumerate(lines) if split_text(line, "word") and (labels is None or labels[i].strip())]
     if not kept:
-        raise UserError(f"{path}: all {len(lines)} texts are empty or without a label")
+        raise UserError(f"{path}: all {len(lines)} texts are empty or without a {option}")
     table.facts = list(found.facts)
     if len(kept) < len(lines):
-        without = "no text" if labels is None else "no text or no label"
+        without = "no text" if labels is None else f"no text or no {option}"
         table.facts.append(f"{len(lines) - len(kept):,} of {len(lines):,} rows are left out: they have {without}")
     table.texts, table.numbers = [lines[i] for i in kept], [i + 1 for i in kept]
     table.labels = [nfc(labels[i]) for i in kept] if labels else []

@@ -71,7 +71,8 @@ class Transformer(nn.Module):
         super().__init__()
         if tied == "all" and source_vocab_size != target_vocab_size:
             raise ValueError(
-                f"tied: all needs one vocabulary, not {source_vocab_size} and {target_vocab_size} tokens: data.shared"
+                f"tied: all needs one vocabulary, not {source_vocab_size} and {target_vocab_size} tokens: "
+                "--data.shared true"
             )
 
         def norm() -> nn.Module:

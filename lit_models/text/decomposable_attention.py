@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.messages import UserError
 from lit_models.layers.attention import masked_softmax
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
@@ -107,3 +108,8 @@ class LitDecomposableAttention(Classifier):
 
     def __init__(self, seq_len: int = 32, **task: Any) -> None:
         super().__init__(**task)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if getattr(getattr(self.trainer, "datamodule", None), "second", None) == "":  # of a table
+            raise UserError("a row of the data has one text, and this network compares two: give --data.second COLUMN")

@@ -61,7 +61,8 @@ def network(
     """
     if source_vocab_size != target_vocab_size:
         raise ValueError(
-            f"{variant} needs one vocabulary, not {source_vocab_size} and {target_vocab_size} tokens: data.shared"
+            f"{variant} needs one vocabulary, not {source_vocab_size} and {target_vocab_size} tokens: "
+            "--data.shared true"
         )
     sizes: dict[str, Any] = {
         **{"hidden_size": hidden_size, "num_heads": num_heads, "ffn_size": ffn_size, "num_layers": num_layers},

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.messages import note
 from scripts.front.arguments import load_yaml
+from scripts.front.data_options import looks_at
 
 
 def inferred(data: Any, given: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -40,7 +41,10 @@ def sizes_of_run(run: Path | None, data: Any, given: dict[str, Any], names: Iter
     """
     if run is None or not (run / "config.yaml").is_file():
         return {}
-    saved = (load_yaml(run / "config.yaml").get("data") or {}).get("init_args") or {}
+    trained = load_yaml(run / "config.yaml").get("data") or {}
+    saved = trained.get("init_args") or {}
+    if looks_at(str(trained.get("class_path", "")), data.__name__):  # of a style, say: any number is right
+        saved = {"num_classes": 1} | saved
     takes = inspect.signature(data.__init__).parameters
     return {name: saved[name] for name in names if name in takes and saved.get(name) and not given.get(name)}
 

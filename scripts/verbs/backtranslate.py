@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     from lit_models.tasks.seq2seq import Seq2Seq
     from scripts.verbs.generate import load
 
-    lines = [" ".join(line.split()) for line in read_text(given.texts, "--texts").splitlines()]
+    lines = [" ".join(line.split()) for line in read_text(given.texts, "texts").splitlines()]
     lines = [line for line in lines if line]
     if not lines:
         raise UserError(f"{given.texts} has no text")

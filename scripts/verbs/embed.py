@@ -69,7 +69,9 @@ def main(argv: list[str]) -> int:
     model, data = restored.model, restored.datamodule
     data.setup("test")
     if not hasattr(model, "vectors") or not getattr(data, "vocabulary", None):
-        raise UserError(f"{type(model).__name__} has no vectors of words: dive embed needs a run of word vectors")
+        raise UserError(
+            f"{type(model).__name__} has no vectors of words: for those of texts give --data TextTable --data.path FILE"
+        )
     words, vectors = data.vocabulary, model.vectors()[: len(data.vocabulary)]
     if given["--query"]:
         show_nearest(words, vectors, given["--query"], int(given["--count"]))

@@ -62,6 +62,9 @@ def test_time_limits_cut_episodes_too(tmp_path: Path) -> None:
         ({"observations": np.zeros((5, 3))}, "observations of 3 numbers, CartPole-v1 has 4"),
         ({"actions": np.array([0, 1, 2, 0, 1])}, "actions of size 3, CartPole-v1 has 2"),
         ({"rewards": np.array([1.0, np.nan, 0, 0, 0])}, "not finite"),
+        ({"actions": np.array([0, -1, 1, 0, 1])}, "an action is -1"),
+        ({"actions": np.array(list("abcde"))}, "actions of shape .5,. and type <U1: give numbers"),
+        ({"rewards": np.float32(3)}, "rewards of shape .. and type float32"),
     ],
 )
 def test_a_file_that_does_not_fit_is_one_line(changed: dict[str, Any], word: str, tmp_path: Path) -> None:
@@ -73,6 +76,12 @@ def test_other_wrong_arguments_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(UserError, match="can be read"):
         small(path=str(tmp_path / "text.npz")).episodes()
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "cut.npz").write_bytes(Path(stored(tmp_path)).read_bytes()[:300])
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    for name in ("empty.npz", "cut.npz", "one.npy"):
+        with pytest.raises(UserError, match=r"not a .npz file"):
+            small(path=str(tmp_path / name)).episodes()
     with pytest.raises(UserError, match=r"an episode has 3 steps: give --data.max_steps"):
         small(path=stored(tmp_path), max_steps=2).episodes()
     with pytest.raises(UserError, match=r"give --data.path"):

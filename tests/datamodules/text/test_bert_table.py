@@ -6,6 +6,7 @@ import pytest
 
 from common.messages import UserError
 from datamodules.text.bert_table import BertTable
+from datamodules.text.text_table import TextTable
 
 ROWS = "".join(f"text number {i},other {i % 3},{'yes' if i % 2 else 'no'}\n" for i in range(40))
 
@@ -38,12 +39,18 @@ def test_a_second_column_makes_pairs_and_prediction_reads_both(tmp_path: Path) -
         ("text,second,label\n" + ROWS + "a text,,yes\n", "row 41: no text in column 'second'"),
         ("text,second,label\n" + ROWS + "a text,b,rare\n", "fewer than 3 texts"),
         ("text,second,label\na,c,b\n", "is 'b' in every row"),
-        ("text,label\na,b\n", "no column 'second'"),
+        ("text,label\n" + ROWS.replace(",other ", " "), "no column 'second'"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         BertTable(table(tmp_path, content), second="second", vocab_size=100).setup("fit")
+
+
+def test_one_class_is_one_line_before_a_network_is_made_for_it(tmp_path: Path) -> None:
+    for kind in (BertTable, TextTable):
+        with pytest.raises(UserError, match="'b' in every row: at least two classes"):
+            kind(table(tmp_path, "text,label\na,b\n"))
 
 
 def test_a_class_that_the_run_did_not_have_is_one_line(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def test_texts_and_messages_are_read_with_sizes_as_found(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"prompt": "a", "text": "b"}, r"has no pairs: line 1 lacks chosen, rejected"),
-        (["a"], r"has no pairs: line 1 lacks prompt, chosen, rejected"),
+        ({"prompt": "a", "text": "b"}, r"line 1 has no chosen and no rejected: give prompt, chosen, rejected"),
+        (["a"], r"line 1 has no prompt and no chosen and no rejected"),
         ("{", r"line 1 is not JSON"),
         ({**ROW, "chosen": [{"role": "bot", "content": "hi"}]}, r"line 1: message 1 has the role 'bot'"),
         ({**ROW, "chosen": 3}, r"line 1: 3 is neither a text nor a list"),
@@ -45,6 +45,12 @@ def test_texts_and_messages_are_read_with_sizes_as_found(tmp_path: Path) -> None
 def test_what_is_no_pair_is_one_line(row: object, said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         PreferenceFile(write(tmp_path / "a.jsonl", row))
+
+
+def test_a_pair_to_whose_length_all_others_would_be_padded_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", *[ROW] * 8, {**ROW, "rejected": "no " * 2000})
+    with pytest.raises(UserError, match=r"pair 9 has 2,0\d\d tokens.* give --data.seq_len 20\d\d"):
+        PreferenceFile(path)
 
 
 def test_too_few_pairs_and_a_missing_file_are_one_line_each(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_decimal_comma_is_a_point_and_another_file_is_tested_whole(tmp_path: P
         ("text,second,score\n" + ROWS + "a text,,3\n", "row 41: no text in column 'second'"),
         ("text,second,score\na,b,3\nc,d,3\n", "is 3 in every row"),
         ("text,second,score\na,b,3\nc,d,4\n", "leave none for"),
-        ("text,second\na,b\n", "no column 'score'"),
+        ("text,second\na,b\n", "no column 'score'.* give --data.score"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: Path) -> None:

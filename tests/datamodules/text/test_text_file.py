@@ -45,7 +45,7 @@ def test_the_vocabulary_is_what_the_text_has(tmp_path: Path) -> None:
     signs = [chr(0x4E00 + i) for i in range(600)]
     data = text_file(tmp_path / "zh.txt", "".join(draw.choices(signs, k=8000)))
     assert data.kind == "char" and 590 < data.vocab_size <= 604 and not (data.corpus["train"] == 3).any()
-    assert f"{data.vocab_size} different characters as tokens" in data.summary()
+    assert f"a vocabulary of {data.vocab_size} characters" in data.summary()
     small = text_file(tmp_path / "zh.txt", "".join(draw.choices(signs, k=8000)), vocab_size=112)
     assert "of the train tokens are not in the vocabulary of 112" in small.summary()
 

@@ -72,7 +72,7 @@ def test_the_end_may_also_be_the_beginning() -> None:
 
 
 def test_two_vocabularies_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"t5 needs one vocabulary, not 9 and 8 tokens: data.shared"):
+    with pytest.raises(ValueError, match=r"t5 needs one vocabulary, not 9 and 8 tokens: --data.shared true"):
         network(9, 8)
 
 
