@@ -7,7 +7,7 @@ grad log pi with itself. The direction that gains most return for a given diverg
 how the policy is written as weights (``test_natural_gradient.py`` writes it in two ways).
 
 F is never formed: F v is the gradient of (gradient of the divergence) times v, and a few conjugate gradients solve
-F x = g. The return's baseline is the mean of the other episodes at the same step.
+F x = g. The return's baseline is the mean of all episodes of the batch at the same step, its own included.
 
     dive fit rl/natural_gradient                                          CartPole balances to its limit of 500 steps
     dive fit rl/natural_gradient --model.step_kl 0.05
