@@ -129,3 +129,14 @@ def test_advantages_are_returns_to_go_minus_the_mean_of_the_episodes_that_last_a
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitNaturalGradient(**arguments)
+
+
+def test_a_step_makes_actions_with_a_positive_advantage_more_probable() -> None:
+    model, (observation, action, _) = agent(), rows()
+    advantage = torch.where(action == 1, 1.0, -1.0).double()
+    moved = step(model, observation, action, advantage)
+    before = model.net.policy(observation).probs[:, 1].mean()  # type: ignore[attr-defined]
+    for p, part in zip(model.parameters(), moved.split([p.numel() for p in model.parameters()]), strict=True):
+        p.data += part.view_as(p)
+    after = model.net.policy(observation).probs[:, 1].mean()  # type: ignore[attr-defined]
+    assert float((after - before).detach()) > 0.02
