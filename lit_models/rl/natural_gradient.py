@@ -26,7 +26,7 @@ from torch.distributions import Categorical, Distribution, kl_divergence
 from common.messages import UserError
 from lit_models.rl.agent import Agent
 from lit_models.rl.ppo import most_probable, perceptron, policy_of
-from lit_models.tasks.processes import mean_over_processes
+from lit_models.tasks.processes import mean_over_processes, rank_and_world
 from lit_models.tasks.trains import trains
 
 
@@ -143,7 +143,8 @@ class LitNaturalGradient(Agent):
         self.observation = observation[:: -(-len(observation) // self.fisher_rows)]
         advantage = advantage / (advantage.std() + 1e-8) if len(advantage) > 1 else advantage
         loss = -(self.net.policy(observation).log_prob(action) * advantage).mean()
-        self.record_train_loss(loss, len(action))
+        several = rank_and_world(self)[1] > 1  # whose episodes are of other lengths: each step counts as much
+        self.record_train_loss(loss, torch.tensor(len(action), device=loss.device) if several else len(action))
         return loss
 
     # -- the natural step -----------------------------------------------------------------------------------------
