@@ -110,3 +110,8 @@ def test_an_evaluation_asks_acts_and_says_what_the_first_episode_of_each_environ
     assert asked.tolist() == player.asked.tolist() == [10.0] * 3 + [30.0] * 3
     assert bool((got[:3] < 15).all()) and got[3:].tolist() == [40.0] * 3  # to the limit of steps
     assert got.tolist() == length.tolist() and bool((player.rewards >= got).all())
+
+
+def test_the_baseline_is_a_stored_episode_whatever_is_asked_for(tmp_path: Path) -> None:
+    found = small(path=stored(tmp_path), asked=(5.0, 10.0)).baselines()["chance"]["metrics"]  # returns 6 and 9
+    assert found["test/error"] == pytest.approx((1 + 4 + 4 + 1) / 4 / 10) and found["test/return"] == 7.5

@@ -55,3 +55,16 @@ def test_an_answer_is_exact_if_all_of_its_tokens_are_the_best_ones_and_its_promp
     batch = (tokens, targets, tokens, targets)
     (found,) = small_trainer(tmp_path).test(model, DataLoader([batch], batch_size=None), verbose=False)  # type: ignore[arg-type]
     assert found["test/exact"] == 0.5
+
+
+def test_the_change_of_the_chosen_answers_is_their_log_probability_minus_that_at_the_start(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    model, (tokens, targets, *rest) = LitDPO(variant="llama", **SMALL).eval(), TestLitDPO().batch()
+    with torch.no_grad():
+        model.net.head.weight.add_(0.3 * torch.randn(7, 16))
+        after, before = (model.log_probs(tokens, targets, reference).sum(1) for reference in (False, True))
+    loader = DataLoader([(tokens, targets, *rest)], batch_size=None)  # type: ignore[arg-type]
+    (found,) = small_trainer(tmp_path).test(model, loader, verbose=False)
+    assert found["test/chosen"] == pytest.approx(float((after - before).mean()), abs=1e-4) != 0

@@ -142,3 +142,13 @@ def test_each_training_step_moves_the_slow_copies() -> None:
     before = {name: value.clone() for name, value in model.slow().items()}
     model.training_step(batch(), 0)
     assert not any(torch.equal(value, before[name]) for name, value in model.slow().items())
+
+
+def test_the_deviation_of_the_policy_has_limits() -> None:
+    net = SoftActorCritic(3, 1, 8)
+    net.actor[-1].weight.data.zero_()
+    net.actor[-1].bias.data.copy_(torch.tensor([0.0, 9.0]))
+    torch.manual_seed(0)
+    action = net.draw(torch.zeros(50, 3))[0]
+    torch.manual_seed(0)
+    torch.testing.assert_close(action.detach(), (math.exp(2) * torch.randn(50, 1)).tanh())
