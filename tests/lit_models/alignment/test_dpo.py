@@ -65,6 +65,7 @@ def test_the_change_of_the_chosen_answers_is_their_log_probability_minus_that_at
     with torch.no_grad():
         model.net.head.weight.add_(0.3 * torch.randn(7, 16))
         after, before = (model.log_probs(tokens, targets, reference).sum(1) for reference in (False, True))
-    loader = DataLoader([(tokens, targets, *rest)], batch_size=None)  # type: ignore[arg-type]
+    rows: Any = [(tokens, targets, *rest)]
+    loader: Any = DataLoader(rows, batch_size=None)
     (found,) = small_trainer(tmp_path).test(model, loader, verbose=False)
     assert found["test/chosen"] == pytest.approx(float((after - before).mean()), abs=1e-4) != 0

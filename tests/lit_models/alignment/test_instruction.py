@@ -60,10 +60,11 @@ def test_the_copy_for_decoding_has_them_and_the_network_keeps_them() -> None:
 def test_small_matrices_are_put_beside_the_weights_of_a_run_without_them(tmp_path: Path) -> None:
     torch.manual_seed(0)
     plain, text = LitInstruction(variant="llama", **SMALL), torch.arange(12).view(2, 6) % 7
-    (rows := small_trainer(tmp_path)).validate(
-        plain, loader := DataLoader([(text, text)], batch_size=None), verbose=False
-    )  # type: ignore[arg-type]
-    rows.save_checkpoint(tmp_path / "a.ckpt")
+    rows: Any = [(text, text)]
+    loader: Any = DataLoader(rows, batch_size=None)
+    trainer = small_trainer(tmp_path)
+    trainer.validate(plain, loader, verbose=False)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
     lora = LitInstruction(variant="llama", lora_rank=2, weights=str(tmp_path / "a.ckpt"), **SMALL)
     small_trainer(tmp_path).validate(lora, loader, verbose=False)
     torch.testing.assert_close(lora.net(text), plain.net(text))

@@ -180,7 +180,8 @@ def test_an_unknown_rank_is_named() -> None:
 
 def test_the_loss_per_word_is_that_of_its_tokens() -> None:
     lit: Any = LitRWKV(vocab_size=9, hidden_size=8, num_layers=1, head_size=4)
-    units, found = {"test": {"word": 0.25, "byte": 4.0}}, {}
+    units = {"test": {"word": 0.25, "byte": 4.0}}
+    found: dict[str, Any] = {}
     lit.data_attribute = lambda name, default=None: units if name == "units_per_token" else default
     lit.log = found.__setitem__
     lit.log_bits("test", torch.tensor(2.0))
