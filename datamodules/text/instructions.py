@@ -1,7 +1,7 @@
 """Instructions whose answers are exact: sort digits, reverse them, name the largest. And plain documents of the same.
 
     sort:3142=1234                                       a document, from which the start learns the operations
-    <user>sort:3142<end><assistant>1234<end>             a conversation, of which there are few
+    <user>sort:3142<end><assistant>1234<end>             a conversation, of which there are fewer
 
 No digits with their operation are in two of the parts.
 """

@@ -86,10 +86,17 @@ class SortedDigits(Conversations):
         Args:
             completions: Tokens up to ``<end>``, which is repeated to their length; at least as long as an answer.
             answers: The right ones (N, length + 1), ``<end>`` last.
+
+        Raises:
+            UserError: No completion can be as long as an answer.
         """
         assert self.tokenizer is not None
         end = self.tokenizer.id_of(END)
         longer = completions.shape[1] - answers.shape[1]
+        if longer < 0:
+            raise UserError(
+                f"model.max_tokens is {completions.shape[1]}: an answer has {answers.shape[1]}; give as many"
+            )
         right = torch.cat([answers, answers.new_full((len(answers), longer), end)], 1)
         worth = torch.full((len(self.tokenizer),), float("nan"), device=completions.device)
         worth[[self.tokenizer.ids[digit] for digit in DIGITS]] = torch.arange(10.0, device=completions.device)

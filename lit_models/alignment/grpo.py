@@ -94,7 +94,9 @@ class LitGRPO(Aligned):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         prompts, answers = (part.repeat_interleave(self.group_size, 0) for part in batch)
-        completions = self.sample(self.net, prompts)
+        mode = self.net.training
+        completions = self.sample(self.net.eval(), prompts)  # without dropout
+        self.net.train(mode)
         rewards = self.rewards(completions, answers)["reward"].view(-1, self.group_size)
         tokens, targets = self.sequences(prompts, completions)
         log_p = self.log_probs(tokens, targets)

@@ -1,7 +1,7 @@
 """Instruction tuning: a model that knows how to do things learns to do what it is told, in a chat's form.
 
 Wei et al. 2022, "Finetuned language models are zero-shot learners"; Hu et al. 2022, "LoRA". Not in D2L; Hugging Face
-course, chapter 11. The start learns operations on digits from plain documents. Then a few conversations teach it the
+course, chapter 11. The start learns operations on digits from plain documents. Then fewer conversations teach it the
 chat template, where only the answers are learned (``datamodules/text/chat_template.py``), by all of its parameters or
 through small matrices beside them (LoRA).
 

@@ -117,7 +117,8 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
     """Loads tensors that were read from ``source`` and have our names, as ``load_weights`` does."""
     own = net.state_dict()
     heads = tuple(f"{head}." for head in getattr(net, "HEADS", ()))
-    lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith("num_batches_tracked")]
+    free = ("num_batches_tracked", ".lora_a", ".lora_b")  # LoRA's small matrices begin with each training
+    lacks = [k for k in own if k not in found and not k.startswith(heads) and not k.endswith(free)]
     extra = [k for k in found if k not in own and not f"{k}.".startswith(heads)]  # a head may be a parameter
     other: list[str] = []
     new: list[str] = []

@@ -210,6 +210,13 @@ class LitMamba(LanguageModel):
 
     def on_test_start(self) -> None:
         super().on_test_start()
+        self.round_weights()
+
+    def on_predict_start(self) -> None:
+        super().on_predict_start()
+        self.round_weights()
+
+    def round_weights(self) -> None:
         if self.bits:
             self.net = quantized(self.net, self.bits)
 

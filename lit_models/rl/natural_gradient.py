@@ -7,7 +7,7 @@ grad log pi with itself. The direction that gains most return for a given diverg
 how the policy is written as weights (``test_natural_gradient.py`` writes it in two ways).
 
 F is never formed: F v is the gradient of (gradient of the divergence) times v, and a few conjugate gradients solve
-F x = g. The return's baseline is the mean of the other episodes at the same step.
+F x = g. The return's baseline is the mean of all episodes of the batch at the same step, its own included.
 
     dive fit rl/natural_gradient                                          CartPole balances to its limit of 500 steps
     dive fit rl/natural_gradient --model.step_kl 0.05
@@ -26,7 +26,7 @@ from torch.distributions import Categorical, Distribution, kl_divergence
 from common.messages import UserError
 from lit_models.rl.agent import Agent
 from lit_models.rl.ppo import most_probable, perceptron, policy_of
-from lit_models.tasks.processes import mean_over_processes
+from lit_models.tasks.processes import mean_over_processes, rank_and_world
 from lit_models.tasks.trains import trains
 
 
@@ -143,7 +143,8 @@ class LitNaturalGradient(Agent):
         self.observation = observation[:: -(-len(observation) // self.fisher_rows)]
         advantage = advantage / (advantage.std() + 1e-8) if len(advantage) > 1 else advantage
         loss = -(self.net.policy(observation).log_prob(action) * advantage).mean()
-        self.record_train_loss(loss, len(action))
+        several = rank_and_world(self)[1] > 1  # whose episodes are of other lengths: each step counts as much
+        self.record_train_loss(loss, torch.tensor(len(action), device=loss.device) if several else len(action))
         return loss
 
     # -- the natural step -----------------------------------------------------------------------------------------

@@ -44,6 +44,10 @@ def relu_network(inputs: int, hidden_size: int, outputs: int) -> nn.Sequential:
 class TwinCritics(nn.Module):
     """Two functions of observation (B, F) and action (B, A) -> (2, B). The smaller one is used: a maximum over errors
     is too high (Fujimoto et al. 2018).
+
+    Args:
+        num_features, num_actions: F and A.
+        hidden_size: Units of each of two hidden layers.
     """
 
     def __init__(self, num_features: int, num_actions: int, hidden_size: int) -> None:

@@ -26,7 +26,8 @@ def train_start(net: nn.Module, rows: tuple[Tensor, Tensor], steps: int, rate: f
         pad_id: Target that is ignored.
     """
     place = next(net.parameters()).device
-    with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.inference_mode(False):
+    own = [place] if place.type == "cuda" else []  # whose random numbers are as before, too
+    with torch.random.fork_rng(devices=own), torch.enable_grad(), torch.inference_mode(False):
         torch.manual_seed(0)
         copy = deepcopy(net).train()
         for name, parameter in copy.named_parameters():

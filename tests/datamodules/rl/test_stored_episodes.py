@@ -90,3 +90,37 @@ def test_other_wrong_arguments_are_one_line(tmp_path: Path) -> None:
         small(context=0)
     with pytest.raises(UserError, match=r"data.asked"):
         small(asked=())
+
+
+class Player:
+    """Pushes the cart to the side that the pole falls to if much is asked for, else always to one side."""
+
+    device, global_rank = torch.device("cpu"), 0
+
+    def begin(self, asked: torch.Tensor) -> None:
+        self.asked, self.rewards = asked, torch.zeros(len(asked))
+
+    def act(self, observation: torch.Tensor) -> torch.Tensor:
+        return torch.where(self.asked > 20, (observation[:, 2] + observation[:, 3] > 0).long(), 1)
+
+    def earned(self, reward: torch.Tensor) -> None:
+        self.rewards += reward
+
+    @property
+    def lightning_module(self) -> "Player":
+        return self
+
+
+def test_an_evaluation_asks_acts_and_says_what_the_first_episode_of_each_environment_has_earned() -> None:
+    data, player = small(asked=(10.0, 30.0), eval_episodes=3), Player()
+    data.trainer = player  # type: ignore[assignment]
+    (batch,) = data.test_dataloader()
+    asked, got, length = batch
+    assert asked.tolist() == player.asked.tolist() == [10.0] * 3 + [30.0] * 3
+    assert bool((got[:3] < 15).all()) and got[3:].tolist() == [40.0] * 3  # to the limit of steps
+    assert got.tolist() == length.tolist() and bool((player.rewards >= got).all())
+
+
+def test_the_baseline_is_a_stored_episode_whatever_is_asked_for(tmp_path: Path) -> None:
+    found = small(path=stored(tmp_path), asked=(5.0, 10.0)).baselines()["chance"]["metrics"]  # returns 6 and 9
+    assert found["test/error"] == pytest.approx((1 + 4 + 4 + 1) / 4 / 10) and found["test/return"] == 7.5

@@ -42,3 +42,30 @@ class TestLitDPO(TaskBattery):
         assert found["test/loss"] == pytest.approx(0.6931, abs=1e-4)
         assert found["test/kl"] == pytest.approx(0, abs=1e-6) and found["test/chosen"] == pytest.approx(0, abs=1e-5)
         assert found["test/acc"] == 0.0 and found["test/margin"] == pytest.approx(0, abs=1e-5)
+
+
+def test_an_answer_is_exact_if_all_of_its_tokens_are_the_best_ones_and_its_prompt_does_not_count(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    model, tokens = LitDPO(variant="llama", **SMALL).eval(), torch.arange(12).view(2, 6) % 7
+    targets = model(tokens).argmax(-1)
+    targets[1, -1] = (targets[1, -1] + 1) % 7
+    targets[:, :3] = -1
+    batch = (tokens, targets, tokens, targets)
+    (found,) = small_trainer(tmp_path).test(model, DataLoader([batch], batch_size=None), verbose=False)  # type: ignore[arg-type]
+    assert found["test/exact"] == 0.5
+
+
+def test_the_change_of_the_chosen_answers_is_their_log_probability_minus_that_at_the_start(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    model, (tokens, targets, *rest) = LitDPO(variant="llama", **SMALL).eval(), TestLitDPO().batch()
+    with torch.no_grad():
+        model.net.head.weight.add_(0.3 * torch.randn(7, 16))
+        after, before = (model.log_probs(tokens, targets, reference).sum(1) for reference in (False, True))
+    rows: Any = [(tokens, targets, *rest)]
+    loader: Any = DataLoader(rows, batch_size=None)
+    (found,) = small_trainer(tmp_path).test(model, loader, verbose=False)
+    assert found["test/chosen"] == pytest.approx(float((after - before).mean()), abs=1e-4) != 0

@@ -74,3 +74,38 @@ def test_the_step_has_a_gradient_for_the_policy_alone(tmp_path: Path) -> None:
 def test_a_group_of_one_is_one_line() -> None:
     with pytest.raises(UserError, match=r"model.group_size is 1: give at least 2"):
         LitGRPO(group_size=1, **SMALL)
+
+
+def test_a_group_has_one_prompt_and_without_advantages_the_loss_is_the_kl_to_the_start(tmp_path: Path) -> None:
+    policy = model(tmp_path, beta=0.5)
+    with torch.no_grad():
+        for p in policy.net.parameters():
+            p.add_(0.3 * torch.randn_like(p))
+    seen: list[Tensor] = []
+    policy.rewards = lambda *pair: seen.extend(pair) or {"reward": torch.ones(32)}  # type: ignore[assignment,func-returns-value]
+    policy.record_train_loss = lambda *args: None  # type: ignore[method-assign]
+    prompts, answers = (t[:8].long() for t in policy.trainer.datamodule.splits["val"])  # type: ignore[attr-defined]
+    loss = policy.training_step((prompts, answers), 0)
+    assert bool((seen[1].view(8, 4, -1) == answers[:, None]).all())
+    tokens, targets = policy.sequences(prompts.repeat_interleave(4, 0), seen[0])
+    log_p, log_q = (policy.log_probs(tokens, targets, reference) for reference in (False, True))
+    each = ((log_q - log_p).exp() - (log_q - log_p) - 1).sum(1) / (targets != -1).sum(1)
+    torch.testing.assert_close(loss, 0.5 * each.mean())
+
+
+def test_samples_are_drawn_without_dropout_while_the_policy_trains(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    policy, modes = LitGRPO(max_tokens=4, group_size=2, dropout=0.5, **SMALL), []
+    small_trainer(tmp_path).validate(policy, data(), verbose=False)
+    policy.record_train_loss = lambda *args: None  # type: ignore[method-assign]
+    sample = policy.sample
+    policy.sample = lambda net, *args: (modes.append(net.training), sample(net, *args))[1]  # type: ignore[method-assign,func-returns-value]
+    batch: tuple[Tensor, Tensor] = tuple(t[:2].long() for t in policy.trainer.datamodule.splits["val"])  # type: ignore[attr-defined,assignment]
+    policy.train().training_step(batch, 0)
+    assert modes == [False] and policy.net.training
+
+
+def test_answers_that_are_longer_than_any_sample_are_one_line(tmp_path: Path) -> None:
+    policy = LitGRPO(max_tokens=3, **SMALL)
+    with pytest.raises(UserError, match=r"model.max_tokens is 3: an answer has 4; give as many"):
+        small_trainer(tmp_path).validate(policy, data(), verbose=False)

@@ -64,3 +64,10 @@ def test_purity_is_one_where_experts_are_divided_and_chance_where_they_are_not()
     assert float(purity(torch.full((4, 4), 5.0))) == 0.25
     rare = torch.tensor([[900.0, 100.0], [1.0, 9.0]])  # groups count alike
     assert round(float(purity(rare)), 4) == 0.9
+
+
+def test_scores_in_half_precision_are_weighed_in_single_precision() -> None:
+    half = logits().bfloat16()
+    found, exact = route(half, 2), route(half.float(), 2)
+    assert found.logits.dtype == found.weights.dtype == torch.float32
+    assert torch.equal(found.weights, exact.weights) and torch.equal(found.experts, exact.experts)

@@ -122,3 +122,12 @@ def test_sampled_texts_depend_on_the_generator_alone() -> None:
         return [int(t) for t in speculative_stream(*readers, torch.tensor([1]), 20, Sampling(1.0), 3, generator)]
 
     assert text(0) == text(0) != text(1) and len(text(0)) == 20
+
+
+def test_a_repetition_penalty_sees_the_text_before_each_proposal_alone() -> None:
+    large, small = networks("llama")
+    lit, prompt = LanguageModel(vocab_size=11, net=large), torch.tensor([1, 2, 3])
+    for options in (Sampling(0.0, repetition_penalty=1.5), Sampling(0.0, repetition_penalty=3.0)):
+        expected = torch.cat(list(lit.generate_tokens(prompt[None], 9, options)))
+        found = list(speculative_stream(Reader(large, 12), Reader(small, 12), prompt, 9, options, 4))
+        assert torch.stack(found).tolist() == expected.tolist()

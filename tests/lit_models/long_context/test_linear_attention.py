@@ -1,10 +1,13 @@
 """Linear attention: chunks, the loop, and its two-dimensional form are one function."""
 
+import math
+
 import torch
 
 from lit_models.long_context.linear_attention import (
     LinearAttention,
     RunningSum,
+    features,
     linear_attention,
     linear_attention_loop,
 )
@@ -31,3 +34,7 @@ def test_a_cache_of_fixed_size_continues_the_text() -> None:
     steps = torch.cat([net(part, cache=cache) for part in x.split([4, 1, 4], 1)], 1)
     torch.testing.assert_close(steps, net(x))
     assert cache.length == 9 and cache.state is not None and cache.state.shape == (2, 2, 4, 5)
+
+
+def test_features_are_the_papers() -> None:
+    torch.testing.assert_close(features(torch.tensor([-1.0, 0.0, 2.0])), torch.tensor([math.exp(-1), 1.0, 3.0]))

@@ -1,6 +1,7 @@
 """Mamba: the battery, its state, published weights, and what its options do."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,11 +60,12 @@ def test_the_recurrence_is_exempt_from_decay() -> None:
     assert (decayed, exempt) == (1 + 2 * 5, 1 + 2 * 5)  # A, D, the biases of convolution and step, and the norms
 
 
-def test_weights_of_few_bits_are_for_the_test_alone() -> None:
+def test_weights_of_few_bits_are_for_tests_and_predictions() -> None:
     lit = LitMamba(**SMALL, bits=4)
     assert not any(isinstance(m, QuantizedLinear) for m in lit.modules())
-    lit.on_test_start()
-    assert sum(isinstance(m, QuantizedLinear) for m in lit.modules()) == 1 + 2 * 4
+    for start in (lit.on_test_start, LitMamba(**SMALL, bits=4).on_predict_start):
+        start()
+        assert sum(isinstance(m, QuantizedLinear) for m in start.__self__.modules()) == 1 + 2 * 4  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="give 8, 4, or 0"):
         LitMamba(**SMALL, bits=3)
 
@@ -75,3 +77,12 @@ def test_published_weights_load_by_their_names_with_or_without_the_output_matrix
     load_weights(other, str(tmp_path / "a.pth"))
     assert all(torch.equal(t, published[name]) for name, t in other.state_dict().items())
     assert other.lm_head.weight is other.backbone.embeddings.weight
+
+
+def test_first_steps_are_between_their_bounds_and_outputs_are_divided_by_the_root_of_the_depth() -> None:
+    torch.manual_seed(0)
+    mixers: list[Any] = [block.mixer for block in Mamba(7, 32, num_layers=4).backbone.layers]
+    steps = torch.cat([torch.nn.functional.softplus(mixer.dt_proj.bias.detach()) for mixer in mixers])
+    assert 0.00099 < float(steps.min()) < 0.002 and 0.05 < float(steps.max()) < 0.101
+    largest = max(float(mixer.out_proj.weight.detach().abs().max()) for mixer in mixers)
+    assert 0.9 < largest / (64**-0.5 / 2) <= 1  # uniform within 1 / sqrt(inputs), over sqrt(4)

@@ -18,6 +18,7 @@ def test_each_scaling_divides_the_pairs_that_its_paper_says() -> None:
     assert ratio["yarn"][turns > 32].tolist() == [1.0] * int((turns > 32).sum())
     torch.testing.assert_close(ratio["yarn"][turns < 0.8], torch.full_like(turns[turns < 0.8], 4.0))
     assert bool((ratio["yarn"].diff() >= 0).all())
+    assert bool((ratio["yarn"][(turns < 31)] > 1).all()) and bool((ratio["yarn"][turns > 1.2] < 4).all())
 
 
 def test_the_temperature_is_yarns_alone() -> None:

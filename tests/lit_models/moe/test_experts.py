@@ -90,6 +90,8 @@ def test_the_measures_are_of_all_test_tokens_but_padding(tmp_path: Path) -> None
     (routing,) = routings
     real, chosen = targets >= 0, routing.experts[..., 0]
     assert found["test/dropped"] == pytest.approx(float((~routing.kept[..., 0][real]).float().mean()), abs=1e-6)
+    use, mean = chosen[real].bincount(minlength=3) / real.sum(), routing.logits[real].softmax(-1).mean(0)
+    assert found["test/balance"] == pytest.approx(3 * float((use * mean).sum().detach()), abs=1e-6)
     german = torch.tensor(data.subsets["test"]["de"])
     shares = torch.stack([(chosen[rows][real[rows]]).bincount(minlength=3).float() for rows in (german, ~german)])
     best = (shares / shares.sum(1, keepdim=True)).max(0).values.sum() / 2

@@ -79,3 +79,13 @@ def test_continuous_actions_are_regressed_within_their_limits() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitDecisionTransformer(**SIZES, **arguments)
+
+
+def test_an_evaluation_logs_the_distance_of_all_and_the_return_of_those_that_were_asked_for_most() -> None:
+    model = LitDecisionTransformer(**SIZES)
+    found: dict[str, Any] = {}
+    model.log_dict = lambda values, **_: found.update(values)  # type: ignore[method-assign]
+    model.evaluate("test", torch.tensor([10.0, 20.0, 20.0]), torch.tensor([12.0, 20.0, 12.0]))
+    assert {name: round(float(value), 4) for name, value in found.items()} == {
+        "test/loss": 0.1667, "test/error": 0.1667, "test/return": 16.0
+    }  # fmt: skip

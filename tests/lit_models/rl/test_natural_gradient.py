@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from common.messages import UserError
+from lit_models.rl import natural_gradient
 from lit_models.rl.natural_gradient import LitNaturalGradient, conjugate_gradient, detached
 from lit_models.rl.ppo import policy_of
 
@@ -129,3 +130,24 @@ def test_advantages_are_returns_to_go_minus_the_mean_of_the_episodes_that_last_a
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitNaturalGradient(**arguments)
+
+
+def test_a_step_makes_actions_with_a_positive_advantage_more_probable() -> None:
+    model, (observation, action, _) = agent(), rows()
+    advantage = torch.where(action == 1, 1.0, -1.0).double()
+    moved = step(model, observation, action, advantage)
+    before = model.net.policy(observation).probs[:, 1].mean()  # type: ignore[attr-defined]
+    for p, part in zip(model.parameters(), moved.split([p.numel() for p in model.parameters()]), strict=True):
+        p.data += part.view_as(p)
+    after = model.net.policy(observation).probs[:, 1].mean()  # type: ignore[attr-defined]
+    assert float((after - before).detach()) > 0.02
+
+
+def test_processes_say_how_many_steps_their_episodes_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the gradient is that of the mean over the steps of all, and not of the means of the processes."""
+    model, counts = agent(), []
+    model.record_train_loss = lambda loss, count: counts.append(count)  # type: ignore[method-assign,assignment]
+    model.training_step(rows(), 0)
+    monkeypatch.setattr(natural_gradient, "rank_and_world", lambda _: (1, 2))
+    model.training_step(rows(size=7), 0)
+    assert counts[0] == 40 and isinstance(counts[1], Tensor) and int(counts[1]) == 7

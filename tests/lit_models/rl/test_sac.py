@@ -108,3 +108,47 @@ def test_greedy_actions_are_the_means_and_within_the_limits() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitSAC(**arguments)
+
+
+def test_the_actor_is_paid_for_the_smaller_value_and_for_its_entropy() -> None:
+    model, rows = agent(alpha=0.7), batch()
+    torch.manual_seed(5)
+    found = model.losses(rows)[1]
+    torch.manual_seed(5)
+    action, log_prob = model.net.draw(rows[0])
+    values = model.net.critics(rows[0], action).amin(0)
+    torch.testing.assert_close(found, (0.7 * log_prob - values).mean())
+    assert not torch.allclose(values, model.net.critics(rows[0], action).amax(0))
+
+
+def test_rows_count_by_their_weight_in_the_critics_loss() -> None:
+    model, (*rows, _) = agent(), batch()
+    weight = torch.tensor([1.0, 0, 2, 0, 0, 0])
+    torch.manual_seed(5)
+    model.losses((*rows, torch.ones(6)))
+    each = model.net.critics(rows[0], rows[1])
+    torch.manual_seed(5)
+    found = model.losses((*rows, weight))[0]
+    torch.manual_seed(5)
+    model.net.draw(rows[0])
+    after, log_prob = model.net.draw(rows[3])
+    target = (rows[2] + rows[4] * (model.smaller(model.slow(), rows[3], after) - log_prob)).detach()
+    torch.testing.assert_close(found, ((each - target).square() * weight).sum() / 6 / 2)
+
+
+def test_each_training_step_moves_the_slow_copies() -> None:
+    model = agent(tau=0.5)
+    model.record_train_loss = lambda *args: None  # type: ignore[method-assign]
+    before = {name: value.clone() for name, value in model.slow().items()}
+    model.training_step(batch(), 0)
+    assert not any(torch.equal(value, before[name]) for name, value in model.slow().items())
+
+
+def test_the_deviation_of_the_policy_has_limits() -> None:
+    net = SoftActorCritic(3, 1, 8)
+    net.actor[-1].weight.data.zero_()
+    net.actor[-1].bias.data.copy_(torch.tensor([0.0, 9.0]))
+    torch.manual_seed(0)
+    action = net.draw(torch.zeros(50, 3))[0]
+    torch.manual_seed(0)
+    torch.testing.assert_close(action.detach(), (math.exp(2) * torch.randn(50, 1)).tanh())

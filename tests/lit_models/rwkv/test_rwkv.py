@@ -176,3 +176,13 @@ def test_version_4_has_no_state_to_tune() -> None:
 def test_an_unknown_rank_is_named() -> None:
     with pytest.raises(UserError, match="version 6 has mix, decay"):
         rwkv(9, 6, ranks={"w": 3})
+
+
+def test_the_loss_per_word_is_that_of_its_tokens() -> None:
+    lit: Any = LitRWKV(vocab_size=9, hidden_size=8, num_layers=1, head_size=4)
+    units = {"test": {"word": 0.25, "byte": 4.0}}
+    found: dict[str, Any] = {}
+    lit.data_attribute = lambda name, default=None: units if name == "units_per_token" else default
+    lit.log = found.__setitem__
+    lit.log_bits("test", torch.tensor(2.0))
+    assert found == {"test/loss_per_word": 8.0, "test/loss_per_byte": 0.5}
