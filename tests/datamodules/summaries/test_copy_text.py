@@ -74,3 +74,11 @@ def test_byte_pairs_leave_nothing_unknown() -> None:
     data.setup("fit")
     assert data.decode_target(data.splits["test"][3]) == data.references["test"] == ["Ben; Carl", "a"]
     assert not torch.any(data.splits["test"][0] == UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "option", [{"batch_by": "tokens"}, {"temperature": 5.0}, {"bpe_dropout": 0.1}, {"objective": "denoise"}]
+)
+def test_an_option_that_would_do_nothing_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"data.{next(iter(option))} is .*: texts and summaries have only"):
+        Small(**option)
