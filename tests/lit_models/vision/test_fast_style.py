@@ -12,6 +12,7 @@ from datamodules.vision.photo_textures import PhotoTextures
 from lit_models.vision.fast_style import FastStyleNet, InstanceNorm, LitFastStyle, style_difference
 from lit_models.vision.style import style_loss
 from tests.battery import ADAM, TaskBattery
+from tests.small import small_trainer
 
 SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "vgg_width": 2}
 
@@ -50,6 +51,17 @@ class TestLitFastStyle(TaskBattery):
         (found,) = self.trainer(tmp_path).test(model, datamodule=data, verbose=False)
         assert {"test/named", "test/content_named", "test/style_drop", "test/content_loss"} <= found.keys()
         assert set(model.state_dict()) == names
+
+
+def test_the_drop_of_the_style_loss_is_from_that_of_the_contents(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = LitFastStyle(image_size=32, **SMALL)
+    data = PhotoTextures(image_size=32, train_size=2, val_size=2, test_size=4, source_size=20)
+    (found,) = small_trainer(tmp_path).test(model, datamodule=data, verbose=False)
+    content, style = data.transform(data.splits["test"])
+    net: Any = model.net
+    start = style_difference(net.seen(content), net.seen(style[:1])).mean()
+    assert found["test/style_drop"] * found["test/style_loss"] == pytest.approx(float(start), rel=1e-4)
 
 
 def test_contrast_and_brightness_of_a_picture_do_not_pass_instance_normalization() -> None:
