@@ -29,6 +29,13 @@ def test_contents_of_each_split_are_of_its_own_columns() -> None:
     assert all(a[1] <= b[0] or b[1] <= a[0] for a in edges for b in edges if a is not b)
 
 
+def test_pictures_may_be_larger_than_the_columns_of_a_split() -> None:
+    data = PhotoTextures(train_size=2, val_size=2, test_size=2, source_size=5, image_size=256)
+    data.setup("fit")
+    assert all(part[0].shape == (2, 3, 256, 256) for name, part in data.splits.items() if name != "predict")
+    assert data.source()[0].shape == (5, 3, 256, 256)
+
+
 def test_textures_look_as_they_are_called() -> None:
     one = torch.ones(1)
     stripes, checks, dots, _ = (texture(one.long() * k, 64, one * 16, one * 0, one * 0)[0] for k in range(4))
