@@ -36,6 +36,7 @@ def test_a_word_beyond_the_vocabulary_has_one_number_and_a_target_has_it_where_t
     assert data.decode_target(target) == ["Ben <unk> <unk>", "a"]
     assert data.references["test"] == ["Ben; Carl", "a"] and data.sources["test"][0] == "Ben and Ana, Ben"
     assert data.source_tokens(source[0, :2].tolist()) == ["Ben", "and"]
+    assert data.target_ids("Ben a", data.source_ids("a b"))[0] == UNKNOWN  # it is another document's word
 
 
 def test_without_copies_such_a_word_is_unknown() -> None:
