@@ -58,7 +58,7 @@ class ExactAndPlace(Exact):
 
 def test_a_learnt_variance_does_not_change_the_likelihood_by_the_flow(tmp_path: Path) -> None:
     data = MixturePoints(num_test=100, batch_size=100)
-    found = []
+    found: list[Any] = []
     for variance, net in (("small", Exact), ("learned", ExactAndPlace)):
         model = LitPoints(num_timesteps=20, variance=variance)
         model.net = net(model, data.mixture)

@@ -109,7 +109,8 @@ def test_a_learnt_variance_at_its_limits_makes_the_steps_of_the_two_others(fract
     def learned(x: Tensor, level: Level) -> tuple[Tensor, ...]:
         return *denoise(x, level), torch.full_like(x, fraction)
 
-    x, levels, ends = torch.randn(50, 1, dtype=torch.float64), NoiseSchedule().levels(8), []
+    x, levels = torch.randn(50, 1, dtype=torch.float64), NoiseSchedule().levels(8)
+    ends: list[Tensor] = []
     for function, name in ((learned, "learned"), (denoise, variance)):
         *_, last = sample(function, x, levels, variance=name, generator=torch.Generator().manual_seed(2))  # type: ignore[arg-type]
         ends.append(last)

@@ -39,7 +39,8 @@ def test_sentences_begin_at_the_first_token_and_behind_each_separator() -> None:
 
 
 def test_the_segments_of_sentences_alternate() -> None:
-    net, seen = ExtractiveBert(20, 1, hidden_size=D, pooling="none"), []
+    net = ExtractiveBert(20, 1, hidden_size=D, pooling="none")
+    seen: list[Tensor] = []
     net.bert.embeddings.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
     net(torch.tensor([[2, 7, 3, 2, 8, 3, 2, 9, 3, 2, 9, 3, 0]]))
     assert seen[0].tolist() == [[0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0]]
