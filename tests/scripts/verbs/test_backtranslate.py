@@ -48,7 +48,7 @@ def test_pairs_are_written_with_a_tag_and_a_child_of_the_run_trains_on_them(
     ("words", "says"),
     [
         ([], "which texts? --texts FILE"),
-        (["--texts", "{empty}"], "has no text"),
+        (["--texts", "{empty}"], "is empty: give a file with text"),
         (["--texts", "{empty}", "--beam", "0"], "--beam 0 --rows 64: give at least 1"),
         (["--texts", "nowhere"], "nowhere"),
     ],
