@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from scripts.cli import main
-from scripts.verbs.backtranslate import translated
 from scripts.front.runs import newest_run
+from scripts.verbs.backtranslate import translated
 
 SMALL = ["--data.train_size", "60", "--data.val_size", "8", "--data.test_size", "8", "--data.batch_size", "8",
          "--model.hidden_size", "8", "--model.ffn_size", "8", "--trainer.max_epochs", "1", "--data", "Toy"]  # fmt: skip
