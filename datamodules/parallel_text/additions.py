@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError
-from datamodules.parallel_text.tags import tag_of
+from datamodules.parallel_text.tags import tag_of, without_tags
 from datamodules.text.files import read_text
 from datamodules.text.tokenizer_files import load_tokenizer, read_json, read_tokenizer
 from datamodules.text.tokenizers import Tokenizer
@@ -109,5 +109,6 @@ def to_restore(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if tag := tag_of(source):
             rows.append((f"{tag} {target}", target))
         else:
-            rows += [(source, source), (target, target)]
+            text = without_tags(source)
+            rows += [(text, text), (target, target)]
     return rows

@@ -234,6 +234,7 @@ class ParallelFile(ParallelText):
         assert self.source_tokenizer is not None and self.target_tokenizer is not None
         pairs, dropped = read_pairs(path, target_path)
         self._say_lines(pairs, dropped)
+        pairs = self.prepared({name: pairs})[name]
         self._keep_texts(name, pairs)
         longest, self.max_length = self.max_length, self._longest(pairs)
         splits = {name: self.tensors(pairs)}

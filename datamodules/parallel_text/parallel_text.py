@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from common.messages import UserError
+from common.messages import UserError, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
 from datamodules.parallel_text.bpe_dropout import BPEDropout
@@ -51,7 +51,7 @@ class ParallelText(TensorDataModule):
         vocabulary: The folder of a run whose vocabularies are used, or of a published model with its
             ``tokenizer.json``; empty makes some from the training pairs.
         synthetic: A file of ``source<TAB>target`` lines that are added to the training pairs, as ``dive backtranslate``
-            writes it.
+            writes it; without those whose target stands in another split.
         **loader: See ``TensorDataModule``.
     """
 
@@ -204,10 +204,15 @@ class ParallelText(TensorDataModule):
 
     def prepared(self, pairs: dict[str, Pairs]) -> dict[str, Pairs]:
         """The pairs of each split with what is added to training, as ``objective`` takes them."""
-        if self.synthetic:
-            added = [
+        if self.synthetic and "train" in pairs:
+            held = {target for name in ("val", "test") for _, target in pairs.get(name, [])}
+            read = [
                 (self.normalize(source), self.normalize(target)) for source, target in read_synthetic(self.synthetic)
             ]
+            added = [pair for pair in read if pair[1] not in held]
+            if len(added) < len(read):
+                note(f"{len(read) - len(added)} of {len(read)} pairs of {self.synthetic} are left out: their targets "
+                     "stand in the validation or test part")  # fmt: skip
             pairs = pairs | {"train": pairs["train"] + added}
         if "train" in pairs and not self.tags:
             self.tags = tags_of(source for source, _ in pairs["train"])
@@ -249,7 +254,8 @@ class ParallelText(TensorDataModule):
         cut = [self._cut(tokenizer, draw, epoch) for tokenizer in (self.source_tokenizer, self.target_tokenizer)]
         sources = [cut[0](source) for source, _ in pairs]
         if self.objective == "denoise":
-            heads = [len(self.source_tokenizer.encode(source[: -len(without_tags(source))])) for source, _ in pairs]
+            tags = [source.removesuffix(without_tags(source)).strip() for source, _ in pairs]
+            heads = [head_length(self.source_tokenizer, row, tag) for row, tag in zip(sources, tags, strict=True)]
             sources = [[*row[:n], *infill(row[n:], self.mask_id, draw)] for row, n in zip(sources, heads, strict=True)]
         sources = [[*row, self.eos_id][: self.max_length] for row in sources]
         targets = [[*cut[1](target), self.eos_id][: self.max_length] for _, target in pairs]
@@ -289,6 +295,15 @@ class ParallelText(TensorDataModule):
     def baselines(self) -> dict[str, dict[str, Any]]:
         """BLEU and exact matches of a copied source, and of the target of the nearest training source."""
         return copy_and_nearest(self.sources, self.references)
+
+
+def head_length(tokenizer: Tokenizer, row: Sequence[int], head: str) -> int:
+    """How many tokens of a row are those of the text that it begins with, however it was cut."""
+    left, count = sum(len(tokenizer.tokens[i]) for i in tokenizer.encode(head)) if head else 0, 0
+    while left > 0 and count < len(row):
+        left -= len(tokenizer.tokens[row[count]])
+        count += 1
+    return count
 
 
 def padded(rows: Sequence[Sequence[int]], width: int, pad_id: int = PAD) -> tuple[Tensor, Tensor]:

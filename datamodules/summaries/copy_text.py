@@ -15,15 +15,25 @@ from torch import Tensor
 from common.messages import UserError, note
 from datamodules.base import TensorLoader, global_seed
 from datamodules.parallel_text.nearest import text_metrics
-from datamodules.parallel_text.parallel_text import BOS, EOS, Pairs, ParallelText, TrimmedLoader, padded
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, Pairs, ParallelText, TrimmedLoader, padded
 from datamodules.summaries.words import join_words, sentences, split_words
 from datamodules.text.bert_rows import LengthLoader
 
 UNKNOWN = 3
+AS_THEY_ARE = {"batch_by": "rows", "temperature": 1.0, "bpe_dropout": 0.0, "objective": "translate"}
 
 
-class BucketLoader(LengthLoader, TrimmedLoader):
-    """Batches of sources of like lengths, trimmed."""
+class BucketLoader(TrimmedLoader, LengthLoader):
+    """Batches of sources of like lengths, trimmed.
+
+    Args:
+        tensors, batch_size: See ``TensorLoader``.
+        **loader: See ``LengthLoader``.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], batch_size: int, **loader: Any) -> None:
+        LengthLoader.__init__(self, tensors, batch_size, **loader)  # whose arguments are not those of a TrimmedLoader
+        self.pad_id = PAD
 
 
 class CopyText(ParallelText):
@@ -35,7 +45,10 @@ class CopyText(ParallelText):
         longest_source: The same of a source: See et al. cut at 400 words.
         tokenizer: ``space`` for words and signs, or ``bpe``.
         copies: Words beyond the vocabulary have numbers of their own; else they are ``<unk>``.
-        **parallel: See ``ParallelText``.
+        **parallel: See ``ParallelText``; all training pairs are taken as they are, in batches of ``batch_size`` rows.
+
+    Raises:
+        UserError: ``batch_by``, ``temperature``, ``bpe_dropout`` or ``objective`` would change that.
     """
 
     english = False
@@ -51,6 +64,9 @@ class CopyText(ParallelText):
         copies: bool = True,
         **parallel: Any,
     ) -> None:
+        for name, only in AS_THEY_ARE.items():
+            if parallel.get(name, only) != only:
+                raise UserError(f"data.{name} is {parallel[name]}: texts and summaries have only {only}")
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, shared=True, **parallel)
         if longest_source < 2:
             raise UserError(f"data.longest_source is {longest_source}: give at least 2, for a token and <eos>")

@@ -77,7 +77,8 @@ class ExtractRows(BertRows):
         for document in found:
             row: list[int] = []
             for sentence in document:
-                ids = [cls, *self.tokenizer.encode(sentence), sep]
+                words = self.tokenizer.encode(sentence)
+                ids = [cls, *(i for i in words if i != sep), sep]  # a written [SEP] would begin a sentence
                 if row and len(row) + len(ids) > self.seq_len:
                     cut += 1
                     break

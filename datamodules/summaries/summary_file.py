@@ -41,6 +41,8 @@ class SummaryFile(CopyText):
         **copy: Any,
     ) -> None:
         super().__init__(source_vocab_size, target_vocab_size, max_length, longest_source, **copy)
+        if self.synthetic:
+            raise UserError("data.synthetic is for pairs of texts: put the documents into the file of data.path")
         self.file, self.own_path = DocumentFile(path, val_fraction, test_fraction), path
         self.reference_sets: dict[str, list[list[str]]] = {}
 

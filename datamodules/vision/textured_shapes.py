@@ -109,13 +109,15 @@ def backgrounds(count: int, columns: tuple[int, int], random: torch.Generator) -
 
 
 def crops(count: int, columns: tuple[int, int], random: torch.Generator, side: int) -> Tensor:
-    """As ``backgrounds``, of ``side`` pixels."""
+    """As ``backgrounds``, of ``side`` pixels; from columns or photographs with fewer, smaller crops are enlarged."""
     from sklearn.datasets import load_sample_images
 
     photos = torch.stack([torch.from_numpy(photo.copy()) for photo in load_sample_images().images])  # (2, 427, 640, 3)
     photos = F.avg_pool2d(photos.permute(0, 3, 1, 2).float() / 255, 2)[..., columns[0] : columns[1]]
-    pieces = photos.unfold(2, side, 1).unfold(3, side, 1)  # (2, 3, rows, columns, side, side), a view
+    width = min(side, *photos.shape[2:])
+    pieces = photos.unfold(2, width, 1).unfold(3, width, 1)  # (2, 3, rows, columns, width, width), a view
     which, top, left = (torch.randint(n, (count,), generator=random) for n in (2, *pieces.shape[2:4]))
-    chosen = pieces[which, :, top, left]  # (N, 3, side, side)
+    chosen = pieces[which, :, top, left]  # (N, 3, width, width)
+    chosen = F.interpolate(chosen, size=(side, side), mode="bilinear") if width < side else chosen
     mirror = torch.rand(count, 1, 1, 1, generator=random) < 0.5
     return torch.where(mirror, chosen.flip(-1), chosen)

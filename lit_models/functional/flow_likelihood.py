@@ -46,7 +46,7 @@ def velocity_of(denoise: Denoise, y: Tensor, level: Level, flow: bool) -> tuple[
     """The velocity (B, D) at points y (B, D), and its divergence (B,)."""
 
     def velocity(y: Tensor) -> Tensor:
-        data, noise = denoise(y if flow else level.a * y, level)
+        data, noise, *_ = denoise(y if flow else level.a * y, level)
         return noise - data if flow else noise
 
     with torch.enable_grad(), torch.inference_mode(False):

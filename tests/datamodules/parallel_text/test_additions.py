@@ -54,3 +54,4 @@ def test_synthetic_pairs_are_read_and_a_wrong_line_is_named(tmp_path: Path) -> N
 def test_texts_are_to_be_restored_from_themselves() -> None:
     assert to_restore([("<2sw> Monday", "Jumatatu")]) == [("<2sw> Jumatatu", "Jumatatu")]
     assert to_restore([("Monday", "Jumatatu")]) == [("Monday", "Monday"), ("Jumatatu", "Jumatatu")]
+    assert to_restore([("<BT> Monday", "Jumatatu")]) == [("Monday", "Monday"), ("Jumatatu", "Jumatatu")]  # no tag

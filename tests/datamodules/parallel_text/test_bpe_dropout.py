@@ -17,6 +17,12 @@ def test_without_dropout_the_tokens_are_those_of_the_library() -> None:
     assert [cutter.encode(text, random.Random(0)) for text in TEXTS] == [TOKENIZER.encode(text) for text in TEXTS]
 
 
+def test_the_merge_that_was_learned_first_comes_first() -> None:
+    tokenizer = BPETokenizer.train(["bc", "bc", "bc", "ab", "ab"], 262)
+    assert list(BPEDropout(tokenizer, 0.0).rank) == [("b", "c"), ("a", "b")]
+    assert BPEDropout(tokenizer, 0.0).cut("abc", random.Random(0)) == ["a", "bc"]
+
+
 def test_with_probability_one_each_byte_is_a_token() -> None:
     cutter = BPEDropout(TOKENIZER, 1.0)
     for text in TEXTS:

@@ -22,6 +22,13 @@ def test_the_unseen_direction_is_in_the_test_only() -> None:
     assert again == pairs
 
 
+def test_training_and_validation_have_other_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(World, "text", lambda _, fact, language: f"{language} {fact}")
+    parts = {name: {source[:8] for source, _ in rows} for name, rows in CLDRMany(**SMALL).pairs().items()}
+    assert "<2sw> yo" in parts["test"] and "<2sw> yo" not in parts["train"] | parts["val"]
+    assert len(parts["train"]) == 11 and len(parts["test"]) == 12
+
+
 def test_held_out_names_are_in_no_training_text() -> None:
     data = CLDRMany(**SMALL)
     pairs = data.pairs()

@@ -112,6 +112,8 @@ def test_a_renewed_epoch_has_its_own_tensors() -> None:
     made = loader(renew=renew)
     made.set_epoch(7)
     assert min(int(batch[0][:, 0].min()) for batch in made) == 4 + 7
+    made.one_order = True  # to overfit some batches: each epoch as the first
+    assert min(int(batch[0][:, 0].min()) for batch in made) == 4
 
 
 def test_the_order_goes_up_and_down() -> None:

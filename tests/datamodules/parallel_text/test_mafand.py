@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from common.messages import UserError
-from datamodules.parallel_text.mafand import PARTS, Mafand, clean, read_part
+from datamodules.parallel_text.mafand import PARTS, Mafand, clean, read_part, without_leaks
 
 ROWS = {
     "train": [("one", "moja"), ("two", "mbili"), ("three", "tatu"), ("Lagos", "Lagos")],
@@ -38,6 +38,12 @@ def test_training_pairs_that_stand_in_the_test_are_left_out(files: Path) -> None
     pairs = Mafand().pairs()
     assert pairs["train"] == [ROWS["train"][0], *ROWS["train"][2:]]
     assert Mafand(keep_leaks=True).pairs()["train"] == ROWS["train"] and pairs["val"] == ROWS["dev"]
+
+
+def test_a_training_pair_leaks_by_its_source_or_by_its_target() -> None:
+    train = [("a", "x"), ("b", "new"), ("new", "y"), ("c", "z")]
+    kept = without_leaks({"train": train, "val": [("b", "w")], "test": [("d", "y")]})
+    assert kept["train"] == [("a", "x"), ("c", "z")] and kept["test"] == [("d", "y")]
 
 
 def test_pairs_with_equal_sides_are_no_part_of_the_translated_ones(files: Path) -> None:

@@ -133,3 +133,9 @@ def test_other_pairs_and_a_test_file_are_tested_whole(tmp_path: Path) -> None:
     data.setup("test")
     assert len(data.splits["train"][0]) == 36 and len(data.splits["test"][0]) == 3
     assert set(data.baselines()) == {"baseline", "chance", "words"}
+
+
+def test_another_file_is_restored_as_the_split_of_a_denoising_run_is(tmp_path: Path) -> None:
+    data = trained(tmp_path, pairs_file(tmp_path / "b.tsv", [("house", "nyumba")]), objective="denoise")
+    data.setup("test")
+    assert data.references["test"] == ["house", "nyumba"] == data.sources["test"]

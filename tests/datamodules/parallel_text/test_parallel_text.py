@@ -162,6 +162,25 @@ def test_denoising_masks_a_text_but_not_its_tag() -> None:
     assert not torch.equal(next(iter(first))[0].sort(0).values.sum(), next(iter(second))[0].sort(0).values.sum())
 
 
+@pytest.mark.parametrize(
+    "options", [{"tokenizer": "word"}, {"tokenizer": "char"}, {"tokenizer": "byte"}, {}, {"bpe_dropout": 0.5}]
+)
+def test_the_first_word_may_be_masked_and_the_tag_never(options: dict[str, Any]) -> None:
+    data = Tagged(objective="denoise", **{"source_vocab_size": 400, "target_vocab_size": 400} | options)
+    data.setup("fit")
+    tag = data.source_tokenizer.decode(data.source_tokenizer.encode("<2sw>"))  # type: ignore[union-attr]
+    first = 0
+    for epoch in range(3):
+        source, length, *_ = data.tensors([("<2sw> hesabu", "hesabu")] * 50, epoch)
+        for row, n in zip(source, length, strict=True):
+            ids = row[: int(n)].tolist()
+            place = ids.index(data.mask_id)
+            before = data.source_tokenizer.decode(ids[:place]).strip()  # type: ignore[union-attr]
+            assert before.startswith(tag)
+            first += before == tag
+    assert first > 10
+
+
 def test_a_temperature_takes_tags_for_languages() -> None:
     data = Tagged(temperature=1000.0, batch_size=180)
     data.setup("fit")
@@ -190,6 +209,15 @@ def test_synthetic_pairs_are_for_training_only(tmp_path: Path) -> None:
     data.setup("fit")
     assert len(data.splits["train"][0]) == 183 and len(data.splits["val"][0]) == 20
     assert data.references["train"][-1] == "moja" and data.tags == ["<2sw>", "<2yo>"]
+
+
+def test_synthetic_pairs_of_another_split_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "synthetic.tsv"
+    path.write_text("<BT> <2sw> one\tmoja\n<BT> <2sw> two\thesabu 4\n")  # the second's target is the test's
+    data = Tagged(synthetic=str(path))
+    data.setup("fit")
+    assert data.references["train"][180:] == ["moja"]
+    assert "1 of 2 pairs" in capsys.readouterr().err
 
 
 def test_an_unknown_language_is_one_line() -> None:

@@ -36,6 +36,7 @@ def test_a_word_beyond_the_vocabulary_has_one_number_and_a_target_has_it_where_t
     assert data.decode_target(target) == ["Ben <unk> <unk>", "a"]
     assert data.references["test"] == ["Ben; Carl", "a"] and data.sources["test"][0] == "Ben and Ana, Ben"
     assert data.source_tokens(source[0, :2].tolist()) == ["Ben", "and"]
+    assert data.target_ids("Ben a", data.source_ids("a b"))[0] == UNKNOWN  # it is another document's word
 
 
 def test_without_copies_such_a_word_is_unknown() -> None:
@@ -74,3 +75,11 @@ def test_byte_pairs_leave_nothing_unknown() -> None:
     data.setup("fit")
     assert data.decode_target(data.splits["test"][3]) == data.references["test"] == ["Ben; Carl", "a"]
     assert not torch.any(data.splits["test"][0] == UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "option", [{"batch_by": "tokens"}, {"temperature": 5.0}, {"bpe_dropout": 0.1}, {"objective": "denoise"}]
+)
+def test_an_option_that_would_do_nothing_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"data.{next(iter(option))} is .*: texts and summaries have only"):
+        Small(**option)

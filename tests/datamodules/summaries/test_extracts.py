@@ -41,6 +41,21 @@ def test_a_sentence_that_does_not_fit_is_left_out_whole_and_said(capsys: pytest.
     assert data.encode_documents([["three " * 40]]).shape == (1, 12)
 
 
+def test_a_row_that_just_fits_is_whole() -> None:
+    data = Few()
+    data.setup("fit")
+    whole = data.splits["train"][0]
+    data.seq_len = whole.shape[1]
+    assert torch.equal(data.encode_documents([document.sentences for document in DOCUMENTS]), whole)
+
+
+def test_a_separator_that_is_written_in_a_text_begins_no_sentence() -> None:
+    data = Few()
+    data.setup("fit")
+    (row,) = data.encode_documents([["one [SEP] two.", "three."]])
+    assert int((row == data.sep_id).sum()) == 2
+
+
 def test_an_empty_split_is_one_line() -> None:
     data = Few()
     data.found = data.found | {"val": []}

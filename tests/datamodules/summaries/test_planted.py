@@ -16,6 +16,12 @@ def test_references_cover_all_facts_and_invent_none(direction: Any) -> None:
     data.setup("fit")
     texts = data.references["test"]
     assert data.fact_scores(texts, range(36)) == {"covered": 1.0, "invented": 0.0, "repeated": 0.0}
+    empty = data.fact_scores([""] * 36, range(36))
+    assert empty == {"covered": 0.0, "invented": 0.0, "repeated": 0.0}
+    kinds = ("country", "day") if direction == "summary" else ("country", "day", "language", "currency")
+    wanted = sum(fact.kind in kinds for record in data.records["test"] for fact in record.facts)
+    one = data.fact_scores([texts[0]] + [""] * 35, range(36))["covered"] * wanted
+    assert one == pytest.approx(sum(fact.kind in kinds for fact in data.records["test"][0].facts))
     others = data.fact_scores(texts[18:] + texts[:18], range(36))
     assert others["covered"] < 0.2 and others["invented"] > 0.8
     assert data.decode_target(data.splits["test"][3]) == texts

@@ -3,7 +3,8 @@
 import pytest
 
 from common.messages import UserError
-from datamodules.summaries.planted_extracts import PlantedExtracts
+from datamodules.summaries.planted_extracts import PlantedExtracts, summary
+from datamodules.summaries.records import Fact, Record, statement
 
 
 def test_a_summary_has_some_sentences_of_its_document() -> None:
@@ -13,6 +14,12 @@ def test_a_summary_has_some_sentences_of_its_document() -> None:
         (text,) = document.summaries
         kept = [sentence for sentence in document.sentences if sentence in text]
         assert " ".join(kept) == text and 2 <= len(kept) < len(document.sentences)
+
+
+def test_a_summary_says_the_countries_and_the_day_only() -> None:
+    facts = tuple(Fact(kind, "X") for kind in ("currency", "country", "language", "day"))
+    text = summary(Record("en", facts, 0, "?"))
+    assert text == " ".join(statement("en", fact) for fact in (facts[1], facts[3]))
 
 
 def test_an_unknown_language_is_one_line() -> None:

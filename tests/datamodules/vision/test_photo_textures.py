@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from common.messages import UserError
-from datamodules.vision.photo_textures import TEXTURES, PhotoTextures, texture
+from datamodules.vision.photo_textures import TEXTURES, PhotoTextures, as_bytes, texture
+from datamodules.vision.textured_shapes import COLUMNS, crops
 
 
 def test_a_batch_has_contents_and_one_style() -> None:
@@ -16,6 +17,23 @@ def test_a_batch_has_contents_and_one_style() -> None:
     content, style = data.augment(data.transform(data.splits["train"]))
     assert content.shape == style.shape == (6, 3, 32, 32) and bool((style == style[:1]).all())
     assert float(content.max()) <= 1 and len(content.flatten(1).unique(dim=0)) == 6
+
+
+def test_contents_of_each_split_are_of_its_own_columns() -> None:
+    data = PhotoTextures(train_size=3, val_size=3, test_size=3, image_size=32)
+    data.setup("test")
+    for seed, name in enumerate(("train", "val", "test")):
+        own = crops(3, COLUMNS[name], torch.Generator().manual_seed(seed), 32)
+        assert torch.equal(data.splits[name][0], as_bytes(own))
+    edges = [COLUMNS[name] for name in ("train", "val", "test")]
+    assert all(a[1] <= b[0] or b[1] <= a[0] for a in edges for b in edges if a is not b)
+
+
+def test_pictures_may_be_larger_than_the_columns_of_a_split() -> None:
+    data = PhotoTextures(train_size=2, val_size=2, test_size=2, source_size=5, image_size=256)
+    data.setup("fit")
+    assert all(part[0].shape == (2, 3, 256, 256) for name, part in data.splits.items() if name != "predict")
+    assert data.source()[0].shape == (5, 3, 256, 256)
 
 
 def test_textures_look_as_they_are_called() -> None:

@@ -43,6 +43,13 @@ def test_attention_weights_on_request_are_those_of_the_fused_kernel() -> None:
     assert not weights[..., 4].any()
 
 
+def test_positions_that_begin_as_sinusoids_have_the_deviation_of_the_others() -> None:
+    net = small(hidden_size=64, init_std=0.1, init_positions="sinusoids")
+    table = net.embeddings.position_embeddings.weight.detach()
+    assert abs(float(table.square().mean().sqrt()) - 0.1) < 1e-6 and table.shape == (512, 64)
+    torch.testing.assert_close((table[5] * table[9]).sum(), (table[105] * table[109]).sum())  # of the distance alone
+
+
 def test_without_a_pooler_the_first_state_is_the_second_output() -> None:
     states, pooled = small(pooler=False)(torch.tensor([[2, 5, 3]]))
     assert torch.equal(pooled, states[:, 0])

@@ -46,6 +46,15 @@ def test_predictions_are_in_the_units_of_the_scores(tmp_path: Path) -> None:
     assert -1 <= found["test/spearman"] <= 1
 
 
+def test_an_output_of_one_is_one_deviation_above_the_mean() -> None:
+    model = regressor().eval()
+    torch.nn.init.zeros_(model.net.classifier.weight)  # type: ignore[union-attr,arg-type]
+    torch.nn.init.ones_(model.net.classifier.bias)  # type: ignore[union-attr,arg-type]
+    model.target_mean.fill_(50.0)
+    model.target_std.fill_(20.0)
+    assert model(torch.tensor([[2, 5, 3]])).tolist() == [[70.0]]
+
+
 def test_constant_predictions_have_no_correlation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = SceneScores(train_size=64, val_size=16, test_size=16, batch_size=8)
     model = regressor()

@@ -164,3 +164,20 @@ def test_filling_keeps_and_inversion_returns(settings: dict[str, Any]) -> None:
     *_, last = net.fill(x, keep)
     torch.testing.assert_close(last[..., 2:], x[..., 2:])
     assert not torch.allclose(last[..., :2], x[..., :2]) and net.noise_of(x).shape == x.shape
+
+
+def test_the_noise_of_a_picture_is_found_through_all_levels_from_the_least_noisy_one() -> None:
+    net = model(steps=5)
+    net.noise_of(torch.zeros(1, 2))
+    assert [float(t) for _, t, _ in net.net.calls] == [0, 9, 19, 29, 39]
+
+
+def test_estimates_of_pixels_are_inside_of_their_range_in_the_bound() -> None:
+    """An estimate of 7 costs what one of 1 costs, since no pixel is above."""
+    data, y = torch.rand(3, 2), torch.tensor([7, 7, 7])
+    found = []
+    for label in (y, y * 0 + 1):
+        net = model(num_classes=9, prediction="x0")
+        net.bins = 256
+        found.append(net.bound(data, label, 1))
+    torch.testing.assert_close(*found)

@@ -6,7 +6,7 @@ from torch import nn
 
 from common.messages import UserError
 from lit_models.diffusion.digits import LitDigits
-from lit_models.diffusion.dit import DiT
+from lit_models.diffusion.dit import DiT, places
 
 
 def drawn(**sizes: int) -> DiT:
@@ -73,3 +73,9 @@ def test_sizes_that_do_not_divide_are_one_line() -> None:
         DiT(image_size=9)
     with pytest.raises(UserError, match="hidden_size 18"):
         DiT(hidden_size=18)
+
+
+def test_places_have_the_column_first_as_diffusers_has() -> None:
+    table = places(3, 8)
+    assert torch.equal(table[1, 4:], table[0, 4:]) and not torch.equal(table[1, :4], table[0, :4])  # one to the right
+    assert torch.equal(table[3, :4], table[0, :4]) and not torch.equal(table[3, 4:], table[0, 4:])  # one down

@@ -49,6 +49,23 @@ class Exact(nn.Module):
         return -s * self.mixture.score(x, a, s)
 
 
+class ExactAndPlace(Exact):
+    """With a place of the variance too."""
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        return torch.cat([super().forward(x, t, y), torch.zeros_like(x)], 1)
+
+
+def test_a_learnt_variance_does_not_change_the_likelihood_by_the_flow(tmp_path: Path) -> None:
+    data = MixturePoints(num_test=100, batch_size=100)
+    found: list[Any] = []
+    for variance, net in (("small", Exact), ("learned", ExactAndPlace)):
+        model = LitPoints(num_timesteps=20, variance=variance)
+        model.net = net(model, data.mixture)
+        found += small_trainer(tmp_path).test(model, data, verbose=False)
+    assert found[0]["test/log_likelihood"] == found[1]["test/log_likelihood"]
+
+
 def test_exact_score_has_no_error_and_reaches_the_true_likelihood(tmp_path: Path) -> None:
     data = MixturePoints(num_test=400, batch_size=100)
     model = LitPoints(num_timesteps=100)

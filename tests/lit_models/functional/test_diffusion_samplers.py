@@ -102,3 +102,16 @@ def test_inversion_returns_to_the_noise() -> None:
     *_, data = sample(denoise, x, levels, "heun")
     *_, again = sample(denoise, data, levels[::-1], "heun")
     torch.testing.assert_close(again, x, atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("fraction", "variance"), [(0.0, "small"), (1.0, "large")])
+def test_a_learnt_variance_at_its_limits_makes_the_steps_of_the_two_others(fraction: float, variance: str) -> None:
+    def learned(x: Tensor, level: Level) -> tuple[Tensor, ...]:
+        return *denoise(x, level), torch.full_like(x, fraction)
+
+    x, levels = torch.randn(50, 1, dtype=torch.float64), NoiseSchedule().levels(8)
+    ends: list[Tensor] = []
+    for function, name in ((learned, "learned"), (denoise, variance)):
+        *_, last = sample(function, x, levels, variance=name, generator=torch.Generator().manual_seed(2))  # type: ignore[arg-type]
+        ends.append(last)
+    torch.testing.assert_close(*ends)

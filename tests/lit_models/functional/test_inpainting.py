@@ -41,3 +41,11 @@ def test_the_noise_of_a_sample_makes_the_sample() -> None:
     *_, again = sample(denoise, noise, levels, "ddim")
     torch.testing.assert_close(again, x, atol=0.02, rtol=0)
     assert not torch.allclose(noise, x, atol=0.1)
+
+
+def test_where_nothing_is_kept_a_step_is_that_of_the_ancestral_sampler() -> None:
+    x, keep = torch.randn(3, 2, dtype=torch.float64), torch.zeros(1, 2, dtype=torch.bool)
+    levels = NoiseSchedule().levels(7)
+    first, second = (torch.Generator().manual_seed(1) for _ in range(2))
+    found = list(inpaint(denoise, x, levels, x, keep, 1, first))
+    torch.testing.assert_close(torch.stack(found), torch.stack(list(sample(denoise, x, levels, generator=second))))

@@ -93,6 +93,12 @@ def test_the_coverage_loss_is_of_places_that_were_looked_at_before_and_in_traini
     assert not without.net.covered.requires_grad
 
 
+def test_padding_of_targets_costs_nothing() -> None:
+    model, (source, length, *targets) = LitPointerGenerator(**SMALL), batch()
+    longer = [torch.nn.functional.pad(target, (0, 3)) for target in targets]
+    torch.testing.assert_close(model.losses((source, length, *longer)), model.losses((source, length, *targets)))
+
+
 def test_what_is_copied_is_attention_times_the_gate() -> None:
     model = LitPointerGenerator(**SMALL).eval()
     source, length, *_ = batch()

@@ -44,6 +44,11 @@ def test_a_word_is_aligned_with_the_other_sentence_only() -> None:
     assert float((weights * first[:, :, None] * ~second[:, None]).sum()) == 0
 
 
+def test_a_third_part_belongs_to_no_side() -> None:
+    first, second = small().sides(torch.tensor([[2, 5, 3, 6, 3, 7, 3]]))
+    assert first.nonzero()[:, 1].tolist() == [1] and second.nonzero()[:, 1].tolist() == [3]
+
+
 def test_padding_changes_neither_answers_nor_gradients() -> None:
     net, found = small(), []
     for rows in (PAIR, F.pad(PAIR, (0, 4))):

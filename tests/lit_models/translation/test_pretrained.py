@@ -60,6 +60,10 @@ def test_a_language_can_be_forced_at_the_beginning_of_an_output() -> None:
     assert model.generate_tokens(source, length)[:, 0].tolist() == [5] * 4
     beams = model.hypotheses(source, length, 3, 2)
     assert {h.tokens[0] for row in beams for h in row} == {5}
+    step = model.step_function(model.net.encode(source, length))  # type: ignore[operator]
+    first, state = step(torch.full((4,), 1), None)
+    later, _ = step(torch.full((4,), 5), state)
+    assert first.isfinite().sum(1).tolist() == [1] * 4 and bool((later.isfinite().sum(1) > 1).all())  # no other one is
 
 
 def test_the_end_may_also_be_the_beginning() -> None:

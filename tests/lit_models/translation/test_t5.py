@@ -39,6 +39,13 @@ def test_moving_a_source_and_its_padding_changes_nothing_but_order_does() -> Non
     assert not torch.allclose(net(source[:, [1, 0, 2, 3]], length, target), net(source, length, target))
 
 
+def test_logits_are_divided_by_the_root_of_the_features_where_they_are_scaled() -> None:
+    net = T5(13, 16, 2, 12, 1, dropout=0.0).double().eval()
+    inputs = torch.tensor([[5, 6, 7, 2]]), torch.tensor([4]), torch.tensor([[0, 5, 6]])
+    scaled, net.scale_output = net(*inputs), False
+    torch.testing.assert_close(scaled * 4, net(*inputs))
+
+
 def test_weights_that_are_kept_give_the_same_output() -> None:
     torch.manual_seed(0)
     net = T5(13, 8, 2, 12, 1, dropout=0.0).double().eval()

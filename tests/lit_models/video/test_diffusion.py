@@ -15,7 +15,8 @@ SIZES = {"in_channels": 1, "num_frames": 3, "image_size": 8}
 
 def small(classes: int = 2) -> VideoUNet:
     torch.manual_seed(0)
-    return VideoUNet(num_classes=classes, widths=(8, 8), **SIZES).eval()  # type: ignore[arg-type]
+    # with as many groups as channels, normalization would take away what level and class add
+    return VideoUNet(num_classes=classes, widths=(8, 8), groups=2, **SIZES).eval()  # type: ignore[arg-type]
 
 
 def test_every_parameter_gets_a_gradient_and_the_shape_stays() -> None:
@@ -50,7 +51,10 @@ def test_each_pixel_attends_to_its_own_place_in_the_frames() -> None:
 
 def test_clips_of_a_batch_do_not_see_each_other() -> None:
     net, x, t = small().double(), torch.randn(3, 1, 3, 8, 8, dtype=torch.float64), torch.tensor([5, 300, 700])
-    torch.testing.assert_close(net(x, t)[1:2], net(x[1:2], t[1:2]))
+    y = torch.tensor([0, 1, 0])
+    torch.testing.assert_close(net(x, t, y)[1:2], net(x[1:2], t[1:2], y[1:2]))
+    assert not torch.allclose(net(x, t, y)[1], net(x, t + 1, y)[1])
+    assert not torch.allclose(net(x, t, y)[1], net(x, t, 1 - y)[1])
 
 
 def test_a_class_is_made_as_one_animation() -> None:

@@ -55,6 +55,13 @@ def test_hidden_pixels_do_not_reach_the_prediction() -> None:
     assert net.videomae(x).shape == (2, 32, 8)
 
 
+def test_each_hidden_patch_has_a_prediction_for_its_own_place() -> None:
+    net = small().double().eval()
+    hidden = net.tubes(1, 0.5, torch.Generator().manual_seed(1))
+    predicted = net(torch.rand(1, 1, 4, 8, 8, dtype=torch.float64), hidden)[0].detach()
+    assert float(torch.pdist(predicted).min()) > 1e-6
+
+
 def test_training_lowers_the_loss_and_the_checkpoint_loads(tmp_path: Path) -> None:
     model = LitVideoMAE(optimizer=ADAM, mask_fraction=0.5, **SMALL, **OTHER)
     x = torch.rand(8, 1, 1, 8, 8).expand(8, 1, 4, 8, 8)

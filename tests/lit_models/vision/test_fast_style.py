@@ -9,9 +9,11 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.vision.photo_textures import PhotoTextures
+from lit_models.layers.pretrained import normalize
 from lit_models.vision.fast_style import FastStyleNet, InstanceNorm, LitFastStyle, style_difference
-from lit_models.vision.style import style_loss
+from lit_models.vision.style import roughness, style_loss
 from tests.battery import ADAM, TaskBattery
+from tests.small import small_trainer
 
 SMALL: dict[str, Any] = {"width": 2, "blocks": 1, "vgg_width": 2}
 
@@ -50,6 +52,30 @@ class TestLitFastStyle(TaskBattery):
         (found,) = self.trainer(tmp_path).test(model, datamodule=data, verbose=False)
         assert {"test/named", "test/content_named", "test/style_drop", "test/content_loss"} <= found.keys()
         assert set(model.state_dict()) == names
+
+
+def test_the_total_has_each_loss_by_its_weight() -> None:
+    batch, parts = (torch.rand(2, 3, 32, 32), torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1)), {}
+    for name, weights in {"all": (2.0, 30.0, 5.0), "none": (0.0, 0.0, 0.0)}.items():
+        torch.manual_seed(0)
+        content, style, smooth = weights
+        model = LitFastStyle(image_size=32, content_weight=content, style_weight=style, smoothness=smooth, **SMALL)
+        parts[name] = model.losses(batch)
+    total, of_content, of_style, made = parts["all"]
+    expected = 2 * of_content.mean() + 30 * of_style.mean() + 5 * roughness(normalize(made))
+    torch.testing.assert_close(total, expected)
+    assert float(parts["none"][0]) == 0 and float(of_content.min()) > 0
+
+
+def test_the_drop_of_the_style_loss_is_from_that_of_the_contents(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = LitFastStyle(image_size=32, **SMALL)
+    data = PhotoTextures(image_size=32, train_size=2, val_size=2, test_size=4, source_size=20)
+    (found,) = small_trainer(tmp_path).test(model, datamodule=data, verbose=False)
+    content, style = data.transform(data.splits["test"])
+    net: Any = model.net
+    start = style_difference(net.seen(content), net.seen(style[:1])).mean()
+    assert found["test/style_drop"] * found["test/style_loss"] == pytest.approx(float(start), rel=1e-4)
 
 
 def test_contrast_and_brightness_of_a_picture_do_not_pass_instance_normalization() -> None:

@@ -84,3 +84,14 @@ def test_torchvisions_network_has_these_names_and_older_files_too() -> None:
 def test_arguments_that_clash_are_refused(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
         FasterRCNN(**SMALL | arguments)
+
+
+def test_proposals_are_inside_of_the_picture_without_its_padding_and_as_many_as_asked() -> None:
+    torch.manual_seed(0)
+    net = FasterRCNN(**SMALL | {"before": [6, 12], "after": [5, 9]})
+    x = torch.rand(2, 3, 40, 40)  # padded to 64
+    for mode, count in ((True, 5), (False, 9)):
+        boxes, there = net.train(mode).first_stage(x)[3]
+        assert boxes.shape == (2, count, 4)
+        assert float(boxes[there].min()) >= 0 and float(boxes[there].max()) <= 40
+        assert bool((boxes[there] == 40).any())  # cut there

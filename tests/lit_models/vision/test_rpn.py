@@ -68,6 +68,8 @@ def test_ignored_objects_teach_no_anchor_and_an_object_has_its_best_anchor() -> 
     boxes = torch.tensor([[[0.0, 0, 5, 9], [20, 20, 30, 30]]])
     classes, wanted = anchor_targets(anchors, boxes, torch.tensor([[False, True]]), torch.tensor([[3, 1]]))
     assert classes.tolist() == [[1, -1, 0]] and wanted[0, 0].tolist() == [0, 0, 5, 9]
+    near = torch.tensor([[20.0, 20, 30, 25], [20, 20, 30, 22]])  # overlaps of a half and a fifth with what is ignored
+    assert anchor_targets(near, boxes, torch.tensor([[False, True]]), torch.tensor([[3, 1]]))[0].tolist() == [[-1, 0]]
 
 
 def test_the_loss_of_boxes_counts_matched_anchors_only_and_is_quadratic_near_zero() -> None:

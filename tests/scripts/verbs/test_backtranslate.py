@@ -1,11 +1,14 @@
 """`dive backtranslate` with a run of two steps: pairs that the next run trains on, and one line for each mistake."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from scripts.cli import main
 from scripts.front.runs import newest_run
+from scripts.verbs.backtranslate import translated
 
 SMALL = ["--data.train_size", "60", "--data.val_size", "8", "--data.test_size", "8", "--data.batch_size", "8",
          "--model.hidden_size", "8", "--model.ffn_size", "8", "--trainer.max_epochs", "1", "--data", "Toy"]  # fmt: skip
@@ -62,3 +65,16 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
     assert main(["backtranslate", "--texts", "x"]) == 2
+
+
+def test_each_text_has_its_own_translation_though_like_lengths_go_together() -> None:
+    texts = ["a b c", "d", "e f"]
+    data = SimpleNamespace(
+        source_tokenizer=SimpleNamespace(encode=str.split),
+        normalize=str,
+        max_length=9,
+        encode_source=lambda rows: (torch.tensor([[texts.index(row)] for row in rows]), torch.ones(len(rows))),
+        decode_target=lambda ids: [texts[int(i)].upper() for i in ids],
+    )
+    model = SimpleNamespace(device="cpu", outputs=lambda source, length: source)
+    assert translated(model, data, texts, rows=2) == ["A B C", "D", "E F"]
