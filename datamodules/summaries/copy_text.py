@@ -28,12 +28,13 @@ class BucketLoader(TrimmedLoader, LengthLoader):
 
     Args:
         tensors, batch_size: See ``TensorLoader``.
+        pad_id: The padding of the targets.
         **loader: See ``LengthLoader``.
     """
 
-    def __init__(self, tensors: Sequence[Tensor], batch_size: int, **loader: Any) -> None:
+    def __init__(self, tensors: Sequence[Tensor], batch_size: int, pad_id: int = 0, **loader: Any) -> None:
         LengthLoader.__init__(self, tensors, batch_size, **loader)  # whose arguments are not those of a TrimmedLoader
-        self.pad_id = PAD
+        self.pad_id = pad_id
 
 
 class CopyText(ParallelText):
