@@ -15,7 +15,7 @@ from torch import Tensor
 from common.messages import UserError, note
 from datamodules.base import TensorLoader, global_seed
 from datamodules.parallel_text.nearest import text_metrics
-from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, Pairs, ParallelText, TrimmedLoader, padded
+from datamodules.parallel_text.parallel_text import BOS, EOS, Pairs, ParallelText, TrimmedLoader, padded
 from datamodules.summaries.words import join_words, sentences, split_words
 from datamodules.text.bert_rows import LengthLoader
 
