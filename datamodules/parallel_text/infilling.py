@@ -8,6 +8,9 @@ first translation.
 
 import math
 import random
+from collections.abc import Sequence
+
+from datamodules.text.tokenizers import Tokenizer
 
 RATE, MEAN = 0.35, 3.0  # mBART's
 
@@ -54,5 +57,14 @@ def poisson(mean: float, draw: random.Random) -> int:
     limit, product, count = math.exp(-mean), draw.random(), 0
     while product > limit:
         product *= draw.random()
+        count += 1
+    return count
+
+
+def head_length(tokenizer: Tokenizer, row: Sequence[int], head: str) -> int:
+    """How many tokens of a row are those of the text that it begins with, however it was cut."""
+    left, count = sum(len(tokenizer.tokens[i]) for i in tokenizer.encode(head)) if head else 0, 0
+    while left > 0 and count < len(row):
+        left -= len(tokenizer.tokens[row[count]])
         count += 1
     return count

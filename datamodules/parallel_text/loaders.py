@@ -161,3 +161,11 @@ def padding(batches: Sequence[tuple[Tensor, ...]]) -> float:
     """The fraction of the tokens of batches, sources and targets together, that is padding."""
     real = sum(int((batch[k] != 0).sum()) for batch in batches for k in (0, 3))
     return 1 - real / sum(batch[k].numel() for batch in batches for k in (0, 3))
+
+
+def padded(rows: Sequence[Sequence[int]], width: int, pad_id: int = 0) -> tuple[Tensor, Tensor]:
+    """Rows of ids as (N, width) int32, padded with ``pad_id``, and their lengths (N,) int32."""
+    length = torch.tensor([len(row) for row in rows], dtype=torch.int32)
+    table = torch.full((len(rows), width), pad_id, dtype=torch.int32)
+    table[torch.arange(width) < length[:, None]] = torch.tensor([i for row in rows for i in row], dtype=torch.int32)
+    return table, length

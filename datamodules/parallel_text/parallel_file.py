@@ -15,6 +15,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.parallel_text.additions import is_there, special_ids, tokenizers_of
+from datamodules.parallel_text.loaders import padded
 from datamodules.parallel_text.nearest import copy_and_nearest
 from datamodules.parallel_text.pair_files import (
     left_out,
@@ -25,7 +26,7 @@ from datamodules.parallel_text.pair_files import (
     vocabulary_of,
 )
 from datamodules.parallel_text.pair_splits import Pairs
-from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText
 from datamodules.text.files import identity, is_another
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
 from datamodules.parallel_text.bpe_dropout import BPEDropout
-from datamodules.parallel_text.infilling import infill
-from datamodules.parallel_text.loaders import TrainingLoader, TrimmedLoader
+from datamodules.parallel_text.infilling import head_length, infill
+from datamodules.parallel_text.loaders import TrainingLoader, TrimmedLoader, padded
 from datamodules.parallel_text.nearest import copy_and_nearest
 from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.parallel_text.tags import check_tag, groups_of, tags_of, without_tags
@@ -295,20 +294,3 @@ class ParallelText(TensorDataModule):
     def baselines(self) -> dict[str, dict[str, Any]]:
         """BLEU and exact matches of a copied source, and of the target of the nearest training source."""
         return copy_and_nearest(self.sources, self.references)
-
-
-def head_length(tokenizer: Tokenizer, row: Sequence[int], head: str) -> int:
-    """How many tokens of a row are those of the text that it begins with, however it was cut."""
-    left, count = sum(len(tokenizer.tokens[i]) for i in tokenizer.encode(head)) if head else 0, 0
-    while left > 0 and count < len(row):
-        left -= len(tokenizer.tokens[row[count]])
-        count += 1
-    return count
-
-
-def padded(rows: Sequence[Sequence[int]], width: int, pad_id: int = PAD) -> tuple[Tensor, Tensor]:
-    """Rows of ids as (N, width) int32, padded with ``pad_id``, and their lengths (N,) int32."""
-    length = torch.tensor([len(row) for row in rows], dtype=torch.int32)
-    table = torch.full((len(rows), width), pad_id, dtype=torch.int32)
-    table[torch.arange(width) < length[:, None]] = torch.tensor([i for row in rows for i in row], dtype=torch.int32)
-    return table, length

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import TensorLoader, global_seed
+from datamodules.parallel_text.loaders import TrimmedLoader, padded
 from datamodules.parallel_text.nearest import text_metrics
-from datamodules.parallel_text.parallel_text import BOS, EOS, Pairs, ParallelText, TrimmedLoader, padded
+from datamodules.parallel_text.pair_splits import Pairs
+from datamodules.parallel_text.parallel_text import BOS, EOS, ParallelText
 from datamodules.summaries.words import join_words, sentences, split_words
 from datamodules.text.bert_rows import LengthLoader
 

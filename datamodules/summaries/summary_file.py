@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.parallel_text.parallel_text import Pairs, padded
+from datamodules.parallel_text.loaders import padded
+from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.summaries.copy_text import CopyText
 from datamodules.summaries.documents import Document, DocumentFile
 

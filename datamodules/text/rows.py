@@ -203,3 +203,13 @@ def check_widths(rows: Iterable[Row], width: int, separator: str, path: str, nam
 def nfc(text: str) -> str:
     """Without blanks around it, in Unicode's composed form: a name typed in two ways is one."""
     return unicodedata.normalize("NFC", text).strip()
+
+
+def no_column(path: str, column: str, option: str, found: Rows) -> str:
+    """The error of a heading that is not there; it says so where the first row seems to be no heading."""
+    columns = ", ".join(name for name in found.heading if name)
+    remedy = f"give --data.{option}"
+    later = {row.fields[-1] for row in found.rows[:1000]}
+    if len(found.heading) > 1 and found.heading[-1] in later:
+        remedy = "the first row seems to be no heading: name the columns by --data.columns text,label"
+    return f"{path}: no column {column!r}; it has {columns[:200]}: {remedy}"

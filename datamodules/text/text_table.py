@@ -20,7 +20,7 @@ from datamodules.splits import split_fractions
 from datamodules.text.baseline import text_baselines
 from datamodules.text.files import identity, is_another
 from datamodules.text.labeled_text import LabeledText, Unit, split_text
-from datamodules.text.rows import nfc, read_rows
+from datamodules.text.rows import nfc, no_column, read_rows
 from datamodules.text.subwords import Subwords
 
 LARGEST_FOUND = 20_000  # words or characters that ``infer`` allows; give vocab_size for more
@@ -294,13 +294,3 @@ def read_named(path: str, columns: list[str], wanted: Sequence[str], unread: str
         if unread in wanted or unread not in columns:
             raise
         return read_rows(path, [name for name in columns if name != unread], wanted)
-
-
-def no_column(path: str, column: str, option: str, found: Any) -> str:
-    """The error of a heading that is not there; it says so where the first row seems to be no heading."""
-    columns = ", ".join(name for name in found.heading if name)
-    remedy = f"give --data.{option}"
-    later = {row.fields[-1] for row in found.rows[:1000]}
-    if len(found.heading) > 1 and found.heading[-1] in later:
-        remedy = "the first row seems to be no heading: name the columns by --data.columns text,label"
-    return f"{path}: no column {column!r}; it has {columns[:200]}: {remedy}"

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from common.messages import UserError
-from datamodules.parallel_text.loaders import padding
+from datamodules.parallel_text.loaders import padded, padding
 from datamodules.parallel_text.pair_splits import Pairs
-from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText, padded
+from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText
 
 PAIRS = [("a b c", "c b a"), ("a", "a"), ("b c", "c b"), ("c c c c c", "c c c c c")]
 
