@@ -40,8 +40,8 @@ class ExtractiveBert(BertHead):
     Args:
         vocab_size, num_classes, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id: See
             ``BertHead``; ``num_classes`` is 1.
-        init_std, init_positions, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``; here ``none`` means a sentence's first
-            token, ``mean`` all of its tokens.
+        init_std, init_positions, pooling, frozen, lora_rank, lora_alpha: See ``BertHead``; here ``none`` means a
+            sentence's first token, ``mean`` all of its tokens.
     """
 
     def begins(self, tokens: Tensor) -> Tensor:
