@@ -84,7 +84,7 @@ class MixedLanguages(TensorDataModule):
 
     def divided(self, language: str) -> dict[str, str]:
         """The text of each split in a language, a line for each fact."""
-        world, draw = World([language]), random.Random(f"{language} 0")
+        world, draw = World([language], names=0), random.Random(f"{language} 0")
         found: dict[str, None] = {}
         for _ in range(FACTS_OF_A_DRAW * self.lines):
             fact = world.draw(draw, held_out=False)
