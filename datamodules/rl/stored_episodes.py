@@ -33,7 +33,7 @@ class StoredEpisodes(TensorDataModule):
 
     Args:
         num_features, num_actions, continuous: Read from the environment.
-        context: K; linked to the model's.
+        window_steps: K; linked to the model's.
         max_steps: Steps after which an episode is cut; linked to the model's.
         path: A ``.npz`` file of stored episodes; without one they are made.
         env_id: The environment in which the model acts; that of the stored episodes.
@@ -48,7 +48,7 @@ class StoredEpisodes(TensorDataModule):
         UserError: Sizes below 1, no return to ask for, or a file that does not fit.
     """
 
-    links = ("num_features", "num_actions", "continuous", "context", "max_steps")
+    links = ("num_features", "num_actions", "continuous", "window_steps", "max_steps")
     items = "windows"
 
     def __init__(
@@ -56,7 +56,7 @@ class StoredEpisodes(TensorDataModule):
         num_features: int = 0,
         num_actions: int = 0,
         continuous: bool = False,
-        context: int = 20,
+        window_steps: int = 20,
         max_steps: int = 200,
         path: str = "",
         env_id: str = "CartPole-v1",
@@ -68,7 +68,7 @@ class StoredEpisodes(TensorDataModule):
         **loader: int,
     ) -> None:
         super().__init__(**loader)
-        sizes = {"context": context, "max_steps": max_steps, "num_episodes": num_episodes}
+        sizes = {"window_steps": window_steps, "max_steps": max_steps, "num_episodes": num_episodes}
         for name, value in (sizes | {"num_windows": num_windows, "eval_episodes": eval_episodes}).items():
             if value < 1:
                 raise UserError(f"data.{name} is {value}: give a whole number of at least 1")
@@ -78,7 +78,7 @@ class StoredEpisodes(TensorDataModule):
             raise UserError(
                 f"data.env_id is {env_id}, of which there are no stored episodes: give --data.path FILE.npz"
             )
-        self.env_id, self.path, self.context, self.max_steps = env_id, path, context, max_steps
+        self.env_id, self.path, self.window_steps, self.max_steps = env_id, path, window_steps, max_steps
         self.num_episodes, self.num_windows, self.eval_episodes = num_episodes, num_windows, eval_episodes
         self.asked, self.data_seed = tuple(float(value) for value in asked), data_seed
         found = self.make(1, 0).sizes
@@ -182,12 +182,12 @@ class StoredEpisodes(TensorDataModule):
 
     def window(self, episode: Episode, first: int) -> tuple[Tensor, ...]:
         """The K steps of an episode that begin with ``first``; padded at their end."""
-        observations, actions, rewards = (part[first : first + self.context] for part in episode)
-        missing = self.context - len(rewards)
-        to_go = episode[2][first:].flip(0).cumsum(0).flip(0)[: self.context]
+        observations, actions, rewards = (part[first : first + self.window_steps] for part in episode)
+        missing = self.window_steps - len(rewards)
+        to_go = episode[2][first:].flip(0).cumsum(0).flip(0)[: self.window_steps]
         numbers = actions if self.continuous else torch.nn.functional.one_hot(actions, self.num_actions).float()
         target = actions if self.continuous else actions.clone()
-        step = torch.arange(first, first + self.context).clamp(max=self.max_steps - 1)
+        step = torch.arange(first, first + self.window_steps).clamp(max=self.max_steps - 1)
 
         def padded(part: Tensor, value: float = 0.0) -> Tensor:
             return torch.cat([part, part.new_full((missing, *part.shape[1:]), value)])

@@ -67,10 +67,10 @@ class CopyText(ParallelText):
         copies: bool = True,
         **parallel: Any,
     ) -> None:
-        for name, only in AS_THEY_ARE.items():
-            if parallel.get(name, only) != only:
-                raise UserError(f"data.{name} is {parallel[name]}: texts and summaries have only {only}")
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, shared=True, **parallel)
+        for name, only in AS_THEY_ARE.items():
+            if getattr(self, name) != only:
+                raise UserError(f"data.{name} is {getattr(self, name)}: texts and summaries have only {only}")
         if longest_source < 2:
             raise UserError(f"data.longest_source is {longest_source}: give at least 2, for a token and <eos>")
         self.longest_source, self.copies = longest_source, copies

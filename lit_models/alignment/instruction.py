@@ -14,6 +14,7 @@ The numbers they reach are in RESULTS.md.
 
 from typing import Any
 
+from common.messages import UserError
 from lit_models.attention.gpt import GPT
 from lit_models.layers.lora import add_lora
 from lit_models.tasks.language_model import LanguageModel
@@ -57,5 +58,7 @@ class LitInstruction(LanguageModel):
         if self.weights:
             super().take_weights()
             return
+        if self.device_mesh is not None:
+            raise UserError("a start is trained on a copy of whole weights: -c trainer/ddp")
         rows = demonstrations_of(self.data_attribute("demonstrations"))
         self.net.load_state_dict(train_start(self.net, rows, self.start_steps, self.start_rate, self.pad_id))

@@ -66,7 +66,7 @@ def roi_align(
     rows = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])  # a cell is one row in memory
     place, weight = (part.flatten(3).flatten(0, 2) for part in (place, weight.to(maps.dtype)))
     found = F.embedding_bag(place, rows, mode="sum", per_sample_weights=weight)
-    return found.view(len(boxes), size, size, -1).permute(0, 3, 1, 2)
+    return found.view(len(boxes), size, size, maps.shape[1]).permute(0, 3, 1, 2)
 
 
 def sampling(start: Tensor, end: Tensor, size: int, scale: float, points: int, aligned: bool) -> Tensor:

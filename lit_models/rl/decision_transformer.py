@@ -93,19 +93,19 @@ class Memory:
 
     Args:
         asked: Returns (N,), in the network's units.
-        context: K.
+        window_steps: K.
         max_steps: Steps that the network knows.
     """
 
-    def __init__(self, asked: Tensor, context: int, max_steps: int) -> None:
-        self.to_go, self.context, self.max_steps = [asked], context, max_steps
+    def __init__(self, asked: Tensor, window_steps: int, max_steps: int) -> None:
+        self.to_go, self.window_steps, self.max_steps = [asked], window_steps, max_steps
         self.observations: list[Tensor] = []
         self.actions: list[Tensor] = []
 
     def inputs(self, observation: Tensor, num_actions: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The network's inputs when ``observation`` (N, F) is the newest; its action is still zero."""
         self.observations.append(observation)
-        first = max(0, len(self.observations) - self.context)
+        first = max(0, len(self.observations) - self.window_steps)
         nothing = observation.new_zeros(len(observation), num_actions)
         step = torch.arange(first, len(self.observations)).clamp(max=self.max_steps - 1)
         return (
@@ -126,27 +126,27 @@ class LitDecisionTransformer(Task):
     the mean of those that were asked for it.
 
     Args:
-        context: K, the steps that the network sees.
+        window_steps: K, the steps that the network sees.
         return_scale: Returns are divided by it.
         **task: See ``Task``.
 
     Raises:
-        UserError: A context of less than one step, or a scale that is not positive.
+        UserError: A window of less than one step, or a scale that is not positive.
     """
 
     output_means = "for each step logits of its action, or the action from -1 to 1"
     net: DecisionTransformer
 
-    def __init__(self, context: int = 20, return_scale: float = 200.0, **task: Any) -> None:
-        if context < 1:
-            raise UserError(f"model.context is {context}: give at least one step")
+    def __init__(self, window_steps: int = 20, return_scale: float = 200.0, **task: Any) -> None:
+        if window_steps < 1:
+            raise UserError(f"model.window_steps is {window_steps}: give at least one step")
         if not return_scale > 0:
             raise UserError(f"model.return_scale is {return_scale}: give a number greater than 0")
         super().__init__(**task)
-        self.context, self.return_scale = context, return_scale
+        self.window_steps, self.return_scale = window_steps, return_scale
         features, actions = self.net.embed_state.in_features, self.net.embed_action.in_features
-        steps = torch.zeros(1, context)
-        numbers = (torch.zeros(1, context, features), torch.zeros(1, context, actions))
+        steps = torch.zeros(1, window_steps)
+        numbers = (torch.zeros(1, window_steps, features), torch.zeros(1, window_steps, actions))
         self.example_input = (steps, *numbers, steps.long())  # type: ignore[misc]
         self.memory: Memory | None = None
         self.seen: tuple[Tensor, Tensor] | None = None  # asked and got, of the last evaluation
@@ -171,7 +171,7 @@ class LitDecisionTransformer(Task):
 
     def begin(self, asked: Tensor) -> None:
         """New episodes, each with the return (N,) that it is asked for."""
-        self.memory = Memory(asked.to(self.device), self.context, self.net.embed_timestep.num_embeddings)
+        self.memory = Memory(asked.to(self.device), self.window_steps, self.net.embed_timestep.num_embeddings)
 
     def act(self, observation: Tensor, greedy: bool = False) -> Tensor:
         """Actions (N,), or (N, A), for observations (N, F)."""

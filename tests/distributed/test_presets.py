@@ -37,6 +37,7 @@ USED = {
     "compile": "../callbacks/test_compiled.py",
     "activation_checkpointing": "../callbacks/test_activation_checkpointing.py",
     "profile": "test_presets.py",
+    "range_test": "../callbacks/pictures/test_range_test.py",
     "fp16": "test_presets.py, where there is a GPU",
     "slurm": "test_slurm.py, through scripts/slurm",
     "gpu": "test_presets.py, where there is a GPU",

@@ -12,7 +12,7 @@ from datamodules.rl.stored_episodes import StoredEpisodes
 
 
 def small(**arguments: Any) -> StoredEpisodes:
-    return StoredEpisodes(**({"num_episodes": 30, "num_windows": 50, "max_steps": 40, "context": 6} | arguments))
+    return StoredEpisodes(**({"num_episodes": 30, "num_windows": 50, "max_steps": 40, "window_steps": 6} | arguments))
 
 
 def stored(path: Path, **changed: Any) -> str:
@@ -38,7 +38,7 @@ def test_made_episodes_are_good_and_poor_and_always_the_same() -> None:
 
 
 def test_a_window_has_returns_to_go_and_is_padded_at_its_end(tmp_path: Path) -> None:
-    data = small(path=stored(tmp_path), context=2)
+    data = small(path=stored(tmp_path), window_steps=2)
     first, second = data.episodes()
     to_go, observation, action, step, target = data.window(first, 1)
     assert to_go.tolist() == [5.0, 3.0] and step.tolist() == [1, 2] and target.tolist() == [1, 1]
@@ -86,8 +86,8 @@ def test_other_wrong_arguments_are_one_line(tmp_path: Path) -> None:
         small(path=stored(tmp_path), max_steps=2).episodes()
     with pytest.raises(UserError, match=r"give --data.path"):
         small(env_id="Acrobot-v1")
-    with pytest.raises(UserError, match=r"data.context is 0"):
-        small(context=0)
+    with pytest.raises(UserError, match=r"data.window_steps is 0"):
+        small(window_steps=0)
     with pytest.raises(UserError, match=r"data.asked"):
         small(asked=())
 

@@ -16,7 +16,7 @@ TEXTS = [
     "  Ọjọ́ Ajé; የኬኒያ ሺሊንግ.\n\n",
     "well-known   words \t again the THE the\n",
 ]
-SIZES = {"char": 80, "word": 60, "space": 40, "bpe": 300}
+SIZES = {"char": 80, "word": 60, "space": 40, "bpe": 300, "byte": 300}
 
 
 @pytest.mark.parametrize("kind", ["char", "word", "bpe"])

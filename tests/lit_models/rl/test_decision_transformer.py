@@ -50,7 +50,7 @@ def test_steps_without_an_action_to_predict_do_not_count() -> None:
 
 def test_acting_asks_for_less_after_each_reward_and_forgets_what_is_long_ago() -> None:
     torch.manual_seed(0)
-    model, seen = LitDecisionTransformer(**SIZES, context=2, return_scale=10.0).eval(), []
+    model, seen = LitDecisionTransformer(**SIZES, window_steps=2, return_scale=10.0).eval(), []
     forward = model.net.forward
     model.net.forward = lambda *x: (seen.append(x), forward(*x))[1]  # type: ignore[method-assign,func-returns-value]
     model.begin(torch.tensor([10.0, 20.0]))
@@ -75,7 +75,7 @@ def test_continuous_actions_are_regressed_within_their_limits() -> None:
     torch.testing.assert_close(model.training_step((*x, target), 0), expected)
 
 
-@pytest.mark.parametrize("arguments", [{"context": 0}, {"return_scale": 0.0}])
+@pytest.mark.parametrize("arguments", [{"window_steps": 0}, {"return_scale": 0.0}])
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitDecisionTransformer(**SIZES, **arguments)

@@ -111,7 +111,7 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
 
 
 def test_the_actor_is_paid_for_the_smaller_value_and_for_its_entropy() -> None:
-    model, rows = agent(alpha=0.7), batch()
+    model, rows = agent(temperature=0.7), batch()
     torch.manual_seed(5)
     found = model.losses(rows)[1]
     torch.manual_seed(5)
