@@ -15,6 +15,7 @@ from tests.warm import dive, start, wait
 STOP_AT = 3  # steps
 FIT = [
     *("--trainer.accelerator", "cpu", "--trainer.max_epochs", "2"),
+    *("--trainer.check_val_every_n_epoch", "1"),
     *("--trainer.limit_train_batches", "5", "--trainer.limit_val_batches", "1", "--trainer.log_every_n_steps", "50"),
 ]
 

@@ -22,7 +22,7 @@ from lit_models.tasks.regularizer import Regularizer, in_order
 from scripts.front.recipes import CONFIGS
 from tests.small import Points, SmallNet, small_trainer
 
-#: All but the mean of the last checkpoints, which needs several epochs and is an SWA, of which a run has one; its test is
+#: All but the mean of the last checkpoints: it needs several epochs and is an SWA, of which a run has one. Its test is
 #: tests/callbacks/test_stochastic_weight_averaging.py.
 PRESETS = sorted(p for p in (CONFIGS / "regularizer").glob("*.yaml") if p.stem != "last_checkpoints")
 X, Y = torch.rand(4, 1, 16, 16), torch.tensor([3, 1, 4, 1])
