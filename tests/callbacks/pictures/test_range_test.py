@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from callbacks.pictures.range_test import RangeTest, smoothed, suggestions
 from common.messages import UserError
+from scripts.cli import main
+from scripts.front.runs import newest_run
 from tests.small import small_trainer
 
 
@@ -76,3 +78,10 @@ def test_the_steepest_and_the_lowest_point() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], word: str) -> None:
     with pytest.raises(UserError, match=f"RangeTest: .*{word}"):
         partial(RangeTest, **arguments)()
+
+
+def test_the_preset_tests_a_recipe_and_leaves_no_checkpoint() -> None:
+    words = ["--data.batch_size", "8", "--data.eval_batch_size", "8", "--trainer.accelerator", "cpu"]
+    assert main(["fit", "cnn/lenet", "-c", "trainer/range_test", *words]) == 0
+    run = newest_run("cnn/lenet")
+    assert (run / "range_test.png").is_file() and not list(run.rglob("*.ckpt"))
