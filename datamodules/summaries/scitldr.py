@@ -23,18 +23,18 @@ class SciTLDR(ExtractRows):
 
     Args:
         train_size: Only the first so many of the training abstracts; 0 means all.
+        eval_size: The same of validation, and of the test.
         **rows: See ``ExtractRows``.
     """
 
     english = True
 
-    def __init__(self, train_size: int = 0, **rows: Any) -> None:
+    def __init__(self, train_size: int = 0, eval_size: int = 0, **rows: Any) -> None:
         super().__init__(**rows)
-        self.train_size = train_size
+        self.most = {"train": train_size, "val": eval_size, "test": eval_size}
 
     def read(self, stage: str) -> dict[str, list[Document]]:
-        found = {name: read_scitldr(name) for name in FILES}
-        return found | {"train": found["train"][: self.train_size or None]}
+        return {name: read_scitldr(name)[: self.most[name] or None] for name in FILES}
 
 
 def read_scitldr(name: str) -> list[Document]:
