@@ -79,7 +79,7 @@ def saved_in(run: str) -> dict[str, Any]:
         saved = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UserError(
-            f"data.vocabulary: {path} is no processor.json: give the folder of a run, or of a model with tokenizer.json"
+            f"data.vocabulary: {path} is not a processor.json: give the folder of a run or a folder with tokenizer.json"
         ) from None
     if not isinstance(saved, dict) or not {"source_tokenizer", "target_tokenizer"} <= saved.keys():
         raise UserError(f"data.vocabulary: {path} has no two vocabularies: give a run that translates")

@@ -32,7 +32,7 @@ class PhotoTextures(ImageTensors):
         **images: See ``ImageTensors``.
 
     Raises:
-        UserError: The style is neither a texture nor a file; a file is no picture.
+        UserError: The style is neither a texture nor a file; a file is not a picture.
     """
 
     links = ("in_channels", "image_size")  # type: ignore[assignment]

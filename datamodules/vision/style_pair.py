@@ -70,7 +70,7 @@ def read_picture(file: str, name: str, image_size: int) -> Tensor:
     """The largest centered square of a file as (3, S, S) uint8; ``name`` is the argument that it came with.
 
     Raises:
-        UserError: There is no such file, or it is no picture.
+        UserError: There is no such file, or it is not a picture.
     """
     if not Path(file).is_file():
         raise UserError(f"no file {file}: give --data.{name} a picture")

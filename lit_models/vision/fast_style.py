@@ -33,7 +33,7 @@ JUDGE_RATE, JUDGE_BATCH, JUDGE_EPOCHS = 0.01, 32, 10  # of AdamW, for the classi
 
 
 class InstanceNorm(nn.Module):
-    """Each channel of each picture has mean 0 and deviation 1, then a learned gain and shift: contrast is no style.
+    """Each channel of each picture has mean 0 and deviation 1, then a learned gain and shift: contrast is not style.
 
     (B, C, H, W) -> (B, C, H, W).
 

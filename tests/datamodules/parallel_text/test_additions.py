@@ -21,7 +21,7 @@ def test_the_vocabularies_of_a_run_are_taken(tmp_path: Path) -> None:
     assert source is target
     with pytest.raises(UserError, match=r"has 6 and 6 tokens: give --data.source_vocab_size 6"):
         tokenizers_of(str(tmp_path), (6, 7))
-    with pytest.raises(UserError, match=r"nowhere is no processor.json: give the folder of a run"):
+    with pytest.raises(UserError, match=r"nowhere is not a processor.json: give the folder of a run"):
         tokenizers_of(str(tmp_path / "nowhere"))
     (tmp_path / "processor.json").write_text("{}")
     with pytest.raises(UserError, match="has no two vocabularies"):
