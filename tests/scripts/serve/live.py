@@ -34,12 +34,21 @@ def live(app: Any) -> Iterator[str]:
 
 
 def faults_of(page: Any) -> list[str]:
-    """Collects what a browser complains about: errors of scripts, of the policy, of requests."""
+    """Collects what a browser complains about: errors of scripts, of the policy, of requests.
+
+    A request that the browser itself drops, because the page was left before it ended (a favicon comes late on a busy
+    machine), is no error of the site.
+    """
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(f"{request.url} failed"))
+    page.on("requestfailed", lambda request: faults.extend(failed(request.url, request.failure)))
     return faults
+
+
+def failed(url: str, failure: str | None) -> list[str]:
+    """What is wrong with a request that failed; nothing where the browser dropped it on leaving the page."""
+    return [] if failure == "net::ERR_ABORTED" else [f"{url} failed: {failure}"]
 
 
 def unlabeled(page: Any) -> list[str]:
