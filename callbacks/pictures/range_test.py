@@ -115,8 +115,7 @@ class RangeTest(FitPicture):
         return {"rates": [self.rates[k] for k in finite], "losses": smoothed([self.losses[k] for k in finite])}
 
     def draw(self, trainer: Trainer, found: dict[str, list[float]]) -> Figure:
-        steep, low = suggestions(found["rates"], found["losses"])
-        chosen = {"steepest": steep, "a tenth of the lowest point's": low / 10}
+        chosen = suggestions(found["rates"], found["losses"])
         figure = new_figure(6, 4)
         axes = figure.add_subplot(xscale="log", xlabel="learning rate", ylabel="training loss, smoothed")
         axes.plot(found["rates"], found["losses"])
@@ -125,8 +124,11 @@ class RangeTest(FitPicture):
         axes.set_ylim(
             min(found["losses"]), max(2 * found["losses"][0] - min(found["losses"]), min(found["losses"]) + 1e-9)
         )
-        axes.legend()
-        note(f"learning rates to try: {steep:.1e} (steepest), {low / 10:.1e} (a tenth of the lowest point's)")
+        if chosen:
+            axes.legend()
+            note(f"learning rates to try: {', '.join(f'{rate:.1e} ({what})' for what, rate in chosen.items())}")
+        else:
+            note("the loss did not fall at any rate, as that of adversarial networks may not: no rate is suggested")
         return figure
 
 
@@ -139,13 +141,15 @@ def smoothed(losses: list[float]) -> list[float]:
     return means
 
 
-def suggestions(rates: list[float], losses: list[float]) -> tuple[float, float]:
-    """The rate at which the losses fall most steeply over the logarithm of the rate, before their lowest point; and
-    that of the lowest point. The first means are of few losses, and their slope is noise: they are skipped.
+def suggestions(rates: list[float], losses: list[float]) -> dict[str, float]:
+    """The rate at which the losses fall most steeply over the logarithm of the rate, before their lowest point; and a
+    tenth of that of the lowest point. Nothing where they begin at their lowest point.
+
+    The first means are of few losses, and their slope is noise: they are skipped.
     """
     low = min(range(len(losses)), key=losses.__getitem__)
     if low < 2:
-        return rates[low], rates[low]
+        return {}
     (slope,) = torch.gradient(torch.tensor(losses[: low + 1]), spacing=(torch.tensor(rates[: low + 1]).log(),))
     begin = WARM if low > 2 * WARM else 0
-    return rates[begin + int(slope[begin:].argmin())], rates[low]
+    return {"steepest": rates[begin + int(slope[begin:].argmin())], "a tenth of the lowest point's": rates[low] / 10}

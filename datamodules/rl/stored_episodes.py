@@ -128,6 +128,8 @@ class StoredEpisodes(TensorDataModule):
         try:
             with np.load(self.path) as file:
                 stored = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise UserError(f"data.path {self.path}: no such file") from None
         except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:  # the last two: a .npy
             raise UserError(f"data.path {self.path}: not a .npz file that can be read ({error})") from None
         wanted = ("observations", "actions", "rewards", "terminals")

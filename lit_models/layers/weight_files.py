@@ -199,7 +199,7 @@ def read_torch(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "GLOBAL" not in str(error):
-            raise UserError(f"weights: {path} is not a file of weights ({first_line(error)})") from None
+            raise UserError(f"weights: {path} is not a file of weights: damaged, or not of torch.save") from None
         raise UserError(
             f"weights: {path} holds Python objects, whose code is not run: save torch.save(network.state_dict(), FILE) "
             "where it was made"

@@ -64,10 +64,11 @@ def test_it_ends_where_the_loss_grows(tmp_path: Path) -> None:
 
 def test_the_steepest_and_the_lowest_point() -> None:
     rates = [10.0**k for k in range(-5, 2)]
-    assert suggestions(rates, [5.0, 4.9, 4.0, 2.0, 1.5, 3.0, 9.0]) == pytest.approx((1e-3, 1e-1))
-    assert suggestions(rates, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]) == pytest.approx((1e-5, 1e-5))
+    found = suggestions(rates, [5.0, 4.9, 4.0, 2.0, 1.5, 3.0, 9.0])
+    assert list(found.values()) == pytest.approx([1e-3, 1e-2])
+    assert suggestions(rates, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]) == {}  # it never fell
     noisy = [5.0, 3.0, *[4.0 - 0.001 * k for k in range(40)], 3.0, 2.0, 1.9, 9.0]  # the first means jump
-    assert suggestions([10.0 ** (k / 10) for k in range(46)], noisy)[0] >= 10**4.1
+    assert suggestions([10.0 ** (k / 10) for k in range(46)], noisy)["steepest"] >= 10**4.1
     assert smoothed([3.0, 3.0, 3.0]) == pytest.approx([3.0, 3.0, 3.0])
     assert smoothed([0.0, 1.0])[1] == pytest.approx(0.1 / 0.19)
 
