@@ -139,6 +139,9 @@ class VideoMAE(nn.Module):
         patch_size, tubelet_size: Pixels and frames of a patch.
         hidden_size, num_layers, num_heads, ffn_size: Of the encoder.
         decoder_size, decoder_layers, decoder_heads, decoder_ffn_size: The same of the decoder.
+        normalize_targets: Each patch is predicted in units of its own mean and standard deviation, as in the paper;
+            else its pixels are. Normalized, a patch that is black but for one faint pixel weighs as much as a stroke,
+            and small networks are long in finding anything.
 
     Raises:
         UserError: A size is not divisible.
@@ -159,8 +162,10 @@ class VideoMAE(nn.Module):
         decoder_layers: int = 4,
         decoder_heads: int = 6,
         decoder_ffn_size: int = 1536,
+        normalize_targets: bool = True,
     ) -> None:
         super().__init__()
+        self.normalize_targets = normalize_targets
         self.patch_size, self.tubelet_size = patch_size, tubelet_size
         self.places, self.times = (image_size // patch_size) ** 2, num_frames // tubelet_size
         clips, patch = (in_channels, num_frames, image_size), (patch_size, tubelet_size)
@@ -176,11 +181,15 @@ class VideoMAE(nn.Module):
         initialize(self)
 
     def patches(self, x: Tensor) -> Tensor:
-        """The pixels of each patch, normalized by channel: (B, C, T, S, S) -> (B, N, P), channels last in a patch."""
+        """What is predicted of each patch: (B, C, T, S, S) -> (B, N, P), channels last in a patch; normalized by channel
+        unless ``normalize_targets`` is false.
+        """
         b, c, t, s, _ = x.shape
         k, p = self.tubelet_size, self.patch_size
         x = x.view(b, c, t // k, k, s // p, p, s // p, p).permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, -1, k * p * p, c)
-        return ((x - x.mean(2, keepdim=True)) / (x.std(2, keepdim=True) + 1e-6)).flatten(2)
+        if self.normalize_targets:
+            x = (x - x.mean(2, keepdim=True)) / (x.std(2, keepdim=True) + 1e-6)
+        return x.flatten(2)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
         seen = self.encoder_to_decoder(self.videomae(x, hidden))  # (B, N - M, D')

@@ -37,6 +37,8 @@ from scripts.evidence.benches import (
     ours,
     processes,
     recurrent,
+    rl,
+    rl_solved,
     rwkv,
     token_batches,
     translation,
@@ -64,8 +66,9 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
+    "rl": rl.measure,
 }
-PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
+PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "solved", "scaling", "startup", "memory")
 
 
 @contextmanager
@@ -167,6 +170,8 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results["training"] = [row for w in works for count in threads for row in training(w, count, repeats)]
     for part, measure in SEQUENCES.items():
         results[part] = [row for count in threads for row in measured(measure, count, repeats)] if part in parts else []
+    with quiet():
+        results["solved"] = rl_solved.measure(repeats, lambda line: None) if "solved" in parts else []
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []

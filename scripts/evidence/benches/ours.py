@@ -3,6 +3,7 @@
 Left out, since no other side has them: validation and checkpoints.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +40,7 @@ class RandomImages(ImageTensors):
 class Ticks(Callback):
     """Moves the clock at the end of each batch."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Any) -> None:
         self.clock = clock
 
     def on_train_batch_end(
@@ -54,14 +55,16 @@ def train(work: Workload, clock: Clock, rows: int = IMAGES) -> None:
     fit(model, data, clock)
 
 
-def fit(model: Any, data: Any, clock: Clock, **more: Any) -> None:
-    """Trains with the trainer of ``configs/default.yaml`` until the clock has its steps; ``more`` are its settings."""
+def fit(model: Any, data: Any, clock: Any, callbacks: Iterable[Callback] = (), **more: Any) -> None:
+    """Trains with the trainer of ``configs/default.yaml``, and more callbacks, until the clock (a ``Clock`` or what has
+    its ``total`` and ``tick``) has its steps; ``more`` are the trainer's settings.
+    """
     settings = load_yaml(DEFAULT)["trainer"]
-    callbacks = [made(c) for c in settings.pop("callbacks") if c["class_path"] != CHECKPOINT]
+    usual = [made(c) for c in settings.pop("callbacks") if c["class_path"] != CHECKPOINT]
     with TemporaryDirectory() as folder:
         settings |= {"accelerator": "cpu", "logger": MetricsCSV(folder), "default_root_dir": Path(folder)}
         settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1, **more}
-        trainer = Trainer(**settings, callbacks=[*callbacks, Ticks(clock)])
+        trainer = Trainer(**settings, callbacks=[*usual, *callbacks, Ticks(clock)])
         skip_empty_hooks(trainer)  # as scripts/front/lightning_cli.py does
         clip_unscaled(trainer)
         trainer.fit(model, data)

@@ -62,9 +62,14 @@ GOALS = (
     Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
+    Goal("PPO", "stable-baselines3", 1.5, None, "environments that move together, minibatches by index"),
+    Goal("DQN", "stable-baselines3", 1.5, None, "the same"),
+    Goal("PPO", "bare", 0.5, None, "updates of a fraction of a millisecond"),
+    Goal("DQN", "bare", 0.5, None, "the same"),
+    Goal("Q-learning", "the book's loop", 20.0, None, "thousands of players in one step"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "rl")
 
 HEAD = """\
 # Speed
@@ -121,6 +126,14 @@ loop; `bare` is the same in channels-last order, which our recipes use too; `our
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
 
+RL = """\
+`PPO` and `DQN` on CartPole: the recipes with one learning rate as `dive fit` runs them, the shortest loop with
+gymnasium's vector environment, and stable-baselines3, all with the same environments, updates, batches and networks
+(`DQN` neither double nor dueling). `Q-learning`: 4,096 players on the cliff, against a loop over the steps of one."""
+SOLVED = """\
+Until 20 greedy episodes have a mean return of 475, with a constant learning rate, one thread; a seed in each column.
+Evaluations are not timed."""
+
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
@@ -145,6 +158,10 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("rl"):
+        sections += ["## Reinforcement learning", RL, training(results["rl"], "frames")]
+    if results.get("solved"):
+        sections += ["## CartPole solved by PPO", SOLVED, solved(results["solved"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
@@ -231,6 +248,15 @@ def training(rows: list[Row], what: str = "samples") -> str:
             rate = f"{median(row['rates']):,.0f}"
             cells.append([workload, str(threads), row["side"], rate, cell, str(row["steps"]), str(len(row["rates"]))])
     return table(["workload", "threads", "side", f"{what}/s", "ours is ... times as fast", steps, "turns"], cells)
+
+
+def solved(rows: list[Row]) -> str:
+    """Frames and seconds of each seed; a dash where a side gave up."""
+    cells = []
+    for row in rows:
+        pairs = zip(row["frames"], row["seconds"], strict=True)
+        cells.append([row["side"], *("-" if f is None else f"{f:,} frames, {s:.1f} s" for f, s in pairs)])
+    return table(["side", *(f"seed {k}" for k in range(len(rows[0]["frames"])))], cells)
 
 
 def scaling(rows: list[Row]) -> str:
