@@ -27,24 +27,10 @@ import torch
 
 from callbacks.run_record import commit, versions
 from common.messages import UserError, did_you_mean
-from scripts.evidence.benches import (
-    bare,
-    convnets,
-    d2l_manner,
-    encoding,
-    generation,
-    naive_lightning,
-    ours,
-    processes,
-    recurrent,
-    rl,
-    rl_solved,
-    rwkv,
-    token_batches,
-    translation,
-)
+from scripts.evidence.benches import bare, d2l_manner, naive_lightning, ours, processes, rl_solved
 from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
+from scripts.evidence.benches.parts import PARTS as SEQUENCES
 from scripts.evidence.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
 from scripts.front.option_parser import OptionParser
 
@@ -56,17 +42,6 @@ SLOW: dict[str, Side] = {
     "d2l, 4 workers": partial(d2l_manner.train, workers=4),
     "naive Lightning": naive_lightning.train,
     "naive Lightning with accuracy": partial(naive_lightning.train, accuracy=True),
-}
-#: Parts that measure themselves: module.measure(threads, repeats, say) returns rows like those of ``training``.
-SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
-    "recurrent": recurrent.measure,
-    "transformer": translation.measure,
-    "translation": token_batches.measure,
-    "generation": generation.measure,
-    "rwkv": rwkv.measure,
-    "encoding": encoding.measure,
-    "convnets": convnets.measure,
-    "rl": rl.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "solved", "scaling", "startup", "memory")
 
@@ -168,8 +143,10 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results: dict[str, Any] = {"parts": dict.fromkeys(parts, found)}
     works = [w for w in WORKLOADS if w.name in parts]
     results["training"] = [row for w in works for count in threads for row in training(w, count, repeats)]
-    for part, measure in SEQUENCES.items():
-        results[part] = [row for count in threads for row in measured(measure, count, repeats)] if part in parts else []
+    for name, part in SEQUENCES.items():
+        results[name] = (
+            [row for count in threads for row in measured(part.measure, count, repeats)] if name in parts else []
+        )
     with quiet():
         results["solved"] = rl_solved.measure(repeats, lambda line: None) if "solved" in parts else []
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []

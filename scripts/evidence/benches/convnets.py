@@ -23,9 +23,31 @@ from torchvision.models.vgg import VGG, cfgs, make_layers
 from datamodules.vision.images import ImageTensors
 from scripts.evidence.benches import ours
 from scripts.evidence.benches.naive_lightning import LitNaive
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "Convolutional networks at CIFAR's shape",
+    """\
+Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the small stem, in the shortest PyTorch
+loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
+`naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
+of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes.""",
+    "samples",
+    (
+        Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both channels-last in single precision"),
+        Goal("vgg11", "bare", 0.95, None, "the same"),
+        Goal("densenet", "bare", 0.95, None, "the same"),
+        Goal("resnet18", "torchvision", 1.0, None, "no slower than torchvision's module in the shortest loop"),
+        Goal("vgg11", "torchvision", 1.0, None, "the same"),
+        Goal("densenet", "torchvision", 1.0, None, "the same"),
+        Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
+        Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
+        Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
+        Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
+    ),
+)
 ROWS, BATCH, RATE = 2048, 32, 0.1
 STEPS, WARMUP = 5, 2
 AUGMENTED_BATCH, AUGMENTED_STEPS = 128, 30  # of the recipes

@@ -12,7 +12,15 @@ import torch
 
 from datamodules.text.python_docs import PythonDocs
 from datamodules.text.tokenizers import BPETokenizer
+from scripts.evidence.benches.part import Goal, Part
 
+PART = Part(
+    "Encoding a corpus",
+    """\
+Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` alone.""",
+    "characters",
+    (Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),),
+)
 WORKLOAD, VOCABULARY = "byte pairs", 1000
 Row = dict[str, Any]
 

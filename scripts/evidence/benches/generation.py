@@ -18,7 +18,23 @@ from lit_models.attention.gpt_weights import convert
 from lit_models.functional.beam import beam_search
 from lit_models.functional.decoding import Step, generate
 from lit_models.layers.packed_linear import PackedLinear
+from scripts.evidence.benches.part import Goal, Part
 
+PART = Part(
+    "Writing with GPT",
+    """\
+6 layers of 256, random weights, a vocabulary of 1,000; greedy or four beams, no stop token. `transformers` is
+`generate` on the same weights, and both write the same text to the letter, or the bench fails. `matrices alone` is the
+products with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The
+window's `ours` writes after 1,536 tokens, its `early` after 128.""",
+    "tokens",
+    (
+        Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
+        Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
+        Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
+        Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
+    ),
+)
 VOCABULARY, CONTEXT, WIDTH, LAYERS, HEADS = 1000, 256, 256, 6, 4
 PROMPT, NEW, BEAM_NEW, BEAMS = 8, 128, 48, 4
 WINDOW, EARLY, LATE = 64, 128, 1536  # the window's cost is measured after so many tokens

@@ -1,75 +1,20 @@
 """BENCH.md from the contents of ``results/bench.json``: medians, ratios, goals. Nothing is measured here."""
 
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from scripts.evidence.benches.part import Goal
+from scripts.evidence.benches.parts import PARTS
+
 Row = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Goal:
-    """Our rate is to be at least ``least`` times the better of the named sides, with ``threads`` (None: with any)."""
-
-    workload: str
-    against: str
-    least: float
-    threads: int | None
-    why: str
-
-
+#: Of the workloads of ``training``; a part that measures itself has its own.
 GOALS = (
     Goal("lenet", "bare", 0.95, None, "steps of several milliseconds hide Lightning's loop"),
     Goal("softmax", "bare", 0.55, None, "the limit of automatic optimization on the smallest step"),
     Goal("softmax", "d2l", 7.0, 1, "loading whole batches by index"),
     Goal("lenet", "d2l", 1.6, None, "the same, under convolutions"),
-    Goal("rnn", "bare", 0.93, None, "the book's recurrent language models"),
-    Goal("gru", "bare", 0.93, None, "the same"),
-    Goal("lstm", "bare", 0.93, None, "the same"),
-    Goal("rnn", "d2l", 1.1, None, "windows as views of one tensor"),
-    Goal("gru", "d2l", 1.1, None, "the same"),
-    Goal("lstm", "d2l", 1.1, None, "the same"),
-    Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),
-    Goal("batches", "rows", 1.3, None, "as many tokens in each batch, and little padding"),
-    Goal("Marian's step", "transformers", 1.1, None, "a training step of a network of equal shape"),
-    Goal("Marian's beams", "transformers", 1.7, None, "four beams with a cache, the same outputs"),
-    Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
-    Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
-    Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
-    Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
-    Goal("WKV, RWKV-4", "loop", 3.5, None, "no exponential in the loop"),
-    Goal("WKV, RWKV-5.2", "loop", 3.0, None, "chunks of 16"),
-    Goal("WKV, RWKV-6", "loop", 3.0, None, "the same"),
-    Goal("WKV, RWKV-7", "loop", 2.0, None, "the same, with a triangular system in each"),
-    Goal("training, RWKV-4", "transformers", 3.0, None, "the operator, whose loop transformers has"),
-    Goal("training, RWKV-7", "bare", 0.95, None, "steps of tens of milliseconds"),
-    Goal("generation, RWKV-4", "rwkv package", 1.4, 1, "the same weights, one text at a time"),
-    *(
-        Goal(f"sixteen texts, RWKV-{v}", "one text", 4.0, None, "one product for all rows")
-        for v in ("4", "5.2", "6", "7")
-    ),
-    *(
-        Goal(f"a long text, RWKV-{v}", "early", 0.9, None, "the 100,000th token costs as much")
-        for v in ("4", "5.2", "6", "7")
-    ),
-    Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),
-    Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both channels-last in single precision"),
-    Goal("vgg11", "bare", 0.95, None, "the same"),
-    Goal("densenet", "bare", 0.95, None, "the same"),
-    Goal("resnet18", "torchvision", 1.0, None, "no slower than torchvision's module in the shortest loop"),
-    Goal("vgg11", "torchvision", 1.0, None, "the same"),
-    Goal("densenet", "torchvision", 1.0, None, "the same"),
-    Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
-    Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
-    Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
-    Goal("PPO", "stable-baselines3", 1.5, None, "environments that move together, minibatches by index"),
-    Goal("DQN", "stable-baselines3", 1.5, None, "the same"),
-    Goal("PPO", "bare", 0.5, None, "updates of a fraction of a millisecond"),
-    Goal("DQN", "bare", 0.5, None, "the same"),
-    Goal("Q-learning", "the book's loop", 20.0, None, "thousands of players in one step"),
-    Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "rl")
 
 HEAD = """\
 # Speed
@@ -91,45 +36,6 @@ inside.
 
 The sides that load image by image do fewer batches, since they take longer for each; rates are per sample. A ratio is
 one of medians; in brackets the smallest and largest ratio within one turn."""
-
-
-RECURRENT = """\
-32 hidden units on one-hot characters, 1,024 windows of 32 a step: `rnn/rnn_time_machine` and the like as `dive fit`
-runs them, the bare loop with the same steps, clipping included, and the book's manner (D2L 9.5): a `TensorDataset` of
-all windows, its own clipping, the perplexity of each step kept."""
-ENCODING = """\
-Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` alone."""
-TRANSFORMER = """\
-2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
-runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
-after the same number of steps, measured in single precision."""
-TRANSLATION = """\
-`batches`: `translation/cldr` as `dive fit` runs it; `ours` has batches by tokens, `rows` those of 64 pairs, padded to
-the longest. `Marian's step` and `Marian's beams`: 3 + 3 layers of 256, a vocabulary of 2,000, the same weights in our
-network and in `MarianMTModel`; 32 pairs of 24 tokens a step, and four beams for 8 sources of up to 24 tokens, 32 tokens
-long (samples are tokens there)."""
-GENERATION = """\
-6 layers of 256, random weights, a vocabulary of 1,000; greedy or four beams, no stop token. `transformers` is
-`generate` on the same weights, and both write the same text to the letter, or the bench fails. `matrices alone` is the
-products with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The
-window's `ours` writes after 1,536 tokens, its `early` after 128."""
-
-RWKV = """\
-6 layers of 256, random weights, a vocabulary of 1,000; the sides compute the same numbers, or the bench fails. `WKV` is
-the operator alone, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
-ours and transformers' on the same weights) and rows for RWKV-7 (`rwkv/rwkv` as `dive fit` runs it against the bare
-loop). `prefill` reads 512 tokens in pieces of 256, or one by one. A long text's `ours` comes after 100,000 tokens, its
-`early` after one; the state has the same size."""
-CONVNETS = """\
-Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the small stem, in the shortest PyTorch
-loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
-`naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
-of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
-
-RL = """\
-`PPO` and `DQN` on CartPole: the recipes with one learning rate as `dive fit` runs them, the shortest loop with
-gymnasium's vector environment, and stable-baselines3, all with the same environments, updates, batches and networks
-(`DQN` neither double nor dueling). `Q-learning`: 4,096 players on the cliff, against a loop over the steps of one."""
 SOLVED = """\
 Until 20 greedy episodes have a mean return of 475, with a constant learning rate, one thread; a seed in each column.
 Evaluations are not timed."""
@@ -138,28 +44,16 @@ Evaluations are not timed."""
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
     sections = [HEAD, *measured_on(results["parts"])]
-    sequences = [row for part in SEQUENCES for row in results.get(part, [])]
+    sequences = [row for name in PARTS for row in results.get(name, [])]
     if results["training"] or sequences:
         sections += ["## Goals", goals(results["training"] + sequences)]
     if results["training"]:
         sections += ["## Training", training(results["training"])]
-    if results.get("recurrent"):
-        sections += ["## Training the book's recurrent networks", RECURRENT, training(results["recurrent"])]
-    if results.get("transformer"):
-        sections += ["## Training the book's transformer", TRANSFORMER, training(results["transformer"])]
-        sections += [losses(results["transformer"])]
-    if results.get("translation"):
-        sections += ["## Translation", TRANSLATION, training(results["translation"])]
-    if results.get("generation"):
-        sections += ["## Writing with GPT", GENERATION, training(results["generation"], "tokens")]
-    if results.get("rwkv"):
-        sections += ["## RWKV", RWKV, training(results["rwkv"], "tokens")]
-    if results.get("encoding"):
-        sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
-    if results.get("convnets"):
-        sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
-    if results.get("rl"):
-        sections += ["## Reinforcement learning", RL, training(results["rl"], "frames")]
+    for name, part in PARTS.items():
+        if rows := results.get(name):
+            about = part.PART
+            sections += [f"## {about.title}", about.text, training(rows, about.unit)]
+            sections += [losses(rows)] if "losses" in rows[0] else []
     if results.get("solved"):
         sections += ["## CartPole solved by PPO", SOLVED, solved(results["solved"])]
     if results["scaling"]:
@@ -212,7 +106,7 @@ def groups(rows: list[Row]) -> dict[tuple[str, int], list[Row]]:
 
 def goals(rows: list[Row]) -> str:
     cells = []
-    for goal in GOALS:
+    for goal in (*GOALS, *(goal for part in PARTS.values() for goal in part.PART.goals)):
         head = [f"{goal.workload}: ours / {goal.against}"]
         tail = [f">= {goal.least}", goal.why]
         verdicts = []

@@ -17,9 +17,26 @@ from datamodules.text.language_model import LanguageModelData
 from datamodules.text.windows import evaluation_windows
 from scripts.evidence.benches import ours
 from scripts.evidence.benches.d2l_manner import PLOTS_PER_EPOCH, Board
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "Training the book's recurrent networks",
+    """\
+32 hidden units on one-hot characters, 1,024 windows of 32 a step: `rnn/rnn_time_machine` and the like as `dive fit`
+runs them, the bare loop with the same steps, clipping included, and the book's manner (D2L 9.5): a `TensorDataset` of
+all windows, its own clipping, the perplexity of each step kept.""",
+    "samples",
+    (
+        Goal("rnn", "bare", 0.93, None, "the book's recurrent language models"),
+        Goal("gru", "bare", 0.93, None, "the same"),
+        Goal("lstm", "bare", 0.93, None, "the same"),
+        Goal("rnn", "d2l", 1.1, None, "windows as views of one tensor"),
+        Goal("gru", "d2l", 1.1, None, "the same"),
+        Goal("lstm", "d2l", 1.1, None, "the same"),
+    ),
+)
 KINDS: dict[str, tuple[Callable[..., nn.Module], float]] = {  # the book's learning rates
     "rnn": (nn.RNN, 1.0),
     "gru": (nn.GRU, 4.0),

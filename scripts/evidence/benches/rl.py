@@ -19,9 +19,25 @@ from lit_models.rl.dqn import QNetwork
 from lit_models.rl.ppo import ActorCritic
 from lit_models.rl.returns import gae
 from scripts.evidence.benches import ours
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "Reinforcement learning",
+    """\
+`PPO` and `DQN` on CartPole: the recipes with one learning rate as `dive fit` runs them, the shortest loop with
+gymnasium's vector environment, and stable-baselines3, all with the same environments, updates, batches and networks
+(`DQN` neither double nor dueling). `Q-learning`: 4,096 players on the cliff, against a loop over the steps of one.""",
+    "frames",
+    (
+        Goal("PPO", "stable-baselines3", 1.5, None, "environments that move together, minibatches by index"),
+        Goal("DQN", "stable-baselines3", 1.5, None, "the same"),
+        Goal("PPO", "bare", 0.5, None, "updates of a fraction of a millisecond"),
+        Goal("DQN", "bare", 0.5, None, "the same"),
+        Goal("Q-learning", "the book's loop", 20.0, None, "thousands of players in one step"),
+    ),
+)
 Row = dict[str, Any]
 ENVS, STEPS, PASSES, BATCH = 16, 64, 10, 256  # of PPO
 PARTS = ENVS * STEPS // BATCH  # minibatches of a pass

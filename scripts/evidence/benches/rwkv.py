@@ -17,6 +17,7 @@ from lit_models.layers.wkv4 import initial_state4, wkv4, wkv4_recurrent
 from lit_models.layers.wkv6 import wkv6, wkv6_recurrent
 from lit_models.layers.wkv7 import wkv7, wkv7_recurrent
 from scripts.evidence.benches import ours
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.recurrent import text
 from scripts.evidence.benches.rwkv_generation import generation_sides, long_sides, prefill_sides, sixteen_sides
 from scripts.evidence.benches.rwkv_work import (
@@ -35,6 +36,33 @@ from scripts.evidence.benches.rwkv_work import (
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "RWKV",
+    """\
+6 layers of 256, random weights, a vocabulary of 1,000; the sides compute the same numbers, or the bench fails. `WKV` is
+the operator alone, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
+ours and transformers' on the same weights) and rows for RWKV-7 (`rwkv/rwkv` as `dive fit` runs it against the bare
+loop). `prefill` reads 512 tokens in pieces of 256, or one by one. A long text's `ours` comes after 100,000 tokens, its
+`early` after one; the state has the same size.""",
+    "tokens",
+    (
+        Goal("WKV, RWKV-4", "loop", 3.5, None, "no exponential in the loop"),
+        Goal("WKV, RWKV-5.2", "loop", 3.0, None, "chunks of 16"),
+        Goal("WKV, RWKV-6", "loop", 3.0, None, "the same"),
+        Goal("WKV, RWKV-7", "loop", 2.0, None, "the same, with a triangular system in each"),
+        Goal("training, RWKV-4", "transformers", 3.0, None, "the operator, whose loop transformers has"),
+        Goal("training, RWKV-7", "bare", 0.95, None, "steps of tens of milliseconds"),
+        Goal("generation, RWKV-4", "rwkv package", 1.4, 1, "the same weights, one text at a time"),
+        *(
+            Goal(f"sixteen texts, RWKV-{v}", "one text", 4.0, None, "one product for all rows")
+            for v in ("4", "5.2", "6", "7")
+        ),
+        *(
+            Goal(f"a long text, RWKV-{v}", "early", 0.9, None, "the 100,000th token costs as much")
+            for v in ("4", "5.2", "6", "7")
+        ),
+    ),
+)
 RECIPE = "rwkv/rwkv"
 
 

@@ -15,9 +15,24 @@ from torch.nn import functional as F
 
 from lit_models.translation.pretrained import LitPretrained
 from scripts.evidence.benches import ours as recipe
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "Translation",
+    """\
+`batches`: `translation/cldr` as `dive fit` runs it; `ours` has batches by tokens, `rows` those of 64 pairs, padded to
+the longest. `Marian's step` and `Marian's beams`: 3 + 3 layers of 256, a vocabulary of 2,000, the same weights in our
+network and in `MarianMTModel`; 32 pairs of 24 tokens a step, and four beams for 8 sources of up to 24 tokens, 32 tokens
+long (samples are tokens there).""",
+    "samples",
+    (
+        Goal("batches", "rows", 1.3, None, "as many tokens in each batch, and little padding"),
+        Goal("Marian's step", "transformers", 1.1, None, "a training step of a network of equal shape"),
+        Goal("Marian's beams", "transformers", 1.7, None, "four beams with a cache, the same outputs"),
+    ),
+)
 RECIPE = "translation/cldr"
 TEXTS = ["--data.train_size", "5000", "--data.val_size", "20", "--data.test_size", "20"]
 VOCABULARY, ROWS, LENGTH, NEW, BEAMS, PAD, END = 2000, 32, 24, 32, 4, 1999, 0

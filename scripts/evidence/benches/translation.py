@@ -15,9 +15,19 @@ from torch.nn import functional as F
 from datamodules.parallel_text.parallel_text import ParallelText
 from lit_models.attention.transformer import Transformer
 from scripts.evidence.benches import ours
+from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
+PART = Part(
+    "Training the book's transformer",
+    """\
+2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
+runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
+after the same number of steps, measured in single precision.""",
+    "samples",
+    (Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),),
+)
 RECIPE, WORKLOAD = "attention/transformer_fra_eng", "transformer"
 VOCABULARY, LENGTH, ROWS, BATCH, RATE, CLIP = 200, 9, 4096, 128, 0.001, 1.0  # the recipe's
 STEPS, WARMUP = 40, 5

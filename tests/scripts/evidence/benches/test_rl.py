@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from scripts.evidence.benches import rl, rl_solved
-from scripts.evidence.benches.page import RL, solved
+from scripts.evidence.benches.page import solved
 
 
 def balance(seen: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def test_a_watch_ends_once_greedy_episodes_reach_the_return_and_gives_up_after_i
 
 def test_the_page_shows_a_side_that_gave_up_with_a_dash() -> None:
     page = solved([{"side": "ours", "frames": [20480, None], "seconds": [2.0, None]}])
-    assert "| ours | 20,480 frames, 2.0 s | - |" in page and "stable-baselines3" in RL
+    assert "| ours | 20,480 frames, 2.0 s | - |" in page and "stable-baselines3" in rl.PART.text
 
 
 @pytest.mark.slow

@@ -1,0 +1,33 @@
+"""The parts of ``dive bench`` that measure themselves, by name.
+
+Each is a module with a ``PART`` (``part.py``) and ``measure(threads, repeats, say)``, which returns rows like those of
+``training`` in ``bench.py``.
+"""
+
+from typing import Any
+
+from scripts.evidence.benches import (
+    convnets,
+    encoding,
+    generation,
+    recurrent,
+    rl,
+    rwkv,
+    speech,
+    token_batches,
+    translation,
+    video,
+)
+
+PARTS: dict[str, Any] = {
+    "recurrent": recurrent,
+    "transformer": translation,
+    "translation": token_batches,
+    "generation": generation,
+    "rwkv": rwkv,
+    "encoding": encoding,
+    "convnets": convnets,
+    "rl": rl,
+    "video": video,
+    "speech": speech,
+}
