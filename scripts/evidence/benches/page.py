@@ -63,8 +63,13 @@ GOALS = (
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
+    Goal("assignment and loss", "book", 10.0, None, "all objects of all pictures at once"),
+    Goal("tiny ssd", "bare", 0.95, None, "steps of tens of milliseconds"),
+    Goal("u-net", "bare", 0.95, None, "the same"),
+    Goal("detections", "torchvision", 0.83, None, "at most 1.2 times torchvision's compiled loop"),
+    Goal("pictures and boxes", "torchvision", 5.0, None, "one affine map for a whole batch"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "vision")
 
 HEAD = """\
 # Speed
@@ -121,6 +126,14 @@ loop; `bare` is the same in channels-last order, which our recipes use too; `our
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
 
+VISION = """\
+Sixteen pictures of 3 x 256 x 256 with up to eight objects. `assignment and loss`: TinySSD's 5,444 anchors, six classes;
+`book` looks for the best pair of anchor and object once for each object of each picture, and both sides have the same
+loss, or the bench fails. `tiny ssd` and `u-net`: `vision/ssd` and `vision/unet` as `dive fit` runs them, and the
+shortest loop around the same network, loss and optimizer. `detections`: softmax, decoding and suppression by class;
+`torchvision` is `batched_nms` on each picture, and both keep the same boxes. `pictures and boxes`: flip, scale, shift,
+rotation and colors of 96 x 96 pixels; `torchvision` is its v2 transforms on single pictures."""
+
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
@@ -145,6 +158,8 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("vision"):
+        sections += ["## Detection and segmentation", VISION, training(results["vision"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
