@@ -33,7 +33,16 @@ from lit_models.vision.mask_head import mask_loss, mask_targets, pasted
 
 
 class MaskRCNN(FasterRCNN):
-    """``FasterRCNN`` with a mask head. It returns also the maps that regions are read from, for ``masks``."""
+    """``FasterRCNN`` with a mask head. It returns also the maps that regions are read from, for ``masks``.
+
+    Args:
+        in_channels, num_classes, depth, width, stem, frozen_norm, fpn, stages, channels, anchor_sizes, anchor_ratios:
+            As of ``FasterRCNN``.
+        hidden_size, region_size, pooling, regions, before, after, samples, positives, draws: As of ``FasterRCNN``.
+        mask_channels: Channels of the mask head's convolutions; the paper's is 256.
+        mask_size: Parts along each side of a region that the mask head reads; the paper's is 14. Masks have twice as
+            many.
+    """
 
     has_masks = True
     HEADS = (*FasterRCNN.HEADS, "roi_heads.mask_predictor.mask_fcn_logits")
