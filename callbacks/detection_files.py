@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Trainer
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
+from callbacks.instance_files import in_pixels, instance_map
 from callbacks.prediction_files import PicturePredictions, folder_beside, picture_of, save
 from common.data_protocol import data_attribute
 
@@ -21,6 +22,8 @@ class DetectionFiles(PicturePredictions):
     The file has a row for each box: the picture's name or number, the class, the score, and left, top, right and bottom
     in pixels of the picture as it is in its file, upright (``predict_picture``). A picture without boxes has one row
     with empty cells. The folder ``marked`` beside it has the pictures with their boxes, as PNG.
+
+    Of a model that finds masks too, ``masks`` (n, M, M) in the boxes, the marked pictures show them, half covered.
 
     With ``counts`` there is a second file, ``counts.csv``: a row for each picture, a column for each class, and their
     sum.
@@ -58,7 +61,10 @@ class DetectionFiles(PicturePredictions):
                 if not labels:
                     writer.writerow([name, "", "", "", "", "", ""])
                 if row < self.max_marked:
-                    save(mark(*reduced(image, boxes), labels, scores, numbers), marked, name)
+                    image, boxes = reduced(image, boxes)
+                    if "masks" in picture:
+                        image = tinted(image, instance_map(picture["masks"].numpy(), boxes, image.size), numbers)
+                    save(mark(image, boxes, labels, scores, numbers), marked, name)
         total = sum(len(picture["scores"]) for picture in found)
         print(f"{total} boxes in {len(found)} pictures: {file}, pictures in {marked}")
         if self.counts:
@@ -77,12 +83,6 @@ def write_counts(file: Path, names: list[str], found: list[list[int]], classes: 
             writer.writerow([name, *(labels.count(k) for k in range(len(kinds))), len(labels)])
 
 
-def in_pixels(boxes: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
-    """Boxes (n, 4) in fractions of an area of a picture, in the picture's pixels."""
-    left, top, right, bottom = area
-    return boxes * np.array([right - left, bottom - top] * 2) + np.array([left, top] * 2)
-
-
 def reduced(image: Image.Image, boxes: np.ndarray) -> tuple[Image.Image, np.ndarray]:
     """A picture of at most ``LARGEST_MARKED`` pixels in its longer side, and boxes (n, 4) in its pixels."""
     factor = min(1.0, LARGEST_MARKED / max(image.size))
@@ -92,6 +92,14 @@ def reduced(image: Image.Image, boxes: np.ndarray) -> tuple[Image.Image, np.ndar
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0), boxes * np.array(
         [size[0] / image.width, size[1] / image.height] * 2
     )
+
+
+def tinted(image: Image.Image, instances: Image.Image, numbers: list[int]) -> Image.Image:
+    """The picture, its objects half covered by the colors of their classes; ``instances`` as of ``instance_map``."""
+    colors = np.array([(0, 0, 0), *(ImageColor.getrgb(COLORS[number % len(COLORS)]) for number in numbers)])
+    pixels, shown = np.array(image.convert("RGB")), np.asarray(instances)
+    pixels[shown > 0] = (pixels[shown > 0] + colors[shown[shown > 0]]) // 2
+    return Image.fromarray(pixels)
 
 
 def mark(

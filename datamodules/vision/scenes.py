@@ -54,7 +54,7 @@ class Scenes(DrawnObjects):
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Connected pixels of another color than the picture's, called by the most frequent class of training."""
-        train, val, (images, boxes, _, labels) = (self.splits[name] for name in ("train", "val", "test"))
+        train, val, (images, boxes, _, labels) = (self.splits[name][:4] for name in ("train", "val", "test"))
         likely = int(train[3][train[3] >= 0].bincount().argmax())
 
         def precision(images: Tensor, boxes: Tensor, labels: Tensor, threshold: float) -> float:
@@ -100,15 +100,24 @@ def draw_scenes(count: int, split: str) -> tuple[Tensor, Tensor, list[Objects]]:
     """``count`` images (N, 3, 96, 96) uint8, their masks (N, 96, 96) uint8 (0 the background, k + 1 class k), their
     objects.
     """
+    images, instances, objects = draw_instances(count, split)
+    masks = torch.empty_like(instances)
+    for mask, shown, (_, _, labels) in zip(masks, instances, objects, strict=True):
+        mask[:] = torch.tensor([0, *labels + 1], dtype=torch.uint8)[shown.long()]
+    return images, masks, objects
+
+
+def draw_instances(count: int, split: str) -> tuple[Tensor, Tensor, list[Objects]]:
+    """As ``draw_scenes``; a pixel (N, 96, 96) uint8 is k + 1 where it shows object k of its picture."""
     random = np.random.default_rng(list(COLUMNS).index(split))
-    images, masks, objects = backgrounds(random, count, split), np.empty((count, SIDE, SIDE), np.uint8), []
+    images, instances, objects = backgrounds(random, count, split), np.empty((count, SIDE, SIDE), np.uint8), []
     labels = random.integers(0, len(NAMES), (count, MOST))
     sides = np.exp(random.uniform(np.log(12), np.log(LARGEST), (count, MOST)))
     shapes = silhouettes(random, labels.ravel(), sides.ravel(), split).reshape(count, MOST, LARGEST, LARGEST)
     for i in range(count):
-        masks[i], found = draw_scene(random, images[i], labels[i], sides[i], shapes[i])
+        instances[i], found = draw_scene(random, images[i], labels[i], sides[i], shapes[i])
         objects.append(found)
-    return torch.from_numpy(images), torch.from_numpy(masks), objects
+    return torch.from_numpy(images), torch.from_numpy(instances), objects
 
 
 def draw_scene(
@@ -122,7 +131,7 @@ def draw_scene(
         labels, sides, shapes: The classes (8,), sizes in pixels (8,) and silhouettes (8, 48, 48) of the objects.
 
     Returns:
-        The mask (96, 96), and the objects that are seen.
+        The number of each pixel's object (96, 96), from 1 on, and the objects that are seen.
     """
     owner = np.full((SIDE, SIDE), -1)  # the object that each pixel shows
     drawn: list[int] = []
@@ -148,8 +157,7 @@ def draw_scene(
     for number in range(len(drawn)):
         y, x = np.nonzero(owner == number)
         boxes[number] = x.min(), y.min(), x.max() + 1, y.max() + 1
-    classes = np.array([0, *(label + 1 for label in drawn)], np.uint8)[owner + 1]
-    return classes, (boxes / SIDE, np.zeros(len(drawn), bool), np.array(drawn, np.int64))
+    return (owner + 1).astype(np.uint8), (boxes / SIDE, np.zeros(len(drawn), bool), np.array(drawn, np.int64))
 
 
 @cache

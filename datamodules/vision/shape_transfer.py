@@ -22,13 +22,14 @@ class ShapeTransfer(ImageTensors):
     Args:
         num_classes, in_channels, image_size: Two classes, in color; images are always generated with 32 pixels.
         per_class: Training pictures of a class.
-        draw: Which ones: another number draws others, for an interval over draws.
+        fold: Which ones: another number draws others, for an interval over draws; the test pictures stay.
+        num_folds: The draws that ``dive results`` measures one after the other; 0: any ``fold`` will do.
         val_size, test_size: Pictures of the two classes for validation and test.
         source_size: Pictures of the eight other classes.
         **images: See ``ImageTensors``.
 
     Raises:
-        UserError: ``per_class`` is less than 1.
+        UserError: ``per_class`` is less than 1; there is no such fold.
     """
 
     def __init__(
@@ -37,7 +38,8 @@ class ShapeTransfer(ImageTensors):
         in_channels: int = 3,
         image_size: int = 32,
         per_class: int = 20,
-        draw: int = 0,
+        num_folds: int = 0,
+        fold: int = 0,
         val_size: int = 200,
         test_size: int = 1000,
         source_size: int = 3200,
@@ -46,7 +48,9 @@ class ShapeTransfer(ImageTensors):
         super().__init__(num_classes, in_channels, image_size, **images)
         if per_class < 1:
             raise UserError(f"data.per_class is {per_class}: give a whole number of at least 1")
-        self.per_class, self.draw, self.source_size = per_class, draw, source_size
+        if num_folds and not 0 <= fold < num_folds:
+            raise UserError(f"data.fold is {fold}: give a whole number from 0 to {num_folds - 1}")
+        self.per_class, self.fold, self.source_size = per_class, fold, source_size
         self.sizes = {"val": val_size, "test": test_size}
         self.class_names = [f"{texture} {SHAPES[-1]}" for texture in TEXTURES]
 
@@ -58,7 +62,7 @@ class ShapeTransfer(ImageTensors):
             order = torch.stack(rows, 1).flatten()[:count]
             return self.fit_images(images[order]), labels[order] - KNOWN
 
-        splits: dict[str, tuple[Tensor, ...]] = {"train": new(2 * self.per_class, "train", 1000 + self.draw)}
+        splits: dict[str, tuple[Tensor, ...]] = {"train": new(2 * self.per_class, "train", 1000 + self.fold)}
         for seed, (name, size) in enumerate(self.sizes.items(), 1):
             splits[name] = new(size, name, seed)
         return splits | {"predict": (splits["test"][0],)}

@@ -8,6 +8,7 @@ they are in the checkpoint, and tests, predictions and the web page use them. do
     dive fit vision/cells               drawn cells, offline
     dive fit vision/cells_bccd          real ones
     dive predict vision/cells --data ImageFolder --data.root photos/      boxes, counts, marked pictures
+    dive predict vision/cells --data LargePictures --data.root slides/ --data.tiles 3      large ones, in tiles
 
 The numbers they reach are in RESULTS.md.
 """
@@ -17,8 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from lit_models.functional.boxes import detections, iou
 from lit_models.functional.counting import count_errors, counts_of, error_interval, unbiased_thresholds
+from lit_models.functional.views import in_tiles, mirrored
 from lit_models.tasks.trains import trains
 from lit_models.vision.detector import DECODING, Detections, Detector
 from lit_models.vision.ssd import TinySSD, ssd_loss
@@ -37,7 +40,11 @@ class LitCells(Detector):
             validation, so that the count has no bias there.
         min_score: Detections with a lower probability are left out. Average precision needs the improbable ones too.
         max_overlap: Of two detections of a class that overlap by more than this, the better one is kept.
-        most: The largest number of cells that can be found in a picture.
+        most: The largest number of cells that can be found in a picture, or in a tile of it.
+        flips: Pictures are looked at mirrored too, in validation, tests and predictions; boxes of both are merged.
+            Thresholds belong to it: train with it, or validate again.
+        tile_overlap: Of pictures that are larger than the network's input, tiles of that size are looked at; at least
+            this fraction of a tile is shown by the next one too, and should be larger than a cell.
         **task: See ``Detector``.
     """
 
@@ -49,9 +56,14 @@ class LitCells(Detector):
         min_score: float = 0.02,
         max_overlap: float = 0.45,
         most: int = 200,
+        flips: bool = False,
+        tile_overlap: float = 0.35,
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        if not 0 <= tile_overlap < 1:
+            raise UserError(f"model.tile_overlap is {tile_overlap}: give a fraction from 0 to less than 1")
+        self.flips, self.tile_overlap = flips, tile_overlap
         self.count_threshold, self.most = count_threshold, most
         self.min_score, self.max_overlap = min_score, max_overlap
         self.thresholds: Tensor
@@ -82,9 +94,28 @@ class LitCells(Detector):
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """SSD's loss, per matched anchor."""
         output = self(batch[0])
-        return *ssd_loss(output, self.anchors(), batch), output
+        seen = self.look(batch[0]) if self.flips and not self.training else output
+        return *ssd_loss(output, self.anchors(), batch), seen
+
+    def look(self, x: Tensor) -> Detections:
+        """Detections in images (B, C, L, L): larger ones than the network's input in tiles; with flips mirrored too."""
+
+        def once(x: Tensor) -> Detections:
+            return self.detect(self(x))
+
+        def twice(x: Tensor) -> Detections:
+            return mirrored(once, x, self.max_overlap, self.most)
+
+        one = twice if self.flips else once
+        return in_tiles(one, x, self.image_size, self.tile_overlap, self.max_overlap, self.most)
+
+    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
+        return self._judge(self.look(batch[0]), batch)
 
     def detect(self, output: Any) -> Detections:
+        """Detections from the network's logits and offsets; those of several looks (``look``) are ready."""
+        if len(output) == 3:
+            return output[0], output[1], output[2]
         logits, offsets = (part.float() for part in output)
         scores = logits.softmax(2)[..., 1:]
         candidates = 3 * self.most
@@ -94,7 +125,7 @@ class LitCells(Detector):
 
     def count(self, x: Tensor) -> Tensor:
         """How many cells of each class there are: images (B, C, S, S) -> (B, K)."""
-        _, scores, labels = self.detect(self(x))
+        _, scores, labels = self.look(x)
         return counts_of(scores, labels, self.counting_from().float())
 
     def _judge(self, output: Any, batch: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -122,9 +153,11 @@ class LitCells(Detector):
     def predict_step(self, batch: Any, batch_idx: int) -> list[dict[str, Tensor]]:
         """As ``Detector``, only the cells that count."""
         thresholds = self.counting_from().float()
+        boxes, scores, labels = self.look(batch if isinstance(batch, Tensor) else batch[0])
+        good = (labels >= 0) & (scores >= thresholds[labels.clamp(min=0)])
         return [
-            {name: part[picture["scores"] >= thresholds[picture["labels"]]] for name, part in picture.items()}
-            for picture in super().predict_step(batch, batch_idx)
+            {"boxes": b[k], "scores": s[k], "labels": c[k]}
+            for b, s, c, k in zip(boxes, scores, labels, good, strict=True)
         ]
 
 

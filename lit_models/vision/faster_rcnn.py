@@ -124,8 +124,10 @@ class FasterRCNN(nn.Module):
         samples: How many anchors, and how many regions, of each picture teach.
         positives: The largest fraction of objects among these anchors, and among these regions.
         draws: Which ones: ``random``, or always the same (``fixed``), as in validation.
+        mask_channels, mask_size: Of the mask head, as of ``RoIHeads``; for ``MaskRCNN``, which has one.
     """
 
+    has_masks = False
     HEADS = ("roi_heads.box_predictor",)
     #: The sizes of torchvision's weights.
     PUBLISHED = {
@@ -157,8 +159,14 @@ class FasterRCNN(nn.Module):
         samples: Sequence[int] = (256, 512),
         positives: Sequence[float] = (0.5, 0.25),
         draws: Literal["random", "fixed"] = "random",
+        mask_channels: int = 0,
+        mask_size: int = 14,
     ) -> None:
         super().__init__()
+        if bool(mask_channels) != self.has_masks:
+            raise UserError(
+                f"model.mask_channels is {mask_channels}: vision/mask_rcnn has masks, vision/faster_rcnn none"
+            )
         if len(stages) != 1 and not fpn:
             raise UserError(f"model.stages has {len(stages)} stages: without model.fpn give one, such as [3]")
         if len(anchor_sizes) != len(stages) + fpn:
@@ -167,7 +175,8 @@ class FasterRCNN(nn.Module):
             )
         self.backbone = Backbone(in_channels, depth, width, stem, stages, fpn, channels)
         self.rpn = RPN(self.backbone.channels, anchor_sizes, anchor_ratios)
-        self.roi_heads = RoIHeads(self.backbone.channels, num_classes, hidden_size, region_size, pooling)
+        sizes = num_classes, hidden_size, region_size
+        self.roi_heads = RoIHeads(self.backbone.channels, *sizes, pooling, mask_channels, mask_size)
         self.before, self.after, self.samples = tuple(before), tuple(after), tuple(samples)
         self.positives = tuple(positives)
         self.regions, self.draws, self.frozen_norm = regions, draws, frozen_norm
@@ -216,6 +225,16 @@ class FasterRCNN(nn.Module):
             x: (B, C, S, S).
             boxes, ignored, labels: Of a batch (``Detector``), boxes in pixels.
         """
+        return self.both_stages(x, boxes, ignored, labels)[0]
+
+    def both_stages(
+        self, x: Tensor, boxes: Tensor, ignored: Tensor, labels: Tensor
+    ) -> tuple[tuple[Tensor, ...], list[Tensor], int, Tensor, Tensor]:
+        """The losses, the maps, the side with its padding, the sampled regions (B, R, 4) and their classes (B, R).
+
+        Args:
+            x, boxes, ignored, labels: As of ``losses``.
+        """
         maps, side, (logits, offsets, anchors, _), (regions, there) = self.first_stage(x)
         how: Any = self.draws if self.training else "fixed"
         boxes = boxes.to(logits.dtype)
@@ -231,12 +250,11 @@ class FasterRCNN(nn.Module):
         found = self.roi_heads(maps[: self.read], regions, side)
         logits, offsets = (at_least_float32(part) for part in found)
         second = region_losses(logits, offsets, regions, classes, wanted)
-        return tuple(part.mean() for part in (*first, *second))
+        return tuple(part.mean() for part in (*first, *second)), maps[: self.read], side, regions, classes
 
 
-@trains(FasterRCNN)
-class LitFasterRCNN(Detector):
-    """Faster R-CNN trained as a detector, both stages at once, by the sum of its four losses.
+class RegionDetector(Detector):
+    """A detector of two stages, both trained at once, by the sum of their losses.
 
     Args:
         min_score: Detections with a lower probability are left out. Average precision needs the improbable ones too.
@@ -261,17 +279,20 @@ class LitFasterRCNN(Detector):
 
     def loss_and_count(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Any]:
         """The sum of the losses, per picture."""
-        x, boxes, ignored, labels = batch
+        x, boxes, *rest = batch
         net: Any = self.net
-        losses = net.losses(self.normalized(x), boxes * x.shape[-1], ignored, labels)
+        losses = net.losses(self.normalized(x), boxes * x.shape[-1], *rest)
         count = torch.tensor(len(x), device=x.device)
         return torch.stack(losses).sum(), count, None if self.training else self(x)
 
     def detect(self, output: Any) -> Detections:
         """Detections in fractions of the picture."""
-        logits, offsets, regions, there = (part.float() if part.is_floating_point() else part for part in output)
+        parts = (part.float() if part.is_floating_point() else part for part in output[:4])
         side = self.image_size
-        boxes, scores, labels = region_detections(
-            logits, offsets, regions, there, side, self.min_score, self.max_overlap
-        )
+        boxes, scores, labels = region_detections(*parts, side, self.min_score, self.max_overlap)
         return boxes / side, scores, labels
+
+
+@trains(FasterRCNN)
+class LitFasterRCNN(RegionDetector):
+    """Faster R-CNN trained as a detector."""

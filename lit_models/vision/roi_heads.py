@@ -5,7 +5,7 @@ Each region becomes size x size features by RoIAlign or RoIPool (``lit_models/fu
 give logits and, for each class, four offsets. Parameters have torchvision's names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from lit_models.functional.boxes import VARIANCES, area, decode, iou, kept_detections
 from lit_models.functional.regions import roi_align, roi_pool
+from lit_models.vision.mask_head import MaskHead, MaskPredictor
 from lit_models.vision.rpn import box_loss, match
 
 CANONICAL, CANONICAL_LEVEL = 224.0, 4  # a region of ImageNet's size is read from the map with a stride of 16
@@ -29,6 +30,8 @@ class RoIHeads(nn.Module):
         hidden_size: Units of the dense layers.
         size: Parts along each side of a region.
         pooling: RoIAlign, or RoIPool, which rounds regions to whole cells.
+        mask_channels: Of the mask head (``lit_models/vision/mask_head.py``); 0: there is none.
+        mask_size: Parts along each side of a region that the mask head reads.
     """
 
     def __init__(
@@ -38,6 +41,8 @@ class RoIHeads(nn.Module):
         hidden_size: int = 1024,
         size: int = 7,
         pooling: Literal["align", "pool"] = "align",
+        mask_channels: int = 0,
+        mask_size: int = 14,
     ) -> None:
         super().__init__()
         self.size, self.pooling = size, pooling
@@ -50,6 +55,10 @@ class RoIHeads(nn.Module):
                 "bbox_pred": nn.Linear(hidden_size, 4 * (1 + num_classes)),
             }
         )
+        self.mask_size = mask_size
+        if mask_channels:
+            self.mask_head = MaskHead(channels, mask_channels)
+            self.mask_predictor = MaskPredictor(mask_channels, num_classes)
 
     def forward(self, maps: Sequence[Tensor], boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
         """Logits and offsets of regions.
@@ -68,20 +77,46 @@ class RoIHeads(nn.Module):
 
     def features(self, maps: Sequence[Tensor], boxes: Tensor, side: int) -> Tensor:
         """(B P, channels, size, size) of regions, each read from one level."""
-        regions = boxes.flatten(0, 1)
         batch = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
         take = roi_align if self.pooling == "align" else roi_pool
-        scales = [2.0 ** round(torch.tensor(part.shape[-2] / side).log2().item()) for part in maps]
-        if len(maps) == 1:
-            return take(maps[0], regions, batch, self.size, scales[0])
-        level = levels_of(regions, scales)
-        found = maps[0].new_zeros(len(regions), maps[0].shape[1], self.size, self.size)
-        for k, (part, scale) in enumerate(zip(maps, scales, strict=True)):
-            place = (level == k).nonzero()[:, 0]
-            if not len(place):
-                continue
-            found = found.index_copy(0, place, take(part, regions[place], batch[place], self.size, scale))
-        return found
+        return read(maps, boxes.flatten(0, 1), batch, side, self.size, take)
+
+    def masks(self, maps: Sequence[Tensor], regions: Tensor, batch: Tensor, side: int) -> Tensor:
+        """Logits (R, K, 2 mask_size, 2 mask_size): which pixels of a region show its object, were it of each class.
+
+        Args:
+            maps, side: As of ``forward``.
+            regions: (R, 4) in pixels.
+            batch: The picture (R,) of each region.
+        """
+        found = read(maps, regions, batch, side, self.mask_size, roi_align)
+        return self.mask_predictor(self.mask_head(found))[:, 1:]
+
+
+def read(
+    maps: Sequence[Tensor], regions: Tensor, batch: Tensor, side: int, size: int, take: Callable[..., Tensor]
+) -> Tensor:
+    """The features (R, channels, size, size) of regions, each from the level of its size.
+
+    Args:
+        maps: Of each level, (B, channels, H, W).
+        regions: (R, 4) in pixels.
+        batch: The picture (R,) of each region.
+        side: Of the picture, with its padding.
+        size: Parts along each side of a region.
+        take: ``roi_align`` or ``roi_pool``.
+    """
+    scales = [2.0 ** round(torch.tensor(part.shape[-2] / side).log2().item()) for part in maps]
+    if len(maps) == 1:
+        return take(maps[0], regions, batch, size, scales[0])
+    level = levels_of(regions, scales)
+    found = maps[0].new_zeros(len(regions), maps[0].shape[1], size, size)
+    for k, (part, scale) in enumerate(zip(maps, scales, strict=True)):
+        place = (level == k).nonzero()[:, 0]
+        if not len(place):
+            continue
+        found = found.index_copy(0, place, take(part, regions[place], batch[place], size, scale))
+    return found
 
 
 def levels_of(regions: Tensor, scales: Sequence[float]) -> Tensor:

@@ -2,10 +2,12 @@
 
 <!--cnn/lenet test/acc-->0.9813<!---->             a recipe's mean over its seeds
 <!--cnn/lenet test/acc ablation-->0.9630<!---->    its ablation, ``chance`` or ``baseline``
+<!--vision/fine_tuning test/acc gain-->0.37 ± 0.05<!---->    over its ablation, fold by fold, with a 95 % interval
 """
 
 import re
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from scripts.evidence.results_page import fill_numbers, reference
@@ -39,7 +41,23 @@ def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str
 
     def fill(found: re.Match[str]) -> str:
         result = results.get(found[1])
-        value = reference(result, found[3], found[2]) if result else "not run"
+        take = gain if found[3] == "gain" else reference
+        value = take(result, found[3], found[2]) if result else "not run"
         return f"<!--{found[1]} {found[2]} {found[3]}-->{value}<!---->"
 
-    return re.sub(r"<!--(\S+) (\S+) (ablation|chance|baseline)-->.*?<!---->", fill, text)
+    return re.sub(r"<!--(\S+) (\S+) (ablation|chance|baseline|gain)-->.*?<!---->", fill, text)
+
+
+def gain(result: dict[str, Any], kind: str, metric: str) -> str:
+    """How much more a recipe has than its ablation: the mean difference over the folds, with Student's 95 % interval.
+
+    The ablation has the first seed, so that both are taken of it, fold by fold.
+    """
+    own, other = (run.get("folds") for run in (result["runs"][0], result.get("ablation", {})))
+    if not own or not other or len(own) < 2:
+        return "-"
+    from scipy.stats import t
+
+    differences = [a[metric] - b[metric] for a, b in zip(own, other, strict=True)]
+    half = t.ppf(0.975, len(differences) - 1) * stdev(differences) / len(differences) ** 0.5
+    return f"{mean(differences):.4f} ± {half:.4f}"

@@ -79,6 +79,7 @@ def of_the_same_kind(kinds: list[str], data: str) -> list[str]:
 #: folders of sounds, for those trained on any sounds with transcripts; files of texts, for those trained on documents.
 ALSO_OF = {
     "ImageFolder": ("ObjectImages", "MaskImages", "PhotoTextures"),
+    "LargePictures": ("ObjectImages",),
     "SpeechFolder": ("Transcribed",),
     "SummaryFile": ("CopyText",),
     "ExtractFile": ("ExtractRows",),

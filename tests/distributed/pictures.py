@@ -30,6 +30,7 @@ from callbacks.pictures.fitted_curve import FittedCurve
 from callbacks.pictures.forecast import Forecast
 from callbacks.pictures.head_maps import HeadMaps
 from callbacks.pictures.heat_maps import HeatMaps
+from callbacks.pictures.instance_masks import InstanceMasks
 from callbacks.pictures.kernels import Kernels
 from callbacks.pictures.line_plots import LinePlots
 from callbacks.pictures.loss_by_place import LossByPlace
@@ -54,6 +55,7 @@ from datamodules.text.mixed_languages import MixedLanguages
 from datamodules.text.needles import Needles
 from datamodules.video.moving_digits import MovingDigits
 from datamodules.vision.cells import Cells
+from datamodules.vision.scene_instances import SceneInstances
 from datamodules.vision.scene_masks import SceneMasks
 from datamodules.vision.scenes import Scenes
 from lit_models.attention.nadaraya_watson import LitNadarayaWatson
@@ -68,6 +70,7 @@ from lit_models.rnn.speech import LitSpeech
 from lit_models.text.text_cnn import LitTextCNN
 from lit_models.video.resnet3d import LitVideoResNet
 from lit_models.vision.cells import LitCells
+from lit_models.vision.mask_rcnn import LitMaskRCNN
 from lit_models.vision.ssd import LitSSD
 from lit_models.vision.unet import LitUNet
 from tests.callbacks.pictures.test_alignment import Looker
@@ -150,6 +153,12 @@ def moving(world: int) -> MovingDigits:
     return MovingDigits(**sizes, batch_size=12 // world, eval_batch_size=3)  # type: ignore[arg-type]
 
 
+def small_mask_rcnn() -> LitMaskRCNN:
+    sizes: dict[str, Any] = {"num_classes": 6, "image_size": 96, "depth": 10, "width": 4, "stages": [2], "fpn": False}
+    sizes |= {"anchor_sizes": [[20, 40]], "hidden_size": 8, "region_size": 2, "mask_channels": 4, "mask_size": 2}
+    return LitMaskRCNN(before=[8, 8], after=[8, 8], samples=[8, 8], **sizes)
+
+
 def small_ssd() -> LitSSD:
     return LitSSD(num_classes=6, image_size=96, widths=[2, 4], channels=4, sizes=[[0.2, 0.3], [0.5, 0.7]])
 
@@ -216,6 +225,11 @@ CASES: dict[str, Callable[[int], Case]] = {
             optimizer=STILL,
         ),
         MixedLanguages(["de", "zu"], lines=60, vocab_size=100, seq_len=16, batch_size=8, eval_batch_size=3),
+    ),
+    "instance_masks": lambda world: (
+        InstanceMasks(5),
+        small_mask_rcnn(),
+        SceneInstances(train_size=4, val_size=4, test_size=11),
     ),
     "segmented_pictures": lambda world: (
         SegmentedPictures(5),

@@ -17,6 +17,7 @@ from scripts.evidence.benches import (
     token_batches,
     translation,
     video,
+    vision,
 )
 
 PARTS: dict[str, Any] = {
@@ -30,4 +31,5 @@ PARTS: dict[str, Any] = {
     "rl": rl,
     "video": video,
     "speech": speech,
+    "vision": vision,
 }

@@ -46,7 +46,8 @@ class Body(nn.Module):
         return self.body(x)
 
 
-def their_network(kind: Kind) -> nn.Module:
+def their_network(kind: Kind, make: Any = None, **more: Any) -> nn.Module:
+    """torchvision's Faster R-CNN, or another one of its detectors with what it needs more."""
     from torchvision.models import resnet18, resnet50
     from torchvision.models.detection import FasterRCNN as Theirs
     from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -57,11 +58,11 @@ def their_network(kind: Kind) -> nn.Module:
     fpn = kind != "one map"
     channels = CHANNELS if fpn else Body.out_channels
     stages = {f"layer{k}": str(k - 1) for k in range(1, 5)}
-    make, widths = (resnet50, [256, 512, 1024, 2048]) if kind == "pyramid of 50" else (resnet18, [64, 128, 256, 512])
-    body: Any = BackboneWithFPN(make(weights=None), stages, widths, channels) if fpn else Body()
+    resnet, widths = (resnet50, [256, 512, 1024, 2048]) if kind == "pyramid of 50" else (resnet18, [64, 128, 256, 512])
+    body: Any = BackboneWithFPN(resnet(weights=None), stages, widths, channels) if fpn else Body()
     sizes = tuple(map(tuple, SIZES)) if fpn else ((16.0, 32.0),)
     names = ["0", "1", "2", "3"] if fpn else ["0"]
-    return Theirs(
+    return (make or Theirs)(
         body,
         min_size=SIDE,
         max_size=SIDE,
@@ -76,14 +77,19 @@ def their_network(kind: Kind) -> nn.Module:
         rpn_batch_size_per_image=SAMPLES[0],
         box_batch_size_per_image=SAMPLES[1],
         box_score_thresh=0.05,
+        **more,
     )
 
 
 @cache
 def random_weights(kind: Kind) -> dict[str, Tensor]:
+    return drawn(our_network(kind))
+
+
+def drawn(net: nn.Module) -> dict[str, Tensor]:
     """Weights that keep the scale, and heads that propose and find something."""
     generator = torch.Generator().manual_seed(1)
-    found = our_network(kind).double().state_dict()
+    found = net.double().state_dict()
     for name, value in found.items():
         if not value.is_floating_point():
             continue
@@ -154,14 +160,13 @@ class Sampler:
         return chosen
 
 
-def theirs(kind: Kind, wrong: bool = False) -> Tensors:
-    net: Any = their_network(kind).double()
-    net.load_state_dict(random_weights(kind))
+def with_our_draw(net: Any) -> Any:
+    """torchvision's detector in double precision, whose sampler draws as ours does."""
+    net = net.double()
     first, second = Sampler(SAMPLES[0], 0.5), Sampler(SAMPLES[1], 0.25)
     net.rpn.fg_bg_sampler, net.roi_heads.fg_bg_sampler = first, second
     make, add = net.rpn.anchor_generator.forward, net.roi_heads.add_gt_proposals
     assign = net.rpn.assign_targets_to_anchors
-    kept: dict[str, Any] = {}
 
     def anchors(images: Any, maps: Any) -> Any:
         first.boxes = make(images, maps)
@@ -177,6 +182,13 @@ def theirs(kind: Kind, wrong: bool = False) -> Tensors:
 
     net.rpn.anchor_generator.forward, net.roi_heads.add_gt_proposals = anchors, with_truth
     net.rpn.assign_targets_to_anchors = in_float64
+    return net
+
+
+def theirs(kind: Kind, wrong: bool = False) -> Tensors:
+    net = with_our_draw(their_network(kind))
+    net.load_state_dict(random_weights(kind))
+    kept: dict[str, Any] = {}
     if wrong:
         net.rpn.box_coder.weights = (10.0, 10.0, 5.0, 5.0)
     x, boxes, _, labels = batch()

@@ -8,8 +8,8 @@ from datamodules.vision.shape_transfer import ShapeTransfer
 from datamodules.vision.textured_shapes import COLUMNS, draw_images
 
 
-def small(draw: int = 0) -> ShapeTransfer:
-    data = ShapeTransfer(per_class=5, draw=draw, val_size=6, test_size=8, source_size=40)
+def small(fold: int = 0) -> ShapeTransfer:
+    data = ShapeTransfer(per_class=5, fold=fold, val_size=6, test_size=8, source_size=40)
     data.setup("fit")
     return data
 
@@ -34,6 +34,8 @@ def test_another_draw_has_other_training_pictures_and_the_same_test() -> None:
     assert torch.equal(one.splits["test"][0], other.splits["test"][0])
 
 
-def test_no_pictures_are_refused() -> None:
+def test_no_pictures_and_no_such_draw_are_refused() -> None:
     with pytest.raises(UserError, match=r"data.per_class is 0: give a whole number of at least 1"):
         ShapeTransfer(per_class=0)
+    with pytest.raises(UserError, match=r"data.fold is 5: give a whole number from 0 to 4"):
+        ShapeTransfer(num_folds=5, fold=5)

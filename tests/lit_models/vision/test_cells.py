@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from common.messages import UserError
 from lit_models.vision.cells import LitCells, counted
 from scripts.cli import main
 from scripts.front.recipes import find_recipe
@@ -54,6 +55,44 @@ class TestLitCells(DetectorBattery):
         assert all((picture["labels"] == 0).all() and (picture["scores"] >= 0.4).all() for picture in kept)
         assert [len(picture["scores"]) for picture in kept] == model.count(x).sum(1).tolist()
         assert sum(len(p["scores"]) for p in scores) >= 0
+
+    def test_with_flips_a_mirrored_picture_has_the_mirrored_cells(self) -> None:
+        x = self.batch()[0]
+        for flips in (True, False):
+            model = self.model(flips=flips, count_threshold=0.35).eval()
+            one, other = model.predict_step((x,), 0), model.predict_step((x.flip(-1),), 0)
+            for a, b in zip(one, other, strict=True):
+                left, top, right, bottom = b["boxes"].unbind(1)
+                back = torch.stack([1 - right, top, 1 - left, bottom], 1)
+                same = a["boxes"].shape == back.shape and torch.allclose(
+                    by_place(a["boxes"]), by_place(back), atol=1e-5
+                )
+                assert same == flips
+        assert torch.equal(model.count(x).sum(1), torch.tensor([len(a["scores"]) for a in one]))
+
+    def test_a_large_picture_is_looked_at_in_tiles_of_the_networks_size(self) -> None:
+        model, x = self.model(count_threshold=0.3, tile_overlap=0.0).eval(), torch.rand(1, 3, 64, 64)
+        (whole,) = model.predict_step((x,), 0)
+        (corner,) = model.predict_step((x[..., :32, 32:],), 0)
+        inside = (corner["boxes"] * 32 > 1).all(1) & (corner["boxes"] * 32 < 31).all(1)
+        wanted = (corner["boxes"][inside] * 32 + torch.tensor([32, 0, 32, 0])) / 64
+        assert len(wanted) and len(whole["boxes"]) > len(corner["boxes"])
+        nearest = (wanted[:, None] - whole["boxes"]).abs().amax(2).amin(1)
+        assert (nearest < 1e-6).float().mean() > 0.8  # the others are suppressed by boxes of other tiles
+
+    def test_flips_are_judged_too_and_an_overlap_of_whole_tiles_is_refused(self, tmp_path: Path) -> None:
+        found = {}
+        for flips in (False, True):
+            (found[flips],) = self.trainer(tmp_path).validate(
+                self.model(flips=flips), DataLoader([self.batch()], batch_size=None), verbose=False
+            )
+        assert found[True]["val/loss"] == found[False]["val/loss"] and found[True] != found[False]
+        with pytest.raises(UserError, match=r"model.tile_overlap is 1.0: give a fraction"):
+            self.model(tile_overlap=1.0)
+
+
+def by_place(boxes: torch.Tensor) -> torch.Tensor:
+    return boxes[(boxes * torch.tensor([1.0, 10, 100, 1000])).sum(1).argsort()]
 
 
 def test_detections_on_ignored_objects_and_the_objects_do_not_count() -> None:
