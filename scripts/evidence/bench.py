@@ -31,7 +31,9 @@ from scripts.evidence.benches import (
     bare,
     convnets,
     d2l_manner,
+    diffusion,
     encoding,
+    gan,
     generation,
     naive_lightning,
     ours,
@@ -64,6 +66,8 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
+    "diffusion": diffusion.measure,
+    "gan": gan.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 

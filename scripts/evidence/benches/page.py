@@ -63,8 +63,26 @@ GOALS = (
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
+    Goal("diffusion", "bare", 0.95, None, "steps of tens of milliseconds"),
+    Goal("U-Net", "diffusers", 1.0, None, "forward and backward of the same weights"),
+    Goal("50 steps of DDIM", "diffusers", 1.1, None, "the same U-Net in its pipeline"),
+    Goal("DCGAN", "bare", 0.95, None, "two optimizers by hand, steps of tens of milliseconds"),
+    Goal("DCGAN", "d2l", 1.1, None, "one pass of each network less, and whole batches"),
+    Goal("points", "bare", 0.5, None, "the limit of manual optimization on the smallest step"),
+    Goal("lazy R1", "without R1", 0.77, None, "a penalty every 16 batches costs at most 1.3 times the step"),
+    Goal("modulated convolution", "grouped", 1.0, None, "scaled input and output, the CPU's default"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = (
+    "recurrent",
+    "transformer",
+    "translation",
+    "generation",
+    "rwkv",
+    "encoding",
+    "convnets",
+    "diffusion",
+    "gan",
+)
 
 HEAD = """\
 # Speed
@@ -120,6 +138,17 @@ Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the
 loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
+DIFFUSION = """\
+Digits of 16 pixels, the U-Net of `diffusion/digits`. `diffusion` is the recipe as `dive fit` runs it, without the
+average of its weights, and the bare loop with the same steps, clipping included; `ours bf16` is in autocast and
+channels-last order. The final loss is that after the same number of steps, measured in single precision. `U-Net` is
+forward and backward of the same weights in ours and in diffusers' `UNet2DModel`; `50 steps of DDIM` makes 16 pictures
+with them, theirs in `DDIMPipeline`."""
+GAN = """\
+A step is a batch. `DCGAN` is `gan/dcgan` as `dive fit` runs it, without the average of its weights, the shortest loop
+with the same steps, and the manner of D2L 20.2. `points` is `gan/toy`. `lazy R1` is `gan/stylegan2` without the path
+length's steps: R1 every 16 batches, never, and in each. `modulated convolution` is one of 32 channels on 16 samples
+of 16 pixels, forward and backward."""
 
 
 def render(results: dict[str, Any]) -> str:
@@ -145,6 +174,10 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("diffusion"):
+        sections += ["## Diffusion", DIFFUSION, training(results["diffusion"]), losses(results["diffusion"])]
+    if results.get("gan"):
+        sections += ["## Adversarial networks", GAN, training(results["gan"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
@@ -212,7 +245,7 @@ def goals(rows: list[Row]) -> str:
 def losses(rows: list[Row]) -> str:
     """The loss that each side reached, over its turns."""
     cells = []
-    for row in rows:
+    for row in (row for row in rows if "losses" in row):
         low, high = min(row["losses"]), max(row["losses"])
         cells.append([str(row["threads"]), row["side"], f"{median(row['losses']):.3f}", f"{low:.3f} to {high:.3f}"])
     return table(["threads", "side", "final loss, nats", "smallest and largest"], cells)
