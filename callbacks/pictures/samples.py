@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -58,8 +59,9 @@ def draw_samples(data: Tensor, generated: Tensor, columns: int) -> Figure:
 
 def sheet(pictures: Tensor, columns: int) -> Tensor:
     """Pictures (N, C, H, W) in one: (rows H, columns W) gray, (rows H, columns W, C) in color; missing ones are
-    black.
+    black. Two channels are two gray pictures side by side.
     """
+    pictures = torch.cat(pictures.split(1, 1), 3) if pictures.shape[1] == 2 else pictures
     n, c, h, w = pictures.shape
     rows = -(-n // columns)
     full = pictures.new_zeros(rows * columns, c, h, w)

@@ -1,8 +1,8 @@
 """``sampling_steps.png``: how good pictures are that the samplers make in few steps and in many.
 
 The test of a model with a method ``quality(x, y, sampler, steps)``, a distance of generated pictures of classes y (B,)
-from real ones x, which is small where they are alike. It samples for each point of each curve, minutes in all, and is
-therefore in no recipe:
+from real ones x, which is small where they are alike. It samples for each point of each curve, five minutes in all, and
+is therefore in no recipe:
 
     dive test diffusion/digits --trainer.callbacks+=callbacks.pictures.sampling_steps.SamplingSteps
 """
@@ -33,7 +33,7 @@ class SamplingSteps(TestPicture):
     def __init__(
         self,
         samplers: Sequence[str] = ("ancestral", "ddim", "heun", "dpm"),
-        steps: Sequence[int] = (5, 10, 25, 100),
+        steps: Sequence[int] = (5, 10, 25, 50, 100, 250),
         max_rows: int = 100,
     ) -> None:
         self.samplers, self.steps, self.max_rows = list(samplers), list(steps), max_rows

@@ -288,9 +288,10 @@ class Diffusion(Task):
         """
         levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
         generator = self.generator(seed)
-        noise = torch.randn(x.shape, generator=generator, device=x.device)
+        data = self.encode(x)
+        noise = torch.randn(data.shape, generator=generator, device=data.device)
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance)
-        for state in inpaint(denoise, noise, levels, self.encode(x), keep, repeats, generator):
+        for state in inpaint(denoise, noise, levels, data, keep, repeats, generator):
             yield self.decode(state)
 
     def noise_of(self, x: Tensor, y: Tensor | None = None, steps: int = 0) -> Tensor:

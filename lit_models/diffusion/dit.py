@@ -7,7 +7,9 @@ nothing and the network's first prediction is zero. Names of layers are those of
 whose weights load; there each block has a copy of the embedding of level and class, which is one module here, as in the
 paper.
 
-    dive fit diffusion/digits --model.net lit_models.diffusion.dit.DiT       in place of its U-Net
+    dive fit diffusion/dit                    digits at 16 pixels, offline
+    dive generate diffusion/dit --class 3 --steps 20 --guidance 2 --grid
+    dive fit diffusion/latent                 the same of an autoencoder's latents, as in the paper
 
 The numbers it reaches are in RESULTS.md.
 """
@@ -19,8 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.messages import UserError
+from lit_models.diffusion.pictures import PictureDiffusion
 from lit_models.functional.diffusion_samplers import Variance
 from lit_models.layers.time_embedding import TimeEmbedding, time_features
+from lit_models.tasks.trains import trains
 
 LEVEL_FEATURES = 256  # sines and cosines of a level
 
@@ -155,3 +159,8 @@ def places(side: int, size: int) -> Tensor:
     angles = torch.arange(side, dtype=torch.float64)[:, None] * rates
     line = torch.cat([angles.sin(), angles.cos()], 1)  # (side, size / 2)
     return torch.cat([line.repeat(side, 1), line.repeat_interleave(side, 0)], 1).float()
+
+
+@trains(DiT)
+class LitDiT(PictureDiffusion):
+    """Diffusion of pictures in [0, 1] with classes, by a transformer."""

@@ -24,25 +24,30 @@ class ResidualBlock(nn.Module):
 
     Args:
         in_size, size: Channels.
-        time_size: Of the level's embedding.
+        time_size: Of the level's embedding; 0 for a block without one, as an autoencoder has.
         groups: Of the normalization.
         dropout: Before the second convolution.
+        eps: Of the normalization.
     """
 
-    def __init__(self, in_size: int, size: int, time_size: int, groups: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, in_size: int, size: int, time_size: int, groups: int, dropout: float = 0.0, eps: float = 1e-5
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(groups, in_size)
+        self.norm1 = nn.GroupNorm(groups, in_size, eps)
         self.conv1 = nn.Conv2d(in_size, size, 3, padding=1)
-        self.time_emb_proj = nn.Linear(time_size, size)
-        self.norm2 = nn.GroupNorm(groups, size)
+        if time_size:
+            self.time_emb_proj = nn.Linear(time_size, size)
+        self.norm2 = nn.GroupNorm(groups, size, eps)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(size, size, 3, padding=1)
         if in_size != size:
             self.conv_shortcut = nn.Conv2d(in_size, size, 1)
 
-    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        h = h + self.time_emb_proj(F.silu(time))[:, :, None, None]
+        if time is not None:
+            h = h + self.time_emb_proj(F.silu(time))[:, :, None, None]
         h = self.conv2(self.dropout(F.silu(self.norm2(h))))
         return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
 
@@ -54,12 +59,13 @@ class PixelAttention(nn.Module):
         size: Channels.
         head_size: Of an attention head.
         groups: Of the normalization.
+        eps: Of the normalization.
     """
 
-    def __init__(self, size: int, head_size: int, groups: int) -> None:
+    def __init__(self, size: int, head_size: int, groups: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.heads = size // head_size
-        self.group_norm = nn.GroupNorm(groups, size)
+        self.group_norm = nn.GroupNorm(groups, size, eps)
         self.to_q, self.to_k, self.to_v = (nn.Linear(size, size) for _ in range(3))
         self.to_out = nn.ModuleList([nn.Linear(size, size)])
 

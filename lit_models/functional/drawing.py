@@ -25,7 +25,9 @@ def scatter(points: Tensor, truth: Tensor | None = None) -> Any:
 
 
 def tiles(pictures: Tensor, columns: int, zoom: int = 1, border: int = 1) -> Any:
-    """Pictures (N, C, H, W) in [0, 1], C 1 or 3, in rows of ``columns`` -> a ``PIL.Image``.
+    """Pictures (N, C, H, W) in [0, 1] in rows of ``columns`` -> a ``PIL.Image``.
+
+    C is 1 or 3; two channels are two gray pictures side by side.
 
     Args:
         pictures: The pictures.
@@ -33,6 +35,7 @@ def tiles(pictures: Tensor, columns: int, zoom: int = 1, border: int = 1) -> Any
         zoom: Pixels for each pixel, in both directions.
         border: White pixels between two pictures.
     """
+    pictures = torch.cat(pictures.split(1, 1), 3) if pictures.shape[1] == 2 else pictures
     n, c, h, w = pictures.shape
     rows = -(-n // columns)
     sheet = torch.ones(c, rows * (h + border) - border, columns * (w + border) - border)

@@ -26,11 +26,10 @@ from torch.nn import functional as F
 from common.generation import Output
 from lit_models.functional.drawing import attention_table
 from lit_models.gan.bipartite import BipartiteAttention, ImageAttention, Integration, Norm
-from lit_models.gan.scene_features import scene_features
+from lit_models.gan.scenes import SceneAdversarial
 from lit_models.gan.style_layers import SLOPE, EqualizedLinear, to_unit_rms
 from lit_models.gan.style_networks import Architecture, Discriminator, Synthesis
 from lit_models.gan.stylegan2 import StyleGenerator, follow
-from lit_models.tasks.style_adversarial import StyleAdversarial
 from lit_models.tasks.trains import trains
 
 RATE = 0.01  # of the mapping's learning rate
@@ -232,21 +231,8 @@ class GANformer(nn.Module):
 
 
 @trains(GANformer)
-class LitGANformer(StyleAdversarial):
-    """A GANformer.
-
-    Args:
-        scenes: The images are scenes of colored solids: they are measured by a network that counts solids, else by
-            their pixels.
-        **task: See ``StyleAdversarial``.
-    """
-
-    def __init__(self, scenes: bool = False, **task: Any) -> None:
-        super().__init__(**task)
-        self.scenes = scenes
-
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return scene_features(x.device)((x + 1) / 2) if self.scenes else super().features(x)
+class LitGANformer(SceneAdversarial):
+    """A GANformer."""
 
     @torch.no_grad()
     def attention_maps(self, ws: Tensor) -> tuple[Tensor, Tensor]:

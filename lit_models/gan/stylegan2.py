@@ -18,10 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_models.gan.scene_features import scene_features
+from lit_models.gan.scenes import SceneAdversarial
 from lit_models.gan.style_layers import EqualizedLinear, to_unit_rms
 from lit_models.gan.style_networks import Architecture, Discriminator, Noise, Synthesis
-from lit_models.tasks.style_adversarial import StyleAdversarial
 from lit_models.tasks.trains import trains
 
 MEAN_DECAY = 0.995  # of the mean style, per call in training
@@ -144,18 +143,5 @@ class StyleGAN2(nn.Module):
 
 
 @trains(StyleGAN2)
-class LitStyleGAN2(StyleAdversarial):
-    """A StyleGAN2.
-
-    Args:
-        scenes: The images are scenes of colored solids: they are measured by a network that counts solids, else by
-            their pixels.
-        **task: See ``StyleAdversarial``.
-    """
-
-    def __init__(self, scenes: bool = False, **task: Any) -> None:
-        super().__init__(**task)
-        self.scenes = scenes
-
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return scene_features(x.device)((x + 1) / 2) if self.scenes else super().features(x)
+class LitStyleGAN2(SceneAdversarial):
+    """A StyleGAN2."""

@@ -46,7 +46,7 @@ class Ticks(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.clock.tick(len(batch[1]))
+        self.clock.tick(len(batch[-1]))
 
 
 def train(work: Workload, clock: Clock, rows: int = IMAGES) -> None:

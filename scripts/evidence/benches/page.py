@@ -53,7 +53,7 @@ def render(results: dict[str, Any]) -> str:
         if rows := results.get(name):
             about = part.PART
             sections += [f"## {about.title}", about.text, training(rows, about.unit)]
-            sections += [losses(rows)] if "losses" in rows[0] else []
+            sections += [losses(rows)] if any("losses" in row for row in rows) else []
     if results.get("solved"):
         sections += ["## CartPole solved by PPO", SOLVED, solved(results["solved"])]
     if results["scaling"]:
@@ -123,7 +123,7 @@ def goals(rows: list[Row]) -> str:
 def losses(rows: list[Row]) -> str:
     """The loss that each side reached, over its turns."""
     cells = []
-    for row in rows:
+    for row in (row for row in rows if "losses" in row):
         low, high = min(row["losses"]), max(row["losses"])
         cells.append([str(row["threads"]), row["side"], f"{median(row['losses']):.3f}", f"{low:.3f} to {high:.3f}"])
     return table(["threads", "side", "final loss, nats", "smallest and largest"], cells)

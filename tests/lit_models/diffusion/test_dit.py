@@ -6,7 +6,7 @@ from torch import nn
 
 from common.messages import UserError
 from lit_models.diffusion.digits import LitDigits
-from lit_models.diffusion.dit import DiT, places
+from lit_models.diffusion.dit import DiT, LitDiT, places
 
 
 def drawn(**sizes: int) -> DiT:
@@ -60,6 +60,12 @@ class Copy(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.out
+
+
+def test_it_is_trained_with_the_sizes_of_the_data_and_samples_pictures() -> None:
+    net = LitDiT(in_channels=1, image_size=8, num_classes=3, hidden_size=16, num_layers=1, prediction="v", steps=2)
+    *_, last = net.eval().sample((2, *net.data_shape), torch.tensor([0, 2]))
+    assert last.shape == (2, 1, 8, 8) and not bool(net.net(torch.rand(1, 1, 8, 8), torch.tensor([3])).any())
 
 
 def test_it_takes_the_place_of_the_u_net() -> None:
