@@ -40,6 +40,7 @@ from scripts.evidence.benches import (
     rwkv,
     token_batches,
     translation,
+    tuning,
 )
 from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
@@ -64,6 +65,7 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
+    "tune": tuning.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 

@@ -243,8 +243,10 @@ def open_storage(url: str) -> BaseStorage:
 
 @contextmanager
 def plain_errors(url: str) -> Iterator[None]:
-    """A storage's errors as one line."""
+    """A storage's errors as one line, without its password."""
     import sqlalchemy.exc
+
+    url = shown(url)
 
     try:
         yield
@@ -258,7 +260,21 @@ def plain_errors(url: str) -> Iterator[None]:
     except (ImportError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"--storage {url} cannot be used: {' '.join(str(error).split())[:160]}") from error
+        text = " ".join(str(error).split())[:160]
+        if "psycopg" in text:
+            text += ": pip install 'psycopg[binary]'"
+        raise UserError(f"--storage {url} cannot be used: {text}") from error
+
+
+def shown(url: str) -> str:
+    """A URL with stars for its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):  # the path of a journal
+        return url
 
 
 def says_difference(key: str, known: str, value: str) -> str:

@@ -62,9 +62,10 @@ GOALS = (
     Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
+    Goal("a search", "bare", 0.95, None, "trials of ten seconds and more, forked from a warm process"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "tune")
 
 HEAD = """\
 # Speed
@@ -120,6 +121,10 @@ Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the
 loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
+TUNE = """\
+`asking and telling`: trials that train nothing, in SQLite, under ASHA: `ours` are those after 1,000 configurations, `early`
+the first ones of a study. `a search`: three configurations of LeNet, one after the other; `ours` counts epochs over the wall-clock of the
+whole search, `bare` over the seconds in which the trials were in training."""
 
 
 def render(results: dict[str, Any]) -> str:
@@ -145,6 +150,8 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("tune"):
+        sections += ["## Searching", TUNE, training(results["tune"], "trials or epochs")]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
