@@ -2,9 +2,9 @@
 
 Hansen 2016, "The CMA Evolution Strategy: A Tutorial"; the update is that of the package ``cmaes``. Optuna's sampler
 keeps the distribution in the storage, as attributes of its own trials. Here nothing is kept: the distribution is
-computed again from the values of all generations before, so that any process can draw the next configuration and a kill
-loses nothing. A generation is a fixed number of draws, 4 + 3 ln(dimensions). A configuration without a value (it failed,
-is in training, or was stopped before the epoch that is compared) counts as the worst of its generation.
+computed again from the values of all generations before, so that any process can draw the next configuration and a
+kill loses nothing. A generation is a fixed number of draws, 4 + 3 ln(dimensions). A configuration without a value (it
+failed, is in training, or was stopped before the epoch that is compared) counts as the worst of its generation.
 
 Parameters are places of the unit cube, a choice the middle of its part, so that the order of choices matters to it.
 """
@@ -55,4 +55,6 @@ def place(
 def history(trials: Sequence[FrozenTrial], epoch: int, sign: float) -> dict[int, float]:
     """The values at an epoch by draw, the lower the better."""
     curves = {trial.user_attrs["draw"]: trial.intermediate_values for trial in trials}
-    return {draw: sign * curve[epoch] for draw, curve in curves.items() if epoch in curve and curve[epoch] == curve[epoch]}
+    return {
+        draw: sign * curve[epoch] for draw, curve in curves.items() if epoch in curve and curve[epoch] == curve[epoch]
+    }

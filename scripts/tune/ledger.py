@@ -10,7 +10,6 @@ A process is gone if its number is not that of a living process any more (on thi
 a while (on another one).
 """
 
-import json
 import os
 import random
 import socket
@@ -28,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from common.messages import RunError, UserError
 from scripts.tune.progress import Progress
-from scripts.tune.space import Space
+from scripts.tune.space import Space, says_difference
 
 SIGN_SECONDS = 15.0  # between two signs of life
 OPENINGS = 20  # further ones, while other processes make the tables
@@ -275,18 +274,6 @@ def shown(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):  # the path of a journal
         return url
-
-
-def says_difference(key: str, known: str, value: str) -> str:
-    """How the stored study differs from this command, in some words."""
-    if key != "space":
-        return f"has {key} {known}, not {value}"
-    one, other = json.loads(known), json.loads(value)
-    for part in ("parameters", "conditions"):
-        one |= {f"{part} {name}": d for name, d in one.pop(part).items()}
-        other |= {f"{part} {name}": d for name, d in other.pop(part).items()}
-    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-    return f"is of another space ({', '.join(names).replace('parameters ', '')})"
 
 
 def started(pid: int) -> str:

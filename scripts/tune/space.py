@@ -90,6 +90,18 @@ class Space:
         return cls(**facts, parameters={key: json_to_distribution(json.dumps(parts[key])) for key in order})
 
 
+def says_difference(key: str, known: str, value: str) -> str:
+    """How the stored study differs from this command, in some words."""
+    if key != "space":
+        return f"has {key} {known}, not {value}"
+    one, other = json.loads(known), json.loads(value)
+    for part in ("parameters", "conditions"):
+        one |= {f"{part} {name}": d for name, d in one.pop(part).items()}
+        other |= {f"{part} {name}": d for name, d in other.pop(part).items()}
+    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    return f"is of another space ({', '.join(names).replace('parameters ', '')})"
+
+
 def find_space(recipe: str, path: str | None) -> Path:
     """The file of ``--space``, by default the one that ships for the recipe.
 

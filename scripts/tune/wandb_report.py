@@ -1,7 +1,7 @@
 """The report of a search in Weights & Biases, where the trials' logger is on (``-c logger/wandb``).
 
-The trials and refits are runs of a group, the study (``scripts/tune/trial.py``); the report is one more run of it, of the
-type ``search``: the pictures, the table of the trials, and the best value as its summary. Everything works offline.
+The trials and refits are runs of a group, the study (``scripts/tune/trial.py``); the report is one more run of it, of
+the type ``search``: the pictures, the table of the trials, and the best value as its summary. Everything works offline.
 """
 
 import os

@@ -119,7 +119,9 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--space", help="YAML file of the space (default: configs/tune/<topic>/<model>.yaml)")
     parser.add_argument("--sampler", choices=SAMPLERS, help="default: tpe")
     parser.add_argument("--scheduler", choices=SCHEDULERS, help="default: asha")
-    parser.add_argument("--second", choices=SECONDS, help="another objective, the lower the better (default: the space's)")
+    parser.add_argument(
+        "--second", choices=SECONDS, help="another objective, the lower the better (default: the space's)"
+    )
     parser.add_argument("--trials", type=int, help="configurations of the study (default: 20)")
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time, in this process (default: 1)")
     parser.add_argument("--study", help="name of the study (default: the time)")
@@ -197,7 +199,8 @@ def tell(folder: Path, space: Any, ledger: Any, facts: dict[str, Any], begun: fl
         print(f"best: trial {best['trial']}, {space.metric} {best['value']:.4f} after {best['epochs']} epochs")
         print(f"  {best['command']}")
     for row in report.get("front", []):
-        print(f"Pareto front: trial {row['trial']}, {space.metric} {row[space.metric]:.4f}, {space.second} {row[space.second]:g}")
+        numbers = f"{space.metric} {row[space.metric]:.4f}, {space.second} {row[space.second]:g}"
+        print(f"Pareto front: trial {row['trial']}, {numbers}")
     for test in report.get("tests", []):
         numbers = "  ".join(f"{k} {v:.4f}" for k, v in test.items() if k.startswith("test/"))
         print(f"refitted with seed {test['seed']}: {numbers}")

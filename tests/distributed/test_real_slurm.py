@@ -132,7 +132,7 @@ def test_each_task_of_an_array_has_its_seed_and_its_run(jobs: Jobs) -> None:
 
 
 def test_tasks_of_an_array_work_on_one_search_and_one_that_is_requeued_joins_again(jobs: Jobs, tmp_path: Path) -> None:
-    """USR1 for the batch shell alone, as SLURM sends it two minutes before the end; twelve trials, each of them once."""
+    """USR1 for the batch shell alone, as SLURM sends it two minutes before the end; each of twelve trials once."""
     command = [tuning.RECIPE, *tuning.words(tmp_path)[1:3], *tuning.COMMAND, "--trials", "12"]
     out = ["--chdir", ROOT, "-o", jobs.folder / "%A_%a.log", "--array=0-1"]
     script = ROOT / "scripts/slurm/tune.sbatch"

@@ -106,9 +106,7 @@ def trials(folder: Path, url: str = "", name: str = "a") -> dict[int, FrozenTria
     return {trial.user_attrs["draw"]: trial for trial in found}
 
 
-def outcome(
-    folder: Path, url: str = "", name: str = "a"
-) -> dict[int, tuple[dict[str, Any], dict[int, float], bool]]:
+def outcome(folder: Path, url: str = "", name: str = "a") -> dict[int, tuple[dict[str, Any], dict[int, float], bool]]:
     """Parameters, curve and whether it is complete, of each trial."""
     return {
         draw: (trial.params, trial.intermediate_values, trial.state.is_finished())

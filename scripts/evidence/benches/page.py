@@ -122,9 +122,9 @@ loop; `bare` is the same in channels-last order, which our recipes use too; `our
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
 TUNE = """\
-`asking and telling`: trials that train nothing, in SQLite, under ASHA: `ours` are those after 1,000 configurations, `early`
-the first ones of a study. `a search`: three configurations of LeNet, one after the other; `ours` counts epochs over the wall-clock of the
-whole search, `bare` over the seconds in which the trials were in training."""
+`asking and telling`: trials that train nothing, in SQLite, under ASHA: `ours` are those after 1,000 configurations,
+`early` the first ones of a study. `a search`: three configurations of LeNet, one after the other; `ours` counts epochs
+over the wall-clock of the whole search, `bare` over the seconds in which the trials were in training."""
 
 
 def render(results: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A search in Weights & Biases: its trials are one group, its report one more run; the sweep file has the same space."""
+"""A search in Weights & Biases: its trials are a group, its report one more run; the sweep file has the same space."""
 
 from pathlib import Path
 from typing import Any
