@@ -151,3 +151,48 @@ def slice_of(
         for p, start in zip(params, kept, strict=True):
             p.copy_(start)
     return torch.stack(found)
+
+
+def changes_along_gradient(
+    loss: Callable[[], Tensor], params: Sequence[Tensor], rates: Sequence[float]
+) -> list[tuple[float, float]]:
+    """How the gradient and the loss change over a step along the gradient (Santurkar et al. 2018), for each rate.
+
+    Args:
+        loss: Computes the loss (), the same each time.
+        params: With respect to which it is differentiated; they are as before in the end.
+        rates: Lengths of the step, in gradients.
+
+    Returns:
+        For each rate e: |g(w - e g) - g(w)| / |e g|, and the loss above its tangent, L(w - e g) - L(w) + e g^T g, over
+        |e g|^2 / 2. Of a quadratic loss the second is g^T H g / g^T g and the first at least that.
+
+    Raises:
+        UserError: A rate that is not above 0.
+    """
+    if any(rate <= 0 for rate in rates):
+        raise UserError(f"rates {list(rates)}: give numbers above 0")
+
+    def look() -> tuple[Tensor, list[Tensor]]:
+        with torch.enable_grad():
+            value = loss()
+            return value.detach(), [g.detach() for g in torch.autograd.grad(value, params)]
+
+    def norm(parts: Sequence[Tensor]) -> float:
+        return float(torch.stack([part.square().sum() for part in parts]).sum().sqrt())
+
+    before = [p.detach().clone() for p in params]
+    here, gradient = look()
+    size, found = norm(gradient), []
+    for rate in rates:
+        with torch.no_grad():
+            for p, old, g in zip(params, before, gradient, strict=True):
+                p.copy_(old - rate * g)
+        there, moved = look()
+        change = norm([new - g for new, g in zip(moved, gradient, strict=True)])
+        rise = float(there - here) + rate * size**2
+        found.append((change / (rate * size), 2 * rise / (rate * size) ** 2))
+    with torch.no_grad():
+        for p, old in zip(params, before, strict=True):
+            p.copy_(old)
+    return found

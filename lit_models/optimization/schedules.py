@@ -113,6 +113,31 @@ class Polynomial(Closed):
         return float((1 + self.beta * step) ** -self.alpha)
 
 
+class Cycles(Cosine):
+    """A cosine from the optimizer's rate to zero, several times in a run (Huang et al. 2017, snapshot ensembles).
+
+    Args:
+        optimizer: Whose rates are moved.
+        total: Length in steps or epochs; 0 means the whole run.
+        cycles: How many times.
+
+    Raises:
+        UserError: There is no cycle.
+    """
+
+    def __init__(self, optimizer: Optimizer, total: int = 0, cycles: int = 5) -> None:
+        if cycles < 1:
+            raise UserError(f"Cycles: cycles is {cycles}: give a whole number of at least 1")
+        self.cycles = cycles
+        super().__init__(optimizer, total)
+
+    def factor(self, step: int) -> float:
+        if not self.total or step >= self.total:
+            return 0.0 if self.total else 1.0
+        done = step * self.cycles / self.total
+        return (1 + math.cos(math.pi * (done - int(done)))) / 2
+
+
 class InverseSquareRoot(Closed):
     """A rise on a line in ``warmup`` steps, then sqrt(warmup / step).
 

@@ -6,7 +6,7 @@ Regularizers change the batches and the loss of training, in a fixed order: see 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
@@ -51,6 +51,9 @@ class Classifier(Task):
                 f"{type(self).__name__} has a training step of its own, which takes no regularizers "
                 f"({type(self.regularizers[0]).__name__}): leave them out, or use another model"
             )
+        built = {type(r).__name__: r.build(self.net) for r in self.regularizers if hasattr(self, "net")}
+        if heads := {name: head for name, head in built.items() if head is not None}:
+            self.second_heads = nn.ModuleDict(heads)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.val_acc = MulticlassAccuracy(num_classes, average="micro")
         self.test_acc = MulticlassAccuracy(num_classes, average="micro")

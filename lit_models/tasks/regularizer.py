@@ -8,11 +8,11 @@ preset, and several by several::
 They share a batch and a loss, so their order matters. It is the one below, whatever the order on the command line:
 
 1. ``PICTURES``: changes that keep the class (RandAugment, random erasing, noise);
-2. ``LABELS``: label noise;
+2. ``LABELS``: pseudo-labels, label noise;
 3. ``MIXING``: mixup, then CutMix, which turn classes into distributions over classes;
 4. ``ATTACK``: adversarial samples, for the batch as it is by now;
 5. the network and the cross-entropy, with label smoothing;
-6. ``PENALTY``: what is added to the loss: activities, derivatives, weights.
+6. ``PENALTY``: what is added to the loss: activities, a second task, derivatives, weights.
 
 What regularizes between steps (max-norm, noise on weights and gradients, averages of weights) is a callback, and comes
 by a preset too. The implementations are in ``lit_models/regularization``.
@@ -21,7 +21,7 @@ by a preset too. The implementations are in ``lit_models/regularization``.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.messages import UserError
 
@@ -38,6 +38,14 @@ class Regularizer:
     needs: Literal["images", "numbers", ""] = ""
     #: Whether ``penalty`` differentiates with respect to x.
     needs_input_gradient = False
+
+    def build(self, net: nn.Module) -> nn.Module | None:
+        """Layers of its own, which become a part of the model: ``task.second_heads[CLASS]``.
+
+        Args:
+            net: The classifier's network.
+        """
+        return None
 
     def batch(self, task: Any, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The batch to train on.

@@ -101,7 +101,8 @@ class Engine:
         pipe, there = FORKS.Pipe()
         ear, life = FORKS.Pipe(duplex=False)
         threads = int(os.environ.get("OMP_NUM_THREADS") or max((os.cpu_count() or 1) // self.search.jobs, 1))
-        arguments = (self.search.words(trial.params), str(folder), self.search.space.metric, threads, there, ear)
+        metric = self.search.space.metric, self.search.space.second
+        arguments = (self.search.words(trial.params), str(folder), metric, threads, there, ear)
         process = FORKS.Process(target=trials_of.enter, args=arguments)
         process.start()
         there.close()
@@ -117,6 +118,9 @@ class Engine:
             if value is not None and epoch is not None and int(epoch) + 1 not in curve:
                 self.ledger.report(trial, int(epoch) + 1, float(value))
                 curve[int(epoch) + 1] = float(value)
+        second = trials_of.recorded_second(self.search.space.second, path.parent)
+        if second is not None and "second" not in trial.user_attrs:
+            self.ledger.note(trial, "second", second)
         count = 0
         while count + 1 in curve:
             count += 1
@@ -155,8 +159,8 @@ class Engine:
                 names = ", ".join(facts[0]) or "nothing of the validation split"
                 raise UserError(f"{self.search.recipe} does not log {self.search.space.metric}: it logs {names}")
 
-    def after_epoch(self, job: Running, epoch: int, value: float) -> str:
-        """Tells the ledger a value; returns ``go`` or ``pause``."""
+    def after_epoch(self, job: Running, epoch: int, value: float, second: float | None) -> str:
+        """Tells the ledger the values of an epoch; returns ``go`` or ``pause``."""
         space, trial, draw = self.search.space, job.trial, job.trial.user_attrs["draw"]
         if epoch > 1 and epoch - 1 not in trial.intermediate_values:
             self.catch_up(trial)
@@ -164,6 +168,8 @@ class Engine:
             job.state, job.error = TrialState.FAIL, f"{space.metric} is {value} after epoch {epoch}"
             return "pause"
         self.ledger.report(trial, epoch, value)
+        if second is not None:
+            self.ledger.note(trial, "second", second)
         trial.intermediate_values[epoch] = value
         if epoch >= space.max_epochs:
             job.state, job.value = TrialState.COMPLETE, value

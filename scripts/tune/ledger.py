@@ -10,7 +10,6 @@ A process is gone if its number is not that of a living process any more (on thi
 a while (on another one).
 """
 
-import json
 import os
 import random
 import socket
@@ -28,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from common.messages import RunError, UserError
 from scripts.tune.progress import Progress
-from scripts.tune.space import Space
+from scripts.tune.space import Space, says_difference
 
 SIGN_SECONDS = 15.0  # between two signs of life
 OPENINGS = 20  # further ones, while other processes make the tables
@@ -243,8 +242,10 @@ def open_storage(url: str) -> BaseStorage:
 
 @contextmanager
 def plain_errors(url: str) -> Iterator[None]:
-    """A storage's errors as one line."""
+    """A storage's errors as one line, without its password."""
     import sqlalchemy.exc
+
+    url = shown(url)
 
     try:
         yield
@@ -258,19 +259,21 @@ def plain_errors(url: str) -> Iterator[None]:
     except (ImportError, ValueError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"--storage {url} cannot be used: {' '.join(str(error).split())[:160]}") from error
+        text = " ".join(str(error).split())[:160]
+        if "psycopg" in text:
+            text += ": pip install 'psycopg[binary]'"
+        raise UserError(f"--storage {url} cannot be used: {text}") from error
 
 
-def says_difference(key: str, known: str, value: str) -> str:
-    """How the stored study differs from this command, in some words."""
-    if key != "space":
-        return f"has {key} {known}, not {value}"
-    one, other = json.loads(known), json.loads(value)
-    for part in ("parameters", "conditions"):
-        one |= {f"{part} {name}": d for name, d in one.pop(part).items()}
-        other |= {f"{part} {name}": d for name, d in other.pop(part).items()}
-    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-    return f"is of another space ({', '.join(names).replace('parameters ', '')})"
+def shown(url: str) -> str:
+    """A URL with stars for its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):  # the path of a journal
+        return url
 
 
 def started(pid: int) -> str:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from callbacks.pictures.figures import new_figure
+from scripts.tune import pareto
 from scripts.tune.random_search import incumbents
 from scripts.tune.samplers import to_unit
 from scripts.tune.space import Space
@@ -23,6 +24,8 @@ def all_pictures(space: Space, trials: Sequence[FrozenTrial], begun: float) -> d
     if not valued:
         return {}
     found = {"incumbent": incumbent(space, valued, begun), "rungs": learning_curves(space, valued)}
+    if space.second and pareto.pairs(space, valued):
+        found["pareto"] = pareto.picture(space, valued)
     if len(valued) > 1:
         found["parallel"] = parallel(space, valued)
         shares = importances(space, valued)

@@ -12,12 +12,14 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from callbacks.run_record import write_json
+from scripts.tune import pareto
 from scripts.tune.pictures import all_pictures, best_of, last_value
 from scripts.tune.space import Space, words_of
 
 CAPTIONS = {
     "incumbent": "The best value so far over time.",
     "rungs": "Each trial's learning curve, up to where it paused, was stopped or ended; the best one in red.",
+    "pareto": "What the best value costs: no trial is better than one of the front in both.",
     "parallel": "Each line is a trial; the color is the value at the last epoch it reached.",
     "importance": "How much of the differences between the trials each parameter explains (PED-ANOVA).",
 }
@@ -52,6 +54,7 @@ def rows_of(trials: Sequence[FrozenTrial], space: Space) -> list[dict[str, Any]]
                 "state": state_of(trial, space),
                 "epochs": max(curve, default=0),
                 space.metric: last_value(trial) if curve else "",
+                **({space.second: trial.user_attrs.get("second", "")} if space.second else {}),
                 **{key: trial.params.get(key, "") for key in space.parameters},
                 "run": trial.user_attrs.get("run", ""),
                 "error": trial.user_attrs.get("error", ""),
@@ -104,6 +107,8 @@ def write_report(
                 "command": command,
             }
         }
+    if space.second:
+        report |= {"second": space.second, "front": pareto.rows_of(space, trials)}
     write_json(folder / "report.json", report)
     pictures = {}
     for name, figure in all_pictures(space, trials, begun).items():
@@ -120,7 +125,7 @@ def page(report: dict[str, Any], rows: Sequence[dict[str, Any]], pictures: dict[
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1>"
     ]
-    facts = {k: v for k, v in report.items() if k not in ("best", "tests", "recipe") and v != ""}
+    facts = {k: v for k, v in report.items() if k not in ("best", "tests", "recipe", "front") and v != ""}
     parts.append(f"<p>{html.escape('; '.join(f'{k} {v}' for k, v in facts.items()))}.</p>")
     if best := report.get("best"):
         parts.append(
@@ -130,18 +135,25 @@ def page(report: dict[str, Any], rows: Sequence[dict[str, Any]], pictures: dict[
     for test in report.get("tests", []):
         numbers = "  ".join(f"{k} {v:.4f}" for k, v in test.items() if k.startswith("test/"))
         parts.append(f"<p>Refitted with seed {test['seed']} and tested: {html.escape(numbers)}</p>")
+    if report.get("front"):
+        parts += ["<h2>Pareto front</h2>", *html_table(report["front"])]
     for name, content in pictures.items():
         data = base64.b64encode(content).decode()
         text = html.escape(CAPTIONS[name])
         parts.append(f'<h2>{name}</h2><p>{text}</p><img alt="{text}" src="data:image/png;base64,{data}">')
     if rows:
-        head = "".join(f"<th>{html.escape(key)}</th>" for key in rows[0])
-        parts.append(f"<h2>trials</h2><div><table><tr>{head}</tr>")
-        for row in rows:
-            cells = "".join(f"<td>{html.escape(short(value))}</td>" for value in row.values())
-            parts.append(f"<tr>{cells}</tr>")
-        parts.append("</table></div>")
+        parts += ["<h2>trials</h2>", *html_table(rows)]
     return "\n".join(parts) + "\n</html>\n"
+
+
+def html_table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Rows as lines of HTML."""
+    head = "".join(f"<th>{html.escape(key)}</th>" for key in rows[0])
+    lines = [f"<div><table><tr>{head}</tr>"]
+    for row in rows:
+        cells = "".join(f"<td>{html.escape(short(value))}</td>" for value in row.values())
+        lines.append(f"<tr>{cells}</tr>")
+    return [*lines, "</table></div>"]
 
 
 def short(value: Any) -> str:

@@ -21,6 +21,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from common.messages import UserError
+from scripts.tune import cma_es, pareto
 from scripts.tune.space import Space
 
 NAMES = ("random", "grid", "qmc", "tpe", "cmaes", "gp", "own_gp")
@@ -34,8 +35,8 @@ def check_sampler(name: str, space: Space) -> None:
         raise UserError("--sampler cmaes needs the package cmaes: pip install cmaes")
     if name == "grid":
         grid(space)
-    if name == "own_gp" and space.conditions:
-        raise UserError("--sampler own_gp takes no conditional parameters: take tpe, or leave `when` out of the space")
+    if name in ("own_gp", "cmaes") and space.conditions:
+        raise UserError(f"--sampler {name} takes no conditional parameters: take tpe, or leave `when` out of the space")
 
 
 def grid(space: Space) -> list[dict[str, Any]]:
@@ -75,8 +76,6 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
                 return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, group=True)
             case "gp":
                 return optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP)
-            case "cmaes":
-                return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=STARTUP)
             case _:
                 return optuna.samplers.RandomSampler(seed=seed)
 
@@ -108,11 +107,16 @@ def propose(name: str, space: Space, trials: Sequence[FrozenTrial], draw: int, s
         return from_unit(space, unit)
     if name == "own_gp":
         return own_gp(space, trials, draw, seed)
-    study = optuna.create_study(
-        direction="maximize" if space.mode == "max" else "minimize", sampler=make(name, seed * 100_003 + draw)
-    )
     level = 0 if name == "tpe" else level_of([trial.intermediate_values for trial in trials])
-    study.add_trials([known for trial in trials if (known := as_finished(trial, level)) is not None])
+    if name == "cmaes":
+        places = {trial.user_attrs["draw"]: to_unit(space, trial.params) for trial in trials}
+        return from_unit(space, cma_es.place(space, places, cma_es.history(trials, level, space.sign), draw, seed))
+    directions = ["maximize" if space.mode == "max" else "minimize", "minimize"][: 2 if space.second else 1]
+    study = optuna.create_study(directions=directions, sampler=make(name, seed * 100_003 + draw))
+    if space.second:
+        study.add_trials([two_values(*pair) for pair in pareto.pairs(space, trials)])
+    else:
+        study.add_trials([known for trial in trials if (known := as_finished(trial, level)) is not None])
     trial = study.ask()
     chosen: dict[str, Any] = {}
     for key, d in space.parameters.items():
@@ -129,6 +133,11 @@ def suggest_by(trial: optuna.Trial, key: str, d: BaseDistribution) -> Any:
         return trial.suggest_int(key, d.low, d.high, step=d.step, log=d.log)
     assert isinstance(d, FloatDistribution)
     return trial.suggest_float(key, d.low, d.high, step=d.step, log=d.log)
+
+
+def two_values(trial: FrozenTrial, value: float, second: float) -> FrozenTrial:
+    """A trial for a sampler of two objectives."""
+    return create_trial(values=[value, second], params=trial.params, distributions=trial.distributions)
 
 
 def level_of(curves: Sequence[dict[int, float]]) -> int:

@@ -5,6 +5,7 @@
     min_epochs: 3            # the first rung of schedulers that stop early
     max_epochs: 27           # the whole training
     eta: 3                   # one of so many survives a rung
+    second: parameters       # optional: to be low as well, ``parameters`` (their number) or ``seconds`` (of training)
     parameters:
       model.optimizer.lr: {low: 0.0003, high: 0.1, log: true}
       data.batch_size: {low: 16, high: 256, log: true}        # whole numbers: an integer
@@ -33,7 +34,8 @@ from optuna.distributions import (
 from common.messages import UserError, did_you_mean
 from scripts.front.recipes import CONFIGS
 
-KEYS = ("metric", "mode", "min_epochs", "max_epochs", "eta", "parameters")
+KEYS = ("metric", "mode", "min_epochs", "max_epochs", "eta", "second", "parameters")
+SECONDS = ("parameters", "seconds")  # what a second objective may be
 FACTS = ("low", "high", "log", "step", "choices", "when")
 
 
@@ -45,6 +47,7 @@ class Space:
         metric: Name of what is optimized, of the validation split.
         mode: ``min`` or ``max``.
         min_epochs, max_epochs, eta: See ``rungs``.
+        second: A second objective, the lower the better, one of ``SECONDS``; empty without one.
         parameters: Distribution by key, in the file's order.
         conditions: Key -> (other key, its values) of conditional parameters.
     """
@@ -54,6 +57,7 @@ class Space:
     max_epochs: int
     min_epochs: int = 1
     eta: int = 3
+    second: str = ""
     parameters: dict[str, BaseDistribution] = field(default_factory=dict)
     conditions: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
@@ -71,7 +75,7 @@ class Space:
         from optuna.distributions import distribution_to_json
 
         parts = {key: json.loads(distribution_to_json(d)) for key, d in self.parameters.items()}
-        facts = {name: getattr(self, name) for name in KEYS[:-1]}
+        facts = {name: getattr(self, name) for name in KEYS[:-1] if name != "second" or self.second}
         order = list(self.parameters)
         return json.dumps(facts | {"parameters": parts, "conditions": self.conditions, "order": order}, sort_keys=True)
 
@@ -84,6 +88,18 @@ class Space:
         parts = facts.pop("parameters")
         order = facts.pop("order", list(parts))
         return cls(**facts, parameters={key: json_to_distribution(json.dumps(parts[key])) for key in order})
+
+
+def says_difference(key: str, known: str, value: str) -> str:
+    """How the stored study differs from this command, in some words."""
+    if key != "space":
+        return f"has {key} {known}, not {value}"
+    one, other = json.loads(known), json.loads(value)
+    for part in ("parameters", "conditions"):
+        one |= {f"{part} {name}": d for name, d in one.pop(part).items()}
+        other |= {f"{part} {name}": d for name, d in other.pop(part).items()}
+    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    return f"is of another space ({', '.join(names).replace('parameters ', '')})"
 
 
 def find_space(recipe: str, path: str | None) -> Path:
@@ -127,6 +143,8 @@ def read_space(path: Path) -> Space:
         raise UserError(f"{path}: mode is {content['mode']!r}: give min or max")
     if not str(content["metric"]).startswith(("val/", "time/", "train/")):
         raise UserError(f"{path}: metric is {content['metric']}: choose by the validation split, such as val/loss")
+    if content.get("second", "") not in ("", *SECONDS):
+        raise UserError(f"{path}: second is {content['second']!r}: give one of {', '.join(SECONDS)}")
     space = Space(**{key: content[key] for key in KEYS if key in content and key != "parameters"})
     check_epochs(path, space)
     for key, facts in content["parameters"].items():

@@ -8,6 +8,7 @@ and holds a lock on its folder, so that two never train in one.
 """
 
 import fcntl
+import json
 import os
 import sys
 import threading
@@ -20,20 +21,25 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from callbacks.run_record import RunRecord
+
 
 class Reporter(Callback):
-    """Sends (``epoch``, its number from 1 on, value) after each epoch; the answer ``pause`` stops the training.
+    """Sends (``epoch``, its number from 1 on, value, second objective) after each epoch; the answer ``pause`` stops the
+    training.
 
     Pictures are left out: drawing them takes as long as some trials. The best configuration's refit draws them.
 
     Args:
         pipe: To the process that drives the search.
         metric: What is reported.
+        second: ``parameters``, ``seconds``, or nothing.
     """
 
-    def __init__(self, pipe: Connection, metric: str) -> None:
+    def __init__(self, pipe: Connection, metric: str, second: str = "") -> None:
         self.pipe = pipe
         self.metric = metric
+        self.second = second
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -45,26 +51,44 @@ class Reporter(Callback):
             self.pipe.send(("missing", sorted(name for name in metrics if name.startswith("val/"))))
             raise SystemExit(2)
         try:
-            self.pipe.send(("epoch", trainer.current_epoch + 1, float(metrics[self.metric])))
+            second = second_value(self.second, trainer, pl_module)
+            self.pipe.send(("epoch", trainer.current_epoch + 1, float(metrics[self.metric]), second))
             answer = self.pipe.recv()
         except (EOFError, OSError):  # the search ends: what was trained is saved
             answer = "pause"
         trainer.should_stop = trainer.should_stop or answer == "pause"
 
 
-def enter(words: list[str], folder: str, metric: str, threads: int, pipe: Connection, life: Connection) -> None:
+def second_value(name: str, trainer: Trainer, pl_module: LightningModule) -> float | None:
+    """A second objective so far: the number of parameters, or the seconds of training over all resumes."""
+    if name == "parameters":
+        return float(sum(p.numel() for p in pl_module.parameters()))
+    records = [c for c in trainer.callbacks if isinstance(c, RunRecord)]  # type: ignore[attr-defined]
+    return float(records[0].state_dict()["seconds"]) if name and records else None
+
+
+def recorded_second(name: str, folder: Path) -> float | None:
+    """The same of a run whose process is gone, from its run.json."""
+    path = folder / "run.json"
+    found = json.loads(path.read_text()).get(name) if name and path.is_file() else None
+    return None if found is None else float(found)
+
+
+def enter(
+    words: list[str], folder: str, metric: tuple[str, str], threads: int, pipe: Connection, life: Connection
+) -> None:
     """The function that runs in the new process.
 
     Args:
         words: The arguments of ``dive fit``.
         folder: The trial's run folder.
-        metric: What is reported.
+        metric: What is reported, and the second objective.
         threads: Of torch.
         pipe: To the process that drives the search.
         life: Its other end is open as long as that process lives.
     """
     with alone_in(Path(folder), life):
-        code = fit(words, Path(folder), Reporter(pipe, metric), threads)
+        code = fit(words, Path(folder), Reporter(pipe, *metric), threads)
     sys.exit(code)
 
 
@@ -85,6 +109,8 @@ def enter_command(words: list[str], folder: str, life: Connection) -> None:
 def alone_in(folder: Path, life: Connection) -> Iterator[None]:
     """Makes this process the only one in a run folder while the search lives; output goes to the folder's log."""
     os.setsid()  # Ctrl-C is for the search, which then ends its trials
+    study = folder.parents[1]  # its trials and refits are one group in W&B
+    os.environ.setdefault("WANDB_RUN_GROUP", f"{study.parents[1].name} {study.name}")
     folder.mkdir(parents=True, exist_ok=True)
     log = os.open(folder / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)

@@ -1,14 +1,19 @@
-"""``dive ensemble RECIPE``: one run for each fold of a table, and the mean of what they predict.
+"""``dive ensemble RECIPE``: several runs of a recipe and the mean of what they predict; training again with all rows.
 
     dive ensemble mlp/house_prices_kaggle                            five folds, submission.csv
     dive ensemble mlp/mlp_regression --folds 10 --data CSVTable --data.path FILE --data.target COLUMN
     dive ensemble mlp/mlp_regression --new new.csv --id Id ...       the column that names the rows of submission.csv
     dive ensemble mlp/house_prices --trainer.max_epochs 20           any argument of `dive fit`
+    dive ensemble cnn/lenet --kind seeds --members 5                 a deep ensemble: other weights and orders
+    dive ensemble cnn/lenet --kind bagging --members 5               each on rows drawn with replacement
+    dive ensemble cnn/lenet --kind snapshots --members 5             one run, whose rate falls to zero five times
+    dive ensemble mlp/early_stopping --kind retrain                  again from new weights with the validation rows
+    dive ensemble mlp/early_stopping --kind continue                 on from the best weights with the validation rows
 
 Each fold is tested by the run that did not see it, so that the mean of these tests is an estimate for the whole table.
-All runs then predict the new rows (``data.path`` of the recipe, or ``--new FILE``). Numbers are averaged as the model
-learnt them: of prices learnt as logarithms that is the geometric mean, which suits a log-rmse; the book (D2L 5.7)
-uses the arithmetic mean. Probabilities are averaged, and the most probable class is predicted.
+Without ``--kind`` all runs then predict the new rows (``data.path`` of the recipe, or ``--new FILE``). Numbers are
+averaged as the model learnt them: of prices learnt as logarithms that is the geometric mean, which suits a log-rmse;
+the book (D2L 5.7) uses the arithmetic mean. Probabilities are averaged, and the most probable class is predicted.
 
 The folds' runs are in the recipe's run folder; ``runs/<topic>/<recipe>/ensemble/<time>/`` has
 ``submission.csv`` and ``ensemble.json``: every fold's test beside that of simple models on the same rows.
@@ -23,7 +28,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from common.messages import UserError
+from common.messages import UserError, did_you_mean
 from scripts.front.arguments import next_word
 from scripts.front.recipes import find_recipe
 from scripts.front.runs import RUN_DIR, new_folder, runs_root
@@ -34,6 +39,12 @@ def main(argv: list[str]) -> int:
     if {"-h", "--help"} & set(argv):
         print((__doc__ or "").strip())
         return 0
+    argv, kind = take_option(argv, "--kind")
+    argv, count = take_option(argv, "--members")
+    if kind:
+        return kinds(kind, count, argv)
+    if count:
+        raise UserError("--members is for --kind seeds, bagging and snapshots; a table in folds has --folds")
     argv, name = take_option(argv, "--id")
     folds, new, recipe, arguments = read_arguments(argv)
     if new and not Path(new[1]).is_file():  # before hours of training
@@ -61,6 +72,32 @@ def main(argv: list[str]) -> int:
     report(tests, simple)
     print(f"{len(rows) - 1} predictions in {folder / 'submission.csv'}")
     return 0
+
+
+def kinds(kind: str, count: str, argv: list[str]) -> int:
+    """The other kinds (``scripts/front/members.py``).
+
+    Raises:
+        UserError: An unknown kind, an ensemble of one, an option of folds.
+    """
+    from scripts.front import members
+
+    if kind not in members.KINDS:
+        near = did_you_mean(kind, members.KINDS) or f": there are {', '.join(members.KINDS)}"
+        raise UserError(f"--kind {kind}{near}; without --kind it is the folds of a table")
+    several = kind in members.KINDS[:3]
+    if count and not several:
+        raise UserError(f"--kind {kind} has no --members: it trains twice")
+    if count and (not count.isdigit() or int(count) < 2):
+        raise UserError(f"--members {count}: an ensemble has at least 2")
+    for option in ("--folds", "--new", "--id"):
+        if any(word.split("=")[0] == option for word in argv):
+            raise UserError(f"{option} is for the folds of a table: leave it or --kind out")
+    if not argv or argv[0].startswith("-"):
+        raise UserError(
+            "which recipe? `dive ensemble RECIPE --kind KIND`, for example `dive ensemble cnn/lenet --kind seeds`"
+        )
+    return members.main(kind, find_recipe(argv[0]).name, int(count or 5), argv[1:])
 
 
 def take_option(argv: list[str], option: str) -> tuple[list[str], str]:

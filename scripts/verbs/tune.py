@@ -6,6 +6,7 @@
     dive tune cnn/lenet --resume                             continue the newest search, with its space and options
     dive tune cnn/lenet --study a --resume                   continue or join search `a`: any number of processes may
     dive tune cnn/lenet --study a --storage postgresql://... on many machines (or a file on a shared disk: x.journal)
+    dive tune mlp/mlp --second parameters                    two objectives: the report has the Pareto front
     dive tune cnn/lenet --data.batch_size 32                 any option of `dive fit`, for all trials
 
 The search is in runs/<topic>/<recipe>/tune/<study>/: study.db, trials/<number>/ (ordinary run folders), report.html
@@ -28,6 +29,7 @@ from scripts.front.runs import new_folder, runs_root
 
 SCHEDULERS = ("none", "median", "halving", "hyperband", "asha", "asha_stop")
 PASSED_ON = ("--data", "--model", "--config", "--seed_everything")  # to `dive fit`, as all options with a dot are
+SECONDS = ("parameters", "seconds")  # a second objective
 SAMPLERS = ("random", "grid", "qmc", "tpe", "cmaes", "gp", "own_gp")
 
 
@@ -72,7 +74,7 @@ def prepare(
     Raises:
         UserError: A mistake in the space or the options; another study than the stored one.
     """
-    from scripts.tune import samplers, schedulers
+    from scripts.tune import pareto, samplers, schedulers
     from scripts.tune.ledger import Ledger, stored
     from scripts.tune.search import Search, check_keys
     from scripts.tune.space import Space, find_space, read_space
@@ -85,9 +87,11 @@ def prepare(
     if known and not arguments:
         arguments = shlex.split(known.get("arguments", ""))
     sampler = asked.sampler or known.get("sampler", "tpe")
-    scheduler = asked.scheduler or known.get("scheduler", "asha")
+    space.second = asked.second or space.second
+    scheduler = asked.scheduler or known.get("scheduler", "none" if space.second else "asha")
     seed = int(known.get("seed", 0)) if asked.seed is None else asked.seed
     samplers.check_sampler(sampler, space)
+    pareto.check(space, sampler, scheduler)
     if sampler == "grid" and asked.trials is None and "count" not in known:
         asked.trials = len(samplers.grid(space))
     if asked.jobs > (os.cpu_count() or 1):
@@ -115,6 +119,9 @@ def read_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--space", help="YAML file of the space (default: configs/tune/<topic>/<model>.yaml)")
     parser.add_argument("--sampler", choices=SAMPLERS, help="default: tpe")
     parser.add_argument("--scheduler", choices=SCHEDULERS, help="default: asha")
+    parser.add_argument(
+        "--second", choices=SECONDS, help="another objective, the lower the better (default: the space's)"
+    )
     parser.add_argument("--trials", type=int, help="configurations of the study (default: 20)")
     parser.add_argument("--jobs", type=int, default=1, help="trials at a time, in this process (default: 1)")
     parser.add_argument("--study", help="name of the study (default: the time)")
@@ -179,16 +186,21 @@ def study_folder(parent: Path, name: str | None, resume: bool) -> Path:
 
 def tell(folder: Path, space: Any, ledger: Any, facts: dict[str, Any], begun: float) -> None:
     """Writes the report and prints its main lines."""
-    from scripts.tune.report import write_report
+    from scripts.tune import wandb_report
+    from scripts.tune.report import rows_of, write_report
 
     trials = list(ledger.view().trials.values())
     if not trials:
         return
     report = write_report(folder, space, trials, facts | {"seconds": round(time.time() - begun, 1)}, begun)
+    wandb_report.send(folder, report, rows_of(trials, space))
     print(report["trials"])
     if best := report.get("best"):
         print(f"best: trial {best['trial']}, {space.metric} {best['value']:.4f} after {best['epochs']} epochs")
         print(f"  {best['command']}")
+    for row in report.get("front", []):
+        numbers = f"{space.metric} {row[space.metric]:.4f}, {space.second} {row[space.second]:g}"
+        print(f"Pareto front: trial {row['trial']}, {numbers}")
     for test in report.get("tests", []):
         numbers = "  ".join(f"{k} {v:.4f}" for k, v in test.items() if k.startswith("test/"))
         print(f"refitted with seed {test['seed']}: {numbers}")

@@ -112,7 +112,9 @@ def test_the_sweep_runs_a_recipe_with_options_that_exist() -> None:
     assert command[at - 1] == "dive" and command[-1] == "${args}"
     words = []
     for name, choice in sweep["parameters"].items():
-        words.append(f"--{name}={choice.get('values', [choice.get('min')])[0]}")  # as W&B's agent writes them
+        words.append(
+            f"--{name}={choice['values'][0] if 'values' in choice else choice['min']}"
+        )  # as W&B's agent writes them
     _, model, data = build([*command[at + 1 : -1], *words])
     assert model.label_smoothing == 0.0 and data.batch_size == 32  # type: ignore[union-attr]
     assert model.configure_optimizers()["optimizer"].param_groups[0]["lr"] == 0.0003  # type: ignore[operator,index]

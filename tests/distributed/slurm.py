@@ -37,10 +37,11 @@ class Cluster:
     Args:
         folder: For the executables, the logs and the runs.
         target: What a task runs, in the place of the command ``dive``; gets its arguments.
+        daemon: False for tasks that have processes of their own.
     """
 
-    def __init__(self, folder: Path, target: Callable[..., Any]) -> None:
-        self.folder, self.target = folder, target
+    def __init__(self, folder: Path, target: Callable[..., Any], daemon: bool = True) -> None:
+        self.folder, self.target, self.daemon = folder, target, daemon
         self.tasks: list[BaseProcess] = []
         for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
             (folder / name).write_text(text)
@@ -93,7 +94,8 @@ class Job:
             node, local = divmod(rank, self.per_node)
             place = {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(local), "SLURM_NODEID": str(node)}
             log = folder / f"{shlex.quote(env['SLURM_JOB_ID'])}-{rank}.log"
-            self.tasks.append(start(self.cluster.target, *words, log=log, env=env | place))
+            task = start(self.cluster.target, *words, log=log, env=env | place, daemon=self.cluster.daemon)
+            self.tasks.append(task)
         return self.tasks
 
     def wait(self) -> int:

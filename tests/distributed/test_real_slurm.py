@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.distributed.real_slurm import ENDED, Slurm, unpack
+from tests.faults import tuning
 from tests.faults.runs import check_equal
 from tests.warm import SECONDS
 
@@ -128,6 +129,22 @@ def test_each_task_of_an_array_has_its_seed_and_its_run(jobs: Jobs) -> None:
         jobs.slurm.wait(f"{job}_{seed}", *ENDED)
         run = json.loads((jobs.run_of(f"{job}_{seed}") / "run.json").read_text())
         assert (run["status"], run["seed"]) == ("finished", seed)
+
+
+def test_tasks_of_an_array_work_on_one_search_and_one_that_is_requeued_joins_again(jobs: Jobs, tmp_path: Path) -> None:
+    """USR1 for the batch shell alone, as SLURM sends it two minutes before the end; each of twelve trials once."""
+    command = [tuning.RECIPE, *tuning.words(tmp_path)[1:3], *tuning.COMMAND, "--trials", "12"]
+    out = ["--chdir", ROOT, "-o", jobs.folder / "%A_%a.log", "--array=0-1"]
+    script = ROOT / "scripts/slurm/tune.sbatch"
+    job = jobs.slurm.sbatch(*out, script, *command, "--trainer.accelerator", "cpu", **jobs.env)
+    study = jobs.folder / "runs" / tuning.RECIPE / "tune" / f"slurm-{job}"
+    jobs.until(f"{job}_0", study / "trials/0000/trial.log")
+    jobs.slurm.run("scancel", "--batch", "--signal=USR1", f"{job}_0")
+    facts = [jobs.slurm.wait(f"{job}_{task}", *ENDED) for task in (0, 1)]
+    assert [fact["JobState"] for fact in facts] == ["COMPLETED"] * 2, jobs.log(f"{job}_0") + jobs.log(f"{job}_1")
+    assert facts[0]["Restarts"] == "1", jobs.log(f"{job}_0")
+    journal = str(jobs.folder / f"runs/slurm-{job}.journal")
+    assert len(tuning.outcome(jobs.folder, journal, f"slurm-{job}")) == 12
 
 
 def test_a_wrong_number_of_tasks_ends_the_job_with_code_2(jobs: Jobs) -> None:

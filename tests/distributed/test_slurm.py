@@ -14,6 +14,7 @@ from scripts.front.runs import launcher_name
 from tests.distributed.jobs import FIT, RECIPE, waiting_dive
 from tests.distributed.slurm import Cluster
 from tests.distributed.test_launchers import undisturbed  # noqa: F401  a fixture: two processes without a launcher
+from tests.faults import tuning
 from tests.faults.runs import check_equal, load
 from tests.warm import SECONDS, dive, lines
 
@@ -29,7 +30,7 @@ def logs(folder: Path) -> str:
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.sbatch")), ids=lambda path: path.stem)
 def test_a_script_is_bash_and_asks_for_the_signal_and_the_queue(script: Path) -> None:
     subprocess.run(["bash", "-n", script], check=True)
-    for line in ("--signal=USR1@", "--requeue", "--open-mode=append"):
+    for line in ("--signal=(B:)?USR1@", "--requeue", "--open-mode=append"):
         assert re.search(f"^#SBATCH {line}", script.read_text(), re.MULTILINE)
 
 
@@ -75,6 +76,20 @@ def test_an_array_runs_a_seed_a_task(tmp_path: Path) -> None:
     assert sorted(path.name for path in runs.iterdir()) == ["slurm-900_0", "slurm-900_2"]
     seeds = [yaml.safe_load((runs / f"slurm-900_{k}/config.yaml").read_text())["seed_everything"] for k in (0, 2)]
     assert seeds == [0, 2]
+
+
+@pytest.mark.slow
+def test_the_tasks_of_an_array_work_on_one_search(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, dive, daemon=False)
+    command = [tuning.RECIPE, *tuning.words(tmp_path)[1:3], *tuning.COMMAND]
+    jobs = []
+    for task in ("0", "1"):
+        jobs.append(cluster.sbatch(SCRIPTS / "tune.sbatch", *command, job=930 + int(task), array=task))
+        jobs[-1].serve()
+    assert [job.wait() for job in jobs] == [0, 0], logs(tmp_path)
+    journal = str(tmp_path / "runs/slurm-900.journal")
+    found = tuning.outcome(tmp_path, journal, "slurm-900")
+    assert sorted(len(curve) for _, curve, _ in found.values())[-1] == 3 and len(found) == 3
 
 
 def test_tasks_that_are_not_devices_times_nodes_are_refused(tmp_path: Path) -> None:

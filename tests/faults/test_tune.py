@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from scripts.tune.engine import Engine
 from tests.faults.tuning import RECIPE, dying, outcome, really_dying, search, trials, words
+from tests.postgres import postgres
 from tests.warm import dive, start, wait
 
 MOMENTS = [
@@ -89,18 +91,29 @@ def test_a_trial_that_is_always_killed_has_failed_and_the_search_ends(tmp_path: 
     assert "killed 2 times by SIGKILL" in failed.user_attrs["error"]
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
 @pytest.mark.slow
-def test_two_processes_share_a_study_and_one_is_killed(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("storage", ["sqlite", "journal", "postgresql"])
+def test_two_processes_share_a_study_and_one_is_killed(
+    storage: str, whole: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The same configurations and values; the process that lives takes up what the other has left."""
     env = {"DIVE_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
-    command = words(tmp_path, "--resume", "--jobs", "2")
+    url = {"sqlite": "", "journal": str(tmp_path / "study.journal")}.get(storage)
+    url = request.getfixturevalue("server") if url is None else url
+    command = words(tmp_path, "--resume", "--jobs", "2", *(["--storage", url] if url else []))
     one = start(partial(really_dying, "report", 1, *command), log=tmp_path / "one", env=env, daemon=False)
     other = start(partial(dive, "tune", *command), log=tmp_path / "other", env=env, daemon=False)
     codes = wait(one, other)
     assert codes[1] == 0, (tmp_path / "other").read_text()
     if codes[0] != -signal.SIGKILL:  # the other had done everything before it began
         assert codes[0] == 0
-    found, expected = outcome(tmp_path), outcome(whole)
+    found, expected = outcome(tmp_path, url), outcome(whole)
     assert found.keys() == expected.keys()
     for draw, (params, curve, _) in found.items():
         assert params == expected[draw][0]

@@ -90,26 +90,27 @@ def really_dying(method: str, count: int, *command: str) -> None:
     dive("tune", *command)
 
 
-def trials(folder: Path) -> dict[int, FrozenTrial]:
-    """The trials of study ``a`` by draw; each draw once, each curve whole, each epoch in the run's metrics.csv once."""
-    study = folder / "runs" / RECIPE / "tune/a"
+def trials(folder: Path, url: str = "", name: str = "a") -> dict[int, FrozenTrial]:
+    """The trials of a study by draw; each draw once, each curve whole, each epoch in the run's metrics.csv once."""
+    study = folder / "runs" / RECIPE / "tune" / name
     space = read_space(written(folder, PARAMETERS, **FACTS))
-    ledger = Ledger(f"sqlite:///{study / 'study.db'}", "a", space, {})
-    stored = ledger.storage.get_all_trials(ledger.study)
-    assert sorted(trial.user_attrs["draw"] for trial in stored) == list(range(len(stored))), "one twice"
-    for trial in stored:
+    stored = f"{RECIPE} {name}" if url else name
+    ledger = Ledger(url or f"sqlite:///{study / 'study.db'}", stored, space, {})
+    found = ledger.storage.get_all_trials(ledger.study)
+    assert sorted(trial.user_attrs["draw"] for trial in found) == list(range(len(found))), "one twice"
+    for trial in found:
         epochs = sorted(trial.intermediate_values)
         assert epochs == list(range(1, len(epochs) + 1))
         rows = [row for row in read_metrics(study / trial.user_attrs["run"] / "metrics.csv") if "val/loss" in row]
         assert [row["epoch"] + 1 for row in rows] == epochs, "an epoch lost, or trained twice"
-    return {trial.user_attrs["draw"]: trial for trial in stored}
+    return {trial.user_attrs["draw"]: trial for trial in found}
 
 
-def outcome(folder: Path) -> dict[int, tuple[dict[str, Any], dict[int, float], bool]]:
+def outcome(folder: Path, url: str = "", name: str = "a") -> dict[int, tuple[dict[str, Any], dict[int, float], bool]]:
     """Parameters, curve and whether it is complete, of each trial."""
     return {
         draw: (trial.params, trial.intermediate_values, trial.state.is_finished())
-        for draw, trial in trials(folder).items()
+        for draw, trial in trials(folder, url, name).items()
     }
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from common.messages import UserError
 from lit_models.optimization.curvature import (
     Hessian,
+    changes_along_gradient,
     filter_direction,
     gradient_noise_scale,
     lanczos,
@@ -103,3 +104,16 @@ def test_what_cannot_be_measured_is_one_line() -> None:
         lanczos(lambda v: v, torch.zeros(2), steps=0)
     with pytest.raises(UserError, match="100 and 100 rows"):
         gradient_noise_scale(1.0, 1.0, 100, 100)
+
+
+def test_the_changes_along_the_gradient_of_a_quadratic_are_its_curvature_and_nothing_is_moved() -> None:
+    matrix = torch.diag(torch.tensor([1.0, 9.0], dtype=torch.float64))
+    w = torch.tensor([1.0, 1.0], dtype=torch.float64, requires_grad=True)
+    found = changes_along_gradient(lambda: w @ matrix @ w / 2, [w], [0.1, 0.3])
+    g = matrix @ w.detach()
+    for change, rise in found:
+        assert change == pytest.approx(float((matrix @ g).norm() / g.norm()))
+        assert rise == pytest.approx(float(g @ matrix @ g / (g @ g)))
+    assert w.tolist() == [1.0, 1.0]
+    with pytest.raises(UserError, match="above 0"):
+        changes_along_gradient(lambda: w.sum(), [w], [0.0])

@@ -12,6 +12,7 @@ from torch.optim import lr_scheduler
 
 from common.messages import UserError
 from lit_models.optimization.schedules import (
+    Cycles,
     Factor,
     InverseSquareRoot,
     MultiFactor,
@@ -50,6 +51,10 @@ PAIRS = {
         partial(InverseSquareRoot, warmup=40),
         by(lambda t: min((t + 1) / 40, (40 / (t + 1)) ** 0.5)),
     ),
+    "cycles": (
+        partial(Cycles, total=1000, cycles=5),
+        partial(lr_scheduler.CosineAnnealingWarmRestarts, T_0=200),
+    ),
     "one_cycle": (
         partial(OneCycle, total=1000),
         partial(lr_scheduler.OneCycleLR, max_lr=0.3, total_steps=1001, cycle_momentum=False),
@@ -60,6 +65,10 @@ PAIRS = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_rates_of_a_thousand_steps_are_torchs(name: str) -> None:
     ours, theirs = PAIRS[name]
+    if name == "cycles":
+        assert sorted(rates(ours)) != sorted(rates(partial(Cycles, total=1000, cycles=4)))
+        with pytest.raises(UserError, match="cycles is 0"):
+            rates(partial(Cycles, cycles=0))
     if name == "one_cycle":  # torch refuses a step after the last
         ours = partial(OneCycle, total=1001)
     torch.testing.assert_close(torch.tensor(rates(ours)), torch.tensor(rates(theirs)), rtol=1e-6, atol=1e-12)

@@ -12,6 +12,7 @@ from tests.warm import dive, start, wait
 
 EVERY = ["mixup", "cutmix", "rand_augment", "random_erasing", "input_noise", "label_noise", "fgsm", "tangent_prop"]
 EVERY += ["double_backprop", "gradient_penalty", "elastic_net", "activity", "max_norm", "dropout", "drop_connect"]
+EVERY += ["multitask", "pseudo_labels"]
 EVERY += ["weight_noise", "gradient_noise", "label_smoothing", "no_decay_on_biases"]
 SMALL = ["--data.batch_size", "8", "--data.eval_batch_size", "64", *FIT]
 

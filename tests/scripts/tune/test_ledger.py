@@ -1,6 +1,7 @@
 """The ledger: one winner of each turn, what is gone is taken up, and a wrong storage is one line."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from scripts.tune.ledger import Ledger, plain_errors, started
 from scripts.tune.progress import Job
 from scripts.tune.random_search import next_job
 from scripts.tune.space import Space, read_space
+from tests.postgres import postgres
 from tests.scripts.tune.test_space import written
 
 PARAMETERS = {"lr": {"low": 0.001, "high": 1.0, "log": True}}
@@ -28,9 +30,20 @@ def opened(folder: Path, space: Space, kind: str = "db", worker: str = "") -> Le
     return ledger
 
 
-@pytest.mark.parametrize("kind", ["db", "journal"])
-def test_of_many_claims_of_one_turn_one_wins(kind: str, tmp_path: Path, space: Space) -> None:
-    ledgers = [opened(tmp_path, space, kind) for _ in range(4)]
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.mark.parametrize("kind", ["db", "journal", pytest.param("server", marks=pytest.mark.slow)])
+def test_of_many_claims_of_one_turn_one_wins(
+    kind: str, tmp_path: Path, space: Space, request: pytest.FixtureRequest
+) -> None:
+    if kind == "server":
+        ledgers = [Ledger(request.getfixturevalue("server"), "race", space, {}) for _ in range(4)]
+    else:
+        ledgers = [opened(tmp_path, space, kind) for _ in range(4)]
     start, won = threading.Barrier(4), []
 
     def race(ledger: Ledger) -> None:
@@ -74,6 +87,12 @@ def test_a_process_elsewhere_is_gone_when_it_has_not_signed_for_long(
     assert ledger.lives("elsewhere:7:7")
     monkeypatch.setattr("scripts.tune.ledger.time.time", lambda: 1100.0)
     assert not ledger.lives("elsewhere:7:7")
+
+
+def test_a_password_is_not_shown(space: Space) -> None:
+    with pytest.raises(UserError) as error:
+        Ledger("postgresql+nodriver://me:secret@host/db", "a", space, {})
+    assert "secret" not in str(error.value) and "me:***@host/db" in str(error.value)
 
 
 def test_a_number_that_another_process_got_is_not_the_old_process() -> None:

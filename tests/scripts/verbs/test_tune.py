@@ -7,7 +7,7 @@ import pytest
 
 from common.messages import UserError
 from scripts.front.runs import runs_root
-from scripts.tune import samplers, schedulers
+from scripts.tune import samplers, schedulers, space
 from scripts.verbs import tune
 from tests.scripts.tune.test_space import written
 
@@ -45,7 +45,7 @@ def test_data_of_ones_own_are_passed_on_to_the_trials() -> None:
 
 def test_the_names_of_the_help_are_those_of_the_code() -> None:
     """They are written twice, since the help needs no Optuna."""
-    assert tune.SCHEDULERS == schedulers.NAMES and tune.SAMPLERS == samplers.NAMES
+    assert tune.SCHEDULERS == schedulers.NAMES and tune.SAMPLERS == samplers.NAMES and tune.SECONDS == space.SECONDS
 
 
 def test_a_study_of_this_name_is_not_overwritten(tmp_path: Path) -> None:
