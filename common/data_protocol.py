@@ -131,6 +131,8 @@ class DataProtocol(Protocol):
     right_answers: dict[str, list[list[str]]]
     #: ``answer_text(split, window, first, last)``: the text between two tokens of a window.
     answer_text: Callable[[str, int, int, int], str]
+    #: The passages (N, P), as tokens, that questions are asked of.
+    passages: "Tensor"
     #: Occurrences (V,) of each word of the vocabulary in the training text.
     word_counts: "Tensor"
     #: What word vectors are tested with: ``similarity`` (pairs with a human score), ``analogies`` (four words),

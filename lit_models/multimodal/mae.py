@@ -3,7 +3,7 @@
 He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. Three quarters of the patches are
 hidden. The encoder sees the others only, which makes it cheap; a small decoder predicts the pixels of the hidden ones
 and is thrown away. The encoder's layers have the names of ``attention/vit``, which loads the weights of such a run.
-Departs from the paper: learned positions; pixels are normalized by patch only with ``norm_pixels``.
+Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with ``norm_pixels``.
 
     dive fit multimodal/mae            5,000 real MNIST digits without their labels, offline
     dive fit attention/vit --data FewMNIST5k --data.num_train 100 --model.weights runs/multimodal/mae/TIME
@@ -21,13 +21,24 @@ from torchmetrics import MeanMetric
 from lit_models.attention.vit import ViT
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
-from lit_models.layers.positions import LearnedPositions
+from lit_models.layers.positions import LearnedPositions, SinusoidalPositions
 from lit_models.layers.precision import at_least_float32
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
 EPSILON = 1e-6
+
+
+def place(positions: LearnedPositions, side: int) -> None:
+    """Starts the positions of a class token and side^2 patches as the paper's: sines of the row, then of the column.
+
+    Learned ones that begin with 0.02 are so much smaller than the patches that nothing is filled in for long.
+    """
+    table = SinusoidalPositions(positions.weight.shape[2] // 2, side).table[:side]  # (side, D / 2)
+    plane = torch.cat([table.repeat_interleave(side, 0), table.repeat(side, 1)], 1)
+    with torch.no_grad():
+        positions.weight.copy_(torch.cat([torch.zeros_like(plane[:1]), plane])[None])
 
 
 class Decoder(nn.Module):
@@ -100,6 +111,8 @@ class MAE(nn.Module):
         self.layers, self.norm = vit.layers, vit.norm
         decoder = (decoder_size, decoder_layers, decoder_heads)
         self.decoder = Decoder(hidden_size, self.length, *decoder, patch_size**2 * in_channels)
+        for positions in (self.positions, self.decoder.positions):
+            place(positions, image_size // patch_size)
 
     def encode(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Features of the class token and the visible patches (B, 1 + V, D), of all without ``hidden``."""
