@@ -98,6 +98,9 @@ class DataProtocol(Protocol):
     true_curve: "Callable[[Tensor], Tensor]"
     #: From one point of a grid to the next.
     spacing: float
+    #: Texts (G, K, T) that an image is compared with, K classes in each of G groups, and what the groups are called.
+    captions: "Tensor"
+    group_names: list[str]
     #: Labeled images (N, C, H, W) of other classes, from which features are learned first, and their classes (N,).
     source: "Callable[[], tuple[Tensor, Tensor]]"
     #: The class of these images that the style of a style transfer is; None for a picture of one's own.
@@ -128,6 +131,8 @@ class DataProtocol(Protocol):
     right_answers: dict[str, list[list[str]]]
     #: ``answer_text(split, window, first, last)``: the text between two tokens of a window.
     answer_text: Callable[[str, int, int, int], str]
+    #: The passages (N, P), as tokens, that questions are asked of.
+    passages: "Tensor"
     #: Occurrences (V,) of each word of the vocabulary in the training text.
     word_counts: "Tensor"
     #: What word vectors are tested with: ``similarity`` (pairs with a human score), ``analogies`` (four words),

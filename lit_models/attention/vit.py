@@ -100,7 +100,7 @@ class ViT(nn.Module):
         self.norm = norm()
         self.head = nn.Linear(hidden_size, num_classes)
 
-    HEADS = ("head",)
+    HEADS = ("head", "decoder")  # a masked autoencoder (multimodal/mae) has the latter
 
     @staticmethod
     def rename(key: str) -> str:
