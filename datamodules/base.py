@@ -140,6 +140,8 @@ class TensorDataModule(LightningDataModule):
     own_path = ""
     #: What a row is, in the plural, for the line of what was read.
     items = "rows"
+    #: Optimizer steps below which a network has barely begun to learn a person's own data; 0: nothing is said.
+    least_steps = 0
 
     def __init__(self, batch_size: int = 64, eval_batch_size: int = 0) -> None:
         super().__init__()
@@ -153,6 +155,7 @@ class TensorDataModule(LightningDataModule):
         self.of_run = False  # whether the class names are those of the run that trained the model
         self.stage = ""  # the verb that data was loaded for last
         self.facts: list[str] = []  # what ``load`` adds to the line of what was read
+        self.said_steps = False
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
@@ -270,7 +273,22 @@ class TensorDataModule(LightningDataModule):
     def for_training(self, loader: TensorLoader) -> TensorLoader:
         """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
         loader.one_order = bool(getattr(self.trainer, "overfit_batches", 0))
+        if self.trainer is not None and self.own_path and not self.said_steps and not loader.one_order:
+            self.said_steps = True
+            self._say_few_steps(len(loader))
         return loader
+
+    def _say_few_steps(self, batches: int) -> None:
+        """Says that a run ends before it has learned something, and how long it should be."""
+        epochs, steps = self.trainer.max_epochs, self.trainer.max_steps
+        an_epoch = -(-batches // self.trainer.accumulate_grad_batches)
+        planned = min(an_epoch * epochs if epochs and epochs > 0 else self.least_steps, steps if steps > 0 else 1 << 62)
+        if planned < self.least_steps and not getattr(self.trainer, "fast_dev_run", False):
+            option = f"--trainer.max_epochs {-(-self.least_steps // an_epoch)}"
+            note(
+                f"the run has {planned} optimizer steps in all, which barely trains a network: give it {option}, or a "
+                f"smaller --data.batch_size than {self.batch_size}"
+            )
 
     def val_dataloader(self) -> TensorLoader:
         return self._loader("val")

@@ -24,8 +24,9 @@ from common.messages import UserError, note
 from datamodules.base import TensorDataModule
 from datamodules.reading import some
 from datamodules.tabular.column import Column
-from datamodules.tabular.columns import encode_columns, judge_columns, say_columns
+from datamodules.tabular.columns import Places, encode_parts, judge_columns, say_columns
 from datamodules.tabular.report import by_kind, describe_table, other_columns, taken_for
+from datamodules.tabular.stored_table import StoredTable, give_back
 from datamodules.tabular.tables import (
     alike_classes,
     class_numbers,
@@ -35,8 +36,10 @@ from datamodules.tabular.tables import (
     listed,
     logarithms,
     missing_in_target,
+    read_stored_table,
     read_table,
     read_target,
+    rows_of,
     split_rows,
 )
 
@@ -155,11 +158,13 @@ class CSVTable(TensorDataModule):
             kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
             kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
             note(f"the target {target!r} of {path} is taken as {kind}; --data.task changes it")
-        kept = table if len(values) == len(table) else table.loc[values.index]
+        kept = rows_of(table, values.index)
         features = drop_columns(kept, path, target, ignore)
         train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
+        give_back(table)
         taken = judge_columns(features, train.numpy(), decimal, day_first, missing, table)
         columns = [each.column for each in taken if not each.why]
+        give_back(table)
         if not columns:
             raise UserError(
                 f"{path}: all columns but {target!r} are constant or names: give it a column to predict from"
@@ -171,9 +176,9 @@ class CSVTable(TensorDataModule):
         }
 
     @staticmethod
-    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame | StoredTable:
         """The table to train on; the columns ``text`` as texts."""
-        return read_table(path, encoding, text)
+        return read_stored_table(path, encoding, text)
 
     @staticmethod
     def read_new(path: str, encoding: str = "") -> pd.DataFrame:
@@ -219,6 +224,7 @@ class CSVTable(TensorDataModule):
         """The splits of the one table."""
         table, values, classes = self._read_labeled(self.path)
         rows = split_rows(values, classes, self.path, **self.split)
+        give_back(table)
         if self.columns is None:
             features = drop_columns(table, self.path, self.target, self.ignore)
             taken = judge_columns(features, rows[0].numpy(), whole=table, **self.reading)
@@ -228,17 +234,20 @@ class CSVTable(TensorDataModule):
             if self.own_path:
                 note(f"columns of {self.path} are taken as {by_kind(taken)}; processor.json has all")
             del features, taken
-        x = self.encode(table, self.path)
-        del table  # twice the size of the splits, which are copied next
-        if x.shape[1] != self.num_features:
-            raise UserError(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
         y = self._labels(values, classes, self.path)
         if not classes:
             self.target_mean = float(y[rows[0]].double().mean())
             self.target_std = float(y[rows[0]].double().std()) or 1.0
-        return {name: (x[part], y[part]) for name, part in zip(("train", "val", "test"), rows, strict=True)}
+        targets, places = [y[part] for part in rows], Places([part.numpy() for part in rows], len(table))
+        del values, y, rows  # as large as columns, and the tensors of all columns are made next
+        give_back(table)
+        encoded = self.encode_parts(table, places, self.path)
+        if encoded[0].shape[1] != self.num_features:
+            width = encoded[0].shape[1]
+            raise UserError(f"{self.path} gives {width} features, but data.num_features is {self.num_features}")
+        return dict(zip(("train", "val", "test"), zip(encoded, targets, strict=True), strict=True))
 
-    def _read_labeled(self, path: str) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    def _read_labeled(self, path: str) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
         table = self.read(path, self.encoding, (self.target,))
         forget_tables()
@@ -258,7 +267,7 @@ class CSVTable(TensorDataModule):
             raise UserError(f"{path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
         if same := alike_classes(classes):
             self.facts.append(f"classes {some(same)} are different classes: they differ in capital letters alone")
-        return table if len(values) == len(table) else table.loc[values.index], values, classes
+        return rows_of(table, values.index), values, classes
 
     def _labels(self, values: pd.Series, classes: list[str], path: str) -> Tensor:
         """The targets as class numbers, or as numbers or their logarithms."""
@@ -289,12 +298,16 @@ class CSVTable(TensorDataModule):
     def output_means(self) -> str:  # type: ignore[override]
         return f"It is the logarithm of {self.target}: exp gives its units." if self.log_target else ""
 
-    def encode(self, table: pd.DataFrame, path: str = "") -> Tensor:
+    def encode(self, table: pd.DataFrame | StoredTable, path: str = "") -> Tensor:
         """The rows as x (N, num_features); what was unseen in training is counted in ``facts``."""
+        return self.encode_parts(table, Places([np.arange(len(table))], len(table)), path)[0]
+
+    def encode_parts(self, table: pd.DataFrame | StoredTable, places: Places, path: str = "") -> list[Tensor]:
+        """Several tensors of rows, as ``encode`` gives them."""
         assert self.columns is not None
         if absent := [column.name for column in self.columns if column.name not in table]:
             names, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
             raise UserError(f"{path} has no column {names}: the model was trained with it; the file has {has}")
-        x, facts = encode_columns(table, self.columns)
+        encoded, facts = encode_parts(table, self.columns, places)
         self.facts += facts
-        return torch.from_numpy(x)
+        return [torch.from_numpy(x) for x in encoded]

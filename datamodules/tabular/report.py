@@ -6,6 +6,7 @@ import pandas as pd
 
 from datamodules.reading import some
 from datamodules.tabular.columns import Taken
+from datamodules.tabular.stored_table import StoredTable
 
 MOST_NAMES = 20  # of columns of one kind
 
@@ -23,7 +24,7 @@ def by_kind(taken: Sequence[Taken]) -> str:
     return "; ".join(f"{kind}: {some(names, MOST_NAMES)}" for kind, names in groups.items())
 
 
-def taken_for(table: pd.DataFrame, taken: Sequence[Taken], target: str, kind: str) -> dict[str, str]:
+def taken_for(table: pd.DataFrame | StoredTable, taken: Sequence[Taken], target: str, kind: str) -> dict[str, str]:
     """What each column was taken for, in the order of the file.
 
     Args:
@@ -36,7 +37,7 @@ def taken_for(table: pd.DataFrame, taken: Sequence[Taken], target: str, kind: st
 
 
 def describe_table(
-    path: str, table: pd.DataFrame, taken: Sequence[Taken], target: str = "", ignore: Collection[str] = ()
+    path: str, table: pd.DataFrame | StoredTable, taken: Sequence[Taken], target: str = "", ignore: Collection[str] = ()
 ) -> list[str]:
     """A line for each column with what it is taken for.
 
