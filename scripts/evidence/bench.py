@@ -29,6 +29,7 @@ from callbacks.run_record import commit, versions
 from common.messages import UserError, did_you_mean
 from scripts.evidence.benches import (
     bare,
+    buckets,
     convnets,
     d2l_manner,
     encoding,
@@ -63,6 +64,7 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "generation": generation.measure,
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
+    "fine-tuning": buckets.measure,
     "convnets": convnets.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")

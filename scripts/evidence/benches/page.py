@@ -57,6 +57,7 @@ GOALS = (
     Goal("vgg11", "bare", 0.95, None, "the same"),
     Goal("densenet", "bare", 0.95, None, "the same"),
     Goal("resnet18", "torchvision", 1.0, None, "no slower than torchvision's module in the shortest loop"),
+    Goal("fine-tuning", "fixed", 1.5, None, "texts of like lengths in a batch"),
     Goal("vgg11", "torchvision", 1.0, None, "the same"),
     Goal("densenet", "torchvision", 1.0, None, "the same"),
     Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
@@ -64,7 +65,7 @@ GOALS = (
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "fine-tuning", "convnets")
 
 HEAD = """\
 # Speed
@@ -94,6 +95,10 @@ runs them, the bare loop with the same steps, clipping included, and the book's 
 all windows, its own clipping, the perplexity of each step kept."""
 ENCODING = """\
 Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` alone."""
+BUCKETS = """\
+4 layers of 128 on random texts as long as rt-polarity's reviews (10 to 80 tokens, 27 on average), 32 a step:
+`bert/classifier` as `dive fit` runs it. `ours` has texts of like lengths in a batch, `longest of the batch` any texts,
+`fixed` pads all to 80."""
 TRANSFORMER = """\
 2 layers of 256 on random texts of up to 9 tokens, whose target is a copy: `attention/transformer_fra_eng` as `dive fit`
 runs it, and the bare loop with the same steps, clipping included; then both in bf16 (autocast). The final loss is that
@@ -143,6 +148,8 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## RWKV", RWKV, training(results["rwkv"], "tokens")]
     if results.get("encoding"):
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
+    if results.get("fine-tuning"):
+        sections += ["## Fine-tuning a BERT", BUCKETS, training(results["fine-tuning"])]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
     if results["scaling"]:

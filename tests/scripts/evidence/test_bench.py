@@ -16,6 +16,7 @@ from lit_models.attention.transformer import Transformer
 from lit_models.layers.packed_linear import PackedLinear
 from scripts.evidence import bench
 from scripts.evidence.benches import (
+    buckets,
     convnets,
     encoding,
     generation,
@@ -315,6 +316,17 @@ def test_clipping_by_the_book_is_clipping_of_the_norm() -> None:
 def test_both_sides_encode_the_same_ids() -> None:
     rows = encoding.measure(1, 1, lambda line: None)  # raises where they differ
     assert [row["side"] for row in rows] == ["ours", "tokenizers"] and all(row["rates"][0] > 0 for row in rows)
+
+
+def test_all_sides_fine_tune_on_the_same_texts_at_their_own_widths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "SIZES", ["--model.hidden_size", "16", "--model.num_layers", "1"])
+    monkeypatch.setattr(buckets, "BATCH", 8)
+    rows = buckets.measure(1, 1, lambda line: None, steps=2)
+    assert [row["side"] for row in rows] == ["ours", "longest of the batch", "fixed"]
+    assert {row["samples"] for row in rows} == {16}
+    x, _ = buckets.reviews()
+    assert buckets.Reviews(fixed=True).transform((x[5:9],))[0].shape == (4, 80)
+    assert 25 < (x != 0).sum(1).float().mean() < 30 and (x != 0).sum(1).max() == 80
 
 
 def test_page_shows_losses_and_tokens() -> None:
