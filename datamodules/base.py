@@ -15,7 +15,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
-from datamodules.reading import read_line
+from datamodules.reading import read_line, say_few_steps
 
 
 class TensorLoader:
@@ -275,20 +275,8 @@ class TensorDataModule(LightningDataModule):
         loader.one_order = bool(getattr(self.trainer, "overfit_batches", 0))
         if self.trainer is not None and self.own_path and not self.said_steps and not loader.one_order:
             self.said_steps = True
-            self._say_few_steps(len(loader))
+            say_few_steps(self.trainer, len(loader), self.least_steps, self.batch_size)
         return loader
-
-    def _say_few_steps(self, batches: int) -> None:
-        """Says that a run ends before it has learned something, and how long it should be."""
-        epochs, steps = self.trainer.max_epochs, self.trainer.max_steps
-        an_epoch = -(-batches // self.trainer.accumulate_grad_batches)
-        planned = min(an_epoch * epochs if epochs and epochs > 0 else self.least_steps, steps if steps > 0 else 1 << 62)
-        if planned < self.least_steps and not getattr(self.trainer, "fast_dev_run", False):
-            option = f"--trainer.max_epochs {-(-self.least_steps // an_epoch)}"
-            note(
-                f"the run has {planned} optimizer steps in all, which barely trains a network: give it {option}, or a "
-                f"smaller --data.batch_size than {self.batch_size}"
-            )
 
     def val_dataloader(self) -> TensorLoader:
         return self._loader("val")

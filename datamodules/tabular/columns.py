@@ -19,7 +19,7 @@ from common.messages import UserError, note
 from datamodules.reading import some
 from datamodules.tabular import formats
 from datamodules.tabular.column import MISSING, Column, is_whole, to_numbers, without_missing_words
-from datamodules.tabular.stored_table import StoredTable
+from datamodules.tabular.stored_table import StoredTable, give_back
 
 ROWS = 20_000  # that are encoded at once
 MOST_CATEGORIES = 100  # rarer ones of a column are encoded as unseen ones: all zeros
@@ -176,6 +176,7 @@ def judge_columns(
         missing: Words that are missing texts.
         whole: The table with its target, of which the decimal sign is found.
     """
+    give_back(table)
     sign = decimal_of(table if whole is None else whole) if decimal == "auto" else decimal
     first = sign == "," if day_first is None else day_first
     taken: list[Taken] = []
@@ -228,9 +229,11 @@ def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False, **r
     return [each.column for each in taken if not each.why]
 
 
-def encode_columns(table: pd.DataFrame | StoredTable, columns: Sequence[Column]) -> tuple[np.ndarray, list[str]]:
+def encode_columns(
+    table: pd.DataFrame | StoredTable, columns: Sequence[Column], path: str = ""
+) -> tuple[np.ndarray, list[str]]:
     """The rows as numbers (N, num_features), float32; and what was unseen in training, counted and named."""
-    found, facts = encode_parts(table, columns, Places([np.arange(len(table))], len(table)))
+    found, facts = encode_parts(table, columns, Places([np.arange(len(table))], len(table)), path)
     return found[0], facts
 
 
@@ -250,9 +253,17 @@ class Places:
 
 
 def encode_parts(
-    table: pd.DataFrame | StoredTable, columns: Sequence[Column], places: Places
+    table: pd.DataFrame | StoredTable, columns: Sequence[Column], places: Places, path: str = ""
 ) -> tuple[list[np.ndarray], list[str]]:
-    """As ``encode_columns``, several arrays of rows, filled ``ROWS`` rows at a time."""
+    """As ``encode_columns``, several arrays of rows, filled ``ROWS`` rows at a time.
+
+    Raises:
+        UserError: The table of the file ``path`` does not have a column.
+    """
+    if absent := [column.name for column in columns if column.name not in table]:
+        gone, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
+        raise UserError(f"{path} has no column {gone}: the model was trained with it; the file has {has}")
+    give_back(table)  # the arrays that are made next are as large as the table
     names, width = [column.name for column in columns], sum(column.width for column in columns)
     found = [np.empty((size, width), dtype=np.float32) for size in places.sizes]
     unseen: list[Counter[str]] = [Counter() for _ in columns]

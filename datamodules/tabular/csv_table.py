@@ -24,11 +24,12 @@ from common.messages import UserError, note
 from datamodules.base import TensorDataModule
 from datamodules.reading import some
 from datamodules.tabular.column import Column
-from datamodules.tabular.columns import Places, encode_parts, judge_columns, say_columns
-from datamodules.tabular.report import by_kind, describe_table, other_columns, taken_for
+from datamodules.tabular.columns import Places, encode_columns, encode_parts, judge_columns, say_columns
+from datamodules.tabular.report import by_kind, describe_table, other_columns, say_target, taken_for
 from datamodules.tabular.stored_table import StoredTable, give_back
 from datamodules.tabular.tables import (
     alike_classes,
+    check_fractions,
     class_numbers,
     drop_columns,
     forget_tables,
@@ -112,8 +113,7 @@ class CSVTable(TensorDataModule):
         self.split: dict[str, Any] = {**fractions, "num_folds": num_folds, "fold": fold}
         sizes: dict[str, Any] = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         found = self.infer(path, target, task, **sizes, ignore=ignore, encoding=encoding, **self.split, **self.reading)
-        self.num_features, self.num_classes = found["num_features"], found["num_classes"]
-        self.num_outputs = found["num_outputs"]
+        self.num_features, self.num_classes, self.num_outputs = (found[name] for name in sizes)
         self.path, self.test_path, self.target, self.log_target = path, test_path, target, log_target
         self.ignore = ignore if isinstance(ignore, str) else tuple(ignore)
         self.columns: list[Column] | None = None  # from the training rows, or from the run that trained the model
@@ -144,10 +144,7 @@ class CSVTable(TensorDataModule):
         encoding: str = "",
     ) -> dict[str, int]:
         """The numbers of features, and of classes or outputs, by the file; arguments that are not 0 are kept."""
-        if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-            raise UserError(
-                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
-            )
+        check_fractions(val_fraction, test_fraction)
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
             return given  # as in a run's config.yaml: the file may have no target now
@@ -155,13 +152,10 @@ class CSVTable(TensorDataModule):
         table = cls.read(path, encoding, (target,))
         values, classes = read_target(table, path, target, task, decimal, missing)
         if task == "auto":
-            kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
-            kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
-            note(f"the target {target!r} of {path} is taken as {kind}; --data.task changes it")
+            say_target(path, values, classes)
         kept = rows_of(table, values.index)
         features = drop_columns(kept, path, target, ignore)
         train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
-        give_back(table)
         taken = judge_columns(features, train.numpy(), decimal, day_first, missing, table)
         columns = [each.column for each in taken if not each.why]
         give_back(table)
@@ -202,9 +196,9 @@ class CSVTable(TensorDataModule):
         return describe_table(path, table, taken, target, ignored(table, ignore))
 
     def processor(self) -> dict[str, Any]:
-        columns = [column.saved() for column in self.columns or []]
         settings = {"target": self.target, "log_target": self.log_target, "id": self.id_column}
-        return {**super().processor(), **settings, "columns": columns, "taken_for": self.taken_for}
+        columns = {"columns": [column.saved() for column in self.columns or []], "taken_for": self.taken_for}
+        return {**super().processor(), **settings, **columns}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
@@ -224,7 +218,6 @@ class CSVTable(TensorDataModule):
         """The splits of the one table."""
         table, values, classes = self._read_labeled(self.path)
         rows = split_rows(values, classes, self.path, **self.split)
-        give_back(table)
         if self.columns is None:
             features = drop_columns(table, self.path, self.target, self.ignore)
             taken = judge_columns(features, rows[0].numpy(), whole=table, **self.reading)
@@ -239,13 +232,14 @@ class CSVTable(TensorDataModule):
             self.target_mean = float(y[rows[0]].double().mean())
             self.target_std = float(y[rows[0]].double().std()) or 1.0
         targets, places = [y[part] for part in rows], Places([part.numpy() for part in rows], len(table))
-        del values, y, rows  # as large as columns, and the tensors of all columns are made next
-        give_back(table)
-        encoded = self.encode_parts(table, places, self.path)
-        if encoded[0].shape[1] != self.num_features:
-            width = encoded[0].shape[1]
+        del values, y, rows  # as large as columns
+        encoded, facts = encode_parts(table, self.columns, places, self.path)
+        self.facts += facts
+        if (width := encoded[0].shape[1]) != self.num_features:
             raise UserError(f"{self.path} gives {width} features, but data.num_features is {self.num_features}")
-        return dict(zip(("train", "val", "test"), zip(encoded, targets, strict=True), strict=True))
+        return dict(
+            zip(("train", "val", "test"), zip(map(torch.from_numpy, encoded), targets, strict=True), strict=True)
+        )
 
     def _read_labeled(self, path: str) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
@@ -300,14 +294,7 @@ class CSVTable(TensorDataModule):
 
     def encode(self, table: pd.DataFrame | StoredTable, path: str = "") -> Tensor:
         """The rows as x (N, num_features); what was unseen in training is counted in ``facts``."""
-        return self.encode_parts(table, Places([np.arange(len(table))], len(table)), path)[0]
-
-    def encode_parts(self, table: pd.DataFrame | StoredTable, places: Places, path: str = "") -> list[Tensor]:
-        """Several tensors of rows, as ``encode`` gives them."""
         assert self.columns is not None
-        if absent := [column.name for column in self.columns if column.name not in table]:
-            names, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
-            raise UserError(f"{path} has no column {names}: the model was trained with it; the file has {has}")
-        encoded, facts = encode_parts(table, self.columns, places)
+        x, facts = encode_columns(table, self.columns, path)
         self.facts += facts
-        return [torch.from_numpy(x) for x in encoded]
+        return torch.from_numpy(x)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from common.messages import note
 from datamodules.reading import some
 from datamodules.tabular.columns import Taken
 from datamodules.tabular.stored_table import StoredTable
@@ -59,6 +60,13 @@ def describe_table(
     if not target:
         lines.append("which one is to be predicted? --data.target COLUMN")
     return lines
+
+
+def say_target(path: str, values: pd.Series, classes: Sequence[str]) -> None:
+    """A note of what the target of a file is taken for."""
+    kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
+    kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
+    note(f"the target {values.name!r} of {path} is taken as {kind}; --data.task changes it")
 
 
 def other_columns(names: Sequence[str], then: Sequence[str]) -> list[str]:

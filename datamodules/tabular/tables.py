@@ -133,7 +133,7 @@ def read_target(
             i = int(wrong.argmax())
             cell = f"row {values.index[i] + 1}: {values.iloc[i]!r}"
             raise UserError(f"{path}: the target {target!r} {problem} in {cell}; regression needs numbers")
-    return pd.Series(numbers, index=values.index), []
+    return pd.Series(numbers, index=values.index, name=target), []
 
 
 def class_names(values: pd.Series) -> pd.Series:
@@ -209,6 +209,14 @@ def listed(words: Sequence[str] | str) -> list[str]:
 def ignored(table: pd.DataFrame | StoredTable, ignore: Sequence[str] | str) -> list[str]:
     """The headings of ``data.ignore``: a list, one heading, or several with commas between them."""
     return [ignore] if isinstance(ignore, str) and ignore in table else listed(ignore)
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuses fractions that leave nothing to train on (``UserError``)."""
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+        )
 
 
 def split_rows(
