@@ -15,7 +15,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.data_digest import Split, refuse_other_data, remember, say_other_classes, say_other_data
-from datamodules.reading import read_line
+from datamodules.reading import read_line, say_few_steps
 
 
 class TensorLoader:
@@ -140,6 +140,8 @@ class TensorDataModule(LightningDataModule):
     own_path = ""
     #: What a row is, in the plural, for the line of what was read.
     items = "rows"
+    #: Optimizer steps below which a network has barely begun to learn a person's own data; 0: nothing is said.
+    least_steps = 0
 
     def __init__(self, batch_size: int = 64, eval_batch_size: int = 0) -> None:
         super().__init__()
@@ -153,6 +155,7 @@ class TensorDataModule(LightningDataModule):
         self.of_run = False  # whether the class names are those of the run that trained the model
         self.stage = ""  # the verb that data was loaded for last
         self.facts: list[str] = []  # what ``load`` adds to the line of what was read
+        self.said_steps = False
 
     # -- for the subclass -----------------------------------------------------------------------------------------
 
@@ -270,6 +273,9 @@ class TensorDataModule(LightningDataModule):
     def for_training(self, loader: TensorLoader) -> TensorLoader:
         """The same rows each epoch under ``--trainer.overfit_batches``, in a new order without it."""
         loader.one_order = bool(getattr(self.trainer, "overfit_batches", 0))
+        if self.trainer is not None and self.own_path and not self.said_steps and not loader.one_order:
+            self.said_steps = True
+            say_few_steps(self.trainer, len(loader), self.least_steps, self.batch_size)
         return loader
 
     def val_dataloader(self) -> TensorLoader:

@@ -7,7 +7,7 @@ was cut, left out, unknown or taken for what.
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -67,3 +67,23 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
             if time.monotonic() - last >= PAUSE:
                 last = time.monotonic()
                 note(f"{what}: {done + 1:,} of {total:,}" if total else f"{what}: {done + 1:,}")
+
+
+def say_few_steps(trainer: Any, batches: int, least: int, batch_size: int) -> None:
+    """Says that a run ends before it has learned something, and how long it should be.
+
+    Args:
+        trainer: Knows how many epochs and steps there are to be.
+        batches: Of an epoch.
+        least: Optimizer steps that a network needs.
+        batch_size: Rows of a batch.
+    """
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    an_epoch = max(1, -(-batches // trainer.accumulate_grad_batches))
+    planned = an_epoch * epochs if epochs and epochs > 0 else least
+    planned = min(planned, steps) if steps > 0 else planned
+    if planned < least and not getattr(trainer, "fast_dev_run", False):
+        note(
+            f"the run has {planned} optimizer steps in all, which barely trains a network: give it "
+            f"--trainer.max_epochs {-(-least // an_epoch)}, or a smaller --data.batch_size than {batch_size}"
+        )

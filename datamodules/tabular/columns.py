@@ -19,7 +19,9 @@ from common.messages import UserError, note
 from datamodules.reading import some
 from datamodules.tabular import formats
 from datamodules.tabular.column import MISSING, Column, is_whole, to_numbers, without_missing_words
+from datamodules.tabular.stored_table import StoredTable, give_back
 
+ROWS = 20_000  # that are encoded at once
 MOST_CATEGORIES = 100  # rarer ones of a column are encoded as unseen ones: all zeros
 COUNTER_HEADING = re.compile(
     r"(unnamed: ?\d+(\.\d+)*|index|level_\d+|row|row ?_?(number|num|nr|no|id)|#|nr\.?)?", re.IGNORECASE
@@ -121,16 +123,20 @@ def how_read(
     return "text", ".", ""
 
 
-def decimal_of(table: pd.DataFrame) -> str:
+def decimal_of(table: pd.DataFrame | StoredTable) -> str:
     """The decimal sign of a file where a cell alone does not show it: that of other cells; else a comma in a file
     with semicolons whose numbers show no point.
     """
     shown: Counter[str] = Counter()
     for name in table.columns:
-        if not formats.has_texts(table[name]):
-            shown["."] += bool((table[name] % 1 != 0).any())
+        if isinstance(table, StoredTable) and name in table.texts:
+            texts = [text for text in table.texts[name] if not formats.is_missing_word(text)]
+        elif formats.has_texts(cells := table[name]):
+            texts = list(without_missing_words(cells).dropna().unique())
         else:
-            shown[formats.shows_decimal(list(without_missing_words(table[name]).dropna().unique()[:1000]))] += 1
+            shown["."] += bool((cells % 1 != 0).any())
+            continue
+        shown[formats.shows_decimal(texts[:1000])] += 1
     if shown[","] != shown["."]:
         return "," if shown[","] > shown["."] else "."
     return str(table.attrs.get("decimal", "."))
@@ -151,12 +157,12 @@ def is_counter(values: pd.Series) -> bool:
 
 
 def judge_columns(
-    table: pd.DataFrame,
+    table: pd.DataFrame | StoredTable,
     train: np.ndarray,
     decimal: str = "auto",
     day_first: bool | None = None,
     missing: Sequence[str] = (),
-    whole: pd.DataFrame | None = None,
+    whole: pd.DataFrame | StoredTable | None = None,
 ) -> list[Taken]:
     """What each column is taken for, and why some are left out.
 
@@ -170,15 +176,17 @@ def judge_columns(
         missing: Words that are missing texts.
         whole: The table with its target, of which the decimal sign is found.
     """
+    give_back(table)
     sign = decimal_of(table if whole is None else whole) if decimal == "auto" else decimal
     first = sign == "," if day_first is None else day_first
     taken: list[Taken] = []
     for name in table.columns:
-        column = fit_column(table[name], train, sign, first, missing)
-        distinct = table[name].iloc[train].nunique() if column.kind == "text" else 0
-        present = int(table[name].iloc[train].notna().sum())
+        cells = table[name]
+        column = fit_column(cells, train, sign, first, missing)
+        distinct = cells.iloc[train].nunique() if column.kind == "text" else 0
+        present = int(cells.notna().to_numpy()[train].sum())
         why = ""
-        if str(name).startswith("Unnamed: 0") or is_counter(table[name]):
+        if str(name).startswith("Unnamed: 0") or is_counter(cells):
             why = "a row number"
         elif column.width == 0:
             why = "the same in all training rows"
@@ -192,7 +200,7 @@ def judge_columns(
     return taken
 
 
-def say_columns(taken: list[Taken], table: pd.DataFrame) -> None:
+def say_columns(taken: list[Taken], table: pd.DataFrame | StoredTable) -> None:
     """Notes about what is left out and what could be read otherwise."""
     for each in taken:
         name = each.column.name
@@ -221,15 +229,57 @@ def fit_columns(table: pd.DataFrame, train: np.ndarray, quiet: bool = False, **r
     return [each.column for each in taken if not each.why]
 
 
-def encode_columns(table: pd.DataFrame, columns: Sequence[Column]) -> tuple[np.ndarray, list[str]]:
+def encode_columns(
+    table: pd.DataFrame | StoredTable, columns: Sequence[Column], path: str = ""
+) -> tuple[np.ndarray, list[str]]:
     """The rows as numbers (N, num_features), float32; and what was unseen in training, counted and named."""
-    x = np.empty((len(table), sum(column.width for column in columns)), dtype=np.float32)
-    facts, place = [], 0
-    for column in columns:
-        x[:, place : place + column.width] = column.encode(table[column.name])
-        place += column.width
-        if unseen := column.unseen(table[column.name]):
-            named = some(f"{'empty' if text == MISSING else repr(text)} {n:,}" for text, n in unseen.most_common())
-            why = "is not among the categories of the model" if len(unseen) == 1 else "are not among its categories"
-            facts.append(f"column {column.name!r}, {sum(unseen.values()):,} rows: {named} {why}")
-    return x, facts
+    found, facts = encode_parts(table, columns, Places([np.arange(len(table))], len(table)), path)
+    return found[0], facts
+
+
+class Places:
+    """In which of several arrays each row of a table goes, and where: 5 bytes a row.
+
+    Args:
+        parts: Positions of the rows of each array.
+        rows: Of the table.
+    """
+
+    def __init__(self, parts: Sequence[np.ndarray], rows: int) -> None:
+        self.sizes = list(map(len, parts))
+        self.part, self.place = np.full(rows, -1, np.int8), np.empty(rows, np.int32)
+        for number, part in enumerate(parts):
+            self.part[part], self.place[part] = number, np.arange(len(part), dtype=np.int32)
+
+
+def encode_parts(
+    table: pd.DataFrame | StoredTable, columns: Sequence[Column], places: Places, path: str = ""
+) -> tuple[list[np.ndarray], list[str]]:
+    """As ``encode_columns``, several arrays of rows, filled ``ROWS`` rows at a time.
+
+    Raises:
+        UserError: The table of the file ``path`` does not have a column.
+    """
+    if absent := [column.name for column in columns if column.name not in table]:
+        gone, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
+        raise UserError(f"{path} has no column {gone}: the model was trained with it; the file has {has}")
+    give_back(table)  # the arrays that are made next are as large as the table
+    names, width = [column.name for column in columns], sum(column.width for column in columns)
+    found = [np.empty((size, width), dtype=np.float32) for size in places.sizes]
+    unseen: list[Counter[str]] = [Counter() for _ in columns]
+    for start in range(0, len(table), ROWS):
+        stop = min(start + ROWS, len(table))
+        rows = table.rows(start, stop, names) if isinstance(table, StoredTable) else table.iloc[start:stop]
+        x = np.concatenate([column.encode(rows[column.name]) for column in columns], axis=1)
+        for counts, column in zip(unseen, columns, strict=True):
+            counts.update(column.unseen(rows[column.name]))
+        for number, whole in enumerate(found):
+            mine = places.part[start:stop] == number
+            whole[places.place[start:stop][mine]] = x[mine]
+    facts = []
+    for column, counts in zip(columns, unseen, strict=True):
+        if counts:
+            named = some(f"{'empty' if text == MISSING else repr(text)} {n:,}" for text, n in counts.most_common())
+            why = "is not among the categories of the model" if len(counts) == 1 else "are not among its categories"
+            facts.append(f"column {column.name!r}, {sum(counts.values()):,} rows: {named} {why}")
+    return found, facts

@@ -24,10 +24,12 @@ from common.messages import UserError, note
 from datamodules.base import TensorDataModule
 from datamodules.reading import some
 from datamodules.tabular.column import Column
-from datamodules.tabular.columns import encode_columns, judge_columns, say_columns
-from datamodules.tabular.report import by_kind, describe_table, other_columns, taken_for
+from datamodules.tabular.columns import Places, encode_columns, encode_parts, judge_columns, say_columns
+from datamodules.tabular.report import by_kind, describe_table, other_columns, say_target, taken_for
+from datamodules.tabular.stored_table import StoredTable, give_back
 from datamodules.tabular.tables import (
     alike_classes,
+    check_fractions,
     class_numbers,
     drop_columns,
     forget_tables,
@@ -35,8 +37,10 @@ from datamodules.tabular.tables import (
     listed,
     logarithms,
     missing_in_target,
+    read_stored_table,
     read_table,
     read_target,
+    rows_of,
     split_rows,
 )
 
@@ -109,8 +113,7 @@ class CSVTable(TensorDataModule):
         self.split: dict[str, Any] = {**fractions, "num_folds": num_folds, "fold": fold}
         sizes: dict[str, Any] = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         found = self.infer(path, target, task, **sizes, ignore=ignore, encoding=encoding, **self.split, **self.reading)
-        self.num_features, self.num_classes = found["num_features"], found["num_classes"]
-        self.num_outputs = found["num_outputs"]
+        self.num_features, self.num_classes, self.num_outputs = (found[name] for name in sizes)
         self.path, self.test_path, self.target, self.log_target = path, test_path, target, log_target
         self.ignore = ignore if isinstance(ignore, str) else tuple(ignore)
         self.columns: list[Column] | None = None  # from the training rows, or from the run that trained the model
@@ -141,10 +144,7 @@ class CSVTable(TensorDataModule):
         encoding: str = "",
     ) -> dict[str, int]:
         """The numbers of features, and of classes or outputs, by the file; arguments that are not 0 are kept."""
-        if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-            raise UserError(
-                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
-            )
+        check_fractions(val_fraction, test_fraction)
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
             return given  # as in a run's config.yaml: the file may have no target now
@@ -152,14 +152,13 @@ class CSVTable(TensorDataModule):
         table = cls.read(path, encoding, (target,))
         values, classes = read_target(table, path, target, task, decimal, missing)
         if task == "auto":
-            kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
-            kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
-            note(f"the target {target!r} of {path} is taken as {kind}; --data.task changes it")
-        kept = table if len(values) == len(table) else table.loc[values.index]
+            say_target(path, values, classes)
+        kept = rows_of(table, values.index)
         features = drop_columns(kept, path, target, ignore)
         train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
         taken = judge_columns(features, train.numpy(), decimal, day_first, missing, table)
         columns = [each.column for each in taken if not each.why]
+        give_back(table)
         if not columns:
             raise UserError(
                 f"{path}: all columns but {target!r} are constant or names: give it a column to predict from"
@@ -171,9 +170,9 @@ class CSVTable(TensorDataModule):
         }
 
     @staticmethod
-    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
+    def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame | StoredTable:
         """The table to train on; the columns ``text`` as texts."""
-        return read_table(path, encoding, text)
+        return read_stored_table(path, encoding, text)
 
     @staticmethod
     def read_new(path: str, encoding: str = "") -> pd.DataFrame:
@@ -197,9 +196,9 @@ class CSVTable(TensorDataModule):
         return describe_table(path, table, taken, target, ignored(table, ignore))
 
     def processor(self) -> dict[str, Any]:
-        columns = [column.saved() for column in self.columns or []]
         settings = {"target": self.target, "log_target": self.log_target, "id": self.id_column}
-        return {**super().processor(), **settings, "columns": columns, "taken_for": self.taken_for}
+        columns = {"columns": [column.saved() for column in self.columns or []], "taken_for": self.taken_for}
+        return {**super().processor(), **settings, **columns}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
@@ -228,17 +227,21 @@ class CSVTable(TensorDataModule):
             if self.own_path:
                 note(f"columns of {self.path} are taken as {by_kind(taken)}; processor.json has all")
             del features, taken
-        x = self.encode(table, self.path)
-        del table  # twice the size of the splits, which are copied next
-        if x.shape[1] != self.num_features:
-            raise UserError(f"{self.path} gives {x.shape[1]} features, but data.num_features is {self.num_features}")
         y = self._labels(values, classes, self.path)
         if not classes:
             self.target_mean = float(y[rows[0]].double().mean())
             self.target_std = float(y[rows[0]].double().std()) or 1.0
-        return {name: (x[part], y[part]) for name, part in zip(("train", "val", "test"), rows, strict=True)}
+        targets, places = [y[part] for part in rows], Places([part.numpy() for part in rows], len(table))
+        del values, y, rows  # as large as columns
+        encoded, facts = encode_parts(table, self.columns, places, self.path)
+        self.facts += facts
+        if (width := encoded[0].shape[1]) != self.num_features:
+            raise UserError(f"{self.path} gives {width} features, but data.num_features is {self.num_features}")
+        return dict(
+            zip(("train", "val", "test"), zip(map(torch.from_numpy, encoded), targets, strict=True), strict=True)
+        )
 
-    def _read_labeled(self, path: str) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    def _read_labeled(self, path: str) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
         table = self.read(path, self.encoding, (self.target,))
         forget_tables()
@@ -258,7 +261,7 @@ class CSVTable(TensorDataModule):
             raise UserError(f"{path}: {len(classes)} classes, but data.num_classes is {self.num_classes}")
         if same := alike_classes(classes):
             self.facts.append(f"classes {some(same)} are different classes: they differ in capital letters alone")
-        return table if len(values) == len(table) else table.loc[values.index], values, classes
+        return rows_of(table, values.index), values, classes
 
     def _labels(self, values: pd.Series, classes: list[str], path: str) -> Tensor:
         """The targets as class numbers, or as numbers or their logarithms."""
@@ -289,12 +292,9 @@ class CSVTable(TensorDataModule):
     def output_means(self) -> str:  # type: ignore[override]
         return f"It is the logarithm of {self.target}: exp gives its units." if self.log_target else ""
 
-    def encode(self, table: pd.DataFrame, path: str = "") -> Tensor:
+    def encode(self, table: pd.DataFrame | StoredTable, path: str = "") -> Tensor:
         """The rows as x (N, num_features); what was unseen in training is counted in ``facts``."""
         assert self.columns is not None
-        if absent := [column.name for column in self.columns if column.name not in table]:
-            names, has = ", ".join(map(repr, absent)), ", ".join(map(str, table.columns))
-            raise UserError(f"{path} has no column {names}: the model was trained with it; the file has {has}")
-        x, facts = encode_columns(table, self.columns)
+        x, facts = encode_columns(table, self.columns, path)
         self.facts += facts
         return torch.from_numpy(x)

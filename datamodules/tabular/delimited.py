@@ -5,23 +5,27 @@ numbers is kept as float64, which is a tenth of the memory of the texts. Large f
 """
 
 import csv
+import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from common.messages import UserError
+from common.messages import UserError, note
 from datamodules.cache import digest_of_file, kept
+from datamodules.downloads import data_root
 from datamodules.reading import progress
 from datamodules.tabular.dialect import Dialect, Survey, find_dialect, survey
 from datamodules.tabular.formats import has_texts, is_missing_word, plain_numbers
+from datamodules.tabular.stored_table import ABOUT, VERSION, StoredTable, Writer, give_back
 
 LARGE = 20_000_000  # bytes; a smaller file is read in a second or two
-PIECE = 500_000  # cells that are held as texts at once
+PIECE = 100_000  # cells that are held as texts at once: 6 MB
 SURVEYED = 50_000_000  # bytes; the lines of a larger file are not gone through one by one
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact as float64
 
@@ -32,6 +36,28 @@ def read_cells(path: str, encoding: str = "", text: Sequence[str] | None = ()) -
         return read_anew(path, encoding, text)
     how = f"table {encoding} {text}"
     return unpacked(kept(f"reading {path}", digest_of_file(path), how, lambda: packed(read_anew(path, encoding, text))))
+
+
+def read_stored(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame | StoredTable:
+    """The table as ``read_anew`` reads it; the columns of a large file lie in files of their own, of which the next
+    start takes them (``datamodules/tabular/stored_table.py``).
+    """
+    if not os.path.isfile(path) or os.path.getsize(path) < LARGE:
+        return read_anew(path, encoding, text)
+    how = f"{VERSION} {digest_of_file(path)} {encoding} {None if text is None else list(text)}"
+    folder = Path(data_root()) / "read" / hashlib.sha256(how.encode()).hexdigest()[:32]
+    if (folder / ABOUT).is_file():
+        note(f"reading {path}: taken from {folder}, where it was kept; delete the folder to read anew")
+        return StoredTable(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return read_anew(path, encoding, text)  # nowhere to write to: all of it in memory
+    found = read_with(path, encoding, lambda dialect: _store_pieces(path, dialect, text, folder))
+    assert isinstance(found, StoredTable)
+    note(f"reading {path}: kept in {folder} for the next start")
+    give_back(found)
+    return found
 
 
 def packed(table: pd.DataFrame) -> dict[str, Any]:
@@ -74,6 +100,15 @@ def read_anew(path: str, encoding: str = "", text: Sequence[str] | None = ()) ->
     Raises:
         UserError: It cannot be read.
     """
+    found = read_with(path, encoding, lambda dialect: _read_pieces(path, dialect, text))
+    assert isinstance(found, pd.DataFrame)
+    return found
+
+
+def read_with(
+    path: str, encoding: str, read: Callable[[Dialect], pd.DataFrame | StoredTable]
+) -> pd.DataFrame | StoredTable:
+    """What ``read`` makes of a file whose dialect is found; errors are one line; ``attrs`` has what is to be said."""
     dialect = find_dialect(path, encoding)
     seen = survey(path, dialect) if os.path.getsize(path) <= SURVEYED else Survey()
     if seen.unclosed and dialect.separator == "\t":
@@ -81,8 +116,14 @@ def read_anew(path: str, encoding: str = "", text: Sequence[str] | None = ()) ->
         seen = survey(path, dialect)
     if seen.unclosed:
         raise UserError(f"{path}, {seen.unclosed}")
+    if seen.short:
+        dialect.facts.append(
+            f"{seen.short:,} rows have fewer cells than the heading, the first in line {seen.first_short}"
+        )
+    if seen.breaks:
+        dialect.facts.append(f"{seen.breaks:,} rows have line breaks in a cell, the longest {seen.longest} lines")
     try:
-        table = _read_pieces(path, dialect, text)
+        table = read(dialect)
     except UnicodeError as error:
         raise UserError(f"{path} is not {dialect.encoding} text ({error}): give --data.encoding") from None
     except pd.errors.EmptyDataError:
@@ -92,14 +133,13 @@ def read_anew(path: str, encoding: str = "", text: Sequence[str] | None = ()) ->
         raise UserError(f"{path} cannot be read as CSV: {says}") from None
     if len(table) == 0:
         raise UserError(f"{path} has a heading but no rows: add rows below it")
-    if seen.short:
-        dialect.facts.append(
-            f"{seen.short:,} rows have fewer cells than the heading, the first in line {seen.first_short}"
-        )
-    if seen.breaks:
-        dialect.facts.append(f"{seen.breaks:,} rows have line breaks in a cell, the longest {seen.longest} lines")
-    table.attrs = {"decimal": "," if dialect.separator == ";" else ".", "facts": dialect.facts}
+    table.attrs.update(attributes(dialect))
     return table
+
+
+def attributes(dialect: Dialect) -> dict[str, Any]:
+    """What a table remembers of its file: the decimal sign where a cell does not show it, and what is to be said."""
+    return {"decimal": "," if dialect.separator == ";" else ".", "facts": dialect.facts}
 
 
 def _pieces(path: str, dialect: Dialect, usecols: list[int] | None = None) -> Iterator[pd.DataFrame]:
@@ -157,6 +197,20 @@ def _read_pieces(path: str, dialect: Dialect, text: Sequence[str] | None) -> pd.
     for name in turned:
         parts[name] = [compact(p[name], True) for p in _pieces(path, dialect, [names.index(name)])]
     return pd.DataFrame({name: joined(parts.pop(name)) for name in names}, copy=False)
+
+
+def _store_pieces(path: str, dialect: Dialect, text: Sequence[str] | None, folder: Path) -> StoredTable:
+    """As ``_read_pieces``, into files."""
+    with Writer(folder, names := _heading(path, dialect)) as writer:
+        for piece in progress(_pieces(path, dialect), f"reading {path}, pieces"):
+            for name in names:
+                writer.add(name, compact(piece[name], text is None or name in text))
+            writer.rows += len(piece)
+        for name in writer.turned:
+            writer.restart(name)
+            for piece in _pieces(path, dialect, [names.index(name)]):
+                writer.add(name, compact(piece[name], True))
+        return writer.finish(attributes(dialect))
 
 
 def joined(parts: list[np.ndarray | pd.Categorical]) -> np.ndarray | pd.Series:

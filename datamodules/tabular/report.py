@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from common.messages import note
 from datamodules.reading import some
 from datamodules.tabular.columns import Taken
+from datamodules.tabular.stored_table import StoredTable
 
 MOST_NAMES = 20  # of columns of one kind
 
@@ -23,7 +25,7 @@ def by_kind(taken: Sequence[Taken]) -> str:
     return "; ".join(f"{kind}: {some(names, MOST_NAMES)}" for kind, names in groups.items())
 
 
-def taken_for(table: pd.DataFrame, taken: Sequence[Taken], target: str, kind: str) -> dict[str, str]:
+def taken_for(table: pd.DataFrame | StoredTable, taken: Sequence[Taken], target: str, kind: str) -> dict[str, str]:
     """What each column was taken for, in the order of the file.
 
     Args:
@@ -36,7 +38,7 @@ def taken_for(table: pd.DataFrame, taken: Sequence[Taken], target: str, kind: st
 
 
 def describe_table(
-    path: str, table: pd.DataFrame, taken: Sequence[Taken], target: str = "", ignore: Collection[str] = ()
+    path: str, table: pd.DataFrame | StoredTable, taken: Sequence[Taken], target: str = "", ignore: Collection[str] = ()
 ) -> list[str]:
     """A line for each column with what it is taken for.
 
@@ -58,6 +60,13 @@ def describe_table(
     if not target:
         lines.append("which one is to be predicted? --data.target COLUMN")
     return lines
+
+
+def say_target(path: str, values: pd.Series, classes: Sequence[str]) -> None:
+    """A note of what the target of a file is taken for."""
+    kind = f"{len(classes)} classes ({some(classes)})" if classes else "a number (regression)"
+    kind += "" if classes else f" from {values.min():,.10g} to {values.max():,.10g}"
+    note(f"the target {values.name!r} of {path} is taken as {kind}; --data.task changes it")
 
 
 def other_columns(names: Sequence[str], then: Sequence[str]) -> list[str]:

@@ -17,16 +17,18 @@ from torch import Tensor
 
 from common.messages import UserError, did_you_mean
 from datamodules.splits import split_fractions
-from datamodules.tabular import formats
+from datamodules.tabular import delimited, formats
 from datamodules.tabular.columns import decimal_of, to_numbers, without_missing_words
 from datamodules.tabular.delimited import read_cells
+from datamodules.tabular.stored_table import StoredTable
 
 MOST_CLASSES = 20  # a target of whole numbers with more values is a regression
 ROWS_OF_CLASS = 3  # on average; with fewer, whole numbers are not taken for classes
 
 
 def read_table(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
-    """A table as in ``datamodules/tabular/delimited.py``, read once for all who ask for it at the start of a run.
+    """A table as in ``datamodules/tabular/delimited.py``, all of it in memory, read once for all who ask for it at the
+    start of a run.
 
     Raises:
         UserError: No such file, not a text, empty, or a line with more cells than the header row.
@@ -40,17 +42,30 @@ def read_table(path: str, encoding: str = "", text: Sequence[str] | None = ()) -
     )
 
 
+def read_stored_table(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame | StoredTable:
+    """The same; of a large file, one column or some rows are in memory at a time."""
+    if os.path.isfile(path) and os.path.getsize(path) >= delimited.LARGE:
+        return _store_once(path, encoding, None if text is None else tuple(text), os.stat(path).st_mtime_ns)
+    return read_table(path, encoding, text)
+
+
 @lru_cache(maxsize=1)
 def _read_once(path: str, encoding: str, text: tuple[str, ...] | None, time: int, size: int) -> pd.DataFrame:
     return read_cells(path, encoding, text)
 
 
+@lru_cache(maxsize=1)
+def _store_once(path: str, encoding: str, text: tuple[str, ...] | None, time: int) -> pd.DataFrame | StoredTable:
+    return delimited.read_stored(path, encoding, text)
+
+
 def forget_tables() -> None:
     """Frees the table that ``read_table`` keeps."""
     _read_once.cache_clear()
+    _store_once.cache_clear()
 
 
-def target_column(table: pd.DataFrame, path: str, target: str) -> pd.Series:
+def target_column(table: pd.DataFrame | StoredTable, path: str, target: str) -> pd.Series:
     """The cells of the target.
 
     Raises:
@@ -65,7 +80,12 @@ def target_column(table: pd.DataFrame, path: str, target: str) -> pd.Series:
 
 
 def read_target(
-    table: pd.DataFrame, path: str, target: str, task: str, decimal: str = "auto", missing: Sequence[str] = ()
+    table: pd.DataFrame | StoredTable,
+    path: str,
+    target: str,
+    task: str,
+    decimal: str = "auto",
+    missing: Sequence[str] = (),
 ) -> tuple[pd.Series, list[str]]:
     """The rows that have a target, as class names or float64, and the class names in order; none for a number.
 
@@ -101,7 +121,8 @@ def read_target(
         values = found if all_numbers else values
     elif task == "regression":
         values = found if all_numbers else values
-    if values.nunique() < 2:
+    same = values.nunique() < 2 if formats.has_texts(values) else not values.min() < values.max()
+    if same:
         raise UserError(f"{path}: the target {target!r} has the same value in all rows: name another column")
     if task == "classification":
         names = class_names(values)
@@ -112,12 +133,12 @@ def read_target(
             i = int(wrong.argmax())
             cell = f"row {values.index[i] + 1}: {values.iloc[i]!r}"
             raise UserError(f"{path}: the target {target!r} {problem} in {cell}; regression needs numbers")
-    return pd.Series(numbers, index=values.index), []
+    return pd.Series(numbers, index=values.index, name=target), []
 
 
 def class_names(values: pd.Series) -> pd.Series:
     """Cells as names of classes: ``1``, ``1.0`` and ``1e0`` are one class, ``01`` is another, and no digit is lost."""
-    codes, uniques = pd.factorize(values.astype(object))
+    codes, uniques = pd.factorize(values)
     names = [class_name(text if isinstance(text, str) else f"{text:.15g}") for text in uniques]
     return pd.Series(np.array(names, dtype=object)[codes], index=values.index, name=values.name, dtype=object)
 
@@ -149,17 +170,26 @@ def alike_classes(classes: Sequence[str]) -> list[str]:
     return [" and ".join(names) for names in same.values() if len(names) > 1]
 
 
-def missing_in_target(table: pd.DataFrame, target: str, kept: pd.Index) -> str:
+def rows_of(table: pd.DataFrame | StoredTable, index: pd.Index) -> pd.DataFrame | StoredTable:
+    """The rows of a table with these numbers, ascending."""
+    if len(index) == len(table):
+        return table
+    return table.at(index) if isinstance(table, StoredTable) else table.loc[index]
+
+
+def missing_in_target(table: pd.DataFrame | StoredTable, target: str, kept: pd.Index) -> str:
     """How many rows have no target, and which words stand there; empty where all have one."""
-    gone = table[target][~table.index.isin(kept)]
-    if not len(gone):
+    if len(kept) == len(table):
         return ""
+    gone = table[target][~table.index.isin(kept)]
     words = Counter(text for text in gone.dropna()) if formats.has_texts(gone) else Counter()
     said = "".join(f", {count} of them {word!r}" for word, count in words.most_common(3))
     return f"{len(gone):,} rows without {target!r} are left out{said}"
 
 
-def drop_columns(table: pd.DataFrame, path: str, target: str, ignore: Sequence[str] | str = ()) -> pd.DataFrame:
+def drop_columns(
+    table: pd.DataFrame | StoredTable, path: str, target: str, ignore: Sequence[str] | str = ()
+) -> pd.DataFrame | StoredTable:
     """The table without its target and the columns to ignore: their headings, or one word with commas between them.
 
     Raises:
@@ -176,9 +206,17 @@ def listed(words: Sequence[str] | str) -> list[str]:
     return [word.strip() for word in words.split(",") if word.strip()] if isinstance(words, str) else list(words)
 
 
-def ignored(table: pd.DataFrame, ignore: Sequence[str] | str) -> list[str]:
+def ignored(table: pd.DataFrame | StoredTable, ignore: Sequence[str] | str) -> list[str]:
     """The headings of ``data.ignore``: a list, one heading, or several with commas between them."""
     return [ignore] if isinstance(ignore, str) and ignore in table else listed(ignore)
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuses fractions that leave nothing to train on (``UserError``)."""
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+        )
 
 
 def split_rows(
@@ -201,8 +239,8 @@ def split_rows(
     needed = 1 + (val_fraction > 0) + (test_fraction > 0 or num_folds > 0)
     if len(values) < 10:
         raise UserError(f"{path} has {len(values)} rows with a target: give it at least 10")
-    counts = values.value_counts()
-    if classes and counts.iloc[-1] < needed:
+    counts = values.value_counts() if classes else None
+    if counts is not None and counts.iloc[-1] < needed:
         rare = f"class {counts.index[-1]!r} has {counts.iloc[-1]} rows, too few to split"
         number = len(classes) > MOST_CLASSES or all(class_name(name).lstrip("-").isdigit() for name in classes)
         hint = "; for a number give --data.task regression" if number else ""

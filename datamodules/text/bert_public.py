@@ -1,10 +1,11 @@
-"""Public sets as BERT reads them: rt-polarity's film reviews, SICK's pairs."""
+"""Public sets as BERT reads them: rt-polarity's film reviews, SICK's pairs, by relation and by score."""
 
 from typing import Any
 
 import torch
 
 from datamodules.splits import split_indices
+from datamodules.text.bert_scores import BertScores
 from datamodules.text.bert_text import BertText, Texts
 from datamodules.text.rt_polarity import RTPolarity
 from datamodules.text.sick import CLASSES, read_sick
@@ -24,6 +25,28 @@ class BertRTPolarity(BertText):
 
     def read(self, stage: str) -> dict[str, Texts]:
         return {name: (texts, None, y) for name, (texts, y) in RTPolarity().read(stage).items()}
+
+
+class SICKScores(BertScores):
+    """SICK's pairs and how related people find them, from 1 to 5; the split of ``SICK``.
+
+    Args:
+        vocab_size, seq_len: See ``BertRows``.
+        **texts: See ``BertText``.
+    """
+
+    def __init__(self, vocab_size: int = 4000, seq_len: int = 80, **texts: Any) -> None:
+        super().__init__(vocab_size=vocab_size, seq_len=seq_len, **texts)
+
+    def read(self, stage: str) -> dict[str, Texts]:
+        pairs = read_sick()
+        y = torch.tensor([CLASSES.index(pair.relation) for pair in pairs])
+        found: dict[str, Texts] = {}
+        for name, rows in zip(("train", "val", "test"), split_indices(y, (4500, 500, 4927)), strict=True):
+            chosen = [pairs[i] for i in rows.tolist()]
+            scores = torch.tensor([pair.score for pair in chosen])
+            found[name] = ([p.first for p in chosen], [p.second for p in chosen], scores)
+        return found
 
 
 class SICK(BertText):

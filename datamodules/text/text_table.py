@@ -52,6 +52,8 @@ class TextTable(LabeledText):
         UserError: A file or a column is missing or cannot be used.
     """
 
+    least_steps = 200
+
     def __init__(
         self,
         path: str = "",

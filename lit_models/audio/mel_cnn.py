@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from common.messages import UserError
 from lit_models.audio.spec_augment import SpecAugment
 from lit_models.audio.spectrogram import LogMel
+from lit_models.audio.windows import mean_over_windows
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
 
@@ -110,4 +111,7 @@ def mel_cnn(
 
 @trains(mel_cnn)
 class LitMelCNN(Classifier):
-    """``MelCNN`` trained as a classifier of sounds x (B, num_samples)."""
+    """``MelCNN`` trained as a classifier of sounds x (B, num_samples), or of windows of sounds, (B, W, num_samples)."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return mean_over_windows(self.net, *inputs)

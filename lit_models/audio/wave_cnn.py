@@ -17,6 +17,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.audio.windows import mean_over_windows
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
 
@@ -86,7 +87,7 @@ def long_enough(depth: Depth = "m5", num_samples: int = 8000) -> Depth:
 
 @trains(WaveCNN, depth=long_enough)
 class LitWaveCNN(Classifier):
-    """``WaveCNN`` trained as a classifier of sounds x (B, num_samples).
+    """``WaveCNN`` trained as a classifier of sounds x (B, num_samples), or of windows of sounds, (B, W, num_samples).
 
     Args:
         freeze_filters: The first layer keeps its initial weights, to measure the benefit of a learned filter bank.
@@ -97,3 +98,6 @@ class LitWaveCNN(Classifier):
         super().__init__(**task)
         first: Any = self.net.features[0]  # type: ignore[index]
         first.requires_grad_(not freeze_filters)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return mean_over_windows(self.net, *inputs)

@@ -12,7 +12,7 @@ The numbers they reach are in RESULTS.md.
 
 from torch import Tensor
 
-from lit_models.bert.heads import BertHead
+from lit_models.bert.heads import BertHead, know_texts
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
 
@@ -33,3 +33,7 @@ class BertClassifier(BertHead):
 @trains(BertClassifier)
 class LitBertClassifier(Classifier):
     """``BertClassifier`` trained by cross-entropy."""
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        know_texts(self)

@@ -3,11 +3,12 @@
 Devlin et al. 2019, section 3.2; D2L 16.6, which describes four heads and has code for one.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from common.messages import note
 from lit_models.bert.encoder import STD, Bert, initialize, mean_pooled
 from lit_models.bert.weights import BertNet
 from lit_models.layers.lora import add_lora, merge_lora
@@ -55,6 +56,7 @@ class BertHead(BertNet):
             self.bert.requires_grad_(False)
         if lora_rank:
             add_lora(self.bert, lora_rank, lora_alpha)
+        self.known: KnownTexts | None = None  # of a frozen encoder, while its head is trained
         self.dropout = nn.Dropout(dropout)
         self.add_head(hidden_size)
 
@@ -83,6 +85,66 @@ class BertHead(BertNet):
         """What the dense layer gets: a vector per text (B, D), or per token (B, T, D)."""
         if not self.frozen:
             return self.dropout(self._features(tokens))
-        with torch.no_grad():
-            found = self._features(tokens)
+        found = self.known.find(tokens) if self.known is not None else None
+        if found is None:
+            with torch.no_grad():
+                found = self._features(tokens)
         return self.dropout(found)
+
+    @torch.no_grad()
+    def know(self, rows: Tensor, batch_size: int = 128) -> None:
+        """Computes the vectors of texts (N, T), padded at their ends, once for all epochs of a frozen encoder.
+
+        Texts of like lengths are computed together, always the same ones, so that a continued run has the same vectors.
+        """
+        lengths = (rows != self.bert.pad_id).sum(1)
+        device = self.classifier.weight.device
+        vectors: list[Tensor] = []
+        order = lengths.argsort(stable=True)
+        for part in order.split(batch_size):
+            vectors.append(self._features(rows[part, : int(lengths[part].max())].long().to(device)))
+        self.known = KnownTexts(rows[order].cpu(), torch.cat(vectors), self.bert.pad_id)
+
+
+class KnownTexts:
+    """Vectors of texts by their tokens.
+
+    Args:
+        rows: Tokens (N, T), padded at their ends.
+        vectors: (N, D).
+        pad_id: The padding.
+    """
+
+    def __init__(self, rows: Tensor, vectors: Tensor, pad_id: int) -> None:
+        self.vectors, self.pad_id = vectors, pad_id
+        self.places = {key: place for place, key in enumerate(self.keys(rows))}
+
+    def keys(self, rows: Tensor) -> list[bytes]:
+        """The tokens of each text without padding, as bytes."""
+        lengths = (rows != self.pad_id).sum(1).tolist()
+        return [row[:n].tobytes() for row, n in zip(rows.to(torch.int32).cpu().numpy(), lengths, strict=True)]
+
+    def find(self, tokens: Tensor) -> Tensor | None:
+        """The vectors (B, D) of texts (B, T); None if one is not known."""
+        places = [self.places.get(key, -1) for key in self.keys(tokens)]
+        return None if min(places) < 0 else self.vectors[torch.tensor(places, device=self.vectors.device)]
+
+
+def know_texts(task: Any) -> None:
+    """Computes once what a frozen encoder makes of the texts of training and validation, if there are several epochs.
+
+    Called when training begins. A run of some batches only (``--trainer.limit_train_batches``) does not need it, and
+    where weights are shared out among processes each computes its batches.
+    """
+    net, trainer = task.net, task.trainer
+    whole = trainer.limit_train_batches in (None, 1.0) and not trainer.fast_dev_run
+    if not (isinstance(net, BertHead) and net.frozen and whole) or trainer.max_epochs == 1 or net.pooling == "none":
+        return
+    splits = task.data_attribute("splits", {})
+    texts = [splits[name][0] for name in ("train", "val") if splits.get(name)]
+    if any(p.requires_grad for p in net.bert.parameters()) or task.device_mesh is not None or not texts:
+        return
+    width = max(part.shape[1] for part in texts)
+    rows = torch.cat([nn.functional.pad(part, (0, width - part.shape[1]), value=net.bert.pad_id) for part in texts])
+    note(f"the encoder is frozen: what it makes of {len(rows):,} texts is computed once, for all epochs")
+    net.know(rows)

@@ -5,6 +5,7 @@ The output is in standard deviations from the training targets' mean, so that a 
 learned alike.
 
     dive fit bert/regression                  which parts of two sentences are the same? offline, with known scores
+    dive fit bert/regression_sick             how related are two sentences? all-MiniLM-L6-v2 fine-tuned
     dive fit bert/regression --data ScoreTable --data.path FILE.csv --data.second other      your own pairs
 
 The numbers it reaches are in RESULTS.md.
@@ -18,6 +19,7 @@ from torchmetrics.functional import pearson_corrcoef, spearman_corrcoef
 
 from common.messages import note
 from lit_models.bert.classifier import BertClassifier
+from lit_models.bert.heads import know_texts
 from lit_models.bert.question_answering import Rows
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
@@ -49,6 +51,10 @@ class LitBertRegressor(Regressor):
         if stage == "fit":
             self.target_mean.fill_(self.data_attribute("target_mean", 0.0))
             self.target_std.fill_(self.data_attribute("target_std", 1.0))
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        know_texts(self)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return super().forward(*inputs) * self.target_std + self.target_mean

@@ -176,7 +176,9 @@ def draw() -> None:
     p = json.loads(PREDICTION.read_text()) if PREDICTION.is_file() else None
     for k, tokens in enumerate(sorted({row["tokens"] for row in rows})):
         own = [row for row in rows if row["tokens"] == tokens]
-        ax.plot([r["parameters"] for r in own], [r["loss"] for r in own], "o", color=f"C{k}", label=f"{tokens:,.0f} tokens")
+        ax.plot(
+            [r["parameters"] for r in own], [r["loss"] for r in own], "o", color=f"C{k}", label=f"{tokens:,.0f} tokens"
+        )
         if p:
             law = Law(**p["law"])
             most = max([r["parameters"] for r in rows] + [p["parameters"]])

@@ -14,7 +14,9 @@ import numpy as np
 
 HUBER = 1e-3  # the paper's: larger differences count linearly
 #: Starts of log A, log B, log E, alpha, beta.
-STARTS = [(a, b, e, p, q) for a in (2.0, 6.0) for b in (2.0, 6.0) for e in (-1.0, 0.5) for p, q in ((0.3, 0.3), (0.7, 0.7))]
+STARTS = [
+    (a, b, e, p, q) for a in (2.0, 6.0) for b in (2.0, 6.0) for e in (-1.0, 0.5) for p, q in ((0.3, 0.3), (0.7, 0.7))
+]
 Row = tuple[float, float, float]  # parameters, tokens, loss
 
 

@@ -24,11 +24,7 @@ LIGHTNING = {
     "predict": ("predict RECIPE", "the same on new data: predictions.csv"),
 }
 #: Verbs that a checkout has and an installed ``dive`` does not have.
-<<<<<<< HEAD
-EVIDENCE = ("bench", "compare", "optimizers", "pictures", "replay", "results", "study", "verify")
-=======
-EVIDENCE = ("bench", "compare", "pictures", "replay", "results", "scaling", "study", "verify")
->>>>>>> course
+EVIDENCE = ("bench", "compare", "optimizers", "pictures", "replay", "results", "scaling", "study", "verify")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,11 @@ Each is a module with a ``PART`` (``part.py``) and ``measure(threads, repeats, s
 from typing import Any
 
 from scripts.evidence.benches import (
+    buckets,
     convnets,
+    diffusion,
     encoding,
+    gan,
     generation,
     recurrent,
     rl,
@@ -16,6 +19,7 @@ from scripts.evidence.benches import (
     speech,
     token_batches,
     translation,
+    tuning,
     video,
     vision,
 )
@@ -32,4 +36,8 @@ PARTS: dict[str, Any] = {
     "video": video,
     "speech": speech,
     "vision": vision,
+    "diffusion": diffusion,
+    "gan": gan,
+    "fine-tuning": buckets,
+    "tune": tuning,
 }

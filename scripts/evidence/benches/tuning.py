@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from scripts.evidence.benches.part import Goal, Part
 from scripts.tune import samplers, schedulers
 from scripts.tune.engine import Engine
 from scripts.tune.ledger import Ledger

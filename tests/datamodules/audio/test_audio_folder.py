@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from common.messages import UserError
-from datamodules.audio.audio_folder import AudioFolder
+from datamodules.audio.audio_folder import AudioFolder, cut
 from scripts.cli import main
 from tests.datamodules.audio.sounds import PITCH, corrupt, fill, sing
 
@@ -140,8 +141,37 @@ def test_how_many_sounds_are_cut_is_said(tmp_path: Path) -> None:
     data.setup("fit")
     said = data.summary()
     assert "train 8, val 2 sounds; 2 classes (high 5, low 5); 4 s each (32,000 samples at 8,000 Hz)" in said
-    assert "are longer, up to 5 s: their middle is used, --data.num_samples 40000 takes all" in said
+    assert "8 of 10 are longer, up to 5 s: their middle is used, --data.num_samples 40000 takes all" in said
     assert "are shorter than half of that" in said
+
+
+def test_of_a_long_sound_there_are_windows_over_all_of_it(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 1, 1000, dtype=np.float32)
+    assert cut(ramp, 1000, 8).shape == (1, 1000) and cut(ramp, 400, 1).shape == (1, 400)
+    three = cut(ramp, 400, 8)
+    assert three.shape == (3, 400) and three[0, 0] == 0 and three[2, -1] == 32767 and 300 <= three[1, 0] / 32.767 <= 301
+    assert cut(ramp, 100, 4).shape == (4, 100)
+    for name in PITCH:
+        for i in range(10):
+            sing(tmp_path / name / f"{i}.wav", seconds=0.5 if i else 0.2)
+    data = ready(tmp_path, num_samples=1600, windows=3)
+    x, y = data.splits["train"]
+    assert len(x) == len(y) > data.counts()["train"] == 12 and x.shape[1:] == (1600,)
+    tested, classes = data.splits["test"]
+    assert tested.shape == (4, 3, 1600) and len(classes) == 4 and sum(data.class_counts().values()) == 20
+    middle = ready(tmp_path, num_samples=1600, windows=1)
+    assert middle.splits["test"][0].shape == (4, 1600) and "their middle is used" in middle.summary()
+    with pytest.raises(UserError, match=r"data\.windows is 0"):
+        AudioFolder(str(tmp_path), windows=0)
+
+
+def test_a_run_of_few_steps_says_that_it_barely_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path / "sounds", 6)
+    fit = ["fit", "audio/mel_cnn", "--data", "AudioFolder", "--data.root", str(tmp_path / "sounds")]
+    assert main([*fit, "--trainer.max_epochs", "2", "--model.channels", "[4]"]) == 0
+    assert "the run has 2 optimizer steps in all, which barely trains a network" in capsys.readouterr().err
+    assert main(["test", "audio/mel_cnn"]) == 0
+    assert "barely" not in capsys.readouterr().err
 
 
 def test_a_test_folder_of_its_own_is_tested_whole(tmp_path: Path) -> None:

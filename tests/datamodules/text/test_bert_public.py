@@ -7,7 +7,7 @@ import torch
 
 from common.packages import model_folder
 from datamodules.downloads import data_root
-from datamodules.text.bert_public import SICK, BertRTPolarity
+from datamodules.text.bert_public import SICK, BertRTPolarity, SICKScores
 
 
 @pytest.mark.public
@@ -16,6 +16,8 @@ def test_sick_is_split_as_large_as_published_with_all_classes() -> None:
     parts = SICK().read("fit")
     assert [len(first) for first, _, _ in parts.values()] == [4500, 500, 4927]
     assert all(len(y.unique()) == 3 for _, _, y in parts.values() if y is not None)
+    for name, (first, _, scores) in SICKScores().read("fit").items():
+        assert scores is not None and first == parts[name][0] and 1 <= scores.min() < scores.max() <= 5
 
 
 @pytest.mark.public

@@ -25,7 +25,6 @@ from scripts.evidence.benches import (
     rwkv_work,
     token_batches,
     translation,
-    tuning,
 )
 from scripts.evidence.benches.page import GOALS, render
 from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
@@ -316,19 +315,6 @@ def test_clipping_by_the_book_is_clipping_of_the_norm() -> None:
 def test_both_sides_encode_the_same_ids() -> None:
     rows = encoding.measure(1, 1, lambda line: None)  # raises where they differ
     assert [row["side"] for row in rows] == ["ours", "tokenizers"] and all(row["rates"][0] > 0 for row in rows)
-
-
-@pytest.mark.slow
-def test_a_search_is_measured_beside_its_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"BEFORE": 18, "TRIALS": 5, "EPOCHS": 1, "CONFIGURATIONS": 2}.items():
-        monkeypatch.setattr(tuning, name, value)
-    rows = tuning.measure(1, 1, lambda line: None)
-    assert [(row["workload"].split(",")[0], row["side"]) for row in rows] == [
-        *[("asking and telling", "ours"), ("asking and telling", "early")] * 2,
-        *[("a search", "ours"), ("a search", "bare")],
-    ]
-    (ours,), (bare,) = rows[-2]["rates"], rows[-1]["rates"]
-    assert 0 < ours < bare and rows[-1]["samples"] == 2
 
 
 def test_page_shows_losses_and_tokens() -> None:
