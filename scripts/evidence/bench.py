@@ -3,6 +3,7 @@
     dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
+    dive bench serve                    the recommender's website over 1,682 and a million films, with clients
     dive bench scaling cnn/lenet        a recipe on several processes, beside a simulation (``benches/scaling.py``)
 
 The sides (``benches/``) take turns in one process with a fixed number of threads and do optimizer steps of the
@@ -33,9 +34,11 @@ from scripts.evidence.benches import (
     d2l_manner,
     encoding,
     generation,
+    growth,
     naive_lightning,
     ours,
     processes,
+    recommender,
     recurrent,
     rwkv,
     token_batches,
@@ -47,6 +50,18 @@ from scripts.evidence.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock,
 from scripts.front.option_parser import OptionParser
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def website(repeats: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """``dive bench serve``, which needs the packages of ``dive serve``."""
+    from scripts.verbs.serve import refuse_missing_packages
+
+    refuse_missing_packages()
+    from scripts.evidence.benches import serving
+
+    return serving.measure(repeats, say)
+
+
 Side = Callable[[Workload, Clock, int], None]
 FAST: dict[str, Side] = {"bare": bare.train, "ours": ours.train}
 SLOW: dict[str, Side] = {
@@ -64,8 +79,11 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
+    "recommender": recommender.measure,
 }
-PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
+#: Parts with processes and tables of their own: module.measure(repeats, say).
+OWN: dict[str, Callable[..., list[dict[str, Any]]]] = {"growth": growth.measure, "serve": website}
+PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, *OWN, "scaling", "startup", "memory")
 
 
 @contextmanager
@@ -167,6 +185,8 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results["training"] = [row for w in works for count in threads for row in training(w, count, repeats)]
     for part, measure in SEQUENCES.items():
         results[part] = [row for count in threads for row in measured(measure, count, repeats)] if part in parts else []
+    for part, own in OWN.items():
+        results[part] = own(repeats, say) if part in parts else []
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []

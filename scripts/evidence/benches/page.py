@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from scripts.evidence.benches import recommender_page
+
 Row = dict[str, Any]
 
 
@@ -62,9 +64,12 @@ GOALS = (
     Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
+    Goal("mf", "bare", 0.65, None, "steps of a millisecond in Lightning's loop"),
+    Goal("mf", "d2l", 3.3, None, "loading whole batches by index"),
+    Goal("ranking", "d2l", 30.0, None, "all items of many users at once, the mask of seen ones timed"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "recommender")
 
 HEAD = """\
 # Speed
@@ -121,6 +126,13 @@ loop; `bare` is the same in channels-last order, which our recipes use too; `our
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
 
+RECOMMENDER = """\
+943 people, 1,682 films, 100,000 random ratings. `mf`: `recommender/mf` with the book's 30 numbers as `dive fit` runs
+it, the bare loop, and the book's manner (D2L 21.3: a loader of single ratings). `ranking`: all films that a person has
+not seen, scores and mask timed; `d2l` is the book's loop over people (D2L 21.5), both with the same hits. `als`: pairs
+per second in sweeps with 32 numbers, exact in double precision, as `implicit` does with `use_cg=False`, and by
+default."""
+
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
@@ -145,6 +157,12 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("recommender"):
+        sections += ["## Recommenders", RECOMMENDER, training(results["recommender"])]
+    if results.get("growth"):
+        sections += ["## A recommender's growth", recommender_page.growth(results["growth"], table)]
+    if results.get("serve"):
+        sections += ["## The recommender's website", *recommender_page.website(results["serve"], table)]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
