@@ -3,6 +3,7 @@
     dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
+    dive bench serve                    the recommender's website over 1,682 and a million films, with clients
     dive bench scaling cnn/lenet        a recipe on several processes, beside a simulation (``benches/scaling.py``)
 
 The sides (``benches/``) take turns in one process with a fixed number of threads and do optimizer steps of the
@@ -27,7 +28,7 @@ import torch
 
 from callbacks.run_record import commit, versions
 from common.messages import UserError, did_you_mean
-from scripts.evidence.benches import bare, d2l_manner, naive_lightning, ours, processes, rl_solved
+from scripts.evidence.benches import bare, d2l_manner, growth, naive_lightning, ours, processes, rl_solved
 from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
 from scripts.evidence.benches.parts import PARTS as SEQUENCES
@@ -43,7 +44,6 @@ SLOW: dict[str, Side] = {
     "naive Lightning": naive_lightning.train,
     "naive Lightning with accuracy": partial(naive_lightning.train, accuracy=True),
 }
-PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "solved", "scaling", "startup", "memory")
 
 
 @contextmanager
@@ -130,6 +130,30 @@ def measured(measure: Callable[..., list[dict[str, Any]]], threads: int, repeats
     return rows
 
 
+def solved(repeats: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """``dive bench solved``, without what Lightning says."""
+    return measured(lambda _, count, tell: rl_solved.measure(count, tell), 1, repeats)
+
+
+def website(repeats: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """``dive bench serve``, which needs the packages of ``dive serve``."""
+    from scripts.verbs.serve import refuse_missing_packages
+
+    refuse_missing_packages()
+    from scripts.evidence.benches import serving
+
+    return serving.measure(repeats, say)
+
+
+#: Parts with processes and tables of their own: module.measure(repeats, say).
+OWN: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "solved": solved,
+    "growth": growth.measure,
+    "serve": website,
+}
+PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, *OWN, "scaling", "startup", "memory")
+
+
 def machine() -> dict[str, Any]:
     info = Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
@@ -147,8 +171,8 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
         results[name] = (
             [row for count in threads for row in measured(part.measure, count, repeats)] if name in parts else []
         )
-    with quiet():
-        results["solved"] = rl_solved.measure(repeats, lambda line: None) if "solved" in parts else []
+    for name, own in OWN.items():
+        results[name] = own(repeats, say) if name in parts else []
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []

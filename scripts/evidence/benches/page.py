@@ -3,6 +3,7 @@
 from statistics import median
 from typing import Any
 
+from scripts.evidence.benches import recommender_page
 from scripts.evidence.benches.part import Goal
 from scripts.evidence.benches.parts import PARTS
 
@@ -54,6 +55,10 @@ def render(results: dict[str, Any]) -> str:
             about = part.PART
             sections += [f"## {about.title}", about.text, training(rows, about.unit)]
             sections += [losses(rows)] if any("losses" in row for row in rows) else []
+    if results.get("growth"):
+        sections += ["## A recommender's growth", recommender_page.growth(results["growth"], table)]
+    if results.get("serve"):
+        sections += ["## The recommender's website", *recommender_page.website(results["serve"], table)]
     if results.get("solved"):
         sections += ["## CartPole solved by PPO", SOLVED, solved(results["solved"])]
     if results["scaling"]:

@@ -13,6 +13,7 @@ from scripts.evidence.benches import (
     encoding,
     gan,
     generation,
+    recommender,
     recurrent,
     rl,
     rwkv,
@@ -40,4 +41,5 @@ PARTS: dict[str, Any] = {
     "gan": gan,
     "fine-tuning": buckets,
     "tune": tuning,
+    "recommender": recommender,
 }

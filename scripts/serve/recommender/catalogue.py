@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from common.messages import UserError
-from scripts.serve.recommender.database import writing
+from scripts.serve.recommender.database import alone, writing
 from scripts.serve.recommender.tables import films
 
 YEAR = re.compile(r"\s*\((1[89]\d\d|20\d\d)\)\s*$")
@@ -104,6 +104,7 @@ def add_films(engine: Engine, names: list[str], titles: list[str], genres: dict[
             those of another, or both catalogues shown as one.
     """
     with writing(engine).begin() as connection:
+        alone(connection)
         known = {row.item: row for row in connection.execute(select(films.c.id, films.c.item, films.c.title))}
         if known and not any(name in known for name in names):
             raise UserError(
@@ -133,7 +134,7 @@ def row_of(item: str, title: str, genres: dict[str, tuple[str, ...]]) -> dict[st
 def narrowed(query: Any, genre: str, decade: int) -> Any:
     """A query of films of a genre and a decade only; empty and 0 mean any."""
     if genre:
-        query = query.where(films.c.genres.contains(f"|{genre}|", autoescape=True))
+        query = query.where(films.c.genres.contains(f"|{genre}|".replace("\0", ""), autoescape=True))
     return query.where(films.c.year >= decade, films.c.year < decade + 10) if decade else query
 
 

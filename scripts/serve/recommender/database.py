@@ -1,7 +1,8 @@
 """The database: SQLite with a write-ahead log, or PostgreSQL by its address; brought to the newest schema at the start.
 
 SQLite: a change begins with the lock (``BEGIN IMMEDIATE``), so that two processes wait for each other and never fail in
-the middle; ``synchronous=FULL`` puts an acknowledged rating on the disk before the answer.
+the middle; ``synchronous=FULL`` puts an acknowledged rating on the disk before the answer. PostgreSQL does so too;
+there the changes of one person wait for each other (``people.hold``), and what all processes do first (``alone``).
 """
 
 from pathlib import Path
@@ -18,6 +19,7 @@ from common.messages import UserError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WAITS = 10_000  # milliseconds for another process' change
+LOCK = 1818  # any number
 
 
 def open_database(url: str) -> Engine:
@@ -33,7 +35,8 @@ def open_database(url: str) -> Engine:
         with writing(engine).begin() as connection:
             migrate(connection, shown(url))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise UserError(f"--database {shown(url)}: {first_line(error)}; give one as sqlite:///FILE") from None
+        needs = "pip install -e '.[postgresql]'" if url.startswith("postgresql") else "give one as sqlite:///FILE"
+        raise UserError(f"--database {shown(url)}: {first_line(error)}; {needs}") from None
     except DBAPIError as error:
         reason = first_line(error.orig or error)
         raise UserError(f"the database {shown(url)} cannot be opened: {reason}") from None
@@ -43,6 +46,12 @@ def open_database(url: str) -> Engine:
 def writing(engine: Engine) -> Engine:
     """The same database for changes."""
     return engine.execution_options(changes=True)
+
+
+def alone(connection: Connection) -> None:
+    """Lets no other process in that asks for the same, until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def prepare_sqlite(engine: Engine) -> None:
@@ -67,6 +76,7 @@ def migrate(connection: Connection, name: str) -> None:
     Raises:
         UserError: The database has a schema that this program does not know.
     """
+    alone(connection)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")

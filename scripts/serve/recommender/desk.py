@@ -30,7 +30,8 @@ class Desk:
         self.site = site
         self.database = open_database(site.options.database or f"sqlite:///{site.state / 'site.db'}")
         self.reading = self.database.connect
-        site.models.prepare_with(lambda loaded: prepare(self.database, loaded))
+        index = site.options.index
+        site.models.prepare_with(lambda loaded: prepare(self.database, loaded, index))
         self.beside = beside
         self.second: Prepared | None = prepare(self.database, beside) if beside else None
 

@@ -17,6 +17,7 @@ from lit_models.functional.ranking import interaction_matrix
 from lit_models.recommender.mf import LitMF, MatrixFactorization
 from lit_models.tasks.ranker import Ranker
 from scripts.serve.models import Loaded
+from scripts.serve.recommender.index import FaissIndex
 
 DIRECTIONS = 16  # of the films' vectors where a model has none
 KNOWN = 2000  # most popular films, of which questions are chosen
@@ -37,11 +38,12 @@ class Engine:
 
     Args:
         loaded: The run.
+        index: How the best films are found: ``exact``, by the scores of all, or ``faiss``.
     """
 
     predicts_ratings = False
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, index: str = "exact") -> None:
         self.model: Any = loaded.model
         self.names: list[str] = [str(name) for name in loaded.data.item_names]
         self.titles: list[str] = [str(title) for title in (loaded.data.titles or self.names)]
@@ -53,6 +55,16 @@ class Engine:
         self.vectors = self.item_vectors()
         most = self.counts[: len(self.names)].topk(min(KNOWN, len(self.names))).indices
         self.known = most.sort().values
+        self.prepare(index)
+
+    def prepare(self, index: str) -> None:
+        """What a kind needs besides.
+
+        Raises:
+            UserError: There is no such index for it.
+        """
+        if index != "exact":
+            raise UserError(f"--index {index} is for a vector per film, as recommender/mf has: leave it out")
 
     @property
     def middle(self) -> float:
@@ -79,6 +91,23 @@ class Engine:
         found = informative(self.vectors[self.known], weight, places, count)
         return self.known[found].tolist()
 
+    @torch.inference_mode()
+    def best(self, items: Tensor, ratings: Tensor, count: int, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The best films (k,) for who rated these, the best first, and their scores (k,).
+
+        Args:
+            items, ratings: As for ``scores``; what is rated is not among the best.
+            count: k, at most.
+            allowed: Which films (I,) may be; None means all.
+        """
+        scores = self.scores(items, ratings)[: len(self.names)].clone()
+        scores[items] = -torch.inf
+        if allowed is not None:
+            scores[~allowed] = -torch.inf
+        values, places = scores.topk(min(count, len(scores)))
+        real = values > -torch.inf
+        return places[real], values[real]
+
     # -- of each kind -------------------------------------------------------------------------------------------------
 
     def scores(self, items: Tensor, ratings: Tensor) -> Tensor:
@@ -103,31 +132,47 @@ class Explicit(Engine):
 
     predicts_ratings = True
 
-    @property
-    def trust(self) -> Tensor:
-        """n / (n + 5) of each film (I,)."""
-        return self.counts / (self.counts + DOUBT)
+    def prepare(self, index: str) -> None:
+        """A matrix (I, E): the trusted vectors, and mean and bias; a score is one product with it."""
+        base = self.model.net.mean + self.model.net.item_bias.weight[:, 0]
+        self.trust = self.counts / (self.counts + DOUBT)
+        self.matrix = torch.cat([self.trust[:, None] * self.vectors[:, 1:], base[:, None]], 1)
+        self.index = FaissIndex(self.matrix[: len(self.names)]) if index == "faiss" else None
 
     def item_vectors(self) -> Tensor:
         return with_bias(self.model.net.item.weight)
 
-    def solved(self, items: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Base (I,) of all items, ``influence`` (E, n) and residuals (n,)."""
-        net = self.model.net
-        base = net.mean + net.item_bias.weight[:, 0]
-        return base, influence(self.vectors[items], max(self.model.penalty, 1e-3)), ratings - base[items]
+    def solved(self, items: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+        """``influence`` (E, n) and residuals (n,)."""
+        return influence(self.vectors[items], max(self.model.penalty, 1e-3)), ratings - self.matrix[items, -1]
+
+    def query(self, items: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+        """A person as a vector (E,), whose product with a row of the matrix is a score without the person's bias ()."""
+        query = self.matrix.new_zeros(self.matrix.shape[1])
+        query[-1], bias = 1, query.new_zeros(())
+        if len(items):
+            moved, residuals = self.solved(items, ratings)
+            person = moved @ residuals
+            query[:-1], bias = person[1:], person[0]
+        return query, bias
 
     @torch.inference_mode()
     def scores(self, items: Tensor, ratings: Tensor) -> Tensor:
-        if not len(items):
-            return self.model.net.mean + self.model.net.item_bias.weight[:, 0]
-        base, moved, residuals = self.solved(items, ratings)
-        person = moved @ residuals
-        return base + person[0] + self.trust * (self.vectors[:, 1:] @ person[1:])
+        query, bias = self.query(items, ratings)
+        return self.matrix @ query + bias
+
+    @torch.inference_mode()
+    def best(self, items: Tensor, ratings: Tensor, count: int, allowed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.index is None or allowed is not None:
+            return super().best(items, ratings, count, allowed)
+        query, bias = self.query(items, ratings)
+        places, products = (part.to(items.device) for part in self.index.best(query, count + len(items)))
+        left = ~torch.isin(places, items)
+        return places[left][:count], products[left][:count] + bias
 
     @torch.inference_mode()
     def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        _, moved, residuals = self.solved(items, ratings)
+        moved, residuals = self.solved(items, ratings)
         # the bias is a person's mildness, not a reason for one film
         without = self.vectors[candidates][:, 1:] @ moved[1:] * residuals
         liked = ratings >= self.middle
@@ -172,6 +217,6 @@ class ByHistory(Engine):
         return self.answers(torch.tensor([[item]], device=self.counts.device))[0]
 
 
-def engine_of(loaded: Loaded) -> Engine:
+def engine_of(loaded: Loaded, index: str = "exact") -> Engine:
     """The engine for a run."""
-    return Explicit(loaded) if isinstance(loaded.model, LitMF) else ByHistory(loaded)
+    return Explicit(loaded, index) if isinstance(loaded.model, LitMF) else ByHistory(loaded, index)

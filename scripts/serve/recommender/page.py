@@ -18,6 +18,7 @@ from scripts.serve.models import Loaded, load_run
 from scripts.serve.recommender import accounts, api, numbers, people, views
 from scripts.serve.recommender.desk import Desk
 from scripts.serve.recommender.engine import usable
+from scripts.serve.recommender.index import KINDS
 from scripts.serve.site import Site
 
 TITLE, ACCEPTS = "Film shelf", "a recommender that can answer new people, such as recommender/mf"
@@ -34,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this page."""
     parser.add_argument("--database", default="", metavar="URL", help="default: site.db in the --state folder")
     parser.add_argument("--beside", default="", metavar="RUN", help="a second run, to compare at /compare")
+    parser.add_argument("--index", default="exact", choices=KINDS, help="faiss finds the best of many films sooner")
     parser.add_argument("--export", default="", metavar="FILE", help="write what people rated and end")
 
 
@@ -52,7 +54,7 @@ def router(site: Site) -> APIRouter:
     """All routes of the page."""
     desk = desk_of(site)
     routes = APIRouter()
-    for module in (views, accounts, numbers, api):
+    for module in (api, views, accounts, numbers):  # routes are tried in this order
         routes.include_router(module.router(desk))
     return routes
 

@@ -68,6 +68,15 @@ def new_person(connection: Connection, **columns: Any) -> int:
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
+def hold(connection: Connection, person: int) -> bool:
+    """Lets no other change of a person in until this one ends; False where the person is gone by now.
+
+    In SQLite there is one change at a time anyway.
+    """
+    query = select(people.c.id).where(people.c.id == person).with_for_update()
+    return connection.execute(query).first() is not None
+
+
 def add_rating(engine: Engine, token: str | None, film: int, rating: float | None) -> str | None:
     """Adds an event, of a new guest where nobody has this cookie; returns a new guest's cookie.
 
@@ -80,7 +89,7 @@ def add_rating(engine: Engine, token: str | None, film: int, rating: float | Non
             raise NotThere(f"there is no film {film}")
         person = person_of(connection, token)
         fresh = None
-        if person is None:
+        if person is None or not hold(connection, person.id):
             if rating is None:
                 return None  # nobody takes nothing back
             person = Person(new_person(connection), "")
@@ -96,6 +105,7 @@ def add_rating(engine: Engine, token: str | None, film: int, rating: float | Non
 def undo(engine: Engine, person: int) -> int | None:
     """Removes a person's newest event; returns its film."""
     with writing(engine).begin() as connection:
+        hold(connection, person)
         newest = select(ratings.c.id, ratings.c.film).where(ratings.c.person == person).order_by(ratings.c.id.desc())
         row = connection.execute(newest.limit(1)).first()
         if row is None:
@@ -122,6 +132,7 @@ def rated_by(connection: Connection, person: Person | None) -> list[Rated]:
 def remove(engine: Engine, person: int) -> None:
     """Deletes a person with everything of theirs."""
     with writing(engine).begin() as connection:
+        hold(connection, person)
         connection.execute(delete(ratings).where(ratings.c.person == person))
         connection.execute(delete(sessions).where(sessions.c.person == person))
         connection.execute(delete(people).where(people.c.id == person))
@@ -129,6 +140,7 @@ def remove(engine: Engine, person: int) -> None:
 
 def hand_over(connection: Connection, guest: int, person: int) -> None:
     """Makes a guest's ratings those of a person who signs in."""
+    hold(connection, guest)
     connection.execute(update(ratings).where(ratings.c.person == guest).values(person=person))
     connection.execute(delete(sessions).where(sessions.c.person == guest))
     connection.execute(delete(people).where(people.c.id == guest))

@@ -43,13 +43,13 @@ class Shown(NamedTuple):
     reasons: tuple[Film, ...] = ()
 
 
-def prepare(database: object, loaded: Loaded) -> Prepared:
+def prepare(database: object, loaded: Loaded, index: str = "exact") -> Prepared:
     """The engine of a run, and its films in the database.
 
     Raises:
         UserError: The database has another catalogue.
     """
-    engine = engine_of(loaded)
+    engine = engine_of(loaded, index)
     ids = add_films(database, engine.names, engine.titles, genres_of(loaded.data))  # type: ignore[arg-type]
     return Prepared(engine, ids, {film: k for k, film in enumerate(ids)}, five_stars(*engine.scale))
 
@@ -79,32 +79,31 @@ def suggestions(run: Prepared, rated: list[Rated], count: int = 12, only: list[i
         only: Ids of the films that may be suggested; None means all.
     """
     items, ratings = as_tensors(run, rated)
-    scores = run.engine.scores(items, ratings)[: len(run.ids)].clone()
-    scores[items] = -torch.inf
+    allowed = None
     if only is not None:
-        allowed = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+        allowed = torch.zeros(len(run.ids), dtype=torch.bool, device=items.device)
         allowed[[run.places[film] for film in only if film in run.places]] = True
-        scores[~allowed] = -torch.inf
-    best = scores.topk(min(count, len(scores)))
-    places = best.indices[best.values > -torch.inf]
+    places, scores = run.engine.best(items, ratings, count, allowed)
     reasons: list[tuple[int, ...]] = [()] * len(places)
     if len(items) and len(places):
         liked, parts = run.engine.parts(items, ratings, places)
-        reasons = [strongest(run, liked, row) for row in parts] if len(liked) else reasons
+        reasons = strongest(run, liked, parts) if len(liked) else reasons
     low, high = run.engine.scale
     return [
         Suggestion(
             run.ids[place], score, min(max(score, low), high) if run.engine.predicts_ratings else None, reasons[k]
         )
-        for k, (place, score) in enumerate(zip(places.tolist(), best.values.tolist(), strict=False))
+        for k, (place, score) in enumerate(zip(places.tolist(), scores.tolist(), strict=True))
     ]
 
 
-def strongest(run: Prepared, liked: Tensor, parts: Tensor) -> tuple[int, ...]:
-    """The one or two rated films that add most to a score, and a good part of what speaks for it."""
-    total = float(parts.clamp(min=0).sum())
-    order = parts.argsort(descending=True)[:2].tolist()
-    return tuple(run.ids[int(liked[k])] for k in order if total > 0 and float(parts[k]) >= DECIDES * total)
+def strongest(run: Prepared, liked: Tensor, parts: Tensor) -> list[tuple[int, ...]]:
+    """The one or two rated films that add most to each score (K, m), and a good part of what speaks for it."""
+    total = parts.clamp(min=0).sum(1, keepdim=True)
+    most, places = parts.topk(min(2, parts.shape[1]), 1)
+    counts = ((total > 0) & (most >= DECIDES * total)).sum(1)  # they come first
+    films = liked[places]
+    return [tuple(run.ids[film] for film in row[:k]) for row, k in zip(films.tolist(), counts.tolist(), strict=True)]
 
 
 def in_rows(found: list[Suggestion], first: int) -> tuple[list[Suggestion], list[tuple[int, list[Suggestion]]]]:

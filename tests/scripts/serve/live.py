@@ -66,3 +66,10 @@ def sideways(page: Any) -> float:
     """How many pixels a page is wider than its window."""
     wide: float = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return wide
+
+
+def serious(page: Any) -> list[str]:
+    """What axe-core finds on a page that is serious or critical: the rule, and the first element that breaks it."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found if v["impact"] in ("serious", "critical")]

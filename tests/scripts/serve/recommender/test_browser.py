@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from scripts.evidence.screenshots import DESKTOP, PHONE, Scene, browser, opened
-from tests.scripts.serve.live import faults_of, live, needs_chromium, sideways, unlabeled
+from tests.scripts.serve.live import faults_of, live, needs_chromium, serious, sideways, unlabeled
 from tests.scripts.serve.recommender.planted import planted_app
 
 pytestmark = [pytest.mark.slow, needs_chromium]
+PAGES = ("", "films", "films/1", "films?q=zzz", "history", "numbers", "account", "nowhere")
 NOTHING = Scene(lambda page: None)
 
 
@@ -122,9 +123,20 @@ def test_every_page_fits_and_has_names_for_screen_readers(chromium: Any, address
         rate(page, page.locator("#ask form.stars").first, 5)
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(14, 20, 26)") is dark
-        for path in ("", "films", "films/1", "films?q=zzz", "history", "numbers", "account", "nowhere"):
+        for path in PAGES:
             page.goto(address + path)
             assert sideways(page) <= 0, path
             assert unlabeled(page) == [], path
             assert page.locator("h1").count() == 1 and page.get_attribute("html", "lang") == "en", path
         assert [fault for fault in faults if "404" not in fault] == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_no_serious_violation_on_any_page(chromium: Any, address: str, dark: bool) -> None:
+    with opened(chromium, address, Scene(lambda page: None, DESKTOP, dark)) as page:
+        for _ in range(2):
+            rate(page, page.locator("#ask form.stars").first, 5)
+        found = {path: serious(page) for path in PAGES if page.goto(address + path)}
+        assert not any(found.values()), found
+        page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<button></button>')")
+        assert serious(page)  # it can fail

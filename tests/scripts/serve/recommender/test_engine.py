@@ -1,10 +1,12 @@
 """What the page asks a model: plausible suggestions, reasons that are parts of scores, similar films, questions."""
 
+import sys
 from typing import Any
 
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.ratings.planted_films import GENRES
 from lit_models.recommender.als import LitALS
 from lit_models.recommender.autorec import LitAutoRec
@@ -47,6 +49,7 @@ def test_a_film_that_few_rated_is_believed_less() -> None:
     items = of_genre(0, 6)
     ratings = torch.full((3,), 5.0)
     engine.counts[items[4]], engine.counts[items[5]] = 1, 1000
+    engine.prepare("exact")
     scores = engine.scores(items[:3], ratings)
     base, person = float(engine.model.net.mean), float(scores[of_genre(1, 1)])
     assert base < person < scores[items[4]] < scores[items[5]]
@@ -102,3 +105,28 @@ def test_what_cannot_answer_new_people_is_refused() -> None:
 def test_stars_fit_the_scale() -> None:
     assert five_stars(1, 5) == five_stars(0.5, 5) == (1, 2, 3, 4, 5)
     assert five_stars(1, 10) == (1, 3.25, 5.5, 7.75, 10) and five_stars(-1, 1) == (-1, -0.5, 0, 0.5, 1)
+
+
+def test_an_index_finds_nearly_all_of_the_best_and_none_that_is_rated() -> None:
+    pytest.importorskip("faiss")
+    from scripts.evidence.benches.serving import recall
+    from scripts.evidence.benches.serving_site import generated
+
+    assert recall(3000, people=40)["recall"] > 0.95
+    exact, quick = (engine_of(generated(500), index) for index in ("exact", "faiss"))
+    items, ratings = torch.tensor([3, 14, 15]), torch.tensor([5.0, 1.0, 4.0])
+    best = exact.best(items, ratings, 497)
+    found = quick.best(items, ratings, 497)
+    assert set(found[0].tolist()) <= set(best[0].tolist()) and not set(found[0].tolist()) & {3, 14, 15}
+    assert torch.allclose(found[1], exact.scores(items, ratings)[found[0]], atol=1e-5)
+    assert found[1].tolist() == sorted(found[1].tolist(), reverse=True)
+    allowed = torch.arange(500) == 7
+    assert quick.best(items, ratings, 5, allowed)[0].tolist() == [7]
+
+
+def test_an_index_that_cannot_be_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(UserError, match=r"which this environment lacks: pip install -e '.\[index\]'"):
+        engine_of(planted_run(), "faiss")
+    with pytest.raises(UserError, match="is for a vector per film, as recommender/mf has: leave it out"):
+        engine_of(planted_run("ease"), "faiss")

@@ -7,13 +7,14 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.scripts.serve.recommender.planted import planted_app
+from tests.scripts.serve.recommender.postgres import Postgres
 
 ROUTES = 8  # of the API
 
 
-def ask(folder: Path, cases: int) -> None:
+def ask(folder: Path, cases: int, *words: str) -> None:
     """So many cases, the same each time, divided among the routes."""
-    schema = schemathesis.openapi.from_asgi("/openapi.json", planted_app(folder))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", planted_app(folder, *words))
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) == ROUTES
     asked = 0
@@ -47,3 +48,8 @@ def test_two_hundred_generated_requests_are_answered(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_thousand_generated_requests_are_answered(tmp_path: Path) -> None:
     ask(tmp_path, 2000)
+
+
+@pytest.mark.slow
+def test_four_hundred_generated_requests_are_answered_from_postgresql(server: Postgres, tmp_path: Path) -> None:
+    ask(tmp_path, 400, "--database", server.new_database())

@@ -6,9 +6,9 @@ from scripts.serve.recommender.database import open_database
 from scripts.serve.recommender.people import add_rating
 
 
-def rate_without_end(folder: Path, log: Path, films: int) -> None:
+def rate_without_end(url: str, log: Path, films: int) -> None:
     """Rates film after film, and notes each one that was acknowledged."""
-    engine = open_database(f"sqlite:///{folder / 'site.db'}")
+    engine = open_database(url)
     token = None
     with open(log, "a", buffering=1) as file:
         for k in range(1_000_000):
