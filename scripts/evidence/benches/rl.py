@@ -66,7 +66,7 @@ def measure(
     torch.set_num_threads(threads)
     ppo = {"ours": ppo_ours, "bare": ppo_bare, "stable-baselines3": ppo_other}
     dqn = {"ours": dqn_ours, "bare": dqn_bare, "stable-baselines3": dqn_other}
-    table = {"ours": partial(q_ours, players), "the book's loop": q_loop}
+    table: dict[str, Callable[[Clock], None]] = {"ours": partial(q_ours, players), "the book's loop": q_loop}
     return [
         *take_turns("PPO", threads, ppo, repeats, rollouts, 1, say),
         *take_turns("DQN", threads, dqn, repeats, batches, 10, say),
@@ -152,8 +152,14 @@ def ppo_of_sb3() -> Any:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    same = {"gamma": GAMMA, "gae_lambda": LAMBDA, "learning_rate": RATE, "clip_range": CLIP, "ent_coef": 0.0}
-    sizes = {"n_steps": STEPS, "batch_size": BATCH, "n_epochs": PASSES, "device": "cpu"}
+    same: dict[str, Any] = {
+        "gamma": GAMMA,
+        "gae_lambda": LAMBDA,
+        "learning_rate": RATE,
+        "clip_range": CLIP,
+        "ent_coef": 0.0,
+    }
+    sizes: dict[str, Any] = {"n_steps": STEPS, "batch_size": BATCH, "n_epochs": PASSES, "device": "cpu"}
     return PPO("MlpPolicy", make_vec_env("CartPole-v1", ENVS, seed=0), **same, **sizes)
 
 
@@ -203,8 +209,18 @@ def dqn_other(clock: Clock) -> None:
     from stable_baselines3 import DQN as OtherDQN
     from stable_baselines3.common.env_util import make_vec_env
 
-    same = {"learning_rate": RATE, "batch_size": DQN_BATCH, "buffer_size": CAPACITY, "learning_starts": FIRST}
-    steps = {"train_freq": 1, "gradient_steps": 1, "target_update_interval": COPY * DQN_ENVS, "device": "cpu"}
+    same: dict[str, Any] = {
+        "learning_rate": RATE,
+        "batch_size": DQN_BATCH,
+        "buffer_size": CAPACITY,
+        "learning_starts": FIRST,
+    }
+    steps: dict[str, Any] = {
+        "train_freq": 1,
+        "gradient_steps": 1,
+        "target_update_interval": COPY * DQN_ENVS,
+        "device": "cpu",
+    }
     environments = make_vec_env("CartPole-v1", DQN_ENVS, seed=0)
     model = OtherDQN("MlpPolicy", environments, policy_kwargs={"net_arch": [128, 128]}, **same, **steps)
     model.learn(FIRST + DQN_ENVS * (clock.total + 2), callback=clock_of_sb3(clock, DQN_ENVS, FIRST))

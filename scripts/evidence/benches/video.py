@@ -49,12 +49,12 @@ def measure(threads: int, repeats: int, say: Callable[[str], None], steps: int =
     data = MovingDigits(batch_size=BATCH)
     data.splits = data.load("fit")
     clips = {"ours": partial(by_batch, data), "a frame at a time": partial(by_frame, data)}
-    step = {"ours": train_ours, "bare": partial(train_bare, data)}
+    steps_of: dict[str, Callable[[Clock], None]] = {"ours": train_ours, "bare": partial(train_bare, data)}
     wide = {"ours": partial(train_wide, our_network), "torchvision": partial(train_wide, other_network)}
     encoder = {"ours": partial(encode, 0.9), "all patches": partial(encode, 0.0)}
     return [
         *take_turns("clips", threads, clips, repeats, steps, 2, say),
-        *take_turns("R(2+1)D", threads, step, repeats, steps, 3, say),
+        *take_turns("R(2+1)D", threads, steps_of, repeats, steps, 3, say),
         *take_turns("R(2+1)D, wide", threads, wide, repeats, max(2, steps // 5), 1, say),
         *take_turns("VideoMAE's encoder", threads, encoder, repeats, max(2, steps // 5), 1, say),
     ]
