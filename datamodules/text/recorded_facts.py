@@ -145,7 +145,10 @@ class RecordedFacts(BertRows):
         right = float(((asked * weights) @ there.T).argmax(1).eq(numbers).float().mean())
         return {
             "chance": {"what": "any passage", "metrics": {"test/recall": 1 / len(there)}},
-            "baseline": {"what": "the passage with most of the question's tokens, by idf", "metrics": {"test/recall": right}},
+            "baseline": {
+                "what": "the passage with most of the question's tokens, by idf",
+                "metrics": {"test/recall": right},
+            },
         }
 
 

@@ -73,7 +73,9 @@ class CaptionedDigits(TensorDataModule):
         if unknown := [language for language in languages if language not in NAMES]:
             raise UserError(f"data.languages has {unknown[0]!r}: choose among {', '.join(NAMES)}")
         if in_channels != 1 or image_size % 2 or image_size < 8:
-            raise UserError("the pictures are gray and two digits wide: data.in_channels 1, data.image_size even, from 8")
+            raise UserError(
+                "the pictures are gray and two digits wide: data.in_channels 1, data.image_size even, from 8"
+            )
         self.languages, self.group_names = list(languages), list(languages)
         self.in_channels, self.image_size, self.vocab_size, self.seq_len = in_channels, image_size, vocab_size, seq_len
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}

@@ -1,6 +1,5 @@
 """``Scenes`` with the pixels of each object beside its box."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -54,6 +53,7 @@ class SceneInstances(Scenes):
             instances = torch.where(flip.view(-1, 1, 1), instances.flip(-1), instances)
         if self.augmentation is not None:
             moved = self.augmentation(Pictures(x, boxes, ignored, labels, instances.long()))
-            moved = replace(moved, masks=moved.masks.masked_fill(moved.masks == VOID, 0))  # type: ignore[union-attr]
-            x, boxes, ignored, labels, instances = moved.x, moved.boxes, moved.ignored, moved.labels, moved.masks  # type: ignore[assignment]
+            assert moved.masks is not None and moved.boxes is not None
+            instances = moved.masks.masked_fill(torch.eq(moved.masks, VOID), 0)
+            x, boxes, ignored, labels = moved.x, moved.boxes, moved.ignored, moved.labels  # type: ignore[assignment]
         return x, boxes, ignored, labels, instances

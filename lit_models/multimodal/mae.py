@@ -220,7 +220,11 @@ class LitMAE(Task):
         """The loss, the predicted pixels and which patches were hidden."""
         hidden = masks(len(x), self.net.length, self.mask_fraction, torch.Generator(x.device).manual_seed(seed))
         predicted = at_least_float32(self(x, hidden))
-        return masked_loss(predicted, self.net.pixels(x).to(predicted.dtype), hidden, self.norm_pixels), predicted, hidden
+        return (
+            masked_loss(predicted, self.net.pixels(x).to(predicted.dtype), hidden, self.norm_pixels),
+            predicted,
+            hidden,
+        )
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss = self.filled(batch[0], int(torch.randint(2**31, ())))[0]

@@ -15,7 +15,7 @@ The numbers it reaches are in RESULTS.md.
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -128,14 +128,15 @@ class FasterRCNN(nn.Module):
     """
 
     has_masks = False
-    HEADS = ("roi_heads.box_predictor",)
+    HEADS: ClassVar[tuple[str, ...]] = ("roi_heads.box_predictor",)
     #: The sizes of torchvision's weights.
-    PUBLISHED = {
+    PUBLISHED: ClassVar[dict[str, Any]] = {
         **{"depth": 50, "width": 64, "stem": "imagenet", "frozen_norm": True},
         **{"fpn": True, "stages": [1, 2, 3, 4], "channels": 256, "hidden_size": 1024, "region_size": 7},
         **{"anchor_sizes": [[32], [64], [128], [256], [512]], "anchor_ratios": [0.5, 1.0, 2.0]},
     }
-    gathered_at_once, forward_methods = True, ("losses",)
+    gathered_at_once = True
+    forward_methods: ClassVar[tuple[str, ...]] = ("losses",)
 
     def __init__(
         self,
@@ -287,9 +288,11 @@ class RegionDetector(Detector):
 
     def detect(self, output: Any) -> Detections:
         """Detections in fractions of the picture."""
-        parts = (part.float() if part.is_floating_point() else part for part in output[:4])
+        logits, offsets, regions, there = (part.float() if part.is_floating_point() else part for part in output[:4])
         side = self.image_size
-        boxes, scores, labels = region_detections(*parts, side, self.min_score, self.max_overlap)
+        boxes, scores, labels = region_detections(
+            logits, offsets, regions, there, side, self.min_score, self.max_overlap
+        )
         return boxes / side, scores, labels
 
 

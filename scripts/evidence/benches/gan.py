@@ -38,7 +38,7 @@ of 16 pixels, forward and backward.""",
         Goal("modulated convolution", "grouped", 1.0, None, "scaled input and output, the CPU's default"),
     ),
 )
-DIGITS = {"image_size": 16, "latent_size": 32, "width": 32}  # of gan/dcgan
+DIGITS: dict[str, Any] = {"image_size": 16, "latent_size": 32, "width": 32}  # of gan/dcgan
 ROWS, BATCH, RATE, BETAS = 4096, 64, 0.002, (0.5, 0.999)
 TOY_ROWS, TOY_BATCH = 1000, 8  # of gan/toy
 STEPS, TOY_STEPS, STYLE_STEPS, WARMUP = 30, 100, 32, 3

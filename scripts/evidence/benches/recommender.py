@@ -75,8 +75,10 @@ class RandomRatings(Ratings):
         key = pairs(self.num_users, self.num_items, self.ratings)
         draw = torch.Generator().manual_seed(1)
         stars = torch.randint(1, 6, (len(key),), generator=draw).float()
-        names = [[str(k) for k in range(size)] for size in (self.num_users, self.num_items)]
-        return Interactions(key // self.num_items, key % self.num_items, stars, torch.arange(len(key)), *names, [])
+        users, items = ([str(k) for k in range(size)] for size in (self.num_users, self.num_items))
+        return Interactions(
+            key // self.num_items, key % self.num_items, stars, torch.arange(len(key)), users, items, []
+        )
 
 
 # -- training -------------------------------------------------------------------------------------------------------

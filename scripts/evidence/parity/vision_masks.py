@@ -33,8 +33,8 @@ BOXES = [
 
 
 def our_network() -> MaskRCNN:
-    masks = {"mask_channels": MASK_CHANNELS, "mask_size": MASK_SIZE}
-    return MaskRCNN(depth=18, channels=CHANNELS, anchor_sizes=SIZES, **masks, **OPTIONS, **ROOMS)
+    options: dict[str, Any] = {"mask_channels": MASK_CHANNELS, "mask_size": MASK_SIZE, **OPTIONS, **ROOMS}
+    return MaskRCNN(depth=18, channels=CHANNELS, anchor_sizes=SIZES, **options)
 
 
 def their_mask_rcnn() -> Any:
