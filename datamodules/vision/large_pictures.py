@@ -28,7 +28,8 @@ class LargePictures(ImageFolder):
         **images: See ``ImageFolder``.
 
     Raises:
-        UserError: ``tiles`` is not a whole number from 1 to 64; another command than ``dive predict``.
+        UserError: ``tiles`` is not a whole number from 1 to 64; another command than ``dive predict``; a model that
+            does not look at tiles.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class LargePictures(ImageFolder):
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage != "predict":
             raise UserError("LargePictures is for `dive predict`: train and test on whole pictures")
+        if self.trainer is not None and not hasattr(self.trainer.lightning_module, "tile_overlap"):
+            raise UserError("LargePictures: this detector does not look at tiles, vision/cells does: give ImageFolder")
         with self.enlarged():
             return super().load(stage)
 

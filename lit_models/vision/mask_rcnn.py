@@ -45,9 +45,9 @@ class MaskRCNN(FasterRCNN):
     """
 
     has_masks = True
-    HEADS = (*FasterRCNN.HEADS, "roi_heads.mask_predictor.mask_fcn_logits")
+    HEADS = (*FasterRCNN.HEADS, "roi_heads.mask_predictor.mask_fcn_logits")  # type: ignore[assignment]
     PUBLISHED = {**FasterRCNN.PUBLISHED, "mask_channels": 256, "mask_size": 14}
-    forward_methods = ("losses", "masks")
+    forward_methods = ("losses", "masks")  # type: ignore[assignment]
 
     def rename(self, key: str) -> str:
         """torchvision's older files also have one name for each convolution of the mask head."""
@@ -147,9 +147,8 @@ class LitMaskRCNN(RegionDetector):
         metric = MeanAveragePrecision("xyxy", "segm", extended_summary=True, sync_on_compute=False)
         metric.warn_on_many_detections = False
         for _, seen, real in rows:
-            metric.update(
-                *([{**row, "masks": decoded(row["masks"], self.image_size)}] for row in (seen, real))  # type: ignore[arg-type]
-            )
+            both: Any = [[{**row, "masks": decoded(row["masks"], self.image_size)}] for row in (seen, real)]
+            metric.update(*both)
         of_masks = precisions(metric, self.num_classes)
         return found | {f"mask_{name}": value for name, value in of_masks.items()}
 

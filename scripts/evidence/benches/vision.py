@@ -208,9 +208,10 @@ def augment_singly() -> None:
             v2.ColorJitter(color, color, color),
         ]
     )
+    boxed: Any = tv_tensors.BoundingBoxes
     _, _, (x, boxes, _, labels) = scene()
     for image, own, kinds in zip(x[..., :SMALL, :SMALL], boxes, labels, strict=True):
-        places = tv_tensors.BoundingBoxes(own[kinds >= 0] * SMALL, format="XYXY", canvas_size=(SMALL, SMALL))  # type: ignore[call-overload]
+        places = boxed(own[kinds >= 0] * SMALL, format="XYXY", canvas_size=(SMALL, SMALL))
         change(tv_tensors.Image(image), places)
 
 

@@ -62,7 +62,8 @@ def their_network(kind: Kind, make: Any = None, **more: Any) -> nn.Module:
     body: Any = BackboneWithFPN(resnet(weights=None), stages, widths, channels) if fpn else Body()
     sizes = tuple(map(tuple, SIZES)) if fpn else ((16.0, 32.0),)
     names = ["0", "1", "2", "3"] if fpn else ["0"]
-    return (make or Theirs)(
+    detector: type[Theirs] = make or Theirs
+    return detector(
         body,
         min_size=SIDE,
         max_size=SIDE,

@@ -1,6 +1,7 @@
 """Large pictures are decoded at several times the network's size, for prediction only."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -26,7 +27,11 @@ def test_pictures_have_so_many_times_the_networks_side(folder: str, limit: float
     assert data.transform(batch)[0].shape == (3, 3, 48, 48) and data.image_size == 16
 
 
-def test_training_and_odd_numbers_are_refused(folder: str) -> None:
+def test_training_odd_numbers_and_models_without_tiles_are_refused(folder: str) -> None:
+    data = LargePictures(folder, 2, 3, 16)
+    data.trainer = SimpleNamespace(lightning_module=SimpleNamespace())  # type: ignore[assignment]
+    with pytest.raises(UserError, match="does not look at tiles"):
+        data.load("predict")
     with pytest.raises(UserError, match="is for `dive predict`"):
         LargePictures(folder, 2, 3, 16).setup("fit")
     with pytest.raises(UserError, match=r"data.tiles is 0: give a whole number from 1 to 64"):
