@@ -121,7 +121,10 @@ class DiT(nn.Module):
         super().__init__()
         if image_size % patch_size:
             near = max(1, round(image_size / patch_size)) * patch_size
-            raise UserError(f"data.image_size {image_size} is not a multiple of patch_size {patch_size}: give {near}")
+            raise UserError(
+                f"data.image_size {image_size} is not a multiple of patch_size {patch_size}: give {near}, or "
+                "model.patch_size 1"
+            )
         if hidden_size % num_heads or hidden_size % 4:
             raise UserError(f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads} and of 4")
         self.patch_size, side = patch_size, image_size // patch_size

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from common.messages import UserError
 from lit_models.diffusion.autoencoder import AutoencoderKL, drawn, latent_side
 from lit_models.diffusion.dit import DiT
 from lit_models.diffusion.pictures import PictureDiffusion
@@ -81,6 +82,7 @@ class LitLatent(PictureDiffusion):
         }
         self.first_stage = AutoencoderKL(**self.sizes).requires_grad_(False)
         self.first_stage_source, self.first_stage_wanted = first_stage or str(DIGITS), True
+        self.scale_wanted = True
         self.register_buffer("scale", torch.zeros(()))  # 0: not measured yet
         side = latent_side(image_size, autoencoder_widths)
         self.data_shape, self.bins = (latent_channels, side, side), 0
@@ -93,17 +95,22 @@ class LitLatent(PictureDiffusion):
         super()._read_weights()
         if self.first_stage_wanted:
             self.first_stage_wanted = False
-            load_weights(self.first_stage, self.first_stage_source, self.sizes)
+            try:
+                load_weights(self.first_stage, self.first_stage_source, self.sizes)
+            except UserError as error:
+                raise UserError(f"model.first_stage: {str(error).removeprefix('weights: ')}") from None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
         self.first_stage_wanted = False
 
     def on_train_batch_start(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        if not self.scale:
-            with torch.no_grad():
-                factor = 1 / self.latents(batch[0]).float().std()
-            self.scale.copy_(self.trainer.strategy.broadcast(factor))
+        if self.scale_wanted:
+            self.scale_wanted = False
+            if not self.scale:  # a resumed run has one
+                with torch.no_grad():
+                    factor = 1 / self.latents(batch[0]).float().std()
+                self.scale.copy_(self.trainer.strategy.broadcast(factor))
 
     def latents(self, x: Tensor) -> Tensor:
         """The latents of pictures, as the first stage makes them."""

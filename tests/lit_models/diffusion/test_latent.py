@@ -57,7 +57,7 @@ def test_the_first_stage_is_read_frozen_measured_and_kept(tmp_path: Path, first_
 
 def test_a_first_stage_of_other_sizes_is_refused(tmp_path: Path, first_stage: Path) -> None:
     net = model(first_stage=str(first_stage), latent_channels=3)
-    with pytest.raises(UserError, match=r"--model\.latent_channels 2"):
+    with pytest.raises(UserError, match=r"model\.first_stage: .*--model\.latent_channels 2"):
         trainer(tmp_path).fit(net, DataLoader([(torch.rand(4, 1, 8, 8), torch.arange(4))], batch_size=None))  # type: ignore[arg-type]
 
 
