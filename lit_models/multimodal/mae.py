@@ -105,7 +105,8 @@ class MAE(nn.Module):
     ) -> None:
         super().__init__()
         self.patch_size, self.length = patch_size, (image_size // patch_size) ** 2
-        vit = ViT(in_channels, 2, image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size)
+        self.sizes = (image_size, patch_size, hidden_size, num_layers, num_heads, ffn_size)
+        vit = ViT(in_channels, 2, *self.sizes)
         assert vit.positions is not None
         self.patches, self.class_token, self.positions = vit.patches, vit.class_token, vit.positions
         self.layers, self.norm = vit.layers, vit.norm
@@ -125,6 +126,14 @@ class MAE(nn.Module):
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
         return self.decoder(self.encode(x, hidden), hidden)
+
+    def classifier(self, num_classes: int, pretrained: bool = True) -> ViT:
+        """A vision transformer of the encoder's sizes, with its weights or as it is drawn."""
+        net = ViT(self.patches.in_channels, num_classes, *self.sizes).to(self.class_token.device)
+        if pretrained:
+            found = {name: p for name, p in self.state_dict().items() if not name.startswith("decoder.")}
+            net.load_state_dict(found, strict=False)  # all but the new head
+        return net
 
     def pixels(self, x: Tensor) -> Tensor:
         """The pixels of each patch (B, N, P)."""
@@ -159,33 +168,21 @@ def masked_loss(predicted: Tensor, pixels: Tensor, hidden: Tensor, norm_pixels: 
     return F.mse_loss(predicted[hidden], pixels[hidden])
 
 
-def ridge_probe(x: Tensor, y: Tensor, x_test: Tensor, y_test: Tensor, penalty: float = 1.0) -> float:
-    """The accuracy of ridge regression onto one-hot classes: what a linear layer reads from features (N, F).
-
-    Args:
-        x, y, x_test, y_test: Features and classes; the features are standardized by the training rows.
-        penalty: Of each weight, for one row.
-    """
-    x, x_test = x.double(), x_test.double()
-    mean, std = x.mean(0), x.std(0) + 1e-6
-    x, x_test = (F.pad((part - mean) / std, (0, 1), value=1.0) for part in (x, x_test))
-    gram = x.T @ x + penalty * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    weights = torch.linalg.solve(gram, x.T @ F.one_hot(y, int(y.max()) + 1).to(x.dtype))
-    return float(((x_test @ weights).argmax(1) == y_test).double().mean())
-
-
 @trains(MAE)
 class LitMAE(Task):
     """Trains to fill in what is hidden. Batch: images ``(x, ...)``; classes are looked at by the probe only.
 
-    Logs ``train/loss``, ``val/loss``, ``test/loss``: the squared error of hidden pixels. ``test/probe``: the accuracy of
-    a linear probe of the encoder's mean features, from ``few`` labels, the mean over ``draws`` drawings of them.
+    Logs ``train/loss``, ``val/loss``, ``test/loss``: the squared error of hidden pixels. At the end of a test vision
+    transformers are trained on ``few`` labels, from the encoder and from scratch, with the same labels, batches and
+    steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and half
+    of its paired interval (95 %), ``test/gain_pm``.
 
     Args:
         mask_fraction: Fraction of the patches that are hidden.
         norm_pixels: The pixels to predict are normalized by patch.
         freeze_encoder: The encoder stays as it was drawn.
-        few, draws: Training images whose labels the probe gets, and how often they are drawn.
+        few, draws: Training images with a label, and how often they are drawn; no draws leave this out.
+        fine_steps, fine_rate: Steps and largest learning rate of the training on them.
         in_channels, image_size, patch_size: See ``MAE``.
         **task: See ``Task``.
     """
@@ -201,14 +198,17 @@ class LitMAE(Task):
         norm_pixels: bool = False,
         freeze_encoder: bool = False,
         few: int = 100,
-        draws: int = 10,
+        draws: int = 4,
+        fine_steps: int = 80,
+        fine_rate: float = 0.002,
         in_channels: int = 1,
         image_size: int = 28,
         patch_size: int = 7,
         **task: Any,
     ) -> None:
         super().__init__(**task)
-        self.mask_fraction, self.norm_pixels, self.few, self.draws = mask_fraction, norm_pixels, few, draws
+        self.mask_fraction, self.norm_pixels = mask_fraction, norm_pixels
+        self.few, self.draws, self.fine_steps, self.fine_rate = few, draws, fine_steps, fine_rate
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         if freeze_encoder:
             for name, parameter in self.net.named_parameters():
@@ -246,32 +246,68 @@ class LitMAE(Task):
 
     def on_test_epoch_end(self) -> None:
         self.log("test/loss", self.test_loss)
-        for name, value in self.probe().items():
+        for name, value in self.gain().items():
             self.log(f"test/{name}", value, sync_dist=False)
 
-    def features(self, x: Tensor) -> Tensor:
-        """The mean of the encoder's features over all patches (N, D)."""
-        return torch.cat([self.net.encode(part)[:, 1:].mean(1).float() for part in x.split(500)])
-
-    def probe(self) -> dict[str, float]:
-        """``probe``, and the half width ``probe_pm`` of its interval (95 %) over the drawings of the labels."""
+    def gain(self) -> dict[str, float]:
+        """What the encoder is worth with few labels; empty without images of a class each."""
         splits, transform = self.data_attribute("splits", {}), self.data_attribute("transform")
-        if "train" not in splits or "test" not in splits or len(splits["test"]) != 2 or splits["test"][1].ndim != 1:
+        if not self.draws or "train" not in splits or len(splits["train"]) != 2 or splits["train"][1].ndim != 1:
             return {}
-        (x, y), (x_test, y_test) = (transform(splits[name]) for name in ("train", "test"))
-        with torch.no_grad():
-            seen, seen_test = self.features(x.to(self.device)).cpu(), self.features(x_test.to(self.device)).cpu()
         found = []
-        for draw in range(self.draws):
-            rows = few_rows(y, self.few, torch.Generator().manual_seed(draw))
-            found.append(ridge_probe(seen[rows], y[rows], seen_test, y_test))
-        right = torch.tensor(found)
-        return {"probe": float(right.mean()), "probe_pm": float(1.96 * right.std() / len(right) ** 0.5)}
+        with torch.inference_mode(False), torch.enable_grad():
+            (x, y), test = (tuple(t.to(self.device) for t in transform(splits[n])) for n in ("train", "test"))
+            for draw in range(self.draws):
+                rows = few_rows(y, self.few, torch.Generator().manual_seed(draw))
+                few, settings = (x[rows], y[rows]), (self.fine_steps, self.fine_rate, draw)
+                found.append([fine_tuned(self.net, start, few, test, *settings) for start in (True, False)])
+        right = torch.tensor(found, dtype=torch.float64)
+        gain = right[:, 0] - right[:, 1]
+        half = float(1.96 * gain.std() / len(gain) ** 0.5) if len(gain) > 1 else 0.0
+        names = ("acc_few", "acc_scratch", "gain", "gain_pm")
+        return dict(zip(names, (*right.mean(0).tolist(), float(gain.mean()), half), strict=True))
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``error`` (B,), the squared error of each image: unusual ones have a high one."""
         x = batch if isinstance(batch, Tensor) else batch[0]
         return {"error": torch.stack([self.filled(image[None], batch_idx)[0] for image in x])}
+
+
+def fine_tuned(
+    net: MAE,
+    pretrained: bool,
+    few: tuple[Tensor, ...],
+    test: tuple[Tensor, ...],
+    steps: int,
+    rate: float,
+    seed: int,
+) -> float:
+    """The accuracy on ``test`` (images, classes) of a vision transformer that was trained on few of them.
+
+    Args:
+        net: The masked autoencoder.
+        pretrained: Whether it begins with the encoder's weights.
+        few: Images and classes to train on, in batches of half of them.
+        test: Images and classes.
+        steps, rate: AdamW's steps, and its largest learning rate, which rises and falls.
+        seed: Of the new layers and the batches.
+    """
+    x, y = few
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = net.classifier(int(y.max()) + 1, pretrained).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = rate * min(1, (step + 1) / (steps / 8)) * (1 - step / steps)
+            rows = torch.randperm(len(x))[: max(1, len(x) // 2)].to(x.device)
+            loss = F.cross_entropy(at_least_float32(model(x[rows])), y[rows], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            guess = torch.cat([model(part).argmax(1) for part in test[0].split(500)])
+    return float((guess == test[1]).double().mean())
 
 
 def few_rows(y: Tensor, count: int, generator: torch.Generator) -> Tensor:

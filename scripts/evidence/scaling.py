@@ -154,6 +154,7 @@ def table() -> str:
         return text
     p = json.loads(PREDICTION.read_text())
     law = Law(**p["law"])
+    text += "\n![loss by parameters, with the law and the prediction](pictures/scaling.png)\n"
     text += (
         f"\nL = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
@@ -166,12 +167,11 @@ def table() -> str:
 
 def draw() -> None:
     """The picture: losses by parameters, a curve of the law for each number of tokens, the largest run."""
-    from matplotlib.figure import Figure
-
+    from callbacks.pictures.figures import new_figure
     from scripts.evidence.pictures import small_png
 
     rows = read_rows()
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = new_figure(7, 4.2)
     ax = figure.subplots()
     p = json.loads(PREDICTION.read_text()) if PREDICTION.is_file() else None
     for k, tokens in enumerate(sorted({row["tokens"] for row in rows})):
@@ -191,7 +191,8 @@ def draw() -> None:
         ax.errorbar([p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 %")
     ax.set(xscale="log", xlabel="parameters", ylabel="test loss in nats per token")
     ax.legend(fontsize="small")
-    small_png(figure, PICTURE)
+    figure.savefig(PICTURE, dpi=110)
+    PICTURE.write_bytes(small_png(PICTURE))
 
 
 def render() -> None:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from datamodules.vision.mnist import MNIST5k
 from lit_models.attention.vit import LitViT
-from lit_models.multimodal.mae import MAE, LitMAE, few_rows, masked_loss, masks, ridge_probe
+from lit_models.multimodal.mae import MAE, LitMAE, few_rows, fine_tuned, masked_loss, masks
 from tests.battery import ADAM
 from tests.small import small_trainer
 
@@ -68,22 +68,29 @@ def test_training_lowers_the_loss_and_a_frozen_encoder_stays(tmp_path: Path) -> 
         assert torch.equal(before, model.net.patches.weight) == frozen
 
 
-def test_the_probe_reads_what_is_linear_in_the_features_from_as_many_labels_of_each_class() -> None:
+def test_few_labels_are_as_many_of_each_class_and_training_on_them_learns_or_starts_from_the_encoder() -> None:
     torch.manual_seed(0)
-    y = torch.randint(4, (400,))
-    x = torch.randn(400, 6) + 8 * torch.nn.functional.one_hot(y, 6)
+    y = torch.arange(400) % 4
+    x = torch.zeros(400, 1, 8, 8)
+    x[torch.arange(400), 0, 2 * y, :] = 1  # a bright row for each class
     rows = few_rows(y, 40, torch.Generator().manual_seed(0))
     assert y[rows].bincount().tolist() == [10] * 4
-    assert ridge_probe(x[rows], y[rows], x, y) > 0.98
-    assert ridge_probe(x[rows], y[rows][torch.randperm(40)], x, y) < 0.6
+    net = MAE(**SMALL)
+    assert fine_tuned(net, True, (x[rows], y[rows]), (x, y), 40, 0.02, 0) > 0.6  # chance is 0.25
+    before = torch.random.get_rng_state()
+    same = [fine_tuned(net, True, (x[rows], y[rows]), (x, y), 2, 0.02, 0) for _ in range(2)]
+    assert same[0] == same[1] and torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(net.classifier(4).patches.weight, net.patches.weight)
+    assert not torch.equal(net.classifier(4, pretrained=False).patches.weight, net.patches.weight)
 
 
-def test_the_test_has_the_probe_and_a_vision_transformer_takes_the_weights(tmp_path: Path) -> None:
+def test_the_test_has_the_gain_and_a_vision_transformer_takes_the_weights(tmp_path: Path) -> None:
     data = MNIST5k(image_size=8, batch_size=64)
-    model = LitMAE(optimizer=ADAM, draws=3, **SMALL)
+    model = LitMAE(optimizer=ADAM, draws=2, few=20, fine_steps=2, **SMALL)
     trainer = small_trainer(tmp_path)
     (found,) = trainer.test(model, data, verbose=False)
-    assert 0.1 < found["test/probe"] < 1 and found["test/probe_pm"] > 0
+    assert found["test/gain"] == pytest.approx(found["test/acc_few"] - found["test/acc_scratch"], abs=1e-6)
+    assert 0 <= found["test/acc_few"] <= 1 and found["test/gain_pm"] >= 0
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     vit = LitViT(ffn_size=8, weights=str(tmp_path / "a.ckpt"), **ENCODER)
     vit.take_weights()
