@@ -104,7 +104,7 @@ class KeyStrings(Transcribed):
 
 
 def error_metrics(true: Sequence[Sequence[int]], heard: Sequence[Sequence[int]]) -> dict[str, float]:
-    """The error rates by label and by string, as ``lit_models.rnn.speech`` has them."""
+    """The error rates by label and by string, as ``lit_models.tasks.transcriber`` has them."""
     from torchmetrics.functional.text import edit_distance
 
     texts = [["".join(chr(48 + label) for label in row) for row in side] for side in (heard, true)]

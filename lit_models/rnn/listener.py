@@ -1,5 +1,7 @@
 """Transcribes a sound while it comes in: the network's step by step, and the best path of what is known so far.
 
+A transducer's label comes with the frame that gives it.
+
 What is heard in pieces of any length is what ``LitSpeech.transcribe`` hears in the whole sound by the best path. The
 answer to a frame comes when it, and the frames of the look-ahead, are complete.
 """
@@ -48,6 +50,7 @@ class Listener:
 
     @torch.no_grad()
     def read(self, x: Tensor, last: bool = False) -> list[Heard]:
+        """What whole steps of samples (1, n) add."""
         device = self.net.head.weight.device
         log_probs, self.state = self.net.step(x.to(device), self.state, last)
         values, labels = log_probs[0].exp().max(1)
@@ -56,4 +59,29 @@ class Listener:
             if label not in (BLANK, self.before):
                 found.append(Heard(label, self.frame * self.step, (self.frame + 1) * self.step, p))
             self.before, self.frame = label, self.frame + 1
+        return found
+
+
+class TransducerListener(Listener):
+    """One sound, heard by a transducer.
+
+    Args:
+        net: Has ``encoder``, a recognizer of one direction, and is in evaluation mode.
+        sample_rate: In Hz.
+        greedy: Decodes frame by frame: ``frame(heard, there)`` returns labels and their probabilities.
+    """
+
+    def __init__(self, net: Any, sample_rate: int, greedy: Any) -> None:
+        super().__init__(net.encoder, sample_rate)
+        self.greedy = greedy
+
+    @torch.no_grad()
+    def read(self, x: Tensor, last: bool = False) -> list[Heard]:
+        heard, self.state = self.net.step(x.to(self.net.head.weight.device), self.state, last)
+        found, there = [], torch.ones(1, dtype=torch.bool, device=heard.device)
+        for t in range(heard.shape[1]):
+            begin = self.frame * self.step
+            for label, p in self.greedy.frame(heard[:, t], there):
+                found.append(Heard(int(label), begin, begin + self.step, float(p)))
+            self.frame += 1
         return found

@@ -140,6 +140,10 @@ class Recognizer(nn.Module):
         if self.row is not None:
             real = torch.arange(h.shape[1], device=h.device) < frames[:, None]
             h = self.look_ahead(F.pad(h * real[..., None], (0, 0, 0, self.lookahead)))
+        return self.outputs(h)
+
+    def outputs(self, h: Tensor) -> Tensor:
+        """What is made of each step's state: log-probabilities."""
         return self.head(h).log_softmax(2)
 
     def log_mel(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -203,7 +207,7 @@ class Recognizer(nn.Module):
             if whole.shape[1] <= self.lookahead:
                 return h.new_zeros(len(h), 0, self.head.out_features), state
             h = self.look_ahead(whole)
-        return self.head(h).log_softmax(2), state
+        return self.outputs(h), state
 
     def seconds(self, step: float, sample_rate: int) -> float:
         """When a step begins."""

@@ -17,42 +17,33 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric
 
 from common.messages import UserError
 from common.transcription import Heard, Transcript
 from lit_models.functional.character_ngram import CharacterNgram
 from lit_models.functional.ctc import ctc_loss, frames_needed, torch_ctc_loss
 from lit_models.functional.ctc_decoding import align, best_path, prefix_beam
-from lit_models.functional.edit_distance import edits, error_interval, error_rate
 from lit_models.layers.precision import at_least_float32
 from lit_models.rnn.listener import Listener
 from lit_models.rnn.recognizer import Recognizer
-from lit_models.tasks.processes import gather_rows, own_rows, rank_and_world
-from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
+from lit_models.tasks.transcriber import Transcriber
 
 MOST_ENTRIES = 4_000_000  # of the language model's table, (K + 1)^n: 16 MB
 
 
 @trains(Recognizer)
-class LitSpeech(Task):
-    """Trains a ``Recognizer`` by CTC, in nats per character. Batch: sounds (B, T), lengths (B,), targets (B, S).
-
-    Targets are labels 1 to K, padded with 0. Logs ``train/loss``; of validation and test ``loss``, ``label_error``
-    (edits over true labels of the whole split) and ``string_error`` (fraction of sounds with any error); of the test
-    also the 95 % interval of the label error by bootstrap (``label_error_low``, ``label_error_high``), and both errors
-    of the datamodule's ``subsets``.
+class LitSpeech(Transcriber):
+    """Trains a ``Recognizer`` by CTC, in nats per character.
 
     Args:
-        num_classes: Characters K.
-        sample_rate: Of the sounds, in Hz.
+        num_classes, sample_rate: See ``Transcriber``.
         ctc: ``hand``: the loss of ``functional/ctc.py``; ``torch``: equal numbers, faster.
         beam_width: Prefixes of the beam search that transcribes; 1 takes the best path.
         lm_weight: Weight of an n-gram model of the training transcripts in the beam search.
         lm_order: Its n; 0: none is counted. Smaller where there are so many characters that the table would be large.
         bonus: Added for each character in the beam search, in nats.
-        **task: See ``Task``.
+        **task: See ``Transcriber``.
     """
 
     output_means = "Log-probabilities (B, frames, K + 1) of the blank, and of the characters (class_names)."
@@ -69,16 +60,14 @@ class LitSpeech(Task):
         bonus: float = 0.0,
         **task: Any,
     ) -> None:
-        super().__init__(**task)
+        super().__init__(num_classes, sample_rate, **task)
         if beam_width < 1:
             raise UserError(f"model.beam_width is {beam_width}: give at least 1")
         while lm_order > 1 and (num_classes + 1) ** lm_order > MOST_ENTRIES:
             lm_order -= 1
-        self.num_classes, self.sample_rate, self.ctc, self.lm_order = num_classes, sample_rate, ctc, lm_order
+        self.ctc, self.lm_order = ctc, lm_order
         self.beam_width, self.lm_weight, self.bonus = beam_width, lm_weight, bonus
         self.register_buffer("language_model", torch.zeros((num_classes + 1,) * lm_order))
-        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
-        self.rows: list[tuple[list[int], list[int], int]] = []  # true, heard and number of this rank's rows
         self.example_input = torch.zeros(1, sample_rate), torch.tensor([sample_rate])
 
     # -- training -----------------------------------------------------------------------------------------------------
@@ -124,54 +113,9 @@ class LitSpeech(Task):
                     "correct the transcript, leave the sound out, or give a smaller --model.reduction"
                 )
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        loss, count, _ = self.losses(batch)
-        self.record_train_loss(loss, count)
-        return loss
-
-    # -- evaluation ---------------------------------------------------------------------------------------------------
-
-    def evaluate(self, batch: tuple[Tensor, ...], metric: MeanMetric, beam: bool) -> dict[str, Tensor]:
-        loss, count, log_probs = self.losses(batch)
-        metric.update(loss, count)
-        heard = self.texts(log_probs, self.net.frame_counts(batch[1]), beam)  # type: ignore[operator]
-        done, world = len(self.rows), rank_and_world(self)[1]
-        numbers = own_rows(self, range((done + len(heard)) * world), done, len(heard))
-        true = [[label for label in row if label] for row in batch[2].tolist()]
-        self.rows += zip(true, heard, numbers, strict=True)
-        return {"log_probs": log_probs}
-
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
-        return self.evaluate(batch, self.val_loss, beam=False)
-
-    def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
-        return self.evaluate(batch, self.test_loss, beam=True)
-
-    def on_validation_epoch_start(self) -> None:
-        self.rows = []
-
-    on_test_epoch_start = on_validation_epoch_start
-
-    def on_validation_epoch_end(self) -> None:
-        self.log("val/loss", self.val_loss)
-        found, _ = self.errors()
-        self.log_dict({f"val/{name}": value for name, value in found.items()}, prog_bar=True, sync_dist=True)
-
-    def on_test_epoch_end(self) -> None:
-        self.log("test/loss", self.test_loss)
-        found, rows = self.errors()
-        counts, sizes = [edits(true, heard) for true, heard, _ in rows], [len(true) for true, _, _ in rows]
-        found["label_error_low"], found["label_error_high"] = error_interval(counts, sizes)
-        for name, member in self.data_attribute("subsets", {}).get("test", {}).items():
-            part = [row for row in rows if member[row[2]]]
-            if part:
-                found |= {f"{metric}_{name}": value for metric, value in errors_of(part).items()}
-        self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
-
-    def errors(self) -> tuple[dict[str, float], list[tuple[list[int], list[int], int]]]:
-        """The errors of an evaluation over all processes, and its rows in the order of the split."""
-        rows = sorted(gather_rows(self, self.rows), key=lambda row: row[2])
-        return errors_of(rows), rows
+    def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
+        """By beam search in the test, where ``beam_width`` > 1."""
+        return self.texts(outputs, self.net.frame_counts(batch[1]), test)  # type: ignore[operator]
 
     # -- transcripts --------------------------------------------------------------------------------------------------
 
@@ -228,10 +172,3 @@ class LitSpeech(Task):
     def alignment(self, sounds: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The log-mel frames (B, frames, n_mels) and the probabilities of all labels (B, steps, K + 1) of sounds."""
         return self.net.log_mel(sounds, lengths), self(sounds, lengths).exp()  # type: ignore[operator]
-
-
-def errors_of(rows: list[tuple[list[int], list[int], int]]) -> dict[str, float]:
-    """The error rates of rows (true labels, heard labels, number), by label and by string."""
-    counts = [edits(true, heard) for true, heard, _ in rows]
-    strings = sum(count > 0 for count in counts) / max(1, len(rows))
-    return {"label_error": error_rate(counts, [len(true) for true, _, _ in rows]), "string_error": strings}

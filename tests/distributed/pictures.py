@@ -32,6 +32,7 @@ from callbacks.pictures.head_maps import HeadMaps
 from callbacks.pictures.heat_maps import HeatMaps
 from callbacks.pictures.instance_masks import InstanceMasks
 from callbacks.pictures.kernels import Kernels
+from callbacks.pictures.label_confusion import LabelConfusion
 from callbacks.pictures.line_plots import LinePlots
 from callbacks.pictures.loss_by_place import LossByPlace
 from callbacks.pictures.nearest_training import NearestTraining
@@ -67,6 +68,7 @@ from lit_models.long_context.needle import LitNeedle
 from lit_models.moe.experts import LitExperts
 from lit_models.rnn.autoregressive import LitAutoregressive
 from lit_models.rnn.speech import LitSpeech
+from lit_models.rnn.transducer import LitTransducer
 from lit_models.text.text_cnn import LitTextCNN
 from lit_models.video.resnet3d import LitVideoResNet
 from lit_models.vision.cells import LitCells
@@ -192,6 +194,11 @@ CASES: dict[str, Callable[[int], Case]] = {
     "ctc_alignment": lambda world: (
         CTCAlignment(3),
         LitSpeech(num_classes=16, hidden_size=4, num_layers=1),
+        KeyStrings(longest=4, num_train=4, num_eval=11, eval_batch_size=2),
+    ),
+    "label_confusion": lambda world: (
+        LabelConfusion(),
+        LitTransducer(num_classes=16, hidden_size=4, num_layers=1, joint_size=4, said_size=4),
         KeyStrings(longest=4, num_train=4, num_eval=11, eval_batch_size=2),
     ),
     "curves": lambda world: (Curves(), SmallNet(dropout=0.0, optimizer=SGD), Points(12 // world, noise=0.0)),

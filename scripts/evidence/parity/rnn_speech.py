@@ -16,6 +16,7 @@ from lit_models.functional.ctc_decoding import best_path, prefix_beam
 from lit_models.functional.edit_distance import alignment
 from lit_models.functional.transducer import transducer_loss
 from lit_models.rnn.speech import LitSpeech
+from lit_models.rnn.transducer import LitTransducer
 from scripts.evidence.verify import Check, Tensors
 
 #: A usual target, repeated labels, an empty one, one that just fits, one that is too long for its three frames.
@@ -201,6 +202,44 @@ def every_way(last_blank: bool = True) -> Tensors:
     return of_losses(torch.stack(losses), x)
 
 
+def transducer() -> LitTransducer:
+    torch.manual_seed(7)
+    sizes = SIZES | {"num_layers": 0, "joint_size": 6, "said_size": 4}
+    return LitTransducer(**sizes, bidirectional=False).double()
+
+
+def our_network() -> Tensors:
+    model, batch = transducer(), spoken()
+    loss, _, log_probs = model.losses(batch)
+    frames = model.net.frame_counts(SAMPLES).tolist()  # type: ignore[operator]
+    rows = [y[:n].flatten(0, 1) for y, n in zip(log_probs, frames, strict=True)]
+    return of_recognizer(rows, loss, dict(model.net.named_parameters()))
+
+
+def their_network(late: bool = False) -> Tensors:
+    """nn.GRU over the labels of each sound alone, place by place, and the sum over all ways; wrong: it reads late."""
+    model, (x, lengths, targets) = transducer(), spoken()
+    net: Any = model.net
+    heard = net.encoder.stacked(net.encoder.log_mel(x, lengths)) @ net.encoder.head.weight.T + net.encoder.head.bias
+    rows, losses = [], []
+    for row, target in enumerate(targets.tolist()):
+        labels = [label for label in target if label]
+        read = torch.tensor([[0, 0, *target[:-1]] if late else [0, *target]])
+        said = net.said.layers(net.embedding.weight[read])[0][0] @ net.project.weight.T
+        n = int(net.frame_counts(lengths)[row])
+        places = [[net.head((heard[row, t] + s).tanh()).log_softmax(0) for s in said] for t in range(n)]
+        y = torch.stack([torch.stack(place) for place in places])
+        rows.append(y.flatten(0, 1))
+        alpha = torch.full((n, len(labels) + 1), -torch.inf, dtype=torch.float64).tolist()
+        for t, u in product(range(n), range(len(labels) + 1)):
+            come = [alpha[t - 1][u] + y[t - 1, u, 0]] if t else []
+            come += [alpha[t][u - 1] + y[t, u - 1, labels[u - 1]]] if u else []
+            alpha[t][u] = torch.stack(come).logsumexp(0) if come else y.sum() * 0
+        losses.append(-(alpha[n - 1][len(labels)] + y[n - 1, len(labels), 0]))
+    loss = torch.stack(losses).sum() / (targets > 0).sum()
+    return of_recognizer(rows, loss, dict(net.named_parameters()))
+
+
 # -- edit distance ----------------------------------------------------------------------------------------------------
 
 TRUE = ["0123456789", "5512", "7", "1231231234", "0000"]
@@ -275,6 +314,15 @@ CHECKS = [
         reference=every_way,
         control=partial(every_way, last_blank=False),
         mistake="the blank that ends a text is not counted",
+    ),
+    Check(
+        name="rnn/transducer_network",
+        claim="The network that reads the labels and the joint network, place by place, on the same frames",
+        package="torch",
+        ours=our_network,
+        reference=their_network,
+        control=partial(their_network, late=True),
+        mistake="the labels are read one late",
     ),
     Check(
         name="rnn/prefix_beam",

@@ -13,7 +13,8 @@ from common.messages import UserError
 from common.transcription import Transcribes
 from datamodules.audio.key_strings import KeyStrings
 from lit_models.functional.ctc import ctc_loss
-from lit_models.rnn.speech import LitSpeech, errors_of
+from lit_models.rnn.speech import LitSpeech
+from lit_models.tasks.transcriber import errors_of
 from tests.battery import ADAM, TaskBattery
 from tests.small import small_trainer
 
