@@ -3,7 +3,8 @@
 He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. Three quarters of the patches are
 hidden. The encoder sees the others only, which makes it cheap; a small decoder predicts the pixels of the hidden ones
 and is thrown away. The encoder's layers have the names of ``attention/vit``, which loads the weights of such a run.
-Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with ``norm_pixels``.
+Departs from the paper: positions begin as its sines and are learned; pixels are
+normalized by patch only with ``norm_pixels``.
 
     dive fit multimodal/mae            5,000 real MNIST digits without their labels, offline
     dive fit attention/vit --data FewMNIST5k --data.num_train 100 --model.weights runs/multimodal/mae/TIME
@@ -175,7 +176,7 @@ class LitMAE(Task):
     Logs ``train/loss``, ``val/loss``, ``test/loss``: the squared error of hidden pixels. At the end of a test vision
     transformers are trained on ``few`` labels, from the encoder and from scratch, with the same labels, batches and
     steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and half
-    of its paired interval (95 %), ``test/gain_pm``.
+    of its paired interval (95 %, Student's t), ``test/gain_pm``.
 
     Args:
         mask_fraction: Fraction of the patches that are hidden.
@@ -251,19 +252,21 @@ class LitMAE(Task):
 
     def gain(self) -> dict[str, float]:
         """What the encoder is worth with few labels; empty without images of a class each."""
+        from scipy.stats import t
+
         splits, transform = self.data_attribute("splits", {}), self.data_attribute("transform")
         if not self.draws or "train" not in splits or len(splits["train"]) != 2 or splits["train"][1].ndim != 1:
             return {}
         found = []
         with torch.inference_mode(False), torch.enable_grad():
-            (x, y), test = (tuple(t.to(self.device) for t in transform(splits[n])) for n in ("train", "test"))
+            (x, y), test = (tuple(z.to(self.device) for z in transform(splits[n])) for n in ("train", "test"))
             for draw in range(self.draws):
                 rows = few_rows(y, self.few, torch.Generator().manual_seed(draw))
                 few, settings = (x[rows], y[rows]), (self.fine_steps, self.fine_rate, draw)
                 found.append([fine_tuned(self.net, start, few, test, *settings) for start in (True, False)])
         right = torch.tensor(found, dtype=torch.float64)
         gain = right[:, 0] - right[:, 1]
-        half = float(1.96 * gain.std() / len(gain) ** 0.5) if len(gain) > 1 else 0.0
+        half = float(t.ppf(0.975, len(gain) - 1) * gain.std() / len(gain) ** 0.5) if len(gain) > 1 else 0.0
         names = ("acc_few", "acc_scratch", "gain", "gain_pm")
         return dict(zip(names, (*right.mean(0).tolist(), float(gain.mean()), half), strict=True))
 
