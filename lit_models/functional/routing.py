@@ -55,6 +55,11 @@ def route(logits: Tensor, top_k: int, capacity: int = 0) -> Routing:
     return Routing(single(logits), experts, weights, kept)
 
 
+def of_tokens(routing: Routing, which: Tensor) -> Routing:
+    """The routing of some tokens ``which`` (B, T), N of them, as one row: (1, N, ...)."""
+    return Routing(*(part[which][None] for part in routing))
+
+
 def single(x: Tensor) -> Tensor:
     """In single precision at least: half precision is not enough for a softmax that decides (Switch, 2.4)."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

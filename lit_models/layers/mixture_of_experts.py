@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from lit_models.functional.routing import Routing, capacity_of, route
+from lit_models.layers.precision import full_precision
 
 
 class MixtureOfExperts(nn.Module):
@@ -54,7 +55,7 @@ class MixtureOfExperts(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         capacity = capacity_of(x.shape[1], len(self.experts), self.top_k, self.capacity_factor)
-        routing = route(self.router(x), self.top_k, capacity)
+        routing = route(scores(self.router, x), self.top_k, capacity)
         if self.record is not None:
             self.record.append(routing)
         serves = routing.kept if self.training else torch.ones_like(routing.kept)
@@ -66,6 +67,14 @@ class MixtureOfExperts(nn.Module):
             weight = routing.weights.flatten(0, 1)[token, choice, None].to(flat.dtype)
             output = output.index_add(0, token, (weight * expert(flat[token])).to(flat.dtype))
         return output.view_as(x)
+
+
+def scores(router: nn.Linear, x: Tensor) -> Tensor:
+    """The router's scores (B, T, E), not in half precision though the rest may be (Switch, 2.4): rounding would send
+    tokens to other experts. A router whose own weights are of half precision stays so.
+    """
+    with full_precision(x):
+        return router(x.to(router.weight.dtype))
 
 
 @contextmanager

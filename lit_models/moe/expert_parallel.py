@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from common.messages import UserError
 from lit_models.functional.routing import capacity_of, route
-from lit_models.layers.mixture_of_experts import MixtureOfExperts
+from lit_models.layers.mixture_of_experts import MixtureOfExperts, scores
 from lit_models.parallel.point_to_point import everybody, exchange, rank, world
 
 
@@ -70,7 +70,7 @@ class ExpertParallel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         limit = capacity_of(x.shape[1], self.num_experts, self.top_k, self.capacity_factor) if self.training else 0
-        routing = route(self.router(x), self.top_k, limit)
+        routing = route(scores(self.router, x), self.top_k, limit)
         flat = x.flatten(0, 1)  # (N, D)
         token, choice = routing.kept.flatten(0, 1).nonzero(as_tuple=True)
         expert = routing.experts.flatten(0, 1)[token, choice]

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from common.messages import UserError
 from lit_models.attention.gpt import GPT
-from lit_models.functional.routing import Routing, balance_loss, frequencies, purity, z_loss
+from lit_models.functional.routing import Routing, balance_loss, frequencies, of_tokens, purity, z_loss
 from lit_models.layers.mixture_of_experts import MixtureOfExperts, recorded
 from lit_models.tasks.language_model import LanguageModel
 from lit_models.tasks.processes import mean_over_processes, own_rows
@@ -71,12 +71,18 @@ class LitExperts(LanguageModel):
         with recorded(self.net) as routings:
             loss, count = self.mean_loss(batch, "train")
         self.record_train_loss(loss, count)
-        return loss + self.router_losses(routings)
+        return loss + self.router_losses(routings, batch[1] != self.pad_id)
 
-    def router_losses(self, routings: list[Routing]) -> Tensor:
-        """The two losses of the routers with their weights, summed over the layers."""
-        even = [balance_loss(r, mean_over_processes(self, frequencies(r))) for r in routings]
-        return self.balance * torch.stack(even).sum() + self.z * torch.stack([z_loss(r) for r in routings]).sum()
+    def router_losses(self, routings: list[Routing], real: Tensor) -> Tensor:
+        """The two losses of the routers with their weights, summed over the layers, on the tokens ``real`` (B, T)
+        alone: each token of all processes counts the same, padding not at all.
+        """
+        routings = [of_tokens(r, real) for r in routings]
+        count = real.sum().to(routings[0].logits)
+        every = mean_over_processes(self, count)
+        even = [balance_loss(r, mean_over_processes(self, count * frequencies(r)) / every) for r in routings]
+        losses = self.balance * torch.stack(even).sum() + self.z * torch.stack([z_loss(r) for r in routings]).sum()
+        return losses * count / every
 
     # -- evaluation -------------------------------------------------------------------------------------------------
 

@@ -119,7 +119,7 @@ def our_losses() -> Tensors:
     model = LitExperts(num_experts=E, experts_per_token=2, balance=0.5, z=0.25, **settings).double()
     with recorded(model.net) as routings:
         model(torch.arange(18).view(2, 9) % 11)
-    model.router_losses(routings).backward()
+    model.router_losses(routings, torch.ones(2, 9, dtype=torch.bool)).backward()
     scores = [r.logits.detach() for r in routings]
     grads = [layer.feed_forward.router.weight.grad for layer in model.net.layers]  # type: ignore[union-attr]
     found: Any = {f"scores {i}": s for i, s in enumerate(scores)}

@@ -59,6 +59,17 @@ def test_every_expert_has_a_gradient_though_no_token_chose_it() -> None:
     assert sum(used) == 1
 
 
+def test_the_router_is_not_rounded_to_half_precision() -> None:
+    mixture, x = layer().float(), X.float()
+    with recorded(mixture) as found:
+        mixture(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixture(x)
+            rounded = mixture.router(x).float()
+    assert torch.equal(found[0].logits, found[1].logits)
+    assert not torch.equal(found[0].logits, rounded)
+
+
 def test_a_recording_ends_with_its_context() -> None:
     mixture = layer()
     with recorded(mixture) as routings:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from common.messages import UserError
 from datamodules.text.mixed_languages import MixedLanguages
 from lit_models.attention.gpt import GPT
-from lit_models.functional.routing import balance_loss, z_loss
+from lit_models.functional.routing import Routing, balance_loss, z_loss
 from lit_models.layers.mixture_of_experts import recorded
 from lit_models.moe.experts import LitExperts
 from tests.battery import ADAM, LanguageModelBattery
@@ -47,6 +47,21 @@ def test_the_training_loss_has_both_router_losses_of_each_layer_with_their_weigh
     expected = plain + sum(0.5 * balance_loss(r) + 0.25 * z_loss(r) for r in routings)
     small_trainer(tmp_path, max_steps=1).fit(model.train(), DataLoader([batch], batch_size=None))  # type: ignore[arg-type]
     torch.testing.assert_close(seen[0].detach(), expected.detach())
+
+
+def test_padding_has_no_part_in_the_router_losses() -> None:
+    torch.manual_seed(0)
+    model = LitExperts(num_experts=4, balance=0.5, z=0.25, dropout=0.0, **SMALL)
+    x = torch.randint(1, 7, (2, 6))
+    with recorded(model.net) as routings:
+        model.net(x)
+    real = torch.ones(2, 6, dtype=torch.bool)
+    real[1, 2:] = False
+    some = [Routing(*(torch.cat([part[0], part[1, :2]])[None] for part in r)) for r in routings]
+    expected = 0.5 * balance_loss(some[0]) + 0.25 * z_loss(some[0])
+    torch.testing.assert_close(model.router_losses(routings, real), expected)
+    everything = model.router_losses(routings, torch.ones_like(real))
+    assert not torch.allclose(everything, expected)
 
 
 def test_a_text_token_by_token_is_the_text_at_once_whatever_the_capacity() -> None:
