@@ -49,13 +49,12 @@ def words(width: int, epochs: int) -> list[str]:
 def run_row(width: int, epochs: int, seed: int) -> dict[str, Any]:
     """One training and its test."""
     record = run_once(find_recipe(RECIPE), seed, words(width, epochs))
-    tokens = round(record["samples_per_second"] * record["seconds"])  # whole rows, counted below
     return {
         "width": width,
         "epochs": epochs,
         "seed": seed,
         "parameters": record["parameters"],
-        "tokens": tokens_of(epochs) or tokens,
+        "tokens": tokens_of(epochs),
         "loss": f"{record['metrics']['test/loss']:.4f}",
         "cpu_seconds": f"{record['cpu_seconds']:.1f}",
     }
@@ -65,9 +64,17 @@ def tokens_of(epochs: int) -> int:
     """The tokens that a number of epochs has."""
     from scripts.front.build import build
 
-    _, _, data = build([RECIPE])
+    data: Any = build([RECIPE])[2]
     data.setup("fit")
-    return epochs * sum(int((batch[1] >= 0).sum()) for batch in [data.splits["train"]])
+    return epochs * int(data.splits["train"][0].numel())
+
+
+def parameters_of(width: int, epochs: int) -> int:
+    """The parameters of the network of a run."""
+    from scripts.front.build import build
+
+    model = build([RECIPE, *words(width, epochs)])[1]
+    return sum(p.numel() for p in model.parameters())
 
 
 def read_rows() -> list[dict[str, float]]:
@@ -110,15 +117,12 @@ def measure(seeds: list[int]) -> None:
 
 def predict() -> None:
     """Fits the law and writes what it says of the largest run, which has not been trained."""
-    from scripts.front.build import build
-
     if any((row["width"], row["epochs"]) == LARGEST for row in read_rows()):
         raise UserError(f"{ROWS.name} has the largest run already: take its row out, a prediction comes first")
     rows = small_rows()
     law = fit_law(rows)
     laws = bootstrap(rows, law, TIMES)
-    _, model, _ = build([RECIPE, *words(*LARGEST)])
-    parameters, tokens = sum(p.numel() for p in model.parameters()), tokens_of(LARGEST[1])
+    parameters, tokens = parameters_of(*LARGEST), tokens_of(LARGEST[1])
     found = {
         "rows": len(rows),
         "law": law._asdict(),
