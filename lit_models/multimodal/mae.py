@@ -3,7 +3,8 @@
 He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. Three quarters of the patches are
 hidden. The encoder sees the others only, which makes it cheap; a small decoder predicts the pixels of the hidden ones
 and is thrown away. The encoder's layers have the names of ``attention/vit``, which loads the weights of such a run.
-Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with ``norm_pixels``.
+Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with
+``norm_pixels``.
 
     dive fit multimodal/mae            5,000 real MNIST digits without their labels, offline
     dive fit attention/vit --data FewMNIST5k --data.num_train 100 --model.weights runs/multimodal/mae/TIME
@@ -170,12 +171,12 @@ def masked_loss(predicted: Tensor, pixels: Tensor, hidden: Tensor, norm_pixels: 
 
 @trains(MAE)
 class LitMAE(Task):
-    """Trains to fill in what is hidden. Batch: images ``(x, ...)``; classes are looked at by the probe only.
+    """Trains to fill in what is hidden. Batch: images ``(x, ...)``; classes are looked at for the gain only.
 
     Logs ``train/loss``, ``val/loss``, ``test/loss``: the squared error of hidden pixels. At the end of a test vision
     transformers are trained on ``few`` labels, from the encoder and from scratch, with the same labels, batches and
-    steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and half
-    of its paired interval (95 %), ``test/gain_pm``.
+    steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and
+    half of its paired interval (95 %), ``test/gain_pm``.
 
     Args:
         mask_fraction: Fraction of the patches that are hidden.
@@ -220,7 +221,11 @@ class LitMAE(Task):
         """The loss, the predicted pixels and which patches were hidden."""
         hidden = masks(len(x), self.net.length, self.mask_fraction, torch.Generator(x.device).manual_seed(seed))
         predicted = at_least_float32(self(x, hidden))
-        return masked_loss(predicted, self.net.pixels(x).to(predicted.dtype), hidden, self.norm_pixels), predicted, hidden
+        return (
+            masked_loss(predicted, self.net.pixels(x).to(predicted.dtype), hidden, self.norm_pixels),
+            predicted,
+            hidden,
+        )
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss = self.filled(batch[0], int(torch.randint(2**31, ())))[0]

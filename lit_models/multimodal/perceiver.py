@@ -49,7 +49,11 @@ class PerceiverAttention(nn.Module):
         self.num_heads = num_heads
         self.latent_norm = nn.LayerNorm(latent_size)
         self.input_norm = nn.LayerNorm(input_size) if input_size else nn.Identity()
-        self.query, self.key, self.value = nn.Linear(latent_size, width), nn.Linear(width, width), nn.Linear(width, width)
+        self.query, self.key, self.value = (
+            nn.Linear(latent_size, width),
+            nn.Linear(width, width),
+            nn.Linear(width, width),
+        )
         self.output = nn.Linear(width, latent_size)
         self.norm = nn.LayerNorm(latent_size)
         self.dense1, self.dense2 = nn.Linear(latent_size, latent_size), nn.Linear(latent_size, latent_size)

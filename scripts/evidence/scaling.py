@@ -5,11 +5,11 @@
     dive scaling --render       table and picture of the rows that are there
 
 Rows that are there are not trained again. When all small ones are there, the law is fitted
-(``scripts/evidence/scaling_law.py``) and its prediction of the largest run is written to ``results/scaling.json``, before
-that run is trained; a prediction that stands is not changed by later rows.
+(``scripts/evidence/scaling_law.py``) and its prediction of the largest run is written to ``results/scaling.json``,
+before that run is trained; a prediction that stands is not changed by later rows.
 
-The networks read Python's documentation (``attention/gpt``), whose text is seen once, twice, four times: up to four times
-repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root of the
+The networks read Python's documentation (``attention/gpt``), whose text is seen once, twice, four times: up to four
+times repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root of the
 width.
 """
 
@@ -159,11 +159,12 @@ def table() -> str:
     p = json.loads(PREDICTION.read_text())
     law = Law(**p["law"])
     text += "\n![loss by parameters, with the law and the prediction](pictures/scaling.png)\n"
+    formula = f"L = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}"
     text += (
-        f"\nL = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}, fitted to {p['rows']} rows; "
+        f"\n{formula}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
-        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and {p['tokens']:,} tokens "
-        f"before it was trained: {p['predicted']:.3f} nats ({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
+        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and "
+        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats ({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
     )
     largest = [row["loss"] for row in rows if (row["width"], row["epochs"]) == LARGEST]
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")
@@ -180,7 +181,9 @@ def draw() -> None:
     p = json.loads(PREDICTION.read_text()) if PREDICTION.is_file() else None
     for k, tokens in enumerate(sorted({row["tokens"] for row in rows})):
         own = [row for row in rows if row["tokens"] == tokens]
-        ax.plot([r["parameters"] for r in own], [r["loss"] for r in own], "o", color=f"C{k}", label=f"{tokens:,.0f} tokens")
+        ax.plot(
+            [r["parameters"] for r in own], [r["loss"] for r in own], "o", color=f"C{k}", label=f"{tokens:,.0f} tokens"
+        )
         if p:
             law = Law(**p["law"])
             most = max([r["parameters"] for r in rows] + [p["parameters"]])

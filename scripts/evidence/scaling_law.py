@@ -1,7 +1,7 @@
 """The law of scaling that ``dive scaling`` fits: L = E + A / N^alpha + B / D^beta.
 
-Hoffmann et al. 2022, "Training compute-optimal large language models", approach 3: the loss L in nats of a network with N
-parameters after D tokens. E is what no network removes. Fitted as there: the logarithms of A, B and E, so that all are
+Hoffmann et al. 2022, "Training compute-optimal large language models", approach 3: the loss L in nats of a network with
+N parameters after D tokens. E is what no network removes. Fitted as there: the logarithms of A, B and E, so that all are
 positive, by the Huber loss of the difference of logarithms of losses, from several starts. The interval is of a
 bootstrap over the rows.
 """
@@ -14,7 +14,9 @@ import numpy as np
 
 HUBER = 1e-3  # the paper's: larger differences count linearly
 #: Starts of log A, log B, log E, alpha, beta.
-STARTS = [(a, b, e, p, q) for a in (2.0, 6.0) for b in (2.0, 6.0) for e in (-1.0, 0.5) for p, q in ((0.3, 0.3), (0.7, 0.7))]
+STARTS = [
+    (a, b, e, p, q) for a in (2.0, 6.0) for b in (2.0, 6.0) for e in (-1.0, 0.5) for p, q in ((0.3, 0.3), (0.7, 0.7))
+]
 Row = tuple[float, float, float]  # parameters, tokens, loss
 
 

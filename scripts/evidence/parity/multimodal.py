@@ -181,7 +181,9 @@ def their_filled(normalized: bool = True) -> Tensors:
     out = net(x, noise=noise)
     out.loss.backward()
     found: Any = {"pixels": out.logits, "loss": out.loss[None], "grad images": x.grad}
-    return found | {f"grad {name}": p.grad for name, p in net.named_parameters() if p.grad is not None and "pos" not in name}
+    return found | {
+        f"grad {name}": p.grad for name, p in net.named_parameters() if p.grad is not None and "pos" not in name
+    }
 
 
 # -- Perceiver --------------------------------------------------------------------------------------------------------

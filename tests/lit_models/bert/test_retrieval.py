@@ -26,7 +26,10 @@ def small_model() -> LitRetrieval:
 
 def test_answers_are_in_the_passage_and_padding_changes_nothing() -> None:
     net = RetrievalReader(**SMALL).double().eval()
-    questions, passages = torch.tensor([[2, 7, 8, 3], [2, 9, 3, 0]]), torch.tensor([[2, 5, 6, 7, 3, 0], [2, 5, 9, 3, 0, 0]])
+    questions, passages = (
+        torch.tensor([[2, 7, 8, 3], [2, 9, 3, 0]]),
+        torch.tensor([[2, 5, 6, 7, 3, 0], [2, 5, 9, 3, 0, 0]]),
+    )
     logits = net(questions, passages)
     allowed = logits[..., 0] > torch.finfo(logits.dtype).min
     assert allowed.tolist() == [[False, True, True, True, False, False], [False, True, True, False, False, False]]
@@ -63,12 +66,16 @@ def test_measures_are_those_of_each_question_alone(tmp_path: Path) -> None:
     with torch.no_grad():
         index = net.vectors(passages)
         near = [int((net.vectors(q[None].long()) @ index.T).argmax()) for q in questions]
-    assert found["test/recall"] == pytest.approx(sum(a == b for a, b in zip(near, numbers.tolist(), strict=True)) / len(near))
+    assert found["test/recall"] == pytest.approx(
+        sum(a == b for a, b in zip(near, numbers.tolist(), strict=True)) / len(near)
+    )
     right = 0
     for q, k, (first, last) in zip(questions, numbers.tolist(), spans.tolist(), strict=True):
         with torch.no_grad():
             start, end = net(q[None].long(), passages[k][None])[0].unbind(1)
-        scores = {(i, j): float(start[i] + end[j]) for i in range(len(start)) for j in range(i, min(i + 16, len(start)))}
+        scores = {
+            (i, j): float(start[i] + end[j]) for i in range(len(start)) for j in range(i, min(i + 16, len(start)))
+        }
         a, b = max(scores, key=lambda place: scores[place])
         right += passages[k, a : b + 1].tolist() == passages[k, first : last + 1].tolist()
     assert found["test/exact_right"] == pytest.approx(right / len(questions))
