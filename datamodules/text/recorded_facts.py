@@ -45,8 +45,8 @@ class Function(NamedTuple):
 class RecordedFacts(BertRows):
     """Rows: a question (B, T), the number of its passage (B,), the answer's first and last token in the passage (B, 2).
 
-    ``passages`` (N, P) has those of all splits: the test's questions are asked of all of them. Both begin with ``[CLS]``
-    and end with ``[SEP]``.
+    ``passages`` (N, P) has those of all splits: the test's questions are asked of all of them. Both begin with
+    ``[CLS]`` and end with ``[SEP]``.
 
     Args:
         files: Which modules of the standard library are read, a pattern.

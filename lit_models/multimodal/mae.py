@@ -3,8 +3,8 @@
 He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. Three quarters of the patches are
 hidden. The encoder sees the others only, which makes it cheap; a small decoder predicts the pixels of the hidden ones
 and is thrown away. The encoder's layers have the names of ``attention/vit``, which loads the weights of such a run.
-Departs from the paper: positions begin as its sines and are learned; pixels are
-normalized by patch only with ``norm_pixels``.
+Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with
+``norm_pixels``.
 
     dive fit multimodal/mae            5,000 real MNIST digits without their labels, offline
     dive fit attention/vit --data FewMNIST5k --data.num_train 100 --model.weights runs/multimodal/mae/TIME
@@ -171,12 +171,12 @@ def masked_loss(predicted: Tensor, pixels: Tensor, hidden: Tensor, norm_pixels: 
 
 @trains(MAE)
 class LitMAE(Task):
-    """Trains to fill in what is hidden. Batch: images ``(x, ...)``; classes are looked at by the probe only.
+    """Trains to fill in what is hidden. Batch: images ``(x, ...)``; classes are looked at for the gain only.
 
     Logs ``train/loss``, ``val/loss``, ``test/loss``: the squared error of hidden pixels. At the end of a test vision
     transformers are trained on ``few`` labels, from the encoder and from scratch, with the same labels, batches and
-    steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and half
-    of its paired interval (95 %, Student's t), ``test/gain_pm``.
+    steps: ``test/acc_few``, ``test/acc_scratch``, the mean ``test/gain`` over ``draws`` drawings of the labels, and
+    half of its paired interval (95 %, Student's t), ``test/gain_pm``.
 
     Args:
         mask_fraction: Fraction of the patches that are hidden.

@@ -5,11 +5,11 @@
     dive scaling --render       table and picture of the rows that are there
 
 Rows that are there are not trained again. When all small ones are there, the law is fitted
-(``scripts/evidence/scaling_law.py``) and its prediction of the largest run is written to ``results/scaling.json``, before
-that run is trained; a prediction that stands is not changed by later rows.
+(``scripts/evidence/scaling_law.py``) and its prediction of the largest run is written to ``results/scaling.json``,
+before that run is trained; a prediction that stands is not changed by later rows.
 
-The networks read Python's documentation (``attention/gpt``), whose text is seen once, twice, four times: up to four times
-repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root of the
+The networks read Python's documentation (``attention/gpt``), whose text is seen once, twice, four times: up to four
+times repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root of the
 width.
 """
 
@@ -49,13 +49,12 @@ def words(width: int, epochs: int) -> list[str]:
 def run_row(width: int, epochs: int, seed: int) -> dict[str, Any]:
     """One training and its test."""
     record = run_once(find_recipe(RECIPE), seed, words(width, epochs))
-    tokens = round(record["samples_per_second"] * record["seconds"])  # whole rows, counted below
     return {
         "width": width,
         "epochs": epochs,
         "seed": seed,
         "parameters": record["parameters"],
-        "tokens": tokens_of(epochs) or tokens,
+        "tokens": tokens_of(epochs),
         "loss": f"{record['metrics']['test/loss']:.4f}",
         "cpu_seconds": f"{record['cpu_seconds']:.1f}",
     }
@@ -65,9 +64,17 @@ def tokens_of(epochs: int) -> int:
     """The tokens that a number of epochs has."""
     from scripts.front.build import build
 
-    _, _, data = build([RECIPE])
+    data: Any = build([RECIPE])[2]
     data.setup("fit")
-    return epochs * sum(int((batch[1] >= 0).sum()) for batch in [data.splits["train"]])
+    return epochs * int(data.splits["train"][0].numel())
+
+
+def parameters_of(width: int, epochs: int) -> int:
+    """The parameters of the network of a run."""
+    from scripts.front.build import build
+
+    model = build([RECIPE, *words(width, epochs)])[1]
+    return sum(p.numel() for p in model.parameters())
 
 
 def read_rows() -> list[dict[str, float]]:
@@ -110,15 +117,12 @@ def measure(seeds: list[int]) -> None:
 
 def predict() -> None:
     """Fits the law and writes what it says of the largest run, which has not been trained."""
-    from scripts.front.build import build
-
     if any((row["width"], row["epochs"]) == LARGEST for row in read_rows()):
         raise UserError(f"{ROWS.name} has the largest run already: take its row out, a prediction comes first")
     rows = small_rows()
     law = fit_law(rows)
     laws = bootstrap(rows, law, TIMES)
-    _, model, _ = build([RECIPE, *words(*LARGEST)])
-    parameters, tokens = sum(p.numel() for p in model.parameters()), tokens_of(LARGEST[1])
+    parameters, tokens = parameters_of(*LARGEST), tokens_of(LARGEST[1])
     found = {
         "rows": len(rows),
         "law": law._asdict(),
@@ -155,11 +159,12 @@ def table() -> str:
     p = json.loads(PREDICTION.read_text())
     law = Law(**p["law"])
     text += "\n![loss by parameters, with the law and the prediction](pictures/scaling.png)\n"
+    formula = f"L = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}"
     text += (
-        f"\nL = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}, fitted to {p['rows']} rows; "
+        f"\n{formula}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
-        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and {p['tokens']:,} tokens "
-        f"before it was trained: {p['predicted']:.3f} nats ({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
+        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and "
+        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats ({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
     )
     largest = [row["loss"] for row in rows if (row["width"], row["epochs"]) == LARGEST]
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")

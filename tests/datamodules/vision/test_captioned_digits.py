@@ -13,7 +13,7 @@ def test_training_has_no_caption_of_the_held_out_pairs_and_numbers_but_all_their
     data.setup("fit")
     trained = {(a, b) for a, b, _ in data.splits["train"][2].tolist()}
     numbers = {b for _, b in trained}
-    x, texts, labels = data.splits["test"]
+    _, texts, labels = data.splits["test"]
     for k, new_pair, new_number in ((0, False, False), (1, True, False), (2, True, True)):
         rows = [(a, b) for a, b, kind in labels.tolist() if kind == k]
         assert len(rows) == 130 and {a for a, _ in rows} == set(range(13))

@@ -1,45 +1,52 @@
-"""`dive bench scaling`: what is measured of a step, the table, the picture; whole runs of processes are slow."""
+"""``dive scaling``: rows that stay, a prediction before the largest run, the page."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lit_models.parallel.simulator import Network, Step
-from scripts.cli import main
-from scripts.evidence.benches.scaling import draw, layer_bytes, lines_of, measure_step
-from tests.small import SmallNet
-
-STEP = Step(0.001, [0.001, 0.001], [4000.0, 4000.0], 0.0005)
-RATES = {"strong": {1: 1000.0, 2: 1700.0}, "weak": {1: 1000.0, 2: 1900.0}}
+from common.messages import UserError
+from scripts.evidence import scaling
 
 
-def test_layers_gradients_begin_with_the_last() -> None:
-    assert layer_bytes(SmallNet()) == [4.0 * (8 * 3 + 3), 4.0 * (2 * 8 + 8)]
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files of its own, and the widths and epochs that would have been trained."""
+    asked: list[str] = []
+
+    def run_once(recipe: Any, seed: int, arguments: list[str]) -> dict[str, Any]:
+        width, epochs = int(arguments[1]), int(arguments[3])
+        asked.append(f"{width} {epochs}" + (" predicted" if scaling.PREDICTION.is_file() else ""))
+        n, d = 2000 * width, 100_000 * epochs
+        return {"parameters": n, "cpu_seconds": 1.0, "metrics": {"test/loss": 2 + 60 * n**-0.4 + 900 * d**-0.5}}
+
+    monkeypatch.setattr(scaling, "run_once", run_once)
+    monkeypatch.setattr(scaling, "tokens_of", lambda epochs: 100_000 * epochs)
+    monkeypatch.setattr(scaling, "parameters_of", lambda width, epochs: 2000 * width)
+    monkeypatch.setattr(scaling, "TIMES", 4)
+    for name, file in (("ROWS", "rows.csv"), ("PREDICTION", "p.json"), ("PAGE", "page.md"), ("PICTURE", "p.png")):
+        monkeypatch.setattr(scaling, name, tmp_path / file)
+    (tmp_path / "page.md").write_text("a\n<!--scaling-->\nold\n<!--/scaling-->\nb\n")
+    return asked
 
 
-def test_a_step_is_measured_in_its_parts() -> None:
-    step, rows = measure_step(["linear/softmax_regression", "--data.batch_size", "8"], repeats=2)
-    assert rows == 8 and step.gradients == [4.0 * (784 * 10 + 10)]
-    assert min(step.forward, step.backward[0], step.optimizer) > 0
+def test_the_largest_run_is_predicted_before_it_is_trained_and_no_run_is_repeated(trained: list[str]) -> None:
+    scaling.measure([0])
+    assert len(trained) == 19 and trained[-1] == "160 6 predicted" and not any("predicted" in t for t in trained[:-1])
+    scaling.measure([0])
+    assert len(trained) == 19
+    assert scaling.main(["--render"]) == 0
+    page = scaling.PAGE.read_text()
+    assert "old" not in page and "| 320,000 | 600,000 |" in page and page.endswith("<!--/scaling-->\nb\n")
+    predicted, measured = page.split("before it was trained: ")[1].split(" nats")[0], page.split("Measured: ")[1][:5]
+    assert float(predicted) == pytest.approx(float(measured), rel=0.02)
+    assert scaling.PICTURE.stat().st_size > 5000
 
 
-def test_the_table_has_what_was_measured_beside_what_was_simulated(tmp_path: Path) -> None:
-    network = Network(50e-6, 1e9)
-    lines = lines_of(RATES, STEP, network)
-    assert "latency 50 us, bandwidth 1.00 GB/s" in lines[1]
-    assert lines[-1].split()[:4] == ["weak", "2", "1,900", "1.90"]
-    draw(RATES, STEP, network, tmp_path / "a/scaling.png")
-    assert (tmp_path / "a/scaling.png").stat().st_size > 1000
-
-
-def test_a_wrong_number_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "scaling", "cnn/lenet", "--processes", "0"]) == 2
-    assert "--processes and --steps" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_two_processes_are_measured_and_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["bench", "scaling", "cnn/lenet", "--processes", "2", "--steps", "5"]) == 0
-    out = capsys.readouterr().out
-    assert out.count("\nstrong") == out.count("\nweak") == 2
-    assert Path(out.split()[-1]).is_file()
+def test_a_prediction_after_the_fact_and_a_page_without_marks_are_one_line(trained: list[str]) -> None:
+    scaling.append(scaling.run_row(*scaling.LARGEST, 0))
+    with pytest.raises(UserError, match="a prediction comes first"):
+        scaling.predict()
+    scaling.PAGE.write_text("nothing")
+    with pytest.raises(UserError, match="has no <!--scaling-->"):
+        scaling.render()
