@@ -32,8 +32,10 @@ from scripts.evidence.benches import (
     convnets,
     d2l_manner,
     encoding,
+    gaussian_processes,
     generation,
     naive_lightning,
+    optimizers,
     ours,
     processes,
     recurrent,
@@ -66,6 +68,8 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "encoding": encoding.measure,
     "convnets": convnets.measure,
     "tune": tuning.measure,
+    "optimizers": optimizers.measure,
+    "gp": gaussian_processes.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
 

@@ -1,71 +1,26 @@
 """BENCH.md from the contents of ``results/bench.json``: medians, ratios, goals. Nothing is measured here."""
 
-from dataclasses import dataclass
-from statistics import median
+import math
+from statistics import linear_regression, median
 from typing import Any
+
+from scripts.evidence.benches.goals import GOALS
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Goal:
-    """Our rate is to be at least ``least`` times the better of the named sides, with ``threads`` (None: with any)."""
-
-    workload: str
-    against: str
-    least: float
-    threads: int | None
-    why: str
-
-
-GOALS = (
-    Goal("lenet", "bare", 0.95, None, "steps of several milliseconds hide Lightning's loop"),
-    Goal("softmax", "bare", 0.55, None, "the limit of automatic optimization on the smallest step"),
-    Goal("softmax", "d2l", 7.0, 1, "loading whole batches by index"),
-    Goal("lenet", "d2l", 1.6, None, "the same, under convolutions"),
-    Goal("rnn", "bare", 0.93, None, "the book's recurrent language models"),
-    Goal("gru", "bare", 0.93, None, "the same"),
-    Goal("lstm", "bare", 0.93, None, "the same"),
-    Goal("rnn", "d2l", 1.1, None, "windows as views of one tensor"),
-    Goal("gru", "d2l", 1.1, None, "the same"),
-    Goal("lstm", "d2l", 1.1, None, "the same"),
-    Goal("transformer", "bare", 0.95, None, "the book's transformer in single precision"),
-    Goal("batches", "rows", 1.3, None, "as many tokens in each batch, and little padding"),
-    Goal("Marian's step", "transformers", 1.1, None, "a training step of a network of equal shape"),
-    Goal("Marian's beams", "transformers", 1.7, None, "four beams with a cache, the same outputs"),
-    Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
-    Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
-    Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
-    Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
-    Goal("WKV, RWKV-4", "loop", 3.5, None, "no exponential in the loop"),
-    Goal("WKV, RWKV-5.2", "loop", 3.0, None, "chunks of 16"),
-    Goal("WKV, RWKV-6", "loop", 3.0, None, "the same"),
-    Goal("WKV, RWKV-7", "loop", 2.0, None, "the same, with a triangular system in each"),
-    Goal("training, RWKV-4", "transformers", 3.0, None, "the operator, whose loop transformers has"),
-    Goal("training, RWKV-7", "bare", 0.95, None, "steps of tens of milliseconds"),
-    Goal("generation, RWKV-4", "rwkv package", 1.4, 1, "the same weights, one text at a time"),
-    *(
-        Goal(f"sixteen texts, RWKV-{v}", "one text", 4.0, None, "one product for all rows")
-        for v in ("4", "5.2", "6", "7")
-    ),
-    *(
-        Goal(f"a long text, RWKV-{v}", "early", 0.9, None, "the 100,000th token costs as much")
-        for v in ("4", "5.2", "6", "7")
-    ),
-    Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),
-    Goal("resnet18", "bare", 0.95, None, "our loop against the bare one, both channels-last in single precision"),
-    Goal("vgg11", "bare", 0.95, None, "the same"),
-    Goal("densenet", "bare", 0.95, None, "the same"),
-    Goal("resnet18", "torchvision", 1.0, None, "no slower than torchvision's module in the shortest loop"),
-    Goal("vgg11", "torchvision", 1.0, None, "the same"),
-    Goal("densenet", "torchvision", 1.0, None, "the same"),
-    Goal("resnet18, inference", "torchvision", 1.0, None, "the same, without gradients"),
-    Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
-    Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
-    Goal("a search", "bare", 0.95, None, "trials of ten seconds and more, forked from a warm process"),
-    Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
+SEQUENCES = (
+    "recurrent",
+    "transformer",
+    "translation",
+    "generation",
+    "rwkv",
+    "encoding",
+    "convnets",
+    "tune",
+    "optimizers",
+    "gp",
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets", "tune")
 
 HEAD = """\
 # Speed
@@ -126,6 +81,15 @@ TUNE = """\
 `early` the first ones of a study. `a search`: three configurations of LeNet, one after the other; `ours` counts epochs
 over the wall-clock of the whole search, `bare` over the seconds in which the trials were in training."""
 
+OPTIMIZERS = """\
+One step for the 11,689,512 parameters of ResNet-18, in steps/s: ours, torch's `foreach` of the same optimizer, and its
+`fused` kernel, which is the limit."""
+GP = """\
+Steps of Adam on the evidence of a Matern kernel with ten length-scales, in double precision, on Friedman's function;
+the sides have the same likelihood, or the bench fails. `conjugate gradients` is our process with `solver: cg`, the
+default from 2,000 points on. SVGP: 64 inducing points, batches of 256, `gp/svgp` as `dive fit` runs it beside
+GPyTorch's own loop on the same model."""
+
 
 def render(results: dict[str, Any]) -> str:
     """The page, with a section for each part that was measured."""
@@ -152,6 +116,10 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
     if results.get("tune"):
         sections += ["## Searching", TUNE, training(results["tune"], "trials or epochs")]
+    if results.get("optimizers"):
+        sections += ["## A step of an optimizer", OPTIMIZERS, training(results["optimizers"], "steps")]
+    if results.get("gp"):
+        sections += ["## Gaussian processes", GP, training(results["gp"], "steps"), growth(results["gp"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
@@ -238,6 +206,17 @@ def training(rows: list[Row], what: str = "samples") -> str:
             rate = f"{median(row['rates']):,.0f}"
             cells.append([workload, str(threads), row["side"], rate, cell, str(row["steps"]), str(len(row["rates"]))])
     return table(["workload", "threads", "side", f"{what}/s", "ours is ... times as fast", steps, "turns"], cells)
+
+
+def growth(rows: list[Row]) -> str:
+    """How the time of a step grows with the number of points: the exponent of a line through the logarithms."""
+    lines = []
+    for side in dict.fromkeys(row["side"] for row in rows if "points" in row):
+        found = [(row["points"], 1 / median(row["rates"])) for row in rows if row["side"] == side and "points" in row]
+        if len(found) > 1:
+            x, y = ([math.log(pair[k]) for pair in found] for k in (0, 1))
+            lines.append(f"{side}: the time of a step grows with n^{linear_regression(x, y).slope:.2f}.")
+    return "\n".join(lines)
 
 
 def scaling(rows: list[Row]) -> str:

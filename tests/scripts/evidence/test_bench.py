@@ -18,7 +18,9 @@ from scripts.evidence import bench
 from scripts.evidence.benches import (
     convnets,
     encoding,
+    gaussian_processes,
     generation,
+    optimizers,
     processes,
     recurrent,
     rwkv,
@@ -27,7 +29,8 @@ from scripts.evidence.benches import (
     translation,
     tuning,
 )
-from scripts.evidence.benches.page import GOALS, render
+from scripts.evidence.benches.goals import GOALS
+from scripts.evidence.benches.page import growth, render
 from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.front.build import build
 
@@ -329,6 +332,24 @@ def test_a_search_is_measured_beside_its_trainings(monkeypatch: pytest.MonkeyPat
     ]
     (ours,), (bare,) = rows[-2]["rates"], rows[-1]["rates"]
     assert 0 < ours < bare and rows[-1]["samples"] == 2
+
+
+def test_each_side_of_an_optimizer_takes_the_same_step() -> None:
+    """``measure`` raises where the parameters differ afterwards."""
+    rows = optimizers.measure(1, 1, lambda line: None, net=lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Linear(4, 3)))
+    assert [row["side"] for row in rows] == ["ours", "foreach", "fused"] * 3
+    assert {row["workload"] for row in rows} <= {goal.workload for goal in GOALS}
+
+
+def test_gaussian_processes_have_the_same_likelihood_and_their_growth_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"POINTS": (40, 80), "STEPS": 1, "SPARSE_STEPS": 2}.items():
+        monkeypatch.setattr(gaussian_processes, name, value)
+    rows = gaussian_processes.measure(1, 1, lambda line: None)
+    assert [row["side"] for row in rows[-2:]] == ["ours", "GPyTorch's loop"] and rows[-1]["samples"] == 512
+    page = render(fake(gp=rows))
+    assert "conjugate gradients: the time of a step grows with n^" in page and "| SVGP | 1 | ours |" in page
+    doubled = [{**row("x", "ours", 1 / n**3), "points": n} for n in (10, 100)]
+    assert growth(doubled) == "ours: the time of a step grows with n^3.00."
 
 
 def test_page_shows_losses_and_tokens() -> None:
