@@ -8,6 +8,7 @@ a variance near one.
     dive fit gp/exact               a curve of two sines with noise (D2L 18.3), offline
     dive fit gp/exact_co2           CO2 over Mauna Loa with a sum of kernels, extrapolated by ten years, offline
     dive fit gp/exact_diabetes      a table, a length-scale for each column, offline
+    dive fit gp/exact_airfoil       NASA's table, ten splits
     dive fit gp/exact --data CSVTable --data.path FILE --data.target COLUMN      your own table
     dive predict gp/exact --data.path NEW       the mean, and the interval of 95 %
 
@@ -15,7 +16,7 @@ The numbers they reach are in RESULTS.md; ``posterior.png`` shows prior samples,
 """
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,15 @@ from torch import Tensor, nn
 from common.messages import UserError, note
 from lit_models.gp.acquisition import confidence_bound, expected_improvement
 from lit_models.gp.kernels import Spec, make_kernel
-from lit_models.gp.regression import condition, leave_one_out, log_marginal_likelihood, safe_cholesky, sample
+from lit_models.gp.regression import (
+    condition,
+    estimated_log_likelihood,
+    leave_one_out,
+    likeliest,
+    log_marginal_likelihood,
+    safe_cholesky,
+    sample,
+)
 from lit_models.layers.precision import full_precision
 from lit_models.tasks.gaussian_regressor import GaussianRegressor
 from lit_models.tasks.trains import trains
@@ -42,6 +51,8 @@ class ExactGP(nn.Module):
         noise: The noise's standard deviation to start from, in those of the target where it is standardized; 0 means
             that there is none, and that it is not learned.
         standardize: Whether the targets are first brought to mean 0 and variance 1.
+        solver: How the likelihood of a training step is computed: ``cholesky``, ``cg`` (conjugate gradients, an
+            estimate, which needs noise), or ``auto``: cg from 2,000 rows on. Predictions have a Cholesky factor.
     """
 
     x: Tensor
@@ -52,12 +63,20 @@ class ExactGP(nn.Module):
     alpha: Tensor
 
     def __init__(
-        self, num_features: int = 1, kernel: Spec = "rbf", noise: float = 0.3, standardize: bool = True
+        self,
+        num_features: int = 1,
+        kernel: Spec = "rbf",
+        noise: float = 0.3,
+        standardize: bool = True,
+        solver: Literal["auto", "cholesky", "cg"] = "auto",
     ) -> None:
         super().__init__()
         if noise < 0:
             raise UserError(f"model.noise is {noise}: it is a standard deviation; 0 means without noise")
+        if solver == "cg" and not noise:
+            raise UserError("model.solver cg needs noise: give model.noise, or take cholesky")
         self.num_features, self.standardize, self.noisy = num_features, standardize, noise > 0
+        self.solver = solver
         self.kernel = make_kernel(kernel, num_features)
         if self.noisy:
             self.log_noise = nn.Parameter(torch.tensor(float(noise), dtype=torch.float64).log())
@@ -104,8 +123,16 @@ class ExactGP(nn.Module):
         return self.kernel(self.x, self.x) + self.noise_variance() * eye
 
     def nll(self) -> Tensor:
-        """The negative log marginal likelihood of the standardized targets, per point, in nats."""
-        return -log_marginal_likelihood(self.covariance(), self.y) / max(1, len(self.y))
+        """The negative log marginal likelihood of the standardized targets, per point, in nats (see ``solver``)."""
+        if self.by_products():
+            found = estimated_log_likelihood(self.kernel(self.x, self.x), self.noise_variance(), self.y)
+        else:
+            found = log_marginal_likelihood(self.covariance(), self.y)
+        return -found / max(1, len(self.y))
+
+    def by_products(self) -> bool:
+        """Whether the likelihood is estimated by conjugate gradients."""
+        return self.noisy and (self.solver == "cg" or (self.solver == "auto" and len(self.x) >= CG_IS_FASTER))
 
     def leave_one_out(self) -> tuple[Tensor, Tensor]:
         """Mean and variance (N,) of each training observation given all others, in the target's units."""
@@ -161,7 +188,7 @@ def refuse_too_many(rows: int) -> None:
             f"{has / 2**30:,.0f}: use gp/svgp, whose steps take a batch"
         )
     if rows >= CG_IS_FASTER:
-        note(f"{rows:,} training rows: gp/exact_cg is faster from about {CG_IS_FASTER:,}, gp/svgp far beyond that")
+        note(f"{rows:,} training rows: conjugate gradients from {CG_IS_FASTER:,} on, unless model.solver is cholesky")
 
 
 @trains(ExactGP)
@@ -263,25 +290,3 @@ class LitExactGP(GaussianRegressor):
 def near_end(places: Tensor, x: Tensor, x_new: Tensor) -> Tensor:
     """The rows of places (N, 1) that are as near to the training points' end as the new points are."""
     return (places[:, 0] > 2 * x.max() - x_new.max()).nonzero()[:, 0]
-
-
-@torch.no_grad()
-def likeliest(net: Any, starts: int) -> dict[str, Tensor]:
-    """The likeliest of ``starts`` hyper-parameters: the present ones, and others with factors drawn around them.
-
-    A factor is e^z, z normal with standard deviation 1, drawn from a generator of its own. ``net`` has ``nll`` and
-    parameters that are logarithms, or nearly.
-    """
-    generator = torch.Generator().manual_seed(0)
-    begin = {name: p.detach().clone() for name, p in net.named_parameters()}
-    best, least = begin, float(net.nll())
-    for _ in range(starts - 1):
-        drawn = {n: p + torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p) for n, p in begin.items()}
-        net.load_state_dict(drawn, strict=False)
-        try:
-            loss = float(net.nll())
-        except UserError:  # hyper-parameters that nobody can compute with
-            continue
-        if loss < least:
-            best, least = drawn, loss
-    return best

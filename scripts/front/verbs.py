@@ -24,7 +24,18 @@ LIGHTNING = {
     "predict": ("predict RECIPE", "the same on new data: predictions.csv"),
 }
 #: Verbs that a checkout has and an installed ``dive`` does not have.
-EVIDENCE = ("bench", "compare", "optimizers", "pictures", "replay", "results", "scaling", "study", "verify")
+EVIDENCE = (
+    "bench",
+    "compare",
+    "optimizers",
+    "pictures",
+    "regret",
+    "replay",
+    "results",
+    "scaling",
+    "study",
+    "verify",
+)
 
 
 @dataclass(frozen=True)

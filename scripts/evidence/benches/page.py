@@ -1,6 +1,7 @@
 """BENCH.md from the contents of ``results/bench.json``: medians, ratios, goals. Nothing is measured here."""
 
-from statistics import median
+import math
+from statistics import linear_regression, median
 from typing import Any
 
 from scripts.evidence.benches import recommender_page
@@ -54,6 +55,7 @@ def render(results: dict[str, Any]) -> str:
         if rows := results.get(name):
             about = part.PART
             sections += [f"## {about.title}", about.text, training(rows, about.unit)]
+            sections += [growth(rows)] if any("points" in row for row in rows) else []
             sections += [losses(rows)] if any("losses" in row for row in rows) else []
     if results.get("growth"):
         sections += ["## A recommender's growth", recommender_page.growth(results["growth"], table)]
@@ -156,6 +158,17 @@ def solved(rows: list[Row]) -> str:
         pairs = zip(row["frames"], row["seconds"], strict=True)
         cells.append([row["side"], *("-" if f is None else f"{f:,} frames, {s:.1f} s" for f, s in pairs)])
     return table(["side", *(f"seed {k}" for k in range(len(rows[0]["frames"])))], cells)
+
+
+def growth(rows: list[Row]) -> str:
+    """How the time of a step grows with the number of points: the exponent of a line through the logarithms."""
+    lines = []
+    for side in dict.fromkeys(row["side"] for row in rows if "points" in row):
+        found = [(row["points"], 1 / median(row["rates"])) for row in rows if row["side"] == side and "points" in row]
+        if len(found) > 1:
+            x, y = ([math.log(pair[k]) for pair in found] for k in (0, 1))
+            lines.append(f"{side}: the time of a step grows with n^{linear_regression(x, y).slope:.2f}.")
+    return "\n".join(lines)
 
 
 def scaling(rows: list[Row]) -> str:

@@ -12,7 +12,9 @@ from scripts.evidence.benches import (
     diffusion,
     encoding,
     gan,
+    gaussian_processes,
     generation,
+    optimizers,
     recommender,
     recurrent,
     rl,
@@ -42,4 +44,6 @@ PARTS: dict[str, Any] = {
     "fine-tuning": buckets,
     "tune": tuning,
     "recommender": recommender,
+    "optimizers": optimizers,
+    "gp": gaussian_processes,
 }

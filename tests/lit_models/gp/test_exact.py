@@ -198,4 +198,32 @@ def test_many_rows_are_told_of_the_faster_way(capsys: pytest.CaptureFixture[str]
     refuse_too_many(1999)
     assert not capsys.readouterr().err
     refuse_too_many(2000)
-    assert "gp/exact_cg is faster" in capsys.readouterr().err
+    assert "conjugate gradients from 2,000 on" in capsys.readouterr().err
+
+
+def test_many_points_are_learned_by_conjugate_gradients_which_estimate_the_evidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default from a number of rows on; the estimate and its gradient are near the exact ones, not equal."""
+    x, y = points(300)
+    exact, auto = (ExactGP(noise=0.4, solver=solver) for solver in ("cholesky", "auto"))  # type: ignore[arg-type]
+    for gp in (exact, auto):
+        gp.remember(x, y)
+    assert not auto.by_products() and float(auto.nll()) == float(exact.nll())
+    monkeypatch.setattr("lit_models.gp.exact.CG_IS_FASTER", 300)
+    assert auto.by_products() and not exact.by_products()
+    torch.manual_seed(0)
+    one, other = exact.nll(), auto.nll()
+    assert float(one) != float(other) and float(other) == pytest.approx(float(one), abs=0.03)
+    one.backward()
+    other.backward()
+    gradients = [
+        torch.stack([p.grad.flatten()[0] for p in gp.parameters() if p.grad is not None]) for gp in (exact, auto)
+    ]
+    assert float(torch.cosine_similarity(*gradients, dim=0)) > 0.98
+    torch.testing.assert_close(exact.eval()(x[:5])[0], auto.eval()(x[:5])[0])  # predictions have a factor
+
+
+def test_conjugate_gradients_need_noise() -> None:
+    with pytest.raises(UserError, match=r"model\.solver cg needs noise"):
+        ExactGP(noise=0, solver="cg")
