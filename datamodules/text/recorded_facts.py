@@ -130,8 +130,8 @@ class RecordedFacts(BertRows):
             asked = [draw.choice(asked) for _ in range(self.train_size)]
         questions = torch.zeros(len(asked), self.longest_question, dtype=torch.int32)
         for row, (i, kind) in zip(questions, asked, strict=True):
-            ids = [cls, *self.tokenizer.encode(FACTS[kind][1].format(found[i].name))[: self.longest_question - 2], sep]
-            row[: len(ids)] = torch.tensor(ids)
+            words = self.tokenizer.encode(FACTS[kind][1].format(found[i].name))[: self.longest_question - 2]
+            row[: len(words) + 2] = torch.tensor([cls, *words, sep])
         numbers = torch.tensor([first + i for i, _ in asked])
         return questions, numbers, torch.tensor([spans[i][kind] for i, kind in asked])
 
@@ -176,8 +176,10 @@ def documented_functions(files: str, words: int) -> list[tuple[str, str]]:
         classes = [(f"{node.name}.", node.body) for node in body if isinstance(node, ast.ClassDef)]
         for prefix, nodes in [("", body), *classes]:
             for node in nodes:
-                text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
-                if text and text.isascii() and not node.name.startswith("_") and not prefix.startswith("_"):  # type: ignore[union-attr]
+                if not isinstance(node, ast.FunctionDef):
+                    continue
+                text = ast.get_docstring(node)
+                if text and text.isascii() and not node.name.startswith("_") and not prefix.startswith("_"):
                     sentence = " ".join(text.split("\n\n")[0].split(". ")[0].split()[:words]).rstrip(".")
-                    found.setdefault(f"{path.stem}.{prefix}{node.name}", sentence + ".")  # type: ignore[union-attr]
+                    found.setdefault(f"{path.stem}.{prefix}{node.name}", sentence + ".")
     return sorted(found.items())

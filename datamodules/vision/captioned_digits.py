@@ -116,7 +116,8 @@ class CaptionedDigits(TensorDataModule):
         splits = {}
         for seed, (name, size) in enumerate(self.sizes.items()):
             generator = torch.Generator().manual_seed(seed)
-            splits[name] = self.pictures(*digits[name], size, 3 if name == "test" else 1, generator)
+            images, classes = digits[name]
+            splits[name] = self.pictures(images, classes, size, 3 if name == "test" else 1, generator)
         if self.shuffled:
             x, texts, labels = splits["train"]
             splits["train"] = (x, texts[torch.randperm(len(x), generator=torch.Generator().manual_seed(9))], labels)

@@ -32,6 +32,7 @@ from lit_models.tasks.trains import trains
 
 MEASURES = ("recall", "recall5", "exact", "exact_right", "exact_wrong", "exact_none", "loss")
 LONGEST = 16  # tokens of an answer
+MASKED = -1e30  # what is no token of the passage has less, in half precision too
 
 
 class RetrievalReader(nn.Module):
@@ -137,8 +138,8 @@ class LitRetrieval(Task):
     def answers(self, questions: Tensor, passages: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens (B, LONGEST) of the most probable answers, padded, and their places (B, 2)."""
         logits = at_least_float32(self(questions, passages))
-        real = logits[..., 0] > torch.finfo(self.dtype).min
-        _, first, last = best_spans(*logits.unbind(2), real, 1, LONGEST)
+        start, end = logits.unbind(2)
+        _, first, last = best_spans(start, end, start > MASKED, 1, LONGEST)
         span = torch.cat([first, last], 1)
         return span_tokens(passages, span), span
 

@@ -149,8 +149,8 @@ class LitCLIP(Task):
             self.net.log_scale.clamp_(max=HOTTEST)
         image, text, scale = (at_least_float32(t) for t in self.net(x, texts))
         if self.trainer.world_size > 1:  # the candidates of all processes; the gradient goes back to their owners
-            gathered = [self.all_gather(t, sync_grads=True).flatten(0, 1) for t in (image, text)]  # type: ignore[union-attr]
-            loss = contrastive_loss(image, text, scale, *gathered, first=self.global_rank * len(x))
+            images, captions = (self.all_gather(t, sync_grads=True).flatten(0, 1) for t in (image, text))  # type: ignore[union-attr]
+            loss = contrastive_loss(image, text, scale, images, captions, first=self.global_rank * len(x))
         else:
             loss = contrastive_loss(image, text, scale)
         self.record_train_loss(loss, len(x))

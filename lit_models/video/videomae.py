@@ -181,8 +181,8 @@ class VideoMAE(nn.Module):
         initialize(self)
 
     def patches(self, x: Tensor) -> Tensor:
-        """What is predicted of each patch: (B, C, T, S, S) -> (B, N, P), channels last in a patch; normalized by channel
-        unless ``normalize_targets`` is false.
+        """What is predicted of each patch: (B, C, T, S, S) -> (B, N, P), channels last in a patch; normalized by
+        channel unless ``normalize_targets`` is false.
         """
         b, c, t, s, _ = x.shape
         k, p = self.tubelet_size, self.patch_size

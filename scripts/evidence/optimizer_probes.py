@@ -6,6 +6,7 @@ Goyal et al. 2017 and Shallue et al. 2019: k times the batch at k times the rate
 size of batches from which more rows save no more steps.
 """
 
+from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -42,10 +43,14 @@ def smoothness(norm: bool, seed: int, steps: int = STEPS) -> list[float]:
     net, data = network(norm), optimizers.data_of("cnn/lenet")
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
     stream, found = optimizers.batches(data, seed, 64), []
+
+    def loss_of(x: Any, y: Any) -> Any:
+        return F.cross_entropy(net(x), y)
+
     for step in range(steps):
         x, y = next(stream)
         if step % LOOKS == 0:
-            looks = changes_along_gradient(lambda x=x, y=y: F.cross_entropy(net(x), y), list(net.parameters()), LENGTHS)
+            looks = changes_along_gradient(partial(loss_of, x, y), list(net.parameters()), LENGTHS)
             found.append([max(column) for column in zip(*looks, strict=True)])
         optimizer.zero_grad()
         F.cross_entropy(net(x), y).backward()

@@ -109,9 +109,11 @@ def propose(name: str, space: Space, trials: Sequence[FrozenTrial], draw: int, s
         return own_gp(space, trials, draw, seed)
     level = 0 if name == "tpe" else level_of([trial.intermediate_values for trial in trials])
     if name == "cmaes":
-        places = {trial.user_attrs["draw"]: to_unit(space, trial.params) for trial in trials}
+        places: dict[int, Sequence[float]] = {
+            trial.user_attrs["draw"]: to_unit(space, trial.params) for trial in trials
+        }
         return from_unit(space, cma_es.place(space, places, cma_es.history(trials, level, space.sign), draw, seed))
-    directions = ["maximize" if space.mode == "max" else "minimize", "minimize"][: 2 if space.second else 1]
+    directions: list[Any] = ["maximize" if space.mode == "max" else "minimize", "minimize"][: 2 if space.second else 1]
     study = optuna.create_study(directions=directions, sampler=make(name, seed * 100_003 + draw))
     if space.second:
         study.add_trials([two_values(*pair) for pair in pareto.pairs(space, trials)])

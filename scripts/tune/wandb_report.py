@@ -53,8 +53,8 @@ def send(folder: Path, report: dict[str, Any], rows: Sequence[dict[str, Any]]) -
             config={key: value for key, value in report.items() if isinstance(value, str | int | float)},
         )
         pictures: dict[str, Any] = {path.stem: wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
-        columns = list(rows[0]) if rows else []
-        table = wandb.Table(columns=columns, data=[[str(row[key]) for key in columns] for row in rows])
+        columns: list[str | int] = list(rows[0]) if rows else []
+        table = wandb.Table(columns=columns, data=[[str(row[str(key)]) for key in columns] for row in rows])
         run.log({**pictures, "trials": table})
         run.summary.update({"best": report.get("best", {}), "front": report.get("front", [])})
         run.finish()
