@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from common.messages import UserError
-from datamodules.vision.augmentation import VOID, Pictures
-from datamodules.vision.objects import flip_with_boxes, padded
+from datamodules.vision.instances import augment_instances, refuse_mixing
+from datamodules.vision.objects import padded
 from datamodules.vision.scene_masks import nearest
 from datamodules.vision.scenes import NAMES, SIDE, Scenes, draw_instances
 
@@ -31,10 +29,7 @@ class SceneInstances(Scenes):
         **objects: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, image_size, train_size, val_size, test_size, **objects)
-        if self.augmentation is not None and (self.augmentation.mosaic or self.augmentation.mixup):
-            raise UserError(
-                "data.augmentation: mosaic and mixup mix the numbers of objects: leave them at 0 with masks"
-            )
+        refuse_mixing(self.augmentation)
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         splits: dict[str, tuple[Tensor, ...]] = {}
@@ -46,14 +41,4 @@ class SceneInstances(Scenes):
         return splits | {"predict": (splits["test"][0],)}
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        x, boxes, ignored, labels, instances = batch
-        if self.flip:
-            flip = torch.rand(len(x), device=x.device) < 0.5
-            x, boxes = flip_with_boxes(x, boxes, flip)
-            instances = torch.where(flip.view(-1, 1, 1), instances.flip(-1), instances)
-        if self.augmentation is not None:
-            moved = self.augmentation(Pictures(x, boxes, ignored, labels, instances.long()))
-            assert moved.masks is not None and moved.boxes is not None
-            instances = moved.masks.masked_fill(torch.eq(moved.masks, VOID), 0)
-            x, boxes, ignored, labels = moved.x, moved.boxes, moved.ignored, moved.labels  # type: ignore[assignment]
-        return x, boxes, ignored, labels, instances
+        return augment_instances(batch, self.flip, self.augmentation)
