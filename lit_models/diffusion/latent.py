@@ -72,7 +72,7 @@ class LitLatent(PictureDiffusion):
         **task: Any,
     ) -> None:
         super().__init__(in_channels=in_channels, image_size=image_size, num_classes=num_classes, **task)
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "in_channels": in_channels,
             "image_size": image_size,
             "latent_channels": latent_channels,

@@ -21,7 +21,7 @@ from scripts.evidence.benches.diffusion import RandomPictures, random_pictures
 from scripts.evidence.benches.workloads import Clock, take_turns
 from scripts.front.build import build
 
-DIGITS = {"image_size": 16, "latent_size": 32, "width": 32}  # of gan/dcgan
+DIGITS: Any = {"image_size": 16, "latent_size": 32, "width": 32}  # of gan/dcgan
 ROWS, BATCH, RATE, BETAS = 4096, 64, 0.002, (0.5, 0.999)
 TOY_ROWS, TOY_BATCH = 1000, 8  # of gan/toy
 STEPS, TOY_STEPS, STYLE_STEPS, WARMUP = 30, 100, 32, 3
