@@ -54,7 +54,7 @@ class LitPairs(ImageAdversarial):
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         found = super().measures(rows)
-        counts = rows["fake_classes"].argmax(1).bincount(minlength=rows["fake_classes"].shape[1]).float()
+        counts = rows["fake_classes"].argmax(1).bincount(minlength=rows["fake_classes"].shape[1]).double()
         part = counts / counts.sum()
         return found | {
             "modes": (counts > 0).sum(),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lit_models.gan.dcgan import DCGAN
+from lit_models.gan.pairs import LitPairs
 from lit_models.gan.wgan_gp import WGANGP
 from scripts.evidence.verify import Check, Tensors
 
@@ -116,7 +117,44 @@ def written_spectral_norm(order: float | str = 2) -> Tensors:
     return spectral_quantities(x.flatten(), net)
 
 
+def pair_logits() -> Tensor:
+    """Of 500 samples, in which all hundred pairs are found, some much more often than others."""
+    generator = torch.Generator().manual_seed(8)
+    favored = torch.linspace(0, 1.2, 100, dtype=torch.float64)
+    return torch.randn(500, 100, generator=generator, dtype=torch.float64) + favored
+
+
+def our_pairs() -> Tensors:
+    rows = {name: torch.randn(500, 2) for name in ("real", "fake", "real_logits", "fake_logits")}
+    logits = pair_logits()
+    found = LitPairs(in_channels=2, image_size=16, latent_size=2, width=2).measures(
+        rows | {"fake_classes": logits, "real_classes": logits}
+    )
+    return {"modes": found["modes"].double(), "divergence": found["kl_uniform"]}
+
+
+def scipy_pairs(exchanged: bool = False) -> Tensors:
+    """``exchanged``: the divergence of equal frequencies from those of the samples."""
+    from scipy.stats import entropy
+
+    labels, counts = pair_logits().argmax(1).unique(return_counts=True)
+    whole = torch.full((100,), 1e-12, dtype=torch.float64).index_put((labels,), counts.double())
+    both = (torch.ones(100, dtype=torch.float64), whole) if exchanged else (whole, torch.ones(100, dtype=torch.float64))
+    divergence = torch.tensor(entropy(both[0].numpy(), both[1].numpy()), dtype=torch.float64)
+    return {"modes": torch.tensor(float(len(labels)), dtype=torch.float64), "divergence": divergence}
+
+
 CHECKS = [
+    Check(
+        name="gan/pairs",
+        claim="modes among samples, and the divergence of their frequencies from equal ones",
+        package="scipy",
+        ours=our_pairs,
+        reference=scipy_pairs,
+        control=partial(scipy_pairs, exchanged=True),
+        mistake="the divergence the other way round",
+        without="gradients: measures have none",
+    ),
     Check(
         name="gan/dcgan",
         claim="both networks of a DCGAN of 64 pixels against the book's layers, with gradients and running statistics",
