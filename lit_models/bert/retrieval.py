@@ -37,8 +37,8 @@ LONGEST = 16  # tokens of an answer
 class RetrievalReader(nn.Module):
     """Questions (B, T) and passages (B, P) -> logits (B, P, 2) of the answer's first and last token in each passage.
 
-    Both begin with ``[CLS]`` and end with ``[SEP]``; ``vectors`` encodes either. A passage's first position is behind the
-    widest question's last: questions must be padded to one width in all batches.
+    Both begin with ``[CLS]`` and end with ``[SEP]``; ``vectors`` encodes either. A passage's positions
+    begin behind the questions' width: questions must be padded to one width in all batches.
 
     Args:
         vocab_size, max_length, sep_id: See ``Bert``; ``max_length`` is of a question and a passage together.
