@@ -38,7 +38,8 @@ MASKED = -1e30  # what is no token of the passage has less, in half precision to
 class RetrievalReader(nn.Module):
     """Questions (B, T) and passages (B, P) -> logits (B, P, 2) of the answer's first and last token in each passage.
 
-    Both begin with ``[CLS]`` and end with ``[SEP]``; ``vectors`` encodes either.
+    Both begin with ``[CLS]`` and end with ``[SEP]``; ``vectors`` encodes either. A passage's positions
+    begin behind the questions' width: questions must be padded to one width in all batches.
 
     Args:
         vocab_size, max_length, sep_id: See ``Bert``; ``max_length`` is of a question and a passage together.

@@ -12,6 +12,7 @@ Departs from the paper: positions begin as its sines and are learned; pixels are
 The numbers they reach are in RESULTS.md.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +26,7 @@ from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import LearnedPositions, SinusoidalPositions
 from lit_models.layers.precision import at_least_float32
 from lit_models.layers.transformer_layer import TransformerLayer
+from lit_models.multimodal.few_labels import few_rows, fine_tuned
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
@@ -263,7 +265,9 @@ class LitMAE(Task):
             for draw in range(self.draws):
                 rows = few_rows(y, self.few, torch.Generator().manual_seed(draw))
                 few, settings = (x[rows], y[rows]), (self.fine_steps, self.fine_rate, draw)
-                found.append([fine_tuned(self.net, start, few, test, *settings) for start in (True, False)])
+                classes = int(y.max()) + 1
+                starts = (partial(self.net.classifier, classes, pretrained) for pretrained in (True, False))
+                found.append([fine_tuned(start, few, test, *settings) for start in starts])
         right = torch.tensor(found, dtype=torch.float64)
         gain = right[:, 0] - right[:, 1]
         half = float(t.ppf(0.975, len(gain) - 1) * gain.std() / len(gain) ** 0.5) if len(gain) > 1 else 0.0
@@ -274,48 +278,3 @@ class LitMAE(Task):
         """Returns ``error`` (B,), the squared error of each image: unusual ones have a high one."""
         x = batch if isinstance(batch, Tensor) else batch[0]
         return {"error": torch.stack([self.filled(image[None], batch_idx)[0] for image in x])}
-
-
-def fine_tuned(
-    net: MAE,
-    pretrained: bool,
-    few: tuple[Tensor, ...],
-    test: tuple[Tensor, ...],
-    steps: int,
-    rate: float,
-    seed: int,
-) -> float:
-    """The accuracy on ``test`` (images, classes) of a vision transformer that was trained on few of them.
-
-    Args:
-        net: The masked autoencoder.
-        pretrained: Whether it begins with the encoder's weights.
-        few: Images and classes to train on, in batches of half of them.
-        test: Images and classes.
-        steps, rate: AdamW's steps, and its largest learning rate, which rises and falls.
-        seed: Of the new layers and the batches.
-    """
-    x, y = few
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = net.classifier(int(y.max()) + 1, pretrained).train()
-        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.05)
-        for step in range(steps):
-            optimizer.param_groups[0]["lr"] = rate * min(1, (step + 1) / (steps / 8)) * (1 - step / steps)
-            rows = torch.randperm(len(x))[: max(1, len(x) // 2)].to(x.device)
-            loss = F.cross_entropy(at_least_float32(model(x[rows])), y[rows], label_smoothing=0.1)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        model.eval()
-        with torch.no_grad():
-            guess = torch.cat([model(part).argmax(1) for part in test[0].split(500)])
-    return float((guess == test[1]).double().mean())
-
-
-def few_rows(y: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Random rows of labels (N,), the classes in equal parts, at least one of each."""
-    order = torch.randperm(len(y), generator=generator)
-    classes = y.unique()
-    each = max(1, count // len(classes))
-    return torch.cat([order[y[order] == label][:each] for label in classes])

@@ -9,8 +9,8 @@ Rows that are there are not trained again. When all small ones are there, the la
 before that run is trained; a prediction that stands is not changed by later rows.
 
 The networks read Python's documentation (``attention/gpt``), whose text is seen once, twice, four times: up to four
-times repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root of the
-width.
+times repeated text is worth nearly what new text is (Muennighoff et al. 2023). The learning rate falls with the root
+of the width.
 """
 
 import argparse
@@ -164,7 +164,8 @@ def table() -> str:
         f"\n{formula}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
         f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and "
-        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats ({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
+        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats "
+        f"({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
     )
     largest = [row["loss"] for row in rows if (row["width"], row["epochs"]) == LARGEST]
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")

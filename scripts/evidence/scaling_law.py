@@ -1,8 +1,8 @@
 """The law of scaling that ``dive scaling`` fits: L = E + A / N^alpha + B / D^beta.
 
 Hoffmann et al. 2022, "Training compute-optimal large language models", approach 3: the loss L in nats of a network with
-N parameters after D tokens. E is what no network removes. Fitted as there: the logarithms of A, B and E, so that all are
-positive, by the Huber loss of the difference of logarithms of losses, from several starts. The interval is of a
+N parameters after D tokens. E is what no network removes. Fitted as there: the logarithms of A, B and E, so that all
+are positive, by the Huber loss of the difference of logarithms of losses, from several starts. The interval is of a
 bootstrap over the rows.
 """
 
