@@ -162,6 +162,8 @@ def table(name: str, ranks: Ranks, draws: int = DRAWS) -> str:
         UserError: Two recipes rank other numbers of people.
     """
     own = {key: gains(value) for key, value in ranks.items() if key[0] != CEILING and table_of(key[0]) == name}
+    if not own:
+        return f"Not run: `dive paired` with recipes of {name}.\n"
     if len({len(value) for value in own.values()}) > 1:
         raise UserError(f"{ROWS}: the recipes of {name} have other numbers of people: measure them again")
     seeds = {recipe: [seed for one, seed in own if one == recipe] for recipe, _ in own}
