@@ -28,6 +28,7 @@ EVIDENCE = (
     "bench",
     "compare",
     "optimizers",
+    "paired",
     "pictures",
     "regret",
     "replay",

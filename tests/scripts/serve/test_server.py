@@ -1,5 +1,6 @@
 """The server as a process: a port in use, SIGTERM in the middle of a request, a missing extra."""
 
+import asyncio
 import http.client
 import os
 import signal
@@ -27,6 +28,27 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
             bind("127.0.0.1", other.getsockname()[1])
     with pytest.raises(UserError, match="cannot listen on"):
         bind("192.0.2.1", 0)
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgment() -> None:
+    """asyncio switches Nagle's algorithm off where a connection says that it is TCP's, as ours inherit it."""
+
+    async def connected() -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            own = writer.get_extra_info("socket")
+            told.set_result(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        with bind("127.0.0.1", 0) as listening:
+            server = await asyncio.start_server(answer, sock=listening)
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            found = await told
+            writer.close()
+            server.close()
+        return found
+
+    assert asyncio.run(connected()) == 1
 
 
 def test_the_help_imports_neither_torch_nor_the_web() -> None:
