@@ -161,7 +161,7 @@ class LitTransducer(Transcriber):
 
     output_means = "Log-probabilities (B, frames, S + 1, K + 1) of the blank and the characters after S labels."
 
-    def __init__(self, num_classes: int = 10, sample_rate: int = 8000, ctc_weight: float = 0.5, **task: Any) -> None:
+    def __init__(self, num_classes: int = 10, sample_rate: int = 8000, ctc_weight: float = 1.0, **task: Any) -> None:
         super().__init__(num_classes, sample_rate, **task)
         self.ctc_weight = ctc_weight
         self.net.ctc.requires_grad_(ctc_weight > 0)  # type: ignore[union-attr]
