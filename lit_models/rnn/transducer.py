@@ -1,14 +1,16 @@
 """A recurrent neural network transducer: what is heard, and what was said so far, decide together what comes next.
 
 Graves 2012, "Sequence transduction with recurrent neural networks"; He et al. 2019, "Streaming end-to-end speech
-recognition for mobile devices", for the joint network with one hidden layer. Not in D2L. The loss is by hand in
+recognition for mobile devices", for the joint network with one hidden layer; Graves, Mohamed and Hinton 2013, who train
+the encoder with CTC first: here at the same time. Not in D2L. The loss is by hand in
 ``lit_models/functional/transducer.py``. CTC takes a frame's label without knowing the others; here a second recurrent
 network reads the labels, as a language model does, and a frame may give several. Departs from the papers: greedy, and
 at most ``most`` labels in a frame.
 
     dive fit rnn/transducer                            strings of telephone keys in noise, offline
     dive transcribe rnn/transducer --file sound.wav --times
-    dive transcribe rnn/transducer --stream            while the sound comes in, 200 ms later
+    dive fit rnn/transducer --model.bidirectional false --model.lookahead 4 --trainer.max_epochs 15
+    dive transcribe rnn/transducer --stream            while the sound comes in, of a run of one direction
 
 The numbers it reaches are in RESULTS.md; label_confusion.png shows which key is taken for which.
 """
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from common.transcription import Heard, Transcript
-from lit_models.functional.ctc import BLANK
+from lit_models.functional.ctc import BLANK, torch_ctc_loss
 from lit_models.functional.transducer import transducer_loss
 from lit_models.layers.precision import at_least_float32
 from lit_models.rnn.listener import TransducerListener
@@ -48,7 +50,7 @@ class TransducerNet(nn.Module):
         said_size: Of the state of the network that reads the labels.
     """
 
-    forward_methods = ("hear", "say", "join", "step")
+    forward_methods = ("hear", "say", "join", "step", "alone", "lattice")
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class TransducerNet(nn.Module):
         self.said = TorchStack("gru", said_size, said_size)
         self.project = nn.Linear(said_size, joint_size, bias=False)
         self.head = nn.Linear(joint_size, num_classes + 1)
+        self.ctc = nn.Linear(joint_size, num_classes + 1)  # of a frame alone, in training only
 
     def frame_counts(self, lengths: Tensor) -> Tensor:
         """Steps (B,) of sounds with so many samples."""
@@ -96,9 +99,17 @@ class TransducerNet(nn.Module):
         """log P (..., K + 1) of vectors (..., J) of frames and of labels."""
         return self.head(torch.tanh(heard + said)).log_softmax(-1)
 
+    def alone(self, heard: Tensor) -> Tensor:
+        """log P (B, frames, K + 1) of the labels without those that were said, for CTC."""
+        return self.ctc(torch.tanh(heard)).log_softmax(-1)
+
     def forward(self, x: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        return self.lattice(self.hear(x, lengths), targets)
+
+    def lattice(self, heard: Tensor, targets: Tensor) -> Tensor:
+        """The same from the vectors of the frames."""
         said, _ = self.say(nn.functional.pad(targets, (1, 0), value=BLANK))  # (B, S + 1, J)
-        return self.join(self.hear(x, lengths)[:, :, None], said[:, None])
+        return self.join(heard[:, :, None], said[:, None])
 
 
 class Greedy:
@@ -143,22 +154,29 @@ class LitTransducer(Transcriber):
 
     Args:
         num_classes, sample_rate: See ``Transcriber``.
+        ctc_weight: Of CTC's loss on the encoder's frames, in training: the lattice alone begins with hundreds of steps
+            in which nothing is heard. Graves et al. 2013 train the encoder with CTC first.
         **task: See ``Transcriber``.
     """
 
     output_means = "Log-probabilities (B, frames, S + 1, K + 1) of the blank and the characters after S labels."
 
-    def __init__(self, num_classes: int = 10, sample_rate: int = 8000, **task: Any) -> None:
+    def __init__(self, num_classes: int = 10, sample_rate: int = 8000, ctc_weight: float = 1.0, **task: Any) -> None:
         super().__init__(num_classes, sample_rate, **task)
+        self.ctc_weight = ctc_weight
+        self.net.ctc.requires_grad_(ctc_weight > 0)  # type: ignore[union-attr]
         sound, length = torch.zeros(1, sample_rate), torch.tensor([sample_rate])
         self.example_input = sound, length, torch.ones(1, 2, dtype=torch.int64)
 
     def losses(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """The mean loss over the characters of a batch, their number, and the lattice."""
-        x, lengths, targets = batch
-        log_probs = at_least_float32(self(x, lengths, targets))
-        count = (targets > 0).sum()
-        loss = transducer_loss(log_probs, targets, self.net.frame_counts(lengths))  # type: ignore[operator]
+        (x, lengths, targets), net = batch, self.net
+        frames, heard = net.frame_counts(lengths), net.hear(x, lengths)  # type: ignore[operator]
+        log_probs = at_least_float32(net.lattice(heard, targets))  # type: ignore[operator]
+        loss, count = transducer_loss(log_probs, targets, frames), (targets > 0).sum()
+        if self.training and self.ctc_weight:
+            alone = torch_ctc_loss(at_least_float32(net.alone(heard)), targets, frames)  # type: ignore[operator]
+            loss = loss + self.ctc_weight * torch.where(alone.isfinite(), alone, 0.0)  # a sound may be too short for it
         return loss.sum() / count.clamp(min=1), count, log_probs
 
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
@@ -179,8 +197,7 @@ class LitTransducer(Transcriber):
         targets = torch.nn.utils.rnn.pad_sequence(
             [torch.tensor([one.label for one in row], dtype=torch.int64) for row in found], batch_first=True
         ).to(sounds.device)
-        said, _ = net.say(nn.functional.pad(targets, (1, 0), value=BLANK))
-        log_probs = at_least_float32(net.join(heard[:, :, None], said[:, None]))
+        log_probs = at_least_float32(net.lattice(heard, targets))
         sure = (-transducer_loss(log_probs, targets, frames)).exp().tolist()
         return [Transcript(tuple(row), p) for row, p in zip(found, sure, strict=True)]
 

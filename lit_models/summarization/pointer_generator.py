@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lit_models.functional import copying
 from lit_models.functional.beam import Hypothesis
 from lit_models.layers.attention import masked_softmax
 from lit_models.layers.precision import at_least_float32, full_precision
@@ -32,15 +33,14 @@ from lit_models.tasks.trains import trains
 
 Memory = tuple[Tensor, ...]  # outputs, keys, mask, first state and cell, places
 State = tuple[Tensor, ...]  # state, cell, context, coverage
-UNKNOWN = 3  # the id of a word that cannot be said
 LEAST = 1e-30  # probability whose logarithm is taken where there is none
 
 
 class PointerGenerator(nn.Module):
     """source (B, S), its lengths (B,) and target_in (B, T) -> log P (B, T, V + max_copied).
 
-    A source's ids from V on are words beyond the vocabulary. Entry V + k of the output is the k-th different one of the
-    document, whatever its id: ``places`` and ``as_places`` go from ids to these entries, ``as_ids`` back.
+    Entry V + k of the output is the k-th different word of the document that is beyond the vocabulary:
+    ``functional/copying.py`` goes from ids to these entries and back.
 
     Args:
         source_vocab_size, target_vocab_size: V, equal: one vocabulary.
@@ -93,29 +93,21 @@ class PointerGenerator(nn.Module):
 
     def known(self, tokens: Tensor) -> Tensor:
         """Ids with ``<unk>`` for words beyond the vocabulary: what an embedding can read."""
-        return tokens.masked_fill(tokens >= self.vocab_size, UNKNOWN)
+        return copying.known(tokens, self.vocab_size)
 
     def places(self, source: Tensor, source_length: Tensor) -> Tensor:
         """The entry of the output (B, S) that each word of a source is."""
-        place = torch.arange(source.shape[1], device=source.device)
-        beyond = (source >= self.vocab_size) & (place < source_length[:, None])
-        first = (source[:, :, None] == source[:, None]).int().argmax(2)  # (B, S): where the word stands first
-        new = beyond & (first == place)
-        number = (new.cumsum(1) - 1).gather(1, first)
-        kept = torch.where(number < self.max_copied, self.vocab_size + number, UNKNOWN)
-        return torch.where(beyond, kept, self.known(source))
+        return copying.places(source, source_length, self.vocab_size, self.max_copied)
 
     def as_places(self, tokens: Tensor, source: Tensor, places: Tensor) -> Tensor:
         """A target's ids (B, T) as entries of the output; ``<unk>`` for a word that cannot be copied."""
-        same = tokens[:, :, None] == source[:, None]  # (B, T, S)
-        copied = places.gather(1, same.int().argmax(2)) if self.copying else torch.full_like(tokens, UNKNOWN)
-        there = same.any(2) & (copied >= self.vocab_size)
-        return torch.where(tokens >= self.vocab_size, torch.where(there, copied, UNKNOWN), tokens)
+        if not self.copying:
+            return self.known(tokens)
+        return copying.as_places(tokens, source, places, self.vocab_size)
 
     def as_ids(self, entries: Tensor, source: Tensor, places: Tensor) -> Tensor:
         """The other way: entries of the output (B, T) as ids."""
-        same = entries[:, :, None] == places[:, None]
-        return torch.where(entries >= self.vocab_size, source.gather(1, same.int().argmax(2)), entries)
+        return copying.as_ids(entries, source, places, self.vocab_size)
 
     # -- encoder and decoder ------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from tests.recipes import deterministic
 
 TOLERANCE = 1e-10  # relative to the largest gradient, in double precision
 #: Tasks that compute their loss in single precision, or weigh their batches in it, whatever the weights.
-SINGLE = ("LanguageModel", "Seq2Seq", "LitSpeech")
+SINGLE = ("LanguageModel", "Seq2Seq", "Transcriber")
 SINGLE_TOLERANCE = 1e-6
 
 

@@ -30,7 +30,7 @@ def small(**arguments: Any) -> LitTransducer:
 
 class TestLitTransducer(TaskBattery):
     overfit_loss = 0.3
-    parameters = 2 * 3 * 6 * (16 + 6 + 2) + (12 + 1) * 5 + 4 * 4 + 3 * 4 * (4 + 4 + 2) + 4 * 5 + (5 + 1) * 4
+    parameters = 2 * 3 * 6 * (16 + 6 + 2) + (12 + 1) * 5 + 4 * 4 + 3 * 4 * (4 + 4 + 2) + 4 * 5 + 2 * (5 + 1) * 4
 
     def model(self) -> LitTransducer:
         return small()
