@@ -53,6 +53,7 @@ METHODS = {
     "double_backprop": task("penalty", "double_backprop", "weight", 0.03, 0.1, 0.3, 1.0),
     "gradient_penalty": task("penalty", "gradient_penalty", "weight", 0.003, 0.01, 0.03),
     "activity": task("penalty", "activity", "weight", 0.03, 0.1, 0.3),
+    "multitask": task("penalty", "multitask", "weight", 0.1, 0.3, 1.0),
     "l1": task("penalty", "l1", "l1", 0.00003, 0.0001, 0.0003),
     "l2": task("penalty", "l2", "l2", 0.0003, 0.001, 0.003),
     "elastic_net": task("penalty", "elastic_net"),
