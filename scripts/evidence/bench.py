@@ -3,6 +3,7 @@
     dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
+    dive bench ddp --threads 1 --repeats 7 --write
     dive bench scaling cnn/lenet        a recipe on several processes, beside a simulation (``benches/scaling.py``)
 
 The sides (``benches/``) take turns in one process with a fixed number of threads and do optimizer steps of the
@@ -29,8 +30,10 @@ from callbacks.run_record import commit, versions
 from common.messages import UserError, did_you_mean
 from scripts.evidence.benches import (
     bare,
+    checkpoints,
     convnets,
     d2l_manner,
+    ddp,
     encoding,
     generation,
     naive_lightning,
@@ -38,6 +41,7 @@ from scripts.evidence.benches import (
     processes,
     recurrent,
     rwkv,
+    shards,
     token_batches,
     translation,
 )
@@ -64,8 +68,10 @@ SEQUENCES: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rwkv": rwkv.measure,
     "encoding": encoding.measure,
     "convnets": convnets.measure,
+    "ddp": ddp.measure,
+    "shards": shards.measure,
 }
-PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory")
+PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, "scaling", "startup", "memory", "checkpoints")
 
 
 @contextmanager
@@ -170,6 +176,7 @@ def run(parts: list[str], threads: list[int], repeats: int) -> dict[str, Any]:
     results["scaling"] = scaling(WORKLOADS[0], threads[0], repeats) if "scaling" in parts else []
     results["startup"] = startup(repeats) if "startup" in parts else []
     results["memory"] = memory(repeats) if "memory" in parts else []
+    results["checkpoints"] = checkpoints.measure(repeats, say) if "checkpoints" in parts else []
     return results
 
 

@@ -63,8 +63,26 @@ GOALS = (
     Goal("vgg11, inference", "torchvision", 1.0, None, "the same"),
     Goal("densenet, inference", "torchvision", 1.0, None, "the same"),
     Goal("augmentation", "torchvision", 5.0, None, "a whole batch on the tensor against single images"),
+    Goal("two processes, resnet18 fp32", "one process", 1.7, 1, "45 MB of gradients in steps of a second"),
+    Goal("two processes, resnet18 bf16", "one process", 1.45, 1, "shorter steps, as many bytes"),
+    Goal("two processes, resnet18 bf16, accumulated", "one process", 1.7, 1, "a message for four batches"),
+    Goal("two processes, lenet", "one process", 1.35, 1, "small gradients, short steps"),
+    *(
+        Goal(
+            f"two processes, {case}",
+            "bare",
+            0.95,
+            1,
+            "Lightning's DDP against the bare one, steps of 15 ms and more",
+        )
+        for case in ("resnet18 fp32", "resnet18 bf16", "resnet18 bf16, accumulated", "lenet")
+    ),
+    Goal("data larger than memory", "in memory", 0.9, None, "a warm pass: files that the system keeps in memory"),
 )
-SEQUENCES = ("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets")
+SEQUENCES = (
+    *("recurrent", "transformer", "translation", "generation", "rwkv", "encoding", "convnets"),
+    *("ddp", "shards"),
+)
 
 HEAD = """\
 # Speed
@@ -87,7 +105,6 @@ inside.
 The sides that load image by image do fewer batches, since they take longer for each; rates are per sample. A ratio is
 one of medians; in brackets the smallest and largest ratio within one turn."""
 
-
 RECURRENT = """\
 32 hidden units on one-hot characters, 1,024 windows of 32 a step: `rnn/rnn_time_machine` and the like as `dive fit`
 runs them, the bare loop with the same steps, clipping included, and the book's manner (D2L 9.5): a `TensorDataset` of
@@ -108,7 +125,6 @@ GENERATION = """\
 `generate` on the same weights, and both write the same text to the letter, or the bench fails. `matrices alone` is the
 products with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The
 window's `ours` writes after 1,536 tokens, its `early` after 128."""
-
 RWKV = """\
 6 layers of 256, random weights, a vocabulary of 1,000; the sides compute the same numbers, or the bench fails. `WKV` is
 the operator alone, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
@@ -120,6 +136,14 @@ Pictures of 3 x 32 x 32, batches of 32. `torchvision` is its own module with the
 loop; `bare` is the same in channels-last order, which our recipes use too; `ours` and `bare` again in bf16 (autocast).
 `naive Lightning` has torchvision's module, two workers and `self.log` in each step. `augmentation` is crops of 32 out
 of 40 and mirrors: ours on batches of 128, torchvision's transforms on single images in two worker processes."""
+
+DDP = """\
+One thread a process, batches of the same size in each (resnet18 32, lenet 128, mlp 256 rows), samples of both together.
+`one process` and `bare` are the shortest loop without and with `DistributedDataParallel`; `ours` is the recipe by
+Lightning's DDP. `accumulated` sums four batches for a step and sends their gradients once."""
+SHARDS = """\
+Two gigabytes of pictures in batches of 64, nothing computed: `ours` from memory-mapped shards that the system still has
+in memory, `cold` after it was asked to forget them, `in memory` by the loader of all other datamodules."""
 
 
 def render(results: dict[str, Any]) -> str:
@@ -145,12 +169,18 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Encoding a corpus", ENCODING, training(results["encoding"], "characters")]
     if results.get("convnets"):
         sections += ["## Convolutional networks at CIFAR's shape", CONVNETS, training(results["convnets"])]
+    if results.get("ddp"):
+        sections += ["## Two processes with DDP", DDP, training(results["ddp"])]
+    if results.get("shards"):
+        sections += ["## Data larger than memory", SHARDS, training(results["shards"])]
     if results["scaling"]:
         sections += ["## Epoch time against the amount of data, ours", scaling(results["scaling"])]
     if results["startup"]:
         sections += ["## Starting", startup(results["startup"])]
     if results["memory"]:
         sections += ["## Memory", memory(results["memory"])]
+    if results.get("checkpoints"):
+        sections += ["## Checkpoints", checkpoints(results["checkpoints"])]
     return "\n\n".join(sections) + "\n"
 
 
@@ -255,3 +285,16 @@ def memory(rows: list[Row]) -> str:
         "d2l's own package would import more than this."
     )
     return table(["training LeNet on 60,000 images", "peak MiB"], cells) + note
+
+
+def checkpoints(rows: list[Row]) -> str:
+    cells = [
+        [f"{row['parameters']:,}", f"{row['mb']:,.0f}"]
+        + [f"{median(row[name]):.3f}" for name in ("save", "torch.save", "load")]
+        for row in rows
+    ]
+    note = (
+        "\n\nWeights and AdamW's two moments. A run's save is on the disk when it returns (`fsync`, then a rename); "
+        "`torch.save` alone leaves the bytes with the system."
+    )
+    return table(["parameters", "MB", "a run's save, seconds", "`torch.save`", "load"], cells) + note
