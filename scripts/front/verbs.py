@@ -24,7 +24,7 @@ LIGHTNING = {
     "predict": ("predict RECIPE", "the same on new data: predictions.csv"),
 }
 #: Verbs that a checkout has and an installed ``dive`` does not have.
-EVIDENCE = ("bench", "compare", "pictures", "replay", "results", "study", "verify")
+EVIDENCE = ("bench", "compare", "performance", "pictures", "replay", "results", "study", "verify")
 
 
 @dataclass(frozen=True)
