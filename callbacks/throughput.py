@@ -35,7 +35,8 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.seconds > 0:
             self.rate = self.samples / self.seconds
-            pl_module.log("time/samples_per_second", self.rate, sync_dist=True)
+            # no sync_dist: a progress bar, which only the first process has, would wait for the others' part forever
+            pl_module.log("time/samples_per_second", self.rate, rank_zero_only=True)
         self.seconds, self.samples, self.last = 0.0, 0, None
 
 

@@ -89,12 +89,11 @@ class ShardLoader:
             order = order[:left]
             left -= len(order)
             order, skip = order[skip:], max(0, skip - len(order))
-            maps = [np.load(file, mmap_mode="r") for file in files] if len(order) else []
+            maps = [mapped(file) for file in files] if len(order) else []
             while len(order):
                 take = order[: self.batch_size - held]
                 order = order[len(take) :]
-                index = take.numpy()
-                waiting.append([torch.from_numpy(m[index]) for m in maps])  # a copy of these rows
+                waiting.append([m.index_select(0, take) for m in maps])  # a copy of these rows
                 held += len(take)
                 if held == self.batch_size:
                     start = self.batch = start + 1
@@ -132,6 +131,11 @@ class ShardLoader:
                 f"has {sum(self.rows)} rows in {len(self)}: continue with the shards and the batch size of that run"
             )
         self.epoch, self.batch = state["epoch"], state["batch"]
+
+
+def mapped(file: Path) -> Tensor:
+    """A file's rows, read when they are used. What is written to the tensor does not reach the file."""
+    return torch.from_numpy(np.load(file, mmap_mode="c"))
 
 
 def shards_in(folder: Path) -> list[list[Path]]:

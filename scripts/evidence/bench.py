@@ -3,6 +3,7 @@
     dive bench                          everything, about forty minutes on two idle cores
     dive bench lenet --threads 1        one workload
     dive bench [PART...] --write        what was measured into results/bench.json and BENCH.md; other parts stay
+    dive bench ddp --threads 1 --repeats 7 --write
     dive bench serve                    the recommender's website over 1,682 and a million films, with clients
     dive bench scaling cnn/lenet        a recipe on several processes, beside a simulation (``benches/scaling.py``)
 
@@ -28,7 +29,7 @@ import torch
 
 from callbacks.run_record import commit, versions
 from common.messages import UserError, did_you_mean
-from scripts.evidence.benches import bare, d2l_manner, growth, naive_lightning, ours, processes, rl_solved
+from scripts.evidence.benches import bare, checkpoints, d2l_manner, growth, naive_lightning, ours, processes, rl_solved
 from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
 from scripts.evidence.benches.parts import PARTS as SEQUENCES
@@ -150,6 +151,7 @@ OWN: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "solved": solved,
     "growth": growth.measure,
     "serve": website,
+    "checkpoints": checkpoints.measure,
 }
 PARTS = (*(w.name for w in WORKLOADS), *SEQUENCES, *OWN, "scaling", "startup", "memory")
 

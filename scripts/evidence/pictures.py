@@ -137,7 +137,7 @@ def made_by(verb: str, words: list[str], folder: str) -> None:
 
 def draw_results(name: str, folder: Path) -> Path:
     """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study
-    ``study.png``, of the searches ``replay.png``.
+    ``study.png``, of the searches ``replay.png``, of ``results/performance`` one a study.
     """
     from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
@@ -151,6 +151,12 @@ def draw_results(name: str, folder: Path) -> Path:
         from scripts.evidence.replay import draw as draw_replay
 
         draw_replay(json.loads(RESULT.read_text()), folder / "replay.png")
+        return folder
+
+    if name == "results/performance":
+        from scripts.evidence.performance import draw as draw_performance
+
+        draw_performance(folder)
         return folder
 
     topic = name.removeprefix("results/")

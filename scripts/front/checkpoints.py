@@ -65,10 +65,10 @@ def is_sharded(path: Path) -> bool:
 
 
 def refuse_missing_parts(path: Path) -> None:
-    """Looks whether a sharded checkpoint has all files that it names.
+    """Looks whether a sharded checkpoint has all files that it names, each with all of its bytes.
 
     Raises:
-        UserError: A file is missing, or the list of the files is damaged.
+        UserError: A file is missing or cut off, or the list of the files is damaged.
     """
     try:
         places = FileSystemReader(path).read_metadata().storage_data or {}
@@ -77,6 +77,11 @@ def refuse_missing_parts(path: Path) -> None:
     lost = sorted({p.relative_path for p in places.values() if not (path / p.relative_path).is_file()})
     if lost:
         raise UserError(f"checkpoint {path} has lost {', '.join(lost)}: each process wrote a file; all are needed")
+    ends = {p.relative_path: 0 for p in places.values()}
+    for p in places.values():
+        ends[p.relative_path] = max(ends[p.relative_path], p.offset + p.length)
+    if cut := sorted(name for name, end in ends.items() if (path / name).stat().st_size < end):
+        raise UserError(f"checkpoint {path} is damaged: {', '.join(cut)} is cut off; copy it again, or use another one")
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ may be larger than the image.
 """
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -73,7 +74,12 @@ def reach(operation: str, args: Any, out: Any) -> tuple[float, float]:
 
 def kept_for_backward(model: nn.Module, inputs: tuple[Tensor, ...]) -> int:
     """Bytes that a forward pass in training mode leaves for the backward pass, weights and inputs not counted."""
-    known = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers(), *inputs)}
+    return kept_by(lambda: model(*inputs), [*model.parameters(), *model.buffers(), *inputs])
+
+
+def kept_by(forward: Callable[[], Any], tensors: Iterable[Tensor]) -> int:
+    """Bytes that a computation leaves for its backward pass, ``tensors`` not counted."""
+    known = {t.untyped_storage()._cdata for t in tensors}
     kept: dict[int, tuple[int, Tensor]] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -83,6 +89,6 @@ def kept_for_backward(model: nn.Module, inputs: tuple[Tensor, ...]) -> int:
         return tensor
 
     with torch.enable_grad(), saved_tensors_hooks(note, lambda tensor: tensor):
-        output = model(*inputs)
+        output = forward()
     del output
     return sum(size for size, _ in kept.values())

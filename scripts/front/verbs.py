@@ -29,6 +29,7 @@ EVIDENCE = (
     "compare",
     "optimizers",
     "paired",
+    "performance",
     "pictures",
     "regret",
     "replay",

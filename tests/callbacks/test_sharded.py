@@ -1,13 +1,15 @@
 """FSDP2 on two CPU processes: half the weights each, the same result, checkpoints that one process can use."""
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from scripts.front.checkpoints import is_sharded, read_checkpoint
+from common.messages import UserError
+from scripts.front.checkpoints import is_sharded, read_checkpoint, refuse_missing_parts
 from tests.distributed.two_processes import train
 from tests.faults.runs import same
 from tests.warm import dive, lines, start, start_ranks, wait
@@ -100,6 +102,15 @@ def test_a_part_that_is_missing_is_named(trained: Path, tmp_path: Path) -> None:
     assert wait(start(dive, *words, log=tmp_path / "log", env=env), seconds=60) == [2]
     (line,) = lines(tmp_path / "log")
     assert "last.ckpt has lost __1_0.distcp: each process wrote a file" in line
+
+
+def test_a_part_that_was_not_copied_whole_is_named(trained: Path, tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    shutil.copytree(trained / "runs" / MLP / "1/checkpoints/last.ckpt", path)
+    refuse_missing_parts(path)
+    os.truncate(path / "__0_0.distcp", (path / "__0_0.distcp").stat().st_size - 200)
+    with pytest.raises(UserError, match=r"damaged: __0_0\.distcp is cut off"):
+        refuse_missing_parts(path)
 
 
 def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ def launch(*words: str) -> None:
     sys.exit(main())
 
 
+def dive_at_a_terminal(*words: str) -> None:
+    """``dive`` that takes its output for a terminal, so that the first process has a progress bar."""
+    sys.stderr.isatty = lambda: True  # type: ignore[method-assign]
+    dive(*words)
+
+
+def test_a_progress_bar_which_the_first_process_alone_has_waits_for_no_other(tmp_path: Path) -> None:
+    words = [*FIT, *DDP, "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "3"]
+    env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs"), "DIVE_RUN_DIR": str(tmp_path / "runs" / "1")}
+    (tmp_path / "runs" / "1").mkdir(parents=True)
+    ranks = start_ranks(dive_at_a_terminal, *words, folder=tmp_path, env=env)
+    assert wait(*ranks, seconds=120) == [0, 0], log_of(tmp_path)
+    assert "Epoch 1: 100%" in (tmp_path / "rank0.log").read_text()
+
+
 def children(pid: int | None) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in path.read_text().split()] if path.exists() else []

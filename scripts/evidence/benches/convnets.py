@@ -70,7 +70,7 @@ class Pictures(ImageTensors):
         super().__init__(num_classes, in_channels, image_size, **images)
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        return {"train": pictures(), "val": tuple(t[:1] for t in pictures())}
+        return {"train": pictures(), "val": tuple(t[:2] for t in pictures())}
 
 
 class SinglePictures(Dataset[tuple[Tensor, int]]):

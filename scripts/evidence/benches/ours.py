@@ -34,7 +34,7 @@ class RandomImages(ImageTensors):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         images, labels = random_images(self.rows)
-        return {"train": (images, labels), "val": (images[:1], labels[:1])}
+        return {"train": (images, labels), "val": (images[:2], labels[:2])}
 
 
 class Ticks(Callback):

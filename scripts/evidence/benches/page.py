@@ -69,6 +69,8 @@ def render(results: dict[str, Any]) -> str:
         sections += ["## Starting", startup(results["startup"])]
     if results["memory"]:
         sections += ["## Memory", memory(results["memory"])]
+    if results.get("checkpoints"):
+        sections += ["## Checkpoints", checkpoints(results["checkpoints"])]
     return "\n\n".join(sections) + "\n"
 
 
@@ -193,3 +195,16 @@ def memory(rows: list[Row]) -> str:
         "d2l's own package would import more than this."
     )
     return table(["training LeNet on 60,000 images", "peak MiB"], cells) + note
+
+
+def checkpoints(rows: list[Row]) -> str:
+    cells = [
+        [f"{row['parameters']:,}", f"{row['mb']:,.0f}"]
+        + [f"{median(row[name]):.3f}" for name in ("save", "torch.save", "load")]
+        for row in rows
+    ]
+    note = (
+        "\n\nWeights and AdamW's two moments. A run's save is on the disk when it returns (`fsync`, then a rename); "
+        "`torch.save` alone leaves the bytes with the system."
+    )
+    return table(["parameters", "MB", "a run's save, seconds", "`torch.save`", "load"], cells) + note

@@ -9,6 +9,7 @@ from typing import Any
 from scripts.evidence.benches import (
     buckets,
     convnets,
+    ddp,
     diffusion,
     encoding,
     gan,
@@ -19,6 +20,7 @@ from scripts.evidence.benches import (
     recurrent,
     rl,
     rwkv,
+    shards,
     speech,
     token_batches,
     translation,
@@ -46,4 +48,6 @@ PARTS: dict[str, Any] = {
     "recommender": recommender,
     "optimizers": optimizers,
     "gp": gaussian_processes,
+    "ddp": ddp,
+    "shards": shards,
 }

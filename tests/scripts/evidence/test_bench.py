@@ -16,13 +16,16 @@ from lit_models.attention.transformer import Transformer
 from lit_models.layers.packed_linear import PackedLinear
 from scripts.evidence import bench
 from scripts.evidence.benches import (
+    checkpoints,
     convnets,
+    ddp,
     encoding,
     generation,
     processes,
     recurrent,
     rwkv,
     rwkv_work,
+    shards,
     token_batches,
     translation,
 )
@@ -157,6 +160,48 @@ def test_a_part_that_is_measured_again_replaces_its_rows_alone() -> None:
     page = render(found)
     assert "softmax, memory: C, 2 cores" in page and "commit old" in page and "\n\nlenet: C" in page
     assert bench.merged({}, new, ["lenet"])["training"] == new["training"]
+
+
+def test_page_shows_two_processes_shards_and_checkpoints() -> None:
+    two = [row("two processes, lenet", "one process", 100.0), row("two processes, lenet", "bare", 150.0)]
+    two.append(row("two processes, lenet", "ours", 144.0))
+    files = [row("data larger than memory", "in memory", 100.0), row("data larger than memory", "ours", 80.0)]
+    saved = [{"parameters": 10**6, "mb": 12.0, "save": [0.02, 0.5, 0.04], "torch.save": [0.01], "load": [0.03]}]
+    page = render(fake(ddp=two, shards=files, checkpoints=saved))
+    assert cells(page, "two processes, lenet: ours / one process")[2:4] == ["1.44", ">= 1.35"]
+    assert cells(page, "two processes, lenet: ours / bare")[2] == "0.96"
+    assert cells(page, "data larger than memory: ours / in memory")[-1] == "**MISS**"
+    assert cells(page, "1,000,000")[1:] == ["12", "0.040", "0.010", "0.030"]
+
+
+def test_a_checkpoint_is_saved_as_a_run_saves_it_and_loaded_into_network_and_optimizer() -> None:
+    (found,) = checkpoints.measure(2, lambda line: None, (2500,))
+    assert found["parameters"] == 2500 and found["mb"] > 3 * 4 * 2500 / 1e6
+    assert all(len(found[name]) == 2 and min(found[name]) > 0 for name in ("save", "torch.save", "load"))
+
+
+def test_shards_and_memory_give_as_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHAPE", (3, 4, 4))
+    rows = shards.measure(1, 1, lambda line: None, rows=1024)
+    assert [r["side"] for r in rows] == ["in memory", "cold", "ours"] and {r["samples"] for r in rows} == {14 * 64}
+
+
+def test_two_processes_of_more_threads_than_there_are_cores_are_left_out() -> None:
+    lines: list[str] = []
+    assert ddp.measure(4096, 1, lines.append) == [] and "need 8192 cores" in lines[0]
+
+
+def test_batches_of_an_accumulated_step_are_whole_steps() -> None:
+    assert all(c.steps % c.accumulate == c.warmup % c.accumulate == 0 for c in ddp.CASES)
+
+
+@pytest.mark.slow
+def test_two_processes_train_beside_one_with_each_loop() -> None:
+    cases = (replace(ddp.CASES[3], steps=4, warmup=2), replace(ddp.CASES[2], steps=4, warmup=4))
+    rows = ddp.measure(1, 1, lambda line: None, cases)
+    assert [(r["workload"], r["side"]) for r in rows] == [(c.name, side) for c in cases for side in ddp.SIDES]
+    assert all(len(r["rates"]) == 1 and r["rates"][0] > 0 for r in rows)
+    assert [r["samples"] for r in rows] == [4 * 128, 8 * 128, 8 * 128, 4 * 32, 8 * 32, 8 * 32]
 
 
 def test_page_shows_the_other_parts() -> None:
