@@ -75,9 +75,12 @@ class RetrievalReader(nn.Module):
     def forward(self, questions: Tensor, passages: Tensor) -> Tensor:
         states, _ = self.reader(torch.cat([questions, passages[:, 1:]], 1))  # padding between them is masked
         logits = self.qa_outputs(states[:, questions.shape[1] - 1 :])
+        return logits.masked_fill(~self.readable(passages)[..., None], torch.finfo(logits.dtype).min)
+
+    def readable(self, passages: Tensor) -> Tensor:
+        """Which tokens (B, P) an answer may begin and end with: neither special ones nor padding."""
         real = (passages != self.reader.pad_id) & (passages != self.reader.sep_id)
-        real = torch.cat([torch.zeros_like(real[:, :1]), real[:, 1:]], 1)
-        return logits.masked_fill(~real[..., None], torch.finfo(logits.dtype).min)
+        return torch.cat([torch.zeros_like(real[:, :1]), real[:, 1:]], 1)
 
 
 @trains(RetrievalReader)
@@ -138,8 +141,8 @@ class LitRetrieval(Task):
     def answers(self, questions: Tensor, passages: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens (B, LONGEST) of the most probable answers, padded, and their places (B, 2)."""
         logits = at_least_float32(self(questions, passages))
-        real = logits[..., 0] > torch.finfo(self.dtype).min
-        _, first, last = best_spans(*logits.unbind(2), real, 1, LONGEST)
+        start, end = logits.unbind(2)
+        _, first, last = best_spans(start, end, self.net.readable(passages), 1, LONGEST)
         span = torch.cat([first, last], 1)
         return span_tokens(passages, span), span
 
