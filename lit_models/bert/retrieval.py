@@ -32,7 +32,6 @@ from lit_models.tasks.trains import trains
 
 MEASURES = ("recall", "recall5", "exact", "exact_right", "exact_wrong", "exact_none", "loss")
 LONGEST = 16  # tokens of an answer
-MASKED = -1e30  # what is no token of the passage has less, in half precision too
 
 
 class RetrievalReader(nn.Module):
@@ -76,9 +75,12 @@ class RetrievalReader(nn.Module):
     def forward(self, questions: Tensor, passages: Tensor) -> Tensor:
         states, _ = self.reader(torch.cat([questions, passages[:, 1:]], 1))  # padding between them is masked
         logits = self.qa_outputs(states[:, questions.shape[1] - 1 :])
+        return logits.masked_fill(~self.readable(passages)[..., None], torch.finfo(logits.dtype).min)
+
+    def readable(self, passages: Tensor) -> Tensor:
+        """Which tokens (B, P) an answer may begin and end with: neither special ones nor padding."""
         real = (passages != self.reader.pad_id) & (passages != self.reader.sep_id)
-        real = torch.cat([torch.zeros_like(real[:, :1]), real[:, 1:]], 1)
-        return logits.masked_fill(~real[..., None], torch.finfo(logits.dtype).min)
+        return torch.cat([torch.zeros_like(real[:, :1]), real[:, 1:]], 1)
 
 
 @trains(RetrievalReader)
@@ -140,7 +142,7 @@ class LitRetrieval(Task):
         """The tokens (B, LONGEST) of the most probable answers, padded, and their places (B, 2)."""
         logits = at_least_float32(self(questions, passages))
         start, end = logits.unbind(2)
-        _, first, last = best_spans(start, end, start > MASKED, 1, LONGEST)
+        _, first, last = best_spans(start, end, self.net.readable(passages), 1, LONGEST)
         span = torch.cat([first, last], 1)
         return span_tokens(passages, span), span
 

@@ -1,7 +1,4 @@
-"""Training on few labels: the same labels, batches and steps for each start, so that starts can be compared.
-
-dive test multimodal/mae        test/gain: from its encoder against from scratch
-"""
+"""Training on few labels: the same labels, batches and steps for each start, so that starts can be compared."""
 
 from collections.abc import Callable
 
