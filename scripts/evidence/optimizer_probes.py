@@ -4,9 +4,11 @@ Santurkar et al. 2018, "How Does Batch Normalization Help Optimization?": along 
 changes over a step along itself, by length of that step. Smaller is smoother: the gradient tells more of what comes.
 Goyal et al. 2017 and Shallue et al. 2019: k times the batch at k times the rate needs a k-th of the steps, up to a
 size of batches from which more rows save no more steps.
+
+No sign is promised: without normalization a network may stay on a plateau at first, where all is flat, so the mean loss
+of the training is shown beside. Tried once, over 60 steps: 3.6 without and 23.7 with normalization.
 """
 
-from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -32,7 +34,7 @@ def network(norm: bool) -> Any:
 def smoothness(norm: bool, seed: int, steps: int = STEPS) -> list[float]:
     """The mean over a training of |g(w - e g) - g(w)| / |e g|, the largest over the lengths e: an effective smoothness.
 
-    And the largest rise of the loss above what the tangent says, over |e g|^2 / 2; both are bounds of the curvature.
+    And the largest rise of the loss above what the tangent says, over |e g|^2 / 2; and the mean loss.
     """
     import torch
     from torch.nn import functional as F
@@ -42,20 +44,19 @@ def smoothness(norm: bool, seed: int, steps: int = STEPS) -> list[float]:
     torch.manual_seed(seed)
     net, data = network(norm), optimizers.data_of("cnn/lenet")
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    stream, found = optimizers.batches(data, seed, 64), []
-
-    def loss_of(x: Any, y: Any) -> Any:
-        return F.cross_entropy(net(x), y)
-
+    stream, losses = optimizers.batches(data, seed, 64), []
+    found: list[list[float]] = []
     for step in range(steps):
         x, y = next(stream)
         if step % LOOKS == 0:
-            looks = changes_along_gradient(partial(loss_of, x, y), list(net.parameters()), LENGTHS)
+            looks = changes_along_gradient(lambda x=x, y=y: F.cross_entropy(net(x), y), list(net.parameters()), LENGTHS)
             found.append([max(column) for column in zip(*looks, strict=True)])
         optimizer.zero_grad()
-        F.cross_entropy(net(x), y).backward()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
+        losses.append(float(loss.detach()))
         optimizer.step()
-    return [mean(column) for column in zip(*found, strict=True)]
+    return [*(mean(column) for column in zip(*found, strict=True)), mean(losses)]
 
 
 def steps_to_goal(size: int, rate: float, seed: int, most: int) -> int | None:
@@ -75,14 +76,15 @@ def main(seeds: int = 2, steps: int = STEPS, most: int = 1200) -> int:
     print("smoothness, mean along the training (smaller: the gradient tells more of what comes)")
     for norm in (False, True):
         rows = [smoothness(norm, seed, steps) for seed in range(seeds)]
-        change, rise = (mean(column) for column in zip(*rows, strict=True))
+        change, rise, loss = (mean(column) for column in zip(*rows, strict=True))
         name = "with batch normalization" if norm else "without"
-        print(f"  {name:<26} change of the gradient {change:8.2f}   rise above the tangent {rise:8.2f}", flush=True)
+        text = f"change of the gradient {change:8.2f}   rise above the tangent {rise:8.2f}   loss {loss:.2f}"
+        print(f"  {name:<26} {text}", flush=True)
     print(f"steps to a loss of {NETWORKS['lenet'].loss}, momentum 0.9, by batch size and rule of the rate")
     for rule, power in (("constant rate", 0.0), ("square root", 0.5), ("linear", 1.0)):
         for size in SIZES:
             rate = RATE / 10 * (size / FIRST) ** power
-            found = [steps_to_goal(size, rate, seed, max(most * FIRST // size, 100)) for seed in range(seeds)]
+            found = [steps_to_goal(size, rate, seed, max(most * FIRST // size, most // 5)) for seed in range(seeds)]
             text = ", ".join("not reached" if value is None else str(value) for value in found)
             print(f"  {rule:<14} {size:>5} rows, rate {rate:<7.3g} {text}", flush=True)
     return 0
