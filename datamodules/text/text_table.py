@@ -24,11 +24,11 @@ from datamodules.text.rows import nfc, no_column, read_rows
 from datamodules.text.subwords import Subwords
 
 LARGEST_FOUND = 20_000  # words or characters that ``infer`` allows; give vocab_size for more
-SUBWORDS_FOUND = 4000
+SUBWORDS_FOUND = (4000, 8000)  # of few texts and of more
 SHORTEST_FOUND, LONGEST_FOUND = 64, 1000  # tokens of the longest text; padding is trimmed from each batch
 FEW = 2000  # texts up to which a batch is small: more steps for the same work
 STEPS = 40  # optimizer steps of an epoch, at least: few texts are gone over several times
-WORD_DROPOUT = (0.3, 0.15)  # fraction of the training tokens that become unknown, of few texts and of more
+WORD_DROPOUT = 0.3  # fraction of the training tokens that become unknown; of rt-polarity's 0.3 is better than 0.15
 LONG_WORD = 20  # characters between two spaces, on average, of texts in a script without spaces
 
 
@@ -41,9 +41,10 @@ class TextTable(LabeledText):
         columns: Names of the columns, ``text,label``, for a file without a header row.
         test_path: A file of the same form for the test; then ``path`` is for training and validation only.
         num_classes, vocab_size, seq_len: 0 means as found in the file (``infer``).
-        unit: Tokens are words, characters or sub-words; empty means words, or sub-words where there are no spaces.
+        unit: Tokens are words, characters or sub-words; empty means words of up to 2,000 texts, else sub-words, as
+            where there are no spaces.
         word_dropout: Fraction of the training tokens that become unknown, each time other ones: a text is not known by
-            one rare word. Below 0 means 0.3 for up to 2,000 training texts, else 0.15.
+            one rare word. Below 0 means 0.3.
         batch_size: 0 means 16 for up to 2,000 texts, else 256.
         val_fraction, test_fraction: Fractions of every class held out.
         **loader: See ``TensorDataModule``.
@@ -116,7 +117,7 @@ class TextTable(LabeledText):
         table = read_table(path, text, label, names_of(columns))
         kind: Unit = unit or unit_for(table.texts)
         if kind == "subword":
-            subwords = Subwords.train(table.texts, vocab_size or SUBWORDS_FOUND)
+            subwords = Subwords.train(table.texts, vocab_size or SUBWORDS_FOUND[len(table.texts) > FEW])
             pieces: Sequence[Sequence[Any]] = subwords.encode(table.texts)
             size = len(subwords.tokens)
         else:
@@ -135,7 +136,7 @@ class TextTable(LabeledText):
         x, *rest = batch
         share = self.word_dropout
         if share < 0:
-            share = WORD_DROPOUT[len(self.splits["train"][0]) > FEW]
+            share = WORD_DROPOUT
         dropped = (torch.rand(x.shape, device=x.device) < share) & (x != 0)
         return (x.masked_fill(dropped, 1), *rest)
 
@@ -219,7 +220,9 @@ class Table:
 
 
 def unit_for(texts: Sequence[str]) -> Unit:
-    """Words, or sub-words for texts in a script without spaces."""
+    """Words of few texts; sub-words of more, and of texts in a script without spaces."""
+    if len(texts) > FEW:
+        return "subword"
     first = texts[:1000]
     runs = sum(len(text.split()) for text in first)
     return "subword" if sum(map(len, first)) / max(1, runs) > LONG_WORD else "word"

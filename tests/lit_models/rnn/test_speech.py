@@ -67,11 +67,6 @@ class TestLitSpeech(TaskBattery):
         torch.testing.assert_close(*weights, atol=1e-5, rtol=1e-4)
 
 
-def test_errors_are_counted_by_label_and_by_string() -> None:
-    rows = [([1, 2, 3], [1, 2, 3], 0), ([1, 2], [1], 1), ([2, 2, 2, 2, 2], [2, 1, 2, 2, 2, 3], 2)]
-    assert errors_of(rows) == {"label_error": 0.3, "string_error": pytest.approx(2 / 3)}
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[LitSpeech, KeyStrings]:
     """Some steps on clean short strings, in one direction: enough to hear something."""
