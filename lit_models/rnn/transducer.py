@@ -70,8 +70,9 @@ class TransducerNet(nn.Module):
         said_size: int = 32,
     ) -> None:
         super().__init__()
-        frames: tuple[Any, ...] = (sample_rate, n_fft, hop, n_mels, reduction, kind, hidden_size, num_layers)
-        self.encoder = Encoder(joint_size - 1, *frames, bidirectional, lookahead, dropout)
+        front: Any = {"sample_rate": sample_rate, "n_fft": n_fft, "hop": hop, "n_mels": n_mels, "reduction": reduction}
+        layers: Any = {"kind": kind, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
+        self.encoder = Encoder(joint_size - 1, bidirectional=bidirectional, lookahead=lookahead, **front, **layers)
         self.embedding = nn.Embedding(num_classes + 1, said_size)
         self.said = TorchStack("gru", said_size, said_size)
         self.project = nn.Linear(said_size, joint_size, bias=False)

@@ -9,6 +9,7 @@ No sign is promised: without normalization a network may stay on a plateau at fi
 of the training is shown beside. Tried once, over 60 steps: 3.6 without and 23.7 with normalization.
 """
 
+from functools import partial
 from statistics import mean
 from typing import Any
 
@@ -31,6 +32,13 @@ def network(norm: bool) -> Any:
     return nn.Sequential(*block(1, 6), *block(6, 16), nn.Flatten(), nn.Linear(784, 84), nn.ReLU(), nn.Linear(84, 10))
 
 
+def loss_of(net: Any, x: Any, y: Any) -> Any:
+    """The cross-entropy of a batch."""
+    from torch.nn import functional as F
+
+    return F.cross_entropy(net(x), y)
+
+
 def smoothness(norm: bool, seed: int, steps: int = STEPS) -> list[float]:
     """The mean over a training of |g(w - e g) - g(w)| / |e g|, the largest over the lengths e: an effective smoothness.
 
@@ -49,7 +57,7 @@ def smoothness(norm: bool, seed: int, steps: int = STEPS) -> list[float]:
     for step in range(steps):
         x, y = next(stream)
         if step % LOOKS == 0:
-            looks = changes_along_gradient(lambda x=x, y=y: F.cross_entropy(net(x), y), list(net.parameters()), LENGTHS)
+            looks = changes_along_gradient(partial(loss_of, net, x, y), list(net.parameters()), LENGTHS)
             found.append([max(column) for column in zip(*looks, strict=True)])
         optimizer.zero_grad()
         loss = F.cross_entropy(net(x), y)

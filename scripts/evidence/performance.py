@@ -46,7 +46,7 @@ def run(study: str, setting: Setting) -> dict[str, Any]:
     from callbacks.run_record import commit
     from scripts.evidence.bench import machine
 
-    facts = {"machine": machine(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
+    facts: dict[str, Any] = {"machine": machine(), "commit": commit(), "date": time.strftime("%Y-%m-%d")}
     facts |= {"threads": setting.threads, "small": setting.small}
     return facts | {"rows": measures()[study](setting)}
 

@@ -138,7 +138,9 @@ def turns(rank: int, port: int, out: str, cases: tuple[Case, ...], repeats: int,
     dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     rows: list[dict[str, Any]] = []
     for case in cases:
-        table = {side: {"workload": case.name, "threads": threads, "side": side, "rates": []} for side in SIDES}
+        table: dict[str, dict[str, Any]] = {
+            side: {"workload": case.name, "threads": threads, "side": side, "rates": []} for side in SIDES
+        }
         for turn in range(repeats):
             for side, row in table.items():
                 torch.manual_seed(turn)

@@ -49,10 +49,10 @@ def compiled_chase(folder: Path) -> ctypes.CDLL | None:
     source, library = folder / "chase.c", folder / "chase.so"
     source.write_text(CHASE)
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", source, "-o", library], check=True, capture_output=True)
-    found = ctypes.CDLL(str(library))
-    found.chase.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_size_t]
-    found.chase.restype = ctypes.c_uint32
-    return found
+    loaded = ctypes.CDLL(str(library))
+    loaded.chase.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_size_t]
+    loaded.chase.restype = ctypes.c_uint32
+    return loaded
 
 
 def cycle(size: int) -> np.ndarray:
