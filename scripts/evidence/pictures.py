@@ -4,8 +4,9 @@
     dive pictures cnn rnn     those of docs/cnn.md and docs/rnn.md
 
 On a page, the line above a picture (PNG, or an animated GIF) names its source: a recipe, arguments if it needs some,
-and a file of the run folder (``generated/FILE`` is what ``dive generate`` adds); ``results/TOPIC``, which is drawn
-from the measured results; or ``serve/RECIPE``, screenshots of its web page (``screenshots.py``)::
+and a file of the run folder (``generated/FILE`` is what ``dive generate`` adds); ``curves/RECIPE,RECIPE`` with the
+arguments of ``dive curves``, five seeds of each; ``results/TOPIC``, which is drawn from the measured results; or
+``serve/RECIPE``, screenshots of its web page (``screenshots.py``)::
 
     <!--picture cnn/lenet confusion.png-->
     ![what one sees](pictures/cnn_confusion.png)
@@ -88,6 +89,8 @@ def renew(pictures: Iterable[Picture]) -> None:
         with tempfile.TemporaryDirectory(prefix="dive-pictures-") as folder:
             if recipe.startswith("results/"):
                 made = draw_results(recipe, Path(folder))
+            elif recipe.startswith("curves/"):
+                made = draw_seeds(recipe.removeprefix("curves/").split(","), arguments, folder)
             else:
                 made = train(recipe.removeprefix("serve/"), arguments, folder)
             if any(picture.file.startswith("generated/") for picture in wanted):
@@ -119,6 +122,15 @@ def train(recipe: str, arguments: str, folder: str) -> Path:
     made_by("test", [name], folder)
     (run,) = (path.parent for path in Path(folder).glob(f"{name}/*/config.yaml"))
     return run
+
+
+def draw_seeds(recipes: list[str], arguments: str, folder: str) -> Path:
+    """``curves.png``: what ``dive curves`` draws of some recipes, each fitted with five seeds."""
+    for name in recipes:
+        for seed in range(5):
+            made_by("fit", [name, "--trainer.accelerator", "cpu", "--seed_everything", str(seed)], folder)
+    made_by("curves", [*recipes, *shlex.split(arguments), "--out", f"{folder}/curves.png"], folder)
+    return Path(folder)
 
 
 def made_by(verb: str, words: list[str], folder: str) -> None:

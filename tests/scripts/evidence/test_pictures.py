@@ -32,8 +32,8 @@ def test_every_picture_of_the_pages_says_where_it_comes_from() -> None:
 @pytest.mark.parametrize("picture", ALL, ids=lambda picture: picture.path.stem)
 def test_a_kept_picture_is_small_and_its_recipe_is_known(picture: pictures.Picture) -> None:
     assert picture.path.stat().st_size <= MOST_BYTES
-    recipe = picture.recipe.removeprefix("serve/")
-    assert recipe.startswith("results/") or find_recipe(recipe).name == recipe
+    for recipe in picture.recipe.removeprefix("serve/").removeprefix("curves/").split(","):
+        assert recipe.startswith("results/") or find_recipe(recipe).name == recipe
 
 
 def page(folder: Path, text: str) -> Path:
@@ -59,6 +59,24 @@ def test_one_run_makes_all_pictures_of_a_recipe(tmp_path: Path, monkeypatch: pyt
     renew(pictures_of(page(tmp_path, text)))
     assert trained == [("mlp/mlp", ""), ("mlp/mlp", "--model.dropout 0")]
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == ["a0.png", "a18.png", "b0.png"]
+
+
+def test_curves_are_of_five_seeds_of_each_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[list[str]] = []
+
+    def record(verb: str, words: list[str], folder: str) -> None:
+        made.append([verb, *words])
+        if verb == "curves":
+            Image.new("RGB", (9, 9)).save(words[words.index("--out") + 1])
+
+    monkeypatch.setattr(pictures, "made_by", record)
+    monkeypatch.setattr(pictures, "DOCS", tmp_path)
+    text = "<!--picture curves/mlp/mlp,cnn/lenet --metric val/acc curves.png-->\n![x](pictures/c.png)\n"
+    renew(pictures_of(page(tmp_path, text)))
+    assert [words[1] for words in made if words[0] == "fit"] == ["mlp/mlp"] * 5 + ["cnn/lenet"] * 5
+    assert [words[-1] for words in made if words[0] == "fit"][:5] == list("01234")
+    assert made[-1][:5] == ["curves", "mlp/mlp", "cnn/lenet", "--metric", "val/acc"]
+    assert (tmp_path / "pictures" / "c.png").is_file()
 
 
 def test_a_marker_without_its_picture_is_refused(tmp_path: Path) -> None:
