@@ -47,11 +47,18 @@ class Line:
     curves: list[dict[float, float]] = field(default_factory=list)
 
     def band(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Places (N,) that all seeds reached, the mean there (N,), and half the width of its interval (N,)."""
+        """Places (N,) that all seeds reached, the mean there (N,), and half the width of its interval (N,).
+
+        Where the seeds were not looked at in the same places, they are those of the first, and the others are taken
+        between theirs on straight lines.
+        """
         from scipy.stats import t
 
+        first, last = (edge(edge_of(curve) for curve in self.curves) for edge, edge_of in ((max, min), (min, max)))
         places = sorted(set.intersection(*(set(curve) for curve in self.curves)))
-        values = np.array([[curve[x] for x in places] for curve in self.curves])
+        if len(places) < 2:
+            places = [x for x in sorted(self.curves[0]) if first <= x <= last]
+        values = np.array([np.interp(places, sorted(curve), [curve[x] for x in sorted(curve)]) for curve in self.curves])
         count = len(values)
         half = np.zeros(len(places))
         if count > 1:
@@ -109,7 +116,7 @@ def collect(what: Iterable[str], metric: str, x: str) -> list[Line]:
                 settings = settings_of(folder)
                 lines.setdefault((recipe, repr(settings)), Line(recipe, settings)).curves.append(curve)
     for line in lines.values():
-        if not set.intersection(*(set(curve) for curve in line.curves)):
+        if not len(line.band()[0]):
             raise UserError(f"{line.recipe}: its runs have no {x} in common at which {metric} is known: try --x epoch")
     return list(lines.values())
 

@@ -146,8 +146,9 @@ def export(argv: list[str]) -> Path:
     for name in FILES:
         if (folder / name).is_file():
             print(f"{folder / name}  {(folder / name).stat().st_size:,} bytes")
+    key = "export" if "model.pt2" in why_not else "onnx"  # without a graph there is no ONNX either
     for name, why in why_not.items():
-        print(f"no {name}: {reason_of(command.recipe, 'onnx' if name == 'model.onnx' else 'export') or why}")
+        print(f"no {name}: {reason_of(command.recipe, key) or why}")
     return folder
 
 

@@ -78,3 +78,10 @@ def test_runs_without_a_common_place_are_refused(root: Path) -> None:
     with pytest.raises(UserError, match="no step in common"):
         collect(["lenet"], "val/acc", "step")
     assert isinstance(collect(["lenet"], "val/acc", "epoch")[0], Line)
+
+
+def test_places_that_differ_are_met_on_straight_lines() -> None:
+    line = Line("cnn/lenet", {}, [{0.0: 0.0, 10.0: 1.0, 20.0: 3.0}, {5.0: 1.0, 15.0: 2.0, 25.0: 4.0}])
+    places, mean, half = line.band()
+    assert places.tolist() == [10, 20]
+    assert mean == pytest.approx([(1.0 + 1.5) / 2, (3.0 + 3.0) / 2]) and half[0] > half[1]
