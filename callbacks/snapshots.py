@@ -24,7 +24,7 @@ class Snapshots(Callback):
         if cycles < 2:
             raise UserError(f"Snapshots: cycles is {cycles}: an ensemble has at least 2 members")
         self.cycles = cycles
-        self.total = 0
+        self.total = self.saved = 0  # steps of the run; the cycle that was saved last
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.total = int(trainer.estimated_stepping_batches)
@@ -36,6 +36,7 @@ class Snapshots(Callback):
     ) -> None:
         step = trainer.global_step
         cycle = round(step * self.cycles / self.total)
-        path = Path(trainer.default_root_dir) / "checkpoints" / f"snapshot-{cycle}.ckpt"
-        if cycle and step == round(cycle * self.total / self.cycles) and not path.exists():
+        if cycle != self.saved and step == round(cycle * self.total / self.cycles):  # the same in all processes
+            self.saved = cycle
+            path = Path(trainer.default_root_dir) / "checkpoints" / f"snapshot-{cycle}.ckpt"
             trainer.save_checkpoint(path, weights_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from common.data_protocol import data_attribute
@@ -72,6 +73,12 @@ class AllRows(SplitRows):
         if below < 0:
             raise UserError(f"AllRows: below is {below}: give a loss, or 0")
         self.below, self.monitor = below, monitor
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if stage == "fit":  # the validation rows are trained on, and say nothing of when to stop
+            kept: list[Any] = [c for c in trainer.callbacks if not isinstance(c, EarlyStopping)]  # type: ignore[attr-defined]
+            trainer.callbacks = kept  # type: ignore[attr-defined]
 
     def change(self, splits: dict[str, tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
         return tuple(torch.cat(parts) for parts in zip(splits["train"], splits["val"], strict=True))

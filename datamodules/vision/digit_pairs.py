@@ -1,4 +1,4 @@
-"""Pairs of handwritten digits, one in each of two channels: a hundred kinds of picture, equally many of each.
+"""Pairs of handwritten digits, one in each of two channels: a hundred kinds of picture, about equally many of each.
 
 Metz et al. 2017 and Srivastava et al. 2017 stack three digits, a thousand kinds, to count the modes of a distribution
 that a generator has learned. A hundred can be counted in few samples.

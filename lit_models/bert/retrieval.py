@@ -26,7 +26,7 @@ from lit_models.bert.encoder import STD, Bert, initialize
 from lit_models.bert.sentences import sentence_vectors
 from lit_models.functional.answer_spans import best_spans
 from lit_models.functional.contrastive import matching_loss
-from lit_models.layers.precision import at_least_float32
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
@@ -136,7 +136,10 @@ class LitRetrieval(Task):
         if self.index is None:
             parts = self.data_attribute("passages").split(512)
             self.index = torch.cat([self.net.vectors(part.to(self.device)) for part in parts])
-        return (self.net.vectors(questions) @ self.index.T).topk(min(5, len(self.index)), dim=1).indices
+        asked = self.net.vectors(questions)
+        with full_precision(asked):  # half precision cannot tell near passages apart
+            cosines = at_least_float32(asked) @ at_least_float32(self.index).T
+        return cosines.topk(min(5, len(self.index)), dim=1).indices
 
     def answers(self, questions: Tensor, passages: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens (B, LONGEST) of the most probable answers, padded, and their places (B, 2)."""

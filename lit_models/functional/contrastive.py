@@ -31,6 +31,7 @@ def contrastive_loss(
 
 def matching_loss(a: Tensor, candidates: Tensor, scale: Tensor | float, first: int = 0) -> Tensor:
     """One direction: -log of the softmax of ``scale`` a . b over candidates (M, D), where row i's own is first + i."""
-    scores = scale * a @ candidates.T  # (N, M)
+    with torch.autocast(a.device.type, enabled=False):  # half precision would round scores up to 100 to halves
+        scores = scale * a @ candidates.T  # (N, M)
     own = scores.diagonal(first)
     return (torch.logsumexp(scores, 1) - own).mean()

@@ -36,6 +36,7 @@ def as_places(tokens: Tensor, source: Tensor, entries: Tensor, vocab_size: int) 
 
 
 def as_ids(written: Tensor, source: Tensor, entries: Tensor, vocab_size: int) -> Tensor:
-    """The other way: entries that were written (B, T) as ids."""
+    """The other way: entries that were written (B, T) as ids; ``<unk>`` for one that the source does not have."""
     same = written[:, :, None] == entries[:, None]
-    return torch.where(written >= vocab_size, source.gather(1, same.int().argmax(2)), written)
+    copied = torch.where(same.any(2), source.gather(1, same.int().argmax(2)), UNKNOWN)
+    return torch.where(written >= vocab_size, copied, written)

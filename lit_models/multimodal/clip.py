@@ -24,7 +24,7 @@ from lit_models.functional.contrastive import contrastive_loss
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
 from lit_models.layers.positions import LearnedPositions
-from lit_models.layers.precision import at_least_float32
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
@@ -103,7 +103,7 @@ class CLIP(nn.Module):
 
     def forward(self, x: Tensor, texts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         patches = self.patches(x).flatten(2).transpose(1, 2)  # (B, (S / P)^2, D)
-        seen = self.image_positions(torch.cat([self.class_token.expand(len(x), -1, -1), patches], 1))
+        seen = self.image_positions(torch.cat([self.class_token.expand(x.shape[0], -1, -1), patches], 1))
         seen = self.image_first_norm(seen)
         for layer in self.image_layers:
             seen = layer(seen)
@@ -112,7 +112,7 @@ class CLIP(nn.Module):
         for layer in self.text_layers:
             read = layer(read)
         end = (texts == self.end_id).long().argmax(1)
-        text = self.text_projection(self.text_norm(read[torch.arange(len(texts), device=texts.device), end]))
+        text = self.text_projection(self.text_norm(read[torch.arange(texts.shape[0], device=texts.device), end]))
         return F.normalize(image, dim=1), F.normalize(text, dim=1), self.log_scale.exp()
 
 
@@ -160,7 +160,9 @@ class LitCLIP(Task):
         """Scaled cosines (B, K) of images with the captions of the group of each."""
         captions: Tensor = self.data_attribute("captions").to(x.device)
         used, place = group.unique(return_inverse=True)
-        found = at_least_float32(self(x, captions[used].flatten(0, 1))).unflatten(1, (len(used), -1))
+        image, text, scale = (at_least_float32(t) for t in self.net(x, captions[used].flatten(0, 1)))
+        with full_precision(x):  # half precision cannot tell near captions apart
+            found = (scale * image @ text.T).unflatten(1, (len(used), -1))
         return found[torch.arange(len(x), device=x.device), place]
 
     def measure(self, batch: tuple[Tensor, ...], split: str) -> None:

@@ -46,7 +46,7 @@ def fine_tuned(
 
 def few_rows(y: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Random rows of labels (N,), the classes in equal parts, at least one of each."""
-    order = torch.randperm(len(y), generator=generator)
+    order = torch.randperm(len(y), generator=generator).to(y.device)
     classes = y.unique()
     each = max(1, count // len(classes))
     return torch.cat([order[y[order] == label][:each] for label in classes])

@@ -121,7 +121,7 @@ class MAE(nn.Module):
     def encode(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Features of the class token and the visible patches (B, 1 + V, D), of all without ``hidden``."""
         patches = self.patches(x).flatten(2).transpose(1, 2)
-        tokens = self.positions(torch.cat([self.class_token.expand(len(x), -1, -1), patches], 1))
+        tokens = self.positions(torch.cat([self.class_token.expand(x.shape[0], -1, -1), patches], 1))
         if hidden is not None:
             shown = torch.cat([torch.ones_like(hidden[:, :1]), ~hidden], 1)
             tokens = tokens[shown].view(len(x), -1, tokens.shape[2])

@@ -109,9 +109,9 @@ class Perceiver(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """The latents (B, L, D) after all layers."""
         pixels = x.flatten(2).transpose(1, 2)  # (B, M, C)
-        places = self.positions.to(x.dtype).expand(len(x), -1, -1)
+        places = self.positions.to(x.dtype).expand(x.shape[0], -1, -1)
         inputs = torch.cat([pixels, places], 2)
-        latents = self.latents.expand(len(x), -1, -1)
+        latents = self.latents.expand(x.shape[0], -1, -1)
         for _ in range(self.num_reads):
             latents = self.read(latents, inputs)
             for layer in self.layers:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from common.messages import UserError
 from common.transcription import Heard, Transcript
-from lit_models.functional.ctc import BLANK, torch_ctc_loss
+from lit_models.functional.ctc import BLANK, frames_needed, torch_ctc_loss
 from lit_models.functional.transducer import transducer_loss
 from lit_models.layers.precision import at_least_float32
 from lit_models.rnn.listener import TransducerListener
@@ -176,8 +176,9 @@ class LitTransducer(Transcriber):
         log_probs = at_least_float32(net.lattice(heard, targets))  # type: ignore[operator]
         loss, count = transducer_loss(log_probs, targets, frames), (targets > 0).sum()
         if self.training and self.ctc_weight:
-            alone = torch_ctc_loss(at_least_float32(net.alone(heard)), targets, frames)  # type: ignore[operator]
-            loss = loss + self.ctc_weight * torch.where(alone.isfinite(), alone, 0.0)  # a sound may be too short for it
+            long = frames_needed(targets) <= frames  # a sound may be too short for CTC, whose gradient is then NaN
+            alone = torch_ctc_loss(at_least_float32(net.alone(heard)), targets * long[:, None], frames)  # type: ignore[operator]
+            loss = loss + self.ctc_weight * torch.where(long, alone, 0.0)
         return loss.sum() / count.clamp(min=1), count, log_probs
 
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:

@@ -91,7 +91,7 @@ class MaskRCNN(FasterRCNN):
             side: Of the picture.
         """
         batch, which = (labels >= 0).nonzero().unbind(1)
-        logits = self.roi_heads.masks(maps, boxes[batch, which].to(maps[0].dtype), batch, side + -side % STRIDE)
+        logits = self.roi_heads.masks(maps, boxes[batch, which], batch, side + -side % STRIDE)
         own = at_least_float32(logits)[torch.arange(len(batch), device=batch.device), labels[batch, which]]
         found = own.new_zeros(*labels.shape, *own.shape[1:])
         found[batch, which] = own.sigmoid()

@@ -193,7 +193,7 @@ def draw() -> None:
             ax.plot(line, [law.loss(n, tokens) for n in line], "-", color=f"C{k}", linewidth=1)
     if p:
         low, high = p["interval"]
-        errors = [[p["predicted"] - low], [high - p["predicted"]]]
+        errors = [[max(0.0, p["predicted"] - low)], [max(0.0, high - p["predicted"])]]
         ax.errorbar([p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 %")
     ax.set(xscale="log", xlabel="parameters", ylabel="test loss in nats per token")
     ax.legend(fontsize="small")

@@ -1,6 +1,6 @@
 """``dive curves RECIPE... --metric NAME``: learning curves of several runs in one picture, seeds as a mean with a band.
 
-    dive curves rl/ppo rl/a2c --metric val/return --x train/frames
+    dive curves rl/ppo rl/reinforce --metric val/return --x train/frames
     dive curves cnn/lenet cnn/resnet --metric val/acc                 # all runs of each recipe
     dive curves runs/cnn/lenet/A runs/cnn/lenet/B --metric val/loss   # two runs, a line each
 
@@ -58,7 +58,8 @@ class Line:
         places = sorted(set.intersection(*(set(curve) for curve in self.curves)))
         if len(places) < 2:
             places = [x for x in sorted(self.curves[0]) if first <= x <= last]
-        values = np.array([np.interp(places, sorted(curve), [curve[x] for x in sorted(curve)]) for curve in self.curves])
+        each = [dict(sorted(curve.items())) for curve in self.curves]
+        values = np.array([np.interp(places, list(curve), list(curve.values())) for curve in each])
         count = len(values)
         half = np.zeros(len(places))
         if count > 1:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 
 from callbacks.split_rows import AllRows, Bootstrap, FewLabels, SplitRows
 from common.messages import UserError
@@ -17,6 +18,7 @@ def splits(rows: int = 100, y: Any = None) -> dict[str, tuple[torch.Tensor, ...]
 
 def changed(callback: SplitRows, found: dict[str, Any], stage: str = "fit") -> dict[str, Any]:
     trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(splits=found), callback_metrics={}, should_stop=False)
+    trainer.callbacks = [EarlyStopping("val/loss"), callback]
     callback.setup(trainer, None, stage)  # type: ignore[arg-type]
     return found
 
@@ -30,6 +32,9 @@ def test_a_bootstrap_sample_repeats_rows_with_their_targets_and_its_seed_decides
 
 def test_all_rows_are_the_training_rows_and_then_the_validation_rows_once() -> None:
     callback, found = AllRows(), splits()
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(splits=splits()), callbacks=[EarlyStopping("val/loss")])
+    AllRows().setup(trainer, None, "fit")  # type: ignore[arg-type]
+    assert trainer.callbacks == []  # the validation rows are trained on
     for _ in range(2):  # Lightning may call it again
         changed(callback, found)
     assert found["train"][0].tolist() == [*range(100), -1, -2] and found["train"][1][-2:].tolist() == [3, 4]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch._inductor.utils import fresh_cache
 
-from scripts.evidence.studies.work import Row, Setting, Training, training
+from scripts.evidence.studies.work import Row, Setting, Training, optimizer_of, training
 
 #: Networks without dropout in training, whose random numbers the compiled network would draw otherwise.
 RECIPES = {
@@ -51,7 +51,7 @@ def on_this_device(work: Training) -> Training:
         return work
     work.model.cuda()
     batch = tuple(t.cuda() for t in work.batch)
-    return Training(work.recipe, work.model, batch, work.twin().optimizer)
+    return Training(work.recipe, work.model, batch, optimizer_of(work.model))
 
 
 def same(recipe: str, eager: Tensor, made: Tensor) -> None:

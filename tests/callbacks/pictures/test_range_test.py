@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from callbacks.pictures.range_test import RangeTest, smoothed, suggestions
@@ -60,6 +60,12 @@ def test_it_ends_where_the_loss_grows(tmp_path: Path) -> None:
     test = RangeTest(0.1, 1e4, num_steps=200)
     trainer = run(tmp_path, test, Bowl())
     assert trainer.global_step < 120 and 2 < test.rates[-1] < 100 and (tmp_path / "range_test.png").is_file()
+
+
+def test_losses_that_never_fell_are_drawn_without_a_suggestion() -> None:
+    found = {"rates": [1e-3, 1e-2, 1e-1], "losses": [1.0, 2.0, 3.0]}
+    figure = RangeTest().draw(Trainer(logger=False, enable_checkpointing=False, accelerator="cpu"), found)
+    assert len(figure.axes[0].lines) == 1
 
 
 def test_the_steepest_and_the_lowest_point() -> None:

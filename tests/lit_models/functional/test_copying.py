@@ -13,4 +13,8 @@ def test_the_kth_unknown_word_of_a_document_is_entry_v_plus_k_whatever_its_numbe
     written = copying.as_places(ids, source, entries, 9)
     assert written.tolist() == [[10, 9, 3], [9, 3, 4]]
     assert copying.as_ids(written, source, entries, 9).tolist() == [[60, 50, 3], [99, 3, 4]]
+    assert copying.as_ids(torch.tensor([[17], [9]]), source, entries, 9).tolist() == [
+        [3],
+        [int(source[1, entries[1].tolist().index(9)])],
+    ]
     assert copying.known(ids, 9).tolist() == [[3, 3, 3], [3, 3, 4]]
