@@ -212,8 +212,7 @@ class Table:
     """Texts, labels, row numbers (from 1, without the header row), and all cells, of the rows that have a text."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.labels: list[str] = []
+        self.texts, self.labels = list[str](), list[str]()
         self.numbers: list[int] = []
         self.cells: dict[str, list[Any]] = {}
         self.facts: list[str] = []
@@ -271,14 +270,13 @@ def read_table(
             raise UserError(no_column(path, column, argument, found))
         if column is not None and found.heading.count(column) > 1:
             raise UserError(f"{path}: {found.heading.count(column)} columns are called {column!r}: rename all but one")
-    table = Table()
     lines, labels = found.column(text), found.column(label) if label else None
     kept = [i for i, line in enumerate(lines) if split_text(line, "word") and (labels is None or labels[i].strip())]
     if not kept:
         raise UserError(f"{path}: all {len(lines)} texts are empty or without a {option}")
-    table.facts = list(found.facts)
+    table = Table(facts=list(found.facts))
+    without = "no text" if labels is None else f"no text or no {option}"
     if len(kept) < len(lines):
-        without = "no text" if labels is None else f"no text or no {option}"
         table.facts.append(f"{len(lines) - len(kept):,} of {len(lines):,} rows are left out: they have {without}")
     table.texts, table.numbers = [lines[i] for i in kept], [i + 1 for i in kept]
     table.labels = [nfc(labels[i]) for i in kept] if labels else []

@@ -290,10 +290,8 @@ class RegionDetector(Detector):
         """Detections in fractions of the picture."""
         logits, offsets, regions, there = (part.float() if part.is_floating_point() else part for part in output[:4])
         side = self.image_size
-        boxes, scores, labels = region_detections(
-            logits, offsets, regions, there, side, self.min_score, self.max_overlap
-        )
-        return boxes / side, scores, labels
+        found = region_detections(logits, offsets, regions, there, side, self.min_score, self.max_overlap)
+        return found[0] / side, *found[1:]
 
 
 @trains(FasterRCNN)

@@ -6,9 +6,7 @@
 
 A recipe stands for its runs that have the metric; those of different settings are lines of their own, and only what
 differs is named. The band is a 95 % confidence interval of the mean over seeds, by Student's t at each place that all
-of them reached. A single run has no band. Several seeds::
-
-    for seed in 0 1 2; do dive fit rl/ppo --seed_everything $seed; done
+of them reached. A single run has no band. Seeds are runs with ``--seed_everything N``.
 """
 
 from collections.abc import Iterable
