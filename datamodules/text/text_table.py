@@ -274,7 +274,8 @@ def read_table(
     kept = [i for i, line in enumerate(lines) if split_text(line, "word") and (labels is None or labels[i].strip())]
     if not kept:
         raise UserError(f"{path}: all {len(lines)} texts are empty or without a {option}")
-    table = Table(facts=list(found.facts))
+    table = Table()
+    table.facts = list(found.facts)
     without = "no text" if labels is None else f"no text or no {option}"
     if len(kept) < len(lines):
         table.facts.append(f"{len(lines) - len(kept):,} of {len(lines):,} rows are left out: they have {without}")
