@@ -59,6 +59,5 @@ CHECKS = [
         reference=theirs,
         control=partial(theirs, anew=True),
         mistake="a word that comes again gets a new number",
-        tolerance=1e-12,
     )
 ]
