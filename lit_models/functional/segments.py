@@ -30,7 +30,7 @@ def best_overlap(parts: Tensor, segments: Tensor) -> Tensor:
     """The intersection over union of each part with the segment that fits it best, a mean over all parts.
 
     Args:
-        parts: (N, S, S), 0 for what is no part, 1, 2, ... the parts.
+        parts: (N, S, S), 0 outside of all parts, 1, 2, ... the parts.
         segments: (N, S, S), the segment of each pixel from 0 on.
 
     Returns:

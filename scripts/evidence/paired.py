@@ -220,7 +220,7 @@ def main(argv: list[str]) -> int:
     known = ranking_recipes()
     for name in options.recipes:
         if find_recipe(name).name not in known:
-            raise UserError(f"{name} is no measured ranking: take one of {', '.join(known)}")
+            raise UserError(f"{name} is not a measured ranking: take one of {', '.join(known)}")
     if not options.render:
         measure(options.recipes or [name for name in known if find_recipe(name).offline], options.seeds)
     render()

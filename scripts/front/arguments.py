@@ -131,7 +131,7 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
     if run is not None:
         command.run = Path(run)
         if not (command.run / "config.yaml").is_file():
-            raise UserError(f"{run} is no run: it has no config.yaml")
+            raise UserError(f"{run} is not a run: it has no config.yaml")
         command.recipe = command.recipe or Path(run).resolve().parent.name
     fitting = command.verb == "fit"
     if fitting and not resume and checkpoint is None:

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 def one(ratings: int, users: int, items: int, steps: int = STEPS) -> Row:
     """Seconds to load, ratings per second in training, rankings per second, and the most memory, of this process."""
     model, data = recipe(users, items, ratings)
-    pairs(users, items, ratings)  # making them up is no part of loading
+    pairs(users, items, ratings)  # generating them is not timed as loading
     begun = time.perf_counter()
     data.prepare_data()
     data.setup("fit")

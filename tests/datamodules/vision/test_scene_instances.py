@@ -42,7 +42,7 @@ def test_instances_are_mirrored_and_moved_with_their_boxes() -> None:
     assert int(inside.sum()) > 12
     for i, k in inside.nonzero().tolist():
         found = torch.tensor(box_of(instances[i] == k + 1))
-        assert (found - boxes[i, k] * 96).abs().max() <= 1.1  # a shift is no whole number of pixels
+        assert (found - boxes[i, k] * 96).abs().max() <= 1.1  # a shift need not be a whole number of pixels
 
 
 def test_mosaic_is_refused() -> None:

@@ -66,7 +66,7 @@ def test_the_tables_have_the_ceiling_and_are_between_their_marks(
 
 def test_what_is_no_ranking_is_refused() -> None:
     assert "recommender/sasrec" in paired.ranking_recipes() and "recommender/mf" not in paired.ranking_recipes()
-    with pytest.raises(UserError, match="recommender/mf is no measured ranking"):
+    with pytest.raises(UserError, match="recommender/mf is not a measured ranking"):
         paired.main(["recommender/mf"])
 
 

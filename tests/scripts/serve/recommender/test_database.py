@@ -1,6 +1,6 @@
 """The database: migrations, other catalogues, newer schemas, kills, two processes; and the circle to training.
 
-With PostgreSQL the same tests are slow, and skipped where there is no server.
+With PostgreSQL the same tests are slow, and skipped where PostgreSQL is not available.
 """
 
 import csv
