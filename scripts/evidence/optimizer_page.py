@@ -7,6 +7,7 @@ from typing import Any
 
 from common.messages import UserError
 from scripts.evidence.optimizer_grid import COLUMNS, NETWORKS, OPTIMIZERS, rates
+from scripts.evidence.pages import between
 from scripts.evidence.pictures import small_png
 from scripts.front.recipes import CONFIGS
 
@@ -94,15 +95,14 @@ def render(file: Path) -> int:
     """Writes table and picture of a file's rows into the page; returns 0.
 
     Raises:
-        UserError: There are no rows.
+        UserError: No rows were measured, or the page lacks the marks.
     """
     rows = read_rows(file)
     if not rows:
         raise UserError(f"{file.name} has no rows: run `dive optimizers`")
-    before, _, rest = PAGE.read_text().partition(MARKS[0])
     says = "steps to the loss over the learning rate, a line for each optimizer"
     picture = f"<!--picture results/optimizer_grid grid.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(before + MARKS[0] + table(rows) + "\n" + picture + MARKS[1] + rest.partition(MARKS[1])[2])
+    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from common.messages import UserError
 from scripts.evidence.results_page import fill_numbers, reference
 from scripts.front.recipes import CONFIGS
 
@@ -29,6 +30,18 @@ def fill_pages(results: dict[str, dict[str, Any] | None], root: Path = ROOT) -> 
         filled = filled_in(text, results)
         if filled != text:
             page.write_text(filled)
+
+
+def between(text: str, first: str, last: str, new: str, page: str) -> str:
+    """A page's text with ``new`` in the place of what stands between two marks.
+
+    Raises:
+        UserError: The page, whose name is ``page``, lacks the marks.
+    """
+    before, found, rest = text.partition(first)
+    if not found or last not in rest:
+        raise UserError(f"{page} has no {first.strip()} with {last} after it")
+    return before + first + new + rest[rest.index(last) :]
 
 
 def filled_in(text: str, results: dict[str, dict[str, Any] | None]) -> str:

@@ -23,6 +23,7 @@ from scipy import stats
 from common.messages import RunError, UserError
 from datamodules.ratings.baseline import ranks_by
 from lit_models.functional.ranking import rank_targets, ranking_metrics, unseen
+from scripts.evidence.pages import between
 from scripts.evidence.results_files import read_topic
 from scripts.evidence.results_runs import dive
 from scripts.front.option_parser import OptionParser
@@ -203,10 +204,7 @@ def render(page: Path | None = None) -> None:
     text, ranks = page.read_text(), read_ranks()
     for name in TABLES:
         first, last = f"<!--paired {name}-->\n", "<!--/paired-->"
-        before, found, rest = text.partition(first)
-        if not found or last not in rest:
-            raise UserError(f"{page} has no {first.strip()} with {last} after it")
-        text = before + first + table(name, ranks) + last + rest.partition(last)[2]
+        text = between(text, first, last, table(name, ranks), str(page))
     page.write_text(text)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.pages import between
 from scripts.evidence.studies.page import TABLES, section
 from scripts.evidence.studies.work import Row, Setting
 from scripts.front.option_parser import OptionParser
@@ -79,11 +80,8 @@ def render(page: Path = PAGE) -> None:
     """
     text, results = page.read_text(), read()
     for study in TABLES:
-        first = f"<!--performance {study}-->\n"
-        before, found, rest = text.partition(first)
-        if not found or LAST not in rest:
-            raise UserError(f"{page.name} has no {first.strip()} with {LAST} after it")
-        text = before + first + section(study, results.get(study)) + rest[rest.index(LAST) :]
+        first, new = f"<!--performance {study}-->\n", section(study, results.get(study))
+        text = between(text, first, LAST, new, page.name)
     page.write_text(text)
 
 

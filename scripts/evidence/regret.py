@@ -18,6 +18,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.pages import between
 from scripts.evidence.pictures import small_png
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
@@ -152,15 +153,14 @@ def render() -> int:
     """Writes table and picture into the page; returns 0.
 
     Raises:
-        UserError: There are no rows.
+        UserError: No rows were measured, or the page lacks the marks.
     """
     rows = read_rows(ROWS)
     if not rows:
         raise UserError(f"{ROWS.name} has no rows: run `dive regret`")
-    before, _, rest = PAGE.read_text().partition(MARKS[0])
     says = "the regret of each method over the evaluations, a panel for each function"
     picture = f"<!--picture results/regret regret.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(before + MARKS[0] + table(rows) + "\n" + picture + MARKS[1] + rest.partition(MARKS[1])[2])
+    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

@@ -21,7 +21,7 @@ import numpy as np
 from callbacks.run_record import commit, write_json
 from common.messages import UserError
 from scripts.evidence.learning_curves import EPOCHS, TABLE, encode, extend, read
-from scripts.evidence.pages import DOCS
+from scripts.evidence.pages import DOCS, between
 from scripts.front.option_parser import OptionParser
 from scripts.tune import random_search
 from scripts.tune import schedulers as by_name
@@ -236,9 +236,7 @@ def sentence(result: dict[str, Any]) -> str:
 
 def fill_page(text: str, result: dict[str, Any]) -> str:
     """A page with the table between its two markers."""
-    before, _, rest = text.partition("<!--replay-->")
-    _, _, after = rest.partition("<!--/replay-->")
-    return f"{before}<!--replay-->\n{table(result)}\n<!--/replay-->{after}"
+    return between(text, "<!--replay-->", "<!--/replay-->", f"\n{table(result)}\n", "the page")
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

@@ -19,6 +19,7 @@ import json
 from typing import Any
 
 from common.messages import UserError
+from scripts.evidence.pages import between
 from scripts.evidence.results_runs import run_once
 from scripts.evidence.scaling_law import Law, Row, bootstrap, fit_law, interval
 from scripts.front.option_parser import OptionParser
@@ -207,11 +208,7 @@ def render() -> None:
     Raises:
         UserError: The page lacks the marks.
     """
-    text = PAGE.read_text()
-    before, found, rest = text.partition(MARKS[0])
-    if not found or MARKS[1] not in rest:
-        raise UserError(f"{PAGE.name} has no {MARKS[0].strip()} with {MARKS[1]} after it")
-    PAGE.write_text(before + MARKS[0] + table() + rest[rest.index(MARKS[1]) :])
+    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(), PAGE.name))
     if read_rows():
         draw()
 

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError
+from scripts.evidence.pages import between
 from scripts.evidence.pictures import small_png
 from scripts.evidence.study_methods import DEMANDED, METHODS
 from scripts.front.recipes import CONFIGS
@@ -60,8 +61,7 @@ def render(rows_file: Path) -> int:
     rows = read_rows(rows_file)
     if not any(effect(rows, name, "test_acc") for name in METHODS):
         raise UserError(f"{rows_file.name} has no two seeds of a method and of none: run `dive study`")
-    before, _, rest = PAGE.read_text().partition(MARKS[0])
-    PAGE.write_text(before + MARKS[0] + table(rows) + MARKS[1] + rest.partition(MARKS[1])[2])
+    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows), PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     wrong = 0

@@ -1,6 +1,9 @@
 """Numbers of the pages come from the results, the measured ones and what they are read against."""
 
-from scripts.evidence.pages import all_pages, fill_references, filled_in
+import pytest
+
+from common.messages import UserError
+from scripts.evidence.pages import all_pages, between, fill_references, filled_in
 from scripts.evidence.results import load
 from scripts.front.recipes import all_recipes
 
@@ -36,3 +39,10 @@ def test_the_pages_show_the_stored_results() -> None:
     for page in all_pages():
         text = page.read_text()
         assert filled_in(text, results) == text, f"{page.name}: `dive results --render` fills it in"
+
+
+def test_what_stands_between_two_marks_is_replaced_and_a_page_without_them_is_refused() -> None:
+    assert between("a<!--x-->old<!--/x-->b", "<!--x-->", "<!--/x-->", "new", "p.md") == "a<!--x-->new<!--/x-->b"
+    for text in ("a", "a<!--x-->b", "<!--/x--><!--x-->"):
+        with pytest.raises(UserError, match=r"p\.md has no <!--x--> with <!--/x--> after it"):
+            between(text, "<!--x-->", "<!--/x-->", "new", "p.md")
