@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from scripts.serve.recommender import people
 from scripts.serve.recommender.catalogue import find_films
-from scripts.serve.recommender.desk import COOKIE, Desk, cards, suggested
+from scripts.serve.recommender.desk import COOKIE, Desk
 from scripts.serve.recommender.suggest import Shown, questions, similar_films, suggestions
 
 LARGEST = 2**31 - 1
@@ -41,8 +41,8 @@ class Found(BaseModel):
     total: int
 
 
-def out(shown: list[Shown], total: int | None = None) -> Found:
-    """Cards as JSON."""
+def out(shown: list[Shown], total: int | None = None) -> Response:
+    """Cards as JSON. It is written here, so that FastAPI does not check in a thread of its own what we just made."""
     rows = [
         FilmOut(
             id=card.film.id, title=card.film.name, year=card.film.year, genres=list(card.film.genres),
@@ -50,7 +50,8 @@ def out(shown: list[Shown], total: int | None = None) -> Found:
         )
         for card in shown
     ]  # fmt: skip
-    return Found(films=rows, total=len(rows) if total is None else total)
+    found = Found(films=rows, total=len(rows) if total is None else total)
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 def router(desk: Desk) -> APIRouter:
@@ -62,7 +63,7 @@ def router(desk: Desk) -> APIRouter:
     }
     routes = APIRouter(prefix="/api", responses=errors)
 
-    @routes.get("/films")
+    @routes.get("/films", response_model=Found)
     def search(
         request: Request,
         q: Annotated[str, Query(max_length=200)] = "",
@@ -70,41 +71,41 @@ def router(desk: Desk) -> APIRouter:
         decade: Annotated[int, Query(ge=0, le=3000)] = 0,
         start: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
         count: Count = 24,
-    ) -> Found:
+    ) -> Response:
         """Films by the words of their title."""
         with desk.reading() as connection:
             found, total = find_films(connection, q, genre, decade, start, count)
             rated = people.rated_by(connection, desk.who(connection, request))
-            return out(cards(connection, [film.id for film in found], rated), total)
+            return out(desk.cards(connection, [film.id for film in found], rated), total)
 
-    @routes.get("/films/{film}/similar")
-    def similar(film: Id, count: Count = 12) -> Found:
+    @routes.get("/films/{film}/similar", response_model=Found)
+    def similar(film: Id, count: Count = 12) -> Response:
         """Films that are similar to one."""
         with desk.reading() as connection:
-            if not cards(connection, [film]):
+            if not desk.cards(connection, [film]):
                 raise HTTPException(404, f"there is no film {film}")
-            return out(cards(connection, similar_films(desk.run, film, count)))
+            return out(desk.cards(connection, similar_films(desk.run, film, count)))
 
-    @routes.get("/suggestions")
-    def suggest(request: Request, count: Count = 12) -> Found:
+    @routes.get("/suggestions", response_model=Found)
+    def suggest(request: Request, count: Count = 12) -> Response:
         """What to see next, by the ratings of whoever asks."""
         with desk.reading() as connection:
             rated = people.rated_by(connection, desk.who(connection, request))
-            return out(suggested(connection, suggestions(desk.run, rated, count)))
+            return out(desk.suggested(connection, suggestions(desk.run, rated, count)))
 
-    @routes.get("/questions")
-    def ask(request: Request, count: Annotated[int, Query(ge=1, le=24)] = 6) -> Found:
+    @routes.get("/questions", response_model=Found)
+    def ask(request: Request, count: Annotated[int, Query(ge=1, le=24)] = 6) -> Response:
         """Films whose ratings would say most about a taste."""
         with desk.reading() as connection:
             rated = people.rated_by(connection, desk.who(connection, request))
-            return out(cards(connection, questions(desk.run, rated, count)))
+            return out(desk.cards(connection, questions(desk.run, rated, count)))
 
-    @routes.get("/ratings")
-    def mine(request: Request) -> Found:
+    @routes.get("/ratings", response_model=Found)
+    def mine(request: Request) -> Response:
         """The ratings of whoever asks, the newest first."""
         with desk.reading() as connection:
             rated = people.rated_by(connection, desk.who(connection, request))
-            return out(cards(connection, [row.film for row in reversed(rated)], rated))
+            return out(desk.cards(connection, [row.film for row in reversed(rated)], rated))
 
     @routes.post("/ratings", status_code=201)
     def rate(request: Request, response: Response, body: Rating) -> Rating:

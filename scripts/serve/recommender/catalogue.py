@@ -152,13 +152,30 @@ def find_films(
     return [film_of(row) for row in rows], total
 
 
-def films_by_id(connection: Connection, ids: list[int]) -> dict[int, Film]:
-    """Films by their ids; those that are not there are left out."""
-    found: dict[int, Film] = {}
-    for start in range(0, len(ids), 500):
-        rows = connection.execute(select(films).where(films.c.id.in_(ids[start : start + 500])))
-        found |= {row.id: film_of(row) for row in rows}
-    return found
+class FilmCache:
+    """Films by their ids. Rows of their table are added and never changed, so what was read once is kept.
+
+    Args:
+        size: Most films that are kept.
+    """
+
+    def __init__(self, size: int = 50_000) -> None:
+        self.size = size
+        self.kept: dict[int, Film] = {}
+
+    def __call__(self, connection: Connection, ids: list[int]) -> dict[int, Film]:
+        """The films with these ids; those that the database does not have are left out."""
+        kept = self.kept  # of this moment: another thread may begin a new one
+        found = {film: kept[film] for film in ids if film in kept}
+        missing = [film for film in ids if film not in found]
+        for start in range(0, len(missing), 500):
+            rows = connection.execute(select(films).where(films.c.id.in_(missing[start : start + 500])))
+            read = {row.id: film_of(row) for row in rows}
+            found |= read
+            if len(kept) + len(read) > self.size:
+                kept = self.kept = {}
+            kept |= read
+        return found
 
 
 def choices(connection: Connection) -> tuple[list[str], list[int]]:

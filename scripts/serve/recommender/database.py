@@ -29,7 +29,8 @@ def open_database(url: str) -> Engine:
         UserError: The address is wrong, the file is no database, or the schema is newer than this program.
     """
     try:
-        engine = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=True)
+        remote = not url.startswith("sqlite")  # a connection to a server may have been cut
+        engine = create_engine(url, pool_size=16, max_overflow=16, pool_pre_ping=remote)
         if engine.dialect.name == "sqlite":
             prepare_sqlite(engine)
         with writing(engine).begin() as connection:

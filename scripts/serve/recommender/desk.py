@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from scripts.serve.csrf import set_cookie
 from scripts.serve.models import Loaded
-from scripts.serve.recommender.catalogue import Film, films_by_id
+from scripts.serve.recommender.catalogue import Film, FilmCache
 from scripts.serve.recommender.database import open_database
 from scripts.serve.recommender.people import SESSION_DAYS, Person, Rated, person_of
 from scripts.serve.recommender.suggest import Prepared, Shown, Suggestion, prepare
@@ -30,6 +30,7 @@ class Desk:
         self.site = site
         self.database = open_database(site.options.database or f"sqlite:///{site.state / 'site.db'}")
         self.reading = self.database.connect
+        self.films = FilmCache()
         index = site.options.index
         site.models.prepare_with(lambda loaded: prepare(self.database, loaded, index))
         self.beside = beside
@@ -61,22 +62,20 @@ class Desk:
         if not min(low, self.run.stars[0]) <= rating <= high:
             raise HTTPException(422, f"ratings are from {low:g} to {high:g}, not {rating:g}")
 
+    def cards(self, connection: Connection, ids: Iterable[int], rated: list[Rated] | None = None) -> list[Shown]:
+        """Films in the order of their ids, with a person's ratings."""
+        ids = list(ids)
+        found, own = self.films(connection, ids), {row.film: row.rating for row in rated or []}
+        return [Shown(found[film], own.get(film)) for film in ids if film in found]
 
-def cards(connection: Connection, ids: Iterable[int], rated: list[Rated] | None = None) -> list[Shown]:
-    """Films in the order of their ids, with a person's ratings."""
-    ids = list(ids)
-    found, own = films_by_id(connection, ids), {row.film: row.rating for row in rated or []}
-    return [Shown(found[film], own.get(film)) for film in ids if film in found]
+    def suggested(self, connection: Connection, found: list[Suggestion]) -> list[Shown]:
+        """Suggestions as cards, with what is predicted and why."""
+        films = self.films(connection, list({f for s in found for f in (s.film, *s.reasons)}))
 
+        def reasons(suggestion: Suggestion) -> tuple[Film, ...]:
+            return tuple(films[film] for film in suggestion.reasons if film in films)
 
-def suggested(connection: Connection, found: list[Suggestion]) -> list[Shown]:
-    """Suggestions as cards, with what is predicted and why."""
-    films = films_by_id(connection, list({f for s in found for f in (s.film, *s.reasons)}))
-
-    def reasons(suggestion: Suggestion) -> tuple[Film, ...]:
-        return tuple(films[film] for film in suggestion.reasons if film in films)
-
-    return [Shown(films[s.film], None, s.rating, reasons(s)) for s in found if s.film in films]
+        return [Shown(films[s.film], None, s.rating, reasons(s)) for s in found if s.film in films]
 
 
 def back_to(path: str) -> RedirectResponse:

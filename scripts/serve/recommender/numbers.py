@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 
 from scripts.serve.admin import admin_check
 from scripts.serve.recommender import people
-from scripts.serve.recommender.desk import Desk, suggested
+from scripts.serve.recommender.desk import Desk
 from scripts.serve.recommender.suggest import suggestions
 
 BESIDE = 8  # suggestions of each model
@@ -86,7 +86,7 @@ def router(desk: Desk) -> APIRouter:
             both = [suggestions(run, rated, BESIDE) for run in (desk.run, second)]
             shared = {one.film for one in both[0]} & {one.film for one in both[1]}
             columns = [
-                (loaded.recipe, loaded.run.name, suggested(connection, found), list(measured(loaded.run))[:3])
+                (loaded.recipe, loaded.run.name, desk.suggested(connection, found), list(measured(loaded.run))[:3])
                 for loaded, found in zip(runs, both, strict=True)
             ]
             return desk.show(

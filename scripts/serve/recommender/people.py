@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple, TextIO
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from common.messages import UserError
 from scripts.serve.recommender.database import writing
@@ -38,6 +38,25 @@ class Rated(NamedTuple):
     time: int
 
 
+def newest_events(person: Any = None) -> Any:
+    """The ids of the events that count, of a person (an id or a parameter) or of all."""
+    query = select(func.max(ratings.c.id)).group_by(ratings.c.person, ratings.c.film)
+    return query if person is None else query.where(ratings.c.person == person)
+
+
+#: What almost every request asks, built once.
+PERSON_OF = (
+    select(people.c.id, people.c.name)
+    .join(sessions, sessions.c.person == people.c.id)
+    .where(sessions.c.digest == bindparam("token"), sessions.c.created > bindparam("since"))
+)
+RATED_BY = (
+    select(ratings.c.film, ratings.c.rating, ratings.c.time)
+    .where(ratings.c.id.in_(newest_events(bindparam("who"))), ratings.c.rating.is_not(None))
+    .order_by(ratings.c.id)
+)
+
+
 def digest(token: str) -> str:
     """What is stored of a session's cookie."""
     return sha256(token.encode()).hexdigest()
@@ -48,8 +67,7 @@ def person_of(connection: Connection, token: str | None) -> Person | None:
     if not token or len(token) > 100:
         return None
     since = int(time.time()) - SESSION_DAYS * 86_400
-    query = select(people.c.id, people.c.name).join(sessions, sessions.c.person == people.c.id)
-    row = connection.execute(query.where(sessions.c.digest == digest(token), sessions.c.created > since)).first()
+    row = connection.execute(PERSON_OF, {"token": digest(token), "since": since}).first()
     return Person(row.id, row.name or "") if row else None
 
 
@@ -114,19 +132,11 @@ def undo(engine: Engine, person: int) -> int | None:
     return int(row.film)
 
 
-def newest_events(person: int | None = None) -> Any:
-    """The ids of the events that count."""
-    query = select(func.max(ratings.c.id)).group_by(ratings.c.person, ratings.c.film)
-    return query if person is None else query.where(ratings.c.person == person)
-
-
 def rated_by(connection: Connection, person: Person | None) -> list[Rated]:
     """What a person's ratings are now, the oldest first."""
     if person is None:
         return []
-    query = select(ratings.c.film, ratings.c.rating, ratings.c.time).where(ratings.c.id.in_(newest_events(person.id)))
-    rows = connection.execute(query.where(ratings.c.rating.is_not(None)).order_by(ratings.c.id))
-    return [Rated(*row) for row in rows]
+    return [Rated(*row) for row in connection.execute(RATED_BY, {"who": person.id})]
 
 
 def remove(engine: Engine, person: int) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from scripts.serve.recommender import people
 from scripts.serve.recommender.catalogue import choices, film_of, find_films, narrowed
-from scripts.serve.recommender.desk import COOKIE, Desk, back_to, cards, suggested
+from scripts.serve.recommender.desk import COOKIE, Desk, back_to
 from scripts.serve.recommender.suggest import POOL, in_rows, questions, similar_films, suggestions
 from scripts.serve.recommender.tables import films, ratings
 
@@ -44,16 +44,16 @@ def router(desk: Desk) -> APIRouter:
             first, rows = in_rows(found, FIRST)
             asked = questions(run, rated, ASKED, skip)
             names, decades = choices(connection)
-            reasons = {card.film.id: card.film for card in cards(connection, [film for film, _ in rows])}
+            reasons = {card.film.id: card.film for card in desk.cards(connection, [film for film, _ in rows])}
             return desk.show(
                 request,
                 "home.html",
                 person,
-                asked=cards(connection, asked),
+                asked=desk.cards(connection, asked),
                 more=skip + ASKED if len(asked) == ASKED else 0,
-                first=suggested(connection, first),
-                rows=[(reasons[film], suggested(connection, row)) for film, row in rows if film in reasons],
-                mine=cards(connection, [row.film for row in reversed(rated[-8:])], rated),
+                first=desk.suggested(connection, first),
+                rows=[(reasons[film], desk.suggested(connection, row)) for film, row in rows if film in reasons],
+                mine=desk.cards(connection, [row.film for row in reversed(rated[-8:])], rated),
                 count=len(rated),
                 here=here(request),
                 genres=names,
@@ -75,7 +75,7 @@ def router(desk: Desk) -> APIRouter:
             person = desk.who(connection, request)
             found, total = find_films(connection, q, genre, years, (page - 1) * PAGE, PAGE)
             names, decades = choices(connection)
-            shown = cards(connection, [film.id for film in found], people.rated_by(connection, person))
+            shown = desk.cards(connection, [film.id for film in found], people.rated_by(connection, person))
             return desk.show(
                 request, "films.html", person, shown=shown, total=total, q=q, number=page, last=-(-total // PAGE),
                 here=here(request), genres=names, decades=decades, genre=genre, decade=years,
@@ -93,8 +93,8 @@ def router(desk: Desk) -> APIRouter:
             own = next((entry.rating for entry in rated if entry.film == film), None)
             others = [entry for entry in rated if entry.film != film]
             found = suggestions(run, others, 1, [film]) if others else []
-            near = cards(connection, similar_films(run, film), rated)
-            shown = suggested(connection, found)
+            near = desk.cards(connection, similar_films(run, film), rated)
+            shown = desk.suggested(connection, found)
             return desk.show(
                 request, "film.html", person, film=film_of(row), rating=own, near=near, here=here(request),
                 predicted=shown[0].predicted if shown else None, reasons=shown[0].reasons if shown else (),
@@ -106,7 +106,7 @@ def router(desk: Desk) -> APIRouter:
         with desk.reading() as connection:
             person = desk.who(connection, request)
             rated = people.rated_by(connection, person)
-            shown = cards(connection, [row.film for row in reversed(rated)], rated)
+            shown = desk.cards(connection, [row.film for row in reversed(rated)], rated)
             undoable = (
                 person is not None
                 and connection.execute(select(ratings.c.id).where(ratings.c.person == person.id).limit(1)).first()
