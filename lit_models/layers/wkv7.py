@@ -3,7 +3,7 @@
     S_t = S_{t-1} diag(w_t) + (S_{t-1} a_t) b_t^T + v_t k_t^T        y_t = S_t r_t
 
 S is (value, key): the transpose of that of RWKV-5 and 6, and y_t reads the new state. With a = -kk and b = kk * (rate)
-for a key kk of length 1 the step takes away a part of what the state answers to kk before it adds the new pair: the
+for a key kk of length 1 the step takes away a part of what the state has stored for kk before it adds the new pair: the
 delta rule of Widrow and Hoff (1960), with a decay. Therefore the state can follow what no decaying sum can, such as
 the swaps of a permutation.
 
@@ -30,14 +30,14 @@ def wkv7_step(
         log_w: Logarithm of the decay (B, H, N), between -0.61 and 0 in RWKV-7.
         k, v: Key and value (B, H, N).
         a: What the state is asked before it is corrected (B, H, N).
-        b: Where the answer is added (B, H, N).
+        b: Where what was read is added (B, H, N).
         state: S (B, H, N, N), value by key; it is not changed.
 
     Returns:
         y (B, H, N), and the new state.
     """
-    answer = state @ a[..., None]  # (B, H, N, 1)
-    state = state * log_w.exp()[..., None, :] + answer * b[..., None, :] + v[..., None] * k[..., None, :]
+    read = state @ a[..., None]  # (B, H, N, 1)
+    state = state * log_w.exp()[..., None, :] + read * b[..., None, :] + v[..., None] * k[..., None, :]
     return (state @ r[..., None]).squeeze(-1), state
 
 

@@ -2,8 +2,8 @@
 
 Lee 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", a form of
 entropy minimization. Goodfellow et al. 7.6. The loss is the mean cross-entropy of rows with a class plus alpha times
-that of the others, where alpha rises from 0: an untrained network's answers are worth nothing. Departs from the paper:
-the network answers as in evaluation, and an answer below ``threshold`` is not learned. With few classes shown it may
+that of the others, where alpha rises from 0: an untrained network's predictions are worth nothing. Departs from the paper:
+the network predicts as in evaluation, and a prediction below ``threshold`` is not learned. With few classes shown it may
 well be worse than leaving the other rows out: what is wrong at first is learned, too.
 
     dive fit cnn/lenet -c regularizer/pseudo_labels                                   500 of 3,500 classes are shown
@@ -62,10 +62,10 @@ class PseudoLabels(Regularizer):
         finally:
             task.train(was)
         sure, found = probabilities.max(1)
-        answers = F.one_hot(found, probabilities.shape[1]).to(task.dtype)
-        answers = answers * (sure >= self.threshold).to(task.dtype)[:, None] * (alpha * len(y) / int(hidden.sum()))
+        labels = F.one_hot(found, probabilities.shape[1]).to(task.dtype)
+        labels = labels * (sure >= self.threshold).to(task.dtype)[:, None] * (alpha * len(y) / int(hidden.sum()))
         targets = known.clone()
-        targets[hidden] = answers
+        targets[hidden] = labels
         return x, targets
 
 

@@ -62,8 +62,8 @@ def digest(recipe: Recipe, extra: list[str]) -> dict[str, str]:
         process = FORKS.Process(target=_enter, args=(recipe, extra, folder))
         process.start()
         process.join()
-        answer = Path(folder) / "answer.json"
-        found = json.loads(answer.read_text()) if answer.is_file() else {"failure": f"exit code {process.exitcode}"}
+        result = Path(folder) / "result.json"
+        found = json.loads(result.read_text()) if result.is_file() else {"failure": f"exit code {process.exitcode}"}
     if "refused" in found:
         raise UserError(found["refused"])
     if "failure" in found:
@@ -72,18 +72,18 @@ def digest(recipe: Recipe, extra: list[str]) -> dict[str, str]:
 
 
 def _enter(recipe: Recipe, extra: list[str], folder: str) -> None:
-    """The function of the new process: saves ``answer.json`` in ``folder``."""
+    """The function of the new process: saves ``result.json`` in ``folder``."""
     os.chdir(folder)
     silent = os.open("output", os.O_WRONLY | os.O_CREAT)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
-        answer = take(recipe, extra)
-    except BaseException as error:  # SystemExit too: the parent reads the answer, not the exit code
+        result = take(recipe, extra)
+    except BaseException as error:  # SystemExit too: the parent reads the file, not the exit code
         text = " ".join(str(error).split())
         refused = getattr(error, "exit_code", None) == UserError.exit_code
-        answer = {"refused": text} if refused else {"failure": f"{type(error).__name__}: {text}"}
-    Path(folder, "answer.json").write_text(json.dumps(answer))
+        result = {"refused": text} if refused else {"failure": f"{type(error).__name__}: {text}"}
+    Path(folder, "result.json").write_text(json.dumps(result))
 
 
 def take(recipe: Recipe, extra: list[str]) -> dict[str, str]:

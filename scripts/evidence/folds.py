@@ -36,16 +36,16 @@ def mean_row(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def mean_baselines(answers: list[dict[str, Any]]) -> dict[str, Any]:
+def mean_baselines(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Chance and baselines (``scripts/front/baselines.py``) from those of the folds."""
-    if len(answers) == 1:
-        return answers[0]
+    if len(results) == 1:
+        return results[0]
     return {
         kind: {
-            "what": f"{answers[0][kind]['what']}, mean of {len(answers)} folds",
-            "metrics": mean_metrics([answer[kind]["metrics"] for answer in answers]),
+            "what": f"{results[0][kind]['what']}, mean of {len(results)} folds",
+            "metrics": mean_metrics([result[kind]["metrics"] for result in results]),
         }
-        for kind in answers[0]
+        for kind in results[0]
     }
 
 

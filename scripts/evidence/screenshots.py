@@ -111,7 +111,7 @@ def rate_some(page: Any, wishes: tuple[tuple[str, int], ...] = (("Space", 5), ("
         page.goto(f"{home}films?genre={genre}")
         for k in range(2 if stars > 2 else 1):
             form = page.locator("#found form.stars").nth(2 * k)
-            with page.expect_response(lambda answer: answer.request.method == "GET" and "/films" in answer.url):
+            with page.expect_response(lambda response: response.request.method == "GET" and "/films" in response.url):
                 form.locator("button").nth(stars - 1).click()
     page.goto(home)
     page.locator("#suggestions .card").first.wait_for()

@@ -36,7 +36,7 @@ ROWS = CONFIGS.parent / "results" / "regularization_study.csv"
 COLUMNS = ("method", "seed", "test_digits", "test_acc", "gap", "nll", "ece", "robust_acc", "seconds")
 ATTACKED, STEPS, EPSILON = 400, 20, 0.1
 PASSES = 30  # of Monte Carlo dropout
-Answer = Callable[[Any], Any]  # images (N, 1, 28, 28) in [0, 1] to log probabilities (N, 10)
+Predict = Callable[[Any], Any]  # images (N, 1, 28, 28) in [0, 1] to log probabilities (N, 10)
 
 
 @cache
@@ -62,7 +62,7 @@ def test_digits() -> tuple[Any, Any]:
     return x / 255, y
 
 
-@lru_cache(maxsize=8)  # `temperature` is an answer of the network of `none`, and an ensemble has it as a member
+@lru_cache(maxsize=8)  # `temperature` is another prediction of the network of `none`, and an ensemble has it as a member
 def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any, float]:
     """A trained model, its data, the callbacks of its preset, and the CPU-seconds of the training.
 
@@ -100,7 +100,7 @@ def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tup
     return cli.model.eval(), data, callbacks, time.process_time() - began
 
 
-def answer_of(method: Method, seed: int) -> tuple[Answer, Any, float]:
+def predict_of(method: Method, seed: int) -> tuple[Predict, Any, float]:
     """What a method makes of images, its data, and the CPU-seconds of all trainings."""
     import torch
 
@@ -109,12 +109,12 @@ def answer_of(method: Method, seed: int) -> tuple[Answer, Any, float]:
     trained = [train(method.words, seed, member, method.bootstrap) for member in range(method.members)]
     (model, data, callbacks, _), models = trained[0], [model for model, *_ in trained]
     seconds = sum(spent for *_, spent in trained)
-    if method.answer == "temperature":
+    if method.predict == "temperature":
         with torch.no_grad():
             x, y = data.transform(data.splits["val"])
             t = fitted_temperature(model(x), y)
         return lambda x: (model(x) / t).log_softmax(1), data, seconds
-    if method.answer == "dropout":
+    if method.predict == "dropout":
         dropout = callbacks[0]
 
         def passes(x: Any) -> Any:
@@ -133,7 +133,7 @@ def answer_of(method: Method, seed: int) -> tuple[Answer, Any, float]:
     return lambda x: torch.stack([m(x).softmax(1) for m in models]).mean(0).log(), data, seconds
 
 
-def measure(answer: Answer, train_split: Any, test: Any, attacked: int) -> dict[str, float]:
+def measure(predict: Predict, train_split: Any, test: Any, attacked: int) -> dict[str, float]:
     """The metrics of a row but for the seconds; ``attacked`` test digits are attacked, none with 0."""
     import torch
     from torch.nn import functional as F
@@ -143,9 +143,9 @@ def measure(answer: Answer, train_split: Any, test: Any, attacked: int) -> dict[
 
     x, y = test
     with torch.no_grad():
-        log_p = torch.cat([answer(part) for part in x.split(1000)])
+        log_p = torch.cat([predict(part) for part in x.split(1000)])
         right = float((log_p.argmax(1) == y).float().mean())
-        known = float((answer(train_split[0]).argmax(1) == train_split[1]).float().mean())
+        known = float((predict(train_split[0]).argmax(1) == train_split[1]).float().mean())
     found = {
         "test_acc": right,
         "gap": known - right,
@@ -156,22 +156,22 @@ def measure(answer: Answer, train_split: Any, test: Any, attacked: int) -> dict[
         few, labels = x[:: max(1, len(x) // attacked)][:attacked], y[:: max(1, len(x) // attacked)][:attacked]
 
         def losses(inputs: Any) -> Any:
-            return F.nll_loss(answer(inputs), labels, reduction="none")
+            return F.nll_loss(predict(inputs), labels, reduction="none")
 
         generator = torch.Generator().manual_seed(0)
         start = EPSILON * (2 * torch.rand(few.shape, generator=generator) - 1)
         changed = pgd(losses, few, EPSILON, 2.5 * EPSILON / STEPS, STEPS, start)
         with torch.no_grad():
-            found["robust_acc"] = float((answer(changed).argmax(1) == labels).float().mean())
+            found["robust_acc"] = float((predict(changed).argmax(1) == labels).float().mean())
     return found
 
 
 def run_row(name: str, seed: int) -> dict[str, Any]:
     """One row: a method and a seed."""
-    answer, data, seconds = answer_of(METHODS[name], seed)
+    predict, data, seconds = predict_of(METHODS[name], seed)
     x, y = test_digits()
-    attacked = ATTACKED if METHODS[name].answer != "dropout" else 0  # 30 passes of each step: another study
-    found = measure(answer, data.transform(data.splits["train"]), (x, y), attacked)
+    attacked = ATTACKED if METHODS[name].predict != "dropout" else 0  # 30 passes of each step: another study
+    found = measure(predict, data.transform(data.splits["train"]), (x, y), attacked)
     return {"method": name, "seed": seed, "test_digits": len(y), **found, "seconds": seconds}
 
 
@@ -213,11 +213,11 @@ def try_strengths(methods: Iterable[str]) -> None:
         method = METHODS[name]
         for strength in method.strengths or (None,):
             words = f"{method.words} {method.option} {strength}" if strength is not None else method.words
-            answer, data, _ = answer_of(method._replace(words=words), seed)
+            predict, data, _ = predict_of(method._replace(words=words), seed)
             x, y = whole.transform(whole.splits["train"])
             taken = {picture.numpy().tobytes() for picture in data.splits["train"][0]}
             left = [k for k, picture in enumerate(whole.splits["train"][0]) if picture.numpy().tobytes() not in taken]
-            found = measure(answer, data.transform(data.splits["train"]), (x[left], y[left]), 0)
+            found = measure(predict, data.transform(data.splits["train"]), (x[left], y[left]), 0)
             print(f"{name} {strength}: acc {found['test_acc']:.4f}, nll {found['nll']:.4f}", flush=True)
 
 

@@ -14,9 +14,9 @@ class Method(NamedTuple):
     Args:
         kind: What the picture groups by.
         words: Arguments of ``dive fit``, after ``-c regularizer/none``.
-        members: Networks that are trained; their mean prediction is the answer.
+        members: Networks that are trained; their mean prediction counts.
         bootstrap: Whether each is trained on 500 digits drawn from the 500 with replacement.
-        answer: ``plain``; ``temperature``, fitted on the validation digits; ``dropout``: the mean of 30 passes.
+        predict: ``plain``; ``temperature``, fitted on the validation digits; ``dropout``: the mean of 30 passes.
         option: The argument of the strength, for ``--strengths``.
         strengths: The values tried there.
     """
@@ -25,7 +25,7 @@ class Method(NamedTuple):
     words: str = ""
     members: int = 1
     bootstrap: bool = False
-    answer: str = "plain"
+    predict: str = "plain"
     option: str = ""
     strengths: tuple[float, ...] = ()
 
@@ -64,8 +64,8 @@ METHODS = {
     "gradient_noise": callback("gradient_noise", "eta", 0.001, 0.01, 0.1),
     "ema": callback("ema"),
     "swa": Method("step", "-c regularizer/swa"),
-    "temperature": Method("answer", answer="temperature"),
-    "mc_dropout": Method("answer", "-c regularizer/dropout", answer="dropout"),
+    "temperature": Method("answer", predict="temperature"),
+    "mc_dropout": Method("answer", "-c regularizer/dropout", predict="dropout"),
     "ensemble of 3": Method("answer", members=3),
     "bagging of 3": Method("answer", members=3, bootstrap=True),
 }

@@ -49,7 +49,7 @@ def save_graph(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> tupl
 
 
 def save_onnx(model: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...], path: Path) -> str:
-    """Saves a graph for ONNX's runtimes, and has onnxruntime compute with it: it must answer as the model does.
+    """Saves a graph for ONNX's runtimes, and has onnxruntime compute with it: its outputs must be the model's.
 
     Args:
         model: In evaluation mode.
@@ -69,7 +69,7 @@ def save_onnx(model: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, 
         if find_spec(package) is None:
             raise UserError(f"--format onnx needs {package}: pip install 'dive[onnx]'")
     names: dict[str, Any] = {"input_names": [f"input{k}" for k in range(len(inputs))]}
-    names["output_names"] = list(answer(model, inputs))
+    names["output_names"] = list(outputs_of(model, inputs))
     try:
         with quiet(), warnings.catch_warnings(action="ignore"):
             made = torch.onnx.export(program, (), dynamo=True, verbose=False, external_data=False, **names)
@@ -84,22 +84,22 @@ def save_onnx(model: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, 
 
 
 def difference_of_onnx(model: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> str:
-    """An empty string, or how far onnxruntime's answers are from the model's."""
+    """An empty string, or how far onnxruntime's outputs are from the model's."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for rows in (3, 1):
         given = tuple(torch.cat([x] * rows)[:rows] for x in inputs)
-        known = answer(model, given)
+        known = outputs_of(model, given)
         # an input that does not matter is not in the graph
         fed = {slot.name: given[int(slot.name.removeprefix("input"))].numpy() for slot in session.get_inputs()}
         for name, value in zip(known, session.run(list(known), fed), strict=True):
             found = torch.from_numpy(value)
             if found.shape != known[name].shape:
-                return f"onnxruntime answers {tuple(found.shape)}, the model {tuple(known[name].shape)}"
+                return f"onnxruntime returns {tuple(found.shape)}, the model {tuple(known[name].shape)}"
             if not torch.allclose(found.double(), known[name].double(), rtol=1e-4, atol=1e-4):
                 return (
-                    f"onnxruntime's answer differs by {float((found.double() - known[name].double()).abs().max()):.2g}"
+                    f"onnxruntime's output differs by {float((found.double() - known[name].double()).abs().max()):.2g}"
                 )
     return ""
 
@@ -141,7 +141,7 @@ def example_of(model: Any) -> tuple[Tensor, ...]:
     return tuple(two(part) for part in parts)
 
 
-def answer(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+def outputs_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
     """The tensors of a model's output by name, for any output type."""
     with torch.no_grad():
         result = model(*inputs)

@@ -1,4 +1,4 @@
-"""The administrator's page, ``/admin``: which run answers, the newest ones, and the swap. Every page has it.
+"""The administrator's page, ``/admin``: which run is served, the newest ones, and the swap. Every page has it.
 
 It is open to whoever knows the token of ``DIVE_ADMIN_TOKEN``, by a form that sets a cookie or by the header
 ``Authorization: Bearer TOKEN``; without the variable there is no such page (404).

@@ -2,7 +2,7 @@
 
 A cookie holds a random number; every form has a field ``csrf``, the cookie's HMAC under the site's secret, which
 another site can neither read nor compute. A request with a JSON body, or of a method that forms do not have, needs no
-token, since a browser asks first before it sends one to another site, and no such question is answered here; its
+token, since a browser asks first before it sends one to another site, and the site allows none; its
 ``Origin`` must be ours where there is one. Under ``/api/`` a request with no cookie and none of a browser's headers
 needs none either: it is a program's, such as curl's, and there is no session that it could abuse.
 """

@@ -29,8 +29,8 @@ def wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
-def answer(site: Site, request: Request, status: int, message: str = "", headers: Any = None) -> Response:
-    """The answer to a request that went wrong."""
+def response(site: Site, request: Request, status: int, message: str = "", headers: Any = None) -> Response:
+    """The response to a request that went wrong."""
     message = message or SAYS.get(status, "") or HTTPStatus(status).phrase
     if wants_page(request):
         title = HTTPStatus(status).phrase
@@ -42,25 +42,25 @@ def answer(site: Site, request: Request, status: int, message: str = "", headers
 
 
 def add_handlers(app: FastAPI, site: Site) -> None:
-    """Every exception becomes such an answer."""
+    """Every exception becomes such a response."""
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
         known = error.detail == HTTPStatus(error.status_code).phrase
-        return answer(site, request, error.status_code, "" if known else str(error.detail), error.headers)
+        return response(site, request, error.status_code, "" if known else str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:]) or first["loc"][0]
-        return answer(site, request, 422, f"{str(place)[:80]}: {first['msg'][:200]}")
+        return response(site, request, 422, f"{str(place)[:80]}: {first['msg'][:200]}")
 
     @app.exception_handler(UserError)
     def wrong(request: Request, error: UserError) -> Response:
-        return answer(site, request, getattr(error, "status", 400), str(error))
+        return response(site, request, getattr(error, "status", 400), str(error))
 
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:
         number = secrets.token_hex(4)
         LOG.error("error %s at %s %s: %r", number, request.method, request.url.path, error)
-        return answer(site, request, 500, f"{SAYS[500]} ({number})")
+        return response(site, request, 500, f"{SAYS[500]} ({number})")

@@ -99,21 +99,21 @@ class Guard:
             await send(message)
 
         if refusal := self.refuses(scope):
-            await self.answer(scope, receive, tell, *refusal)
+            await self.respond(scope, receive, tell, *refusal)
         elif scope["path"].startswith(FREE):
             await self.app(scope, receive, tell)
         else:
             await self.work(scope, self.bounded(receive), tell, sent)
 
     async def work(self, scope: Scope, receive: Receive, tell: Send, sent: dict[str, Any]) -> None:
-        """Answers, or says 503 where nothing was begun in time; what still runs keeps its place until it ends."""
+        """Lets the application respond, or says 503 where nothing was begun in time; what still runs keeps its place until it ends."""
         self.busy += 1
         self.site.metrics.in_progress.set(self.busy)
         task = asyncio.ensure_future(self.app(scope, receive, tell))
         task.add_done_callback(self.ended)
         try:
             done, _ = await asyncio.wait({task}, timeout=self.site.options.timeout)
-            while not done and sent["status"]:  # an answer that is streamed
+            while not done and sent["status"]:  # a response that is streamed
                 done, _ = await asyncio.wait({task}, timeout=self.site.options.timeout)
         except asyncio.CancelledError:
             task.cancel()
@@ -121,7 +121,7 @@ class Guard:
         if done:
             await task
             return
-        await self.answer(scope, receive, tell, 503, "", {})
+        await self.respond(scope, receive, tell, 503, "", {})
         sent["open"] = False
         self.left_alone.add(task)
 
@@ -172,12 +172,12 @@ class Guard:
 
         return checked
 
-    async def answer(
+    async def respond(
         self, scope: Scope, receive: Receive, send: Send, status: int, message: str, headers: dict[str, str]
     ) -> None:
         """An error of the guard's own."""
         request = Request({**scope, "state": {}})
-        await errors.answer(self.site, request, status, message, headers)(scope, receive, send)
+        await errors.response(self.site, request, status, message, headers)(scope, receive, send)
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Adds a request to the metrics, by its route's pattern: addresses of all kinds would never end."""

@@ -1,4 +1,4 @@
-"""The model that answers: loaded once, replaced as a whole.
+"""The model that is served: loaded once, replaced as a whole.
 
 A request takes ``models.current`` once and keeps it; a newer run that is put in its place in the meantime changes
 nothing for it. A run that cannot be used (another kind, damaged) leaves the one in place.
@@ -23,7 +23,7 @@ class Loaded:
         model, data: The LightningModule in evaluation mode, and the datamodule with what ``processor.json`` kept.
         run: The run's folder.
         recipe: Whose run it is, such as ``recommender/mf``.
-        prepared: What the page makes of it before it answers (``prepare``).
+        prepared: What the page makes of it before it is served (``prepare``).
     """
 
     model: Any
@@ -34,7 +34,7 @@ class Loaded:
 
 
 class Models:
-    """The run that answers, and how another one takes its place.
+    """The run that is served, and how another one takes its place.
 
     Args:
         loaded: The first one.

@@ -58,7 +58,7 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        # without the protocol asyncio leaves Nagle's algorithm on, and each answer waits for an acknowledgment: 40 ms
+        # without the protocol asyncio leaves Nagle's algorithm on, and each response waits for an acknowledgment: 40 ms
         listening = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, sys.platform != "win32")
         listening.bind(found[4])

@@ -25,9 +25,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         names = ("method", "route", "status")
-        self.requests = Counter("dive_requests", "Answered requests.", names, registry=self.registry)
+        self.requests = Counter("dive_requests", "Requests that had their response.", names, registry=self.registry)
         self.seconds = Histogram(
-            "dive_seconds", "Seconds until an answer begins.", ("route",), buckets=MOMENTS, registry=self.registry
+            "dive_seconds", "Seconds until a response begins.", ("route",), buckets=MOMENTS, registry=self.registry
         )
         self.in_progress = Gauge("dive_in_progress", "Requests that are worked on or wait.", registry=self.registry)
         self.swaps = Gauge("dive_swaps", "How often another run was put in place.", registry=self.registry)
@@ -38,7 +38,7 @@ class Site:
 
     Args:
         page: The page.
-        models: The run that answers.
+        models: The run that is served.
         options: The parsed command.
     """
 
@@ -58,7 +58,7 @@ class Site:
         )
 
     def render(self, request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-        """A template as an answer. It sees ``request``, ``page``, ``csrf`` (a hidden field's value) and the context."""
+        """A template as a response. It sees ``request``, ``page``, ``csrf`` (a hidden field's value) and the context."""
         from scripts.serve.csrf import keep, token_of
 
         shown = {"navigation": self.page.navigation, **context}

@@ -7,7 +7,7 @@ The files in ``DIR`` (by default ``export/`` in the run's folder):
 
     model.safetensors   the weights; class and arguments are in its metadata, reading it does not execute code
     model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
-    model.onnx          only with --format onnx: for ONNX Runtime and others; it has answered as the model does before
+    model.onnx          only with --format onnx: for ONNX Runtime and others; onnxruntime has computed what the model does, before
                         it is kept (needs the extra "onnx")
     export.json         what goes in, what comes out, and what `dive predict` does before and after; the
                         anchors of a detector
@@ -37,7 +37,7 @@ from common.messages import UserError
 from scripts.front.arguments import Command, resolve
 from scripts.front.build import Builder, typed
 from scripts.front.checkpoints import is_sharded, read_checkpoint
-from scripts.front.graphs import answer, description, example_of, save_graph, save_onnx
+from scripts.front.graphs import description, example_of, outputs_of, save_graph, save_onnx
 from scripts.front.recipes import CONFIGS, read_recipe
 from scripts.front.working_directory import add_working_directory
 
@@ -175,7 +175,7 @@ def write(
     if hasattr(getattr(model, "net", None), "to_published"):
         torch.save(model.net.to_published(), folder / "model.pth")
     inputs = example_of(model)
-    outputs = answer(model, inputs)
+    outputs = outputs_of(model, inputs)
     named = {f"input{k}": x.contiguous() for k, x in enumerate(inputs)}
     save_file(named | outputs, folder / "example.safetensors")
     program, why = save_graph(model, inputs, folder / "model.pt2")

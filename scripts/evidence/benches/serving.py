@@ -1,7 +1,7 @@
 """The recommender's website under load: how long suggestions take, what bounds it, memory, and recall of the index.
 
 The server is a process of its own, its clients are threads of this one, on the loopback. A client is a guest with
-twenty ratings, which asks for suggestions on one connection, the next time as soon as it has its answer.
+twenty ratings, which asks for suggestions on one connection, the next time as soon as it has the response.
 """
 
 import http.client
@@ -97,11 +97,11 @@ class Client(threading.Thread):
     def ask(self, method: str, path: str, body: str | None = None) -> None:
         headers = {"content-type": "application/json", **({"cookie": self.cookie} if self.cookie else {})}
         self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
-        answer.read()
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"{method} {path} got {answer.status}")
-        self.cookie = (answer.getheader("set-cookie") or self.cookie).partition(";")[0]
+        response = self.connection.getresponse()
+        response.read()
+        if response.status not in (200, 201):
+            raise RuntimeError(f"{method} {path} got {response.status}")
+        self.cookie = (response.getheader("set-cookie") or self.cookie).partition(";")[0]
 
     def run(self) -> None:
         try:
@@ -116,10 +116,10 @@ class Client(threading.Thread):
 
 
 def load(server: Server, items: int, clients: int, requests: int) -> list[float]:
-    """Lets new clients ask so often in all; returns the seconds of each answer.
+    """Lets new clients ask so often in all; returns the seconds of each response.
 
     Raises:
-        RuntimeError: An answer was no suggestion.
+        RuntimeError: A response was not a list of suggestions.
     """
     guests = [Client(server, k, items) for k in range(clients)]
     for guest in guests:
@@ -159,7 +159,7 @@ def measure(
 
 
 def latency(server: Server, items: int, index: str, clients: int, repeats: int, requests: int) -> Row:
-    """Turns of load: p50 and p95 in ms, answers per second, and the server's CPU time for one."""
+    """Turns of load: p50 and p95 in ms, requests per second, and the server's CPU time for one."""
     row: Row = {"what": "latency", "items": items, "index": index, "clients": clients, "requests": requests}
     row |= {"p50": [], "p95": [], "rates": [], "cpu": []}
     load(server, items, clients, min(WARMUP, requests))
@@ -208,5 +208,5 @@ def told(row: Row) -> str:
     middle = {name: median(row[name]) for name in ("p50", "p95", "rates", "cpu")}
     return (
         f"{row['items']:,} films, {row['index']}, {row['clients']} clients: p50 {middle['p50']:.1f} ms, p95 "
-        f"{middle['p95']:.1f} ms, {middle['rates']:.0f} answers/s, {middle['cpu']:.2f} CPU-ms each"
+        f"{middle['p95']:.1f} ms, {middle['rates']:.0f} requests/s, {middle['cpu']:.2f} CPU-ms each"
     )

@@ -1,7 +1,7 @@
 """The database: SQLite with a write-ahead log, or PostgreSQL by its address; brought to the newest schema at the start.
 
 SQLite: a change begins with the lock (``BEGIN IMMEDIATE``), so that two processes wait for each other and never fail in
-the middle; ``synchronous=FULL`` puts an acknowledged rating on the disk before the answer. PostgreSQL does so too;
+the middle; ``synchronous=FULL`` puts an acknowledged rating on the disk before the response. PostgreSQL does so too;
 there the changes of one person wait for each other (``people.hold``), and what all processes do first (``alone``).
 """
 

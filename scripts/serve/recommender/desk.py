@@ -1,4 +1,4 @@
-"""What the views of the page share: the database, the run that answers, who asks, cards of films."""
+"""What the views of the page share: the database, the run that is served, who asks, cards of films."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -38,7 +38,7 @@ class Desk:
 
     @property
     def run(self) -> Prepared:
-        """The run that answers now."""
+        """The run that is served now."""
         prepared: Prepared = self.site.models.current.prepared
         return prepared
 

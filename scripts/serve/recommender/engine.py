@@ -1,6 +1,6 @@
 """What the page asks a model, for a person who was not there in training: scores, reasons, similar films, questions.
 
-Two kinds of models answer. Matrix factorization (``LitMF``) predicts ratings: a person's vector is solved for in closed
+There are two kinds of models. Matrix factorization (``LitMF``) predicts ratings: a person's vector is solved for in closed
 form (``lit_models/functional/fold_in.py``), and what each rating adds to a score is a part of it. Rankers score what
 goes with a history (``Ranker.scores`` of an unknown user): films that a person liked; what one of them adds is the
 score with it minus the score without it.
@@ -26,7 +26,7 @@ REASONS = 40  # films of a history that are looked at as reasons
 
 
 def usable(loaded: Loaded) -> bool:
-    """Whether a run is a recommender that can answer for new people (not AutoRec, which has inputs for known ones)."""
+    """Whether a run is a recommender that has scores for new people (not AutoRec, which has inputs for known ones)."""
     model = loaded.model
     if not getattr(loaded.data, "item_names", None):
         return False
@@ -188,7 +188,7 @@ class Explicit(Engine):
 class ByHistory(Engine):
     """A ranker: films that go with what a person liked."""
 
-    def answers(self, histories: Tensor) -> Tensor:
+    def scores_of(self, histories: Tensor) -> Tensor:
         """Scores (B, I) of new people with these histories (B, L)."""
         users = torch.full((len(histories),), self.model.num_users, device=histories.device)
         return self.model.scores(users, histories)
@@ -198,7 +198,7 @@ class ByHistory(Engine):
         liked = items[ratings >= self.middle]
         if not len(liked):
             return self.counts / self.model.num_users
-        return self.answers(liked[None])[0]
+        return self.scores_of(liked[None])[0]
 
     @torch.inference_mode()
     def parts(self, items: Tensor, ratings: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
@@ -209,12 +209,12 @@ class ByHistory(Engine):
         start = len(liked) - len(reasons)
         rows = [torch.cat([liked[: start + k], liked[start + k + 1 :]]) for k in range(len(reasons))]
         padded = torch.stack([liked, *(torch.cat([row.new_full((1,), self.model.num_items), row]) for row in rows)])
-        found = self.answers(padded)[:, candidates]  # the padding is in front
+        found = self.scores_of(padded)[:, candidates]  # the padding is in front
         return reasons, (found[0] - found[1:]).T
 
     @torch.inference_mode()
     def similar(self, item: int) -> Tensor:
-        return self.answers(torch.tensor([[item]], device=self.counts.device))[0]
+        return self.scores_of(torch.tensor([[item]], device=self.counts.device))[0]
 
 
 def engine_of(loaded: Loaded, index: str = "exact") -> Engine:

@@ -5,7 +5,7 @@
     dive serve recommender/mf --beside recommender/ease               two models side by side
     dive serve recommender/mf --export ratings.csv                    what people rated, to train on
 
-A guest's ratings are folded in: nothing is trained for it. Any recommender that ranks or predicts ratings answers.
+A guest's ratings are folded in: nothing is trained for it. Any recommender that ranks or predicts ratings can be served.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from scripts.serve.recommender.engine import usable
 from scripts.serve.recommender.index import KINDS
 from scripts.serve.site import Site
 
-TITLE, ACCEPTS = "Film shelf", "a recommender that can answer new people, such as recommender/mf"
+TITLE, ACCEPTS = "Film shelf", "a recommender that has scores for new people, such as recommender/mf"
 NAVIGATION = (("/", "For you"), ("/films", "Films"), ("/history", "Ratings"), ("/numbers", "Numbers"))
 MAX_BODY = 16_384  # bytes: forms are short
 

@@ -33,13 +33,13 @@ def csrf(page: str) -> str:
 
 
 def test_pages_are_whole_and_nothing_comes_from_elsewhere(client: TestClient) -> None:
-    answer = client.get("/", headers=HTML)
-    assert answer.status_code == 200 and "<h1>Toy</h1>" in answer.text and "ello &lt;b&gt;" in answer.text
-    policy = answer.headers["content-security-policy"]
+    response = client.get("/", headers=HTML)
+    assert response.status_code == 200 and "<h1>Toy</h1>" in response.text and "ello &lt;b&gt;" in response.text
+    policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
-    assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["cache-control"] == "no-store"
-    assert "style=" not in answer.text and "onclick" not in answer.text  # the policy forbids them
-    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text):
+    assert response.headers["x-content-type-options"] == "nosniff" and response.headers["cache-control"] == "no-store"
+    assert "style=" not in response.text and "onclick" not in response.text  # the policy forbids them
+    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', response.text):
         assert client.get(address).status_code == 200, address
     assert client.get("/static/../site.py").status_code == client.get("/static/%2e%2e/site.py").status_code == 404
 
@@ -168,10 +168,10 @@ def test_a_swap_in_the_middle_of_requests_mixes_no_two_runs(tmp_path: Path, monk
     runs = iter(toy_run(f"run{k}") for k in range(20))
     monkeypatch.setattr("scripts.serve.models.load_run", lambda run: next(runs))
     with TestClient(app) as client, ThreadPoolExecutor(5) as pool:
-        answers = [pool.submit(client.get, "/run") for _ in range(30)]
+        responses = [pool.submit(client.get, "/run") for _ in range(30)]
         for _ in range(20):
             app.state.site.models.swap(Path("x"))
-        for future in answers:
+        for future in responses:
             first, _, prepared = future.result().json().split(" ")
             assert first == prepared
 

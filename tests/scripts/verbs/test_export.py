@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from scripts.cli import main
 from scripts.front.build import build
-from scripts.front.graphs import answer, example_of, save_graph, save_onnx
+from scripts.front.graphs import example_of, outputs_of, save_graph, save_onnx
 from scripts.front.recipes import Recipe
 from scripts.front.runs import newest_run
 from scripts.verbs.export import load_network, write
@@ -40,16 +40,16 @@ def batch_of(inputs: tuple[Tensor, ...], rows: int) -> tuple[Tensor, ...]:
     return tuple(torch.randn_like(x) if x.is_floating_point() else x for x in found)
 
 
-def same_answers(model: nn.Module, others: list[nn.Module], inputs: tuple[Tensor, ...]) -> None:
-    known = answer(model, inputs)
+def same_outputs(model: nn.Module, others: list[nn.Module], inputs: tuple[Tensor, ...]) -> None:
+    known = outputs_of(model, inputs)
     assert known and all(len(value) == len(inputs[0]) for value in known.values())
     for other in others:
-        for name, value in answer(other, inputs).items():
+        for name, value in outputs_of(other, inputs).items():
             torch.testing.assert_close(value, known[name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_each_form_answers_as_the_model_at_any_batch_size(recipe: Recipe, tmp_path: Path) -> None:
+def test_each_form_computes_what_the_model_does_at_any_batch_size(recipe: Recipe, tmp_path: Path) -> None:
     _, model, data = build([recipe.name, *shlex.split(recipe.header.get("small", ""))])
     for name, value in model.named_buffers():
         if name.startswith("target_"):
@@ -68,12 +68,12 @@ def test_each_form_answers_as_the_model_at_any_batch_size(recipe: Recipe, tmp_pa
         assert (tmp_path / "model.onnx").is_file() == (onnx and "model.onnx" not in why_not)
         others.append(torch.export.load(tmp_path / "model.pt2").module())
     for rows in (3, 1):  # exported with two
-        same_answers(model, others, batch_of(example_of(model), rows))
+        same_outputs(model, others, batch_of(example_of(model), rows))
     said = json.loads((tmp_path / "export.json").read_text())
     assert said["after"] and [part["shape"][0] for part in said["inputs"]] == ["batch"] * len(said["inputs"])
 
 
-def test_an_onnx_file_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+def test_an_onnx_file_with_other_outputs_is_refused(tmp_path: Path) -> None:
     torch.manual_seed(0)
     right, wrong = nn.Linear(3, 2).eval(), nn.Linear(3, 2).eval()
     inputs = (torch.randn(2, 3),)
@@ -108,7 +108,7 @@ def reload(folder: Path) -> None:
     known = load_file(folder / "example.safetensors")
     inputs = tuple(known[f"input{k}"] for k in range(sum("input" in name for name in known)))
     for network in (load_network(folder / "model.safetensors"), torch.export.load(folder / "model.pt2").module()):
-        for name, value in answer(network, inputs).items():
+        for name, value in outputs_of(network, inputs).items():
             torch.testing.assert_close(value, known[name], rtol=1e-6, atol=1e-6)
 
 
@@ -142,7 +142,7 @@ def both_forms(recipe: str) -> tuple[Path, list[nn.Module]]:
 
 
 @pytest.mark.parametrize("log_target", [False, True])
-def test_a_table_is_answered_in_the_units_of_its_target(tmp_path: Path, log_target: bool) -> None:
+def test_a_table_is_predicted_in_the_units_of_its_target(tmp_path: Path, log_target: bool) -> None:
     areas = [40 + 4 * i for i in range(40)]
     (tmp_path / "houses.csv").write_text("area,price\n" + "".join(f"{a},{1000 * a + a % 7}\n" for a in areas))
     data = ["--data", "CSVTable", "--data.path", str(tmp_path / "houses.csv"), "--data.target", "price"]
@@ -187,7 +187,7 @@ def test_published_weights_keep_their_normalization(tmp_path: Path) -> None:
 
 
 def compare_with_predictions(folder: Path, forms: list[nn.Module], root: Path) -> None:
-    """What the forms answer to pictures in [0, 1] is in ``predictions.csv``."""
+    """What the forms compute of pictures in [0, 1] is in ``predictions.csv``."""
     import numpy as np
     from PIL import Image
 

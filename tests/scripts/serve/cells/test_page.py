@@ -57,10 +57,10 @@ def test_the_answer_is_that_of_the_model(client: TestClient) -> None:
 
 @pytest.mark.parametrize("name", odd_pictures())
 def test_odd_pictures_are_read(client: TestClient, name: str) -> None:
-    answer = post(client, name, odd_pictures()[name])
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["size"] == ([100, 200] if name == "rotated.jpg" else [200, 100])
-    assert bool(answer.json()["preview"]) == (name in ("cmyk.jpg", "sixteen.tif"))  # browsers do not show these
+    response = post(client, name, odd_pictures()[name])
+    assert response.status_code == 200, response.text
+    assert response.json()["size"] == ([100, 200] if name == "rotated.jpg" else [200, 100])
+    assert bool(response.json()["preview"]) == (name in ("cmyk.jpg", "sixteen.tif"))  # browsers do not show these
 
 
 def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
@@ -72,8 +72,8 @@ def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
         ("../../etc/x.png", b"x", "x.png cannot be read"),
         ("a.eps", as_bytes(drawn(), "EPS"), "a.eps is in the format EPS: save it as PNG"),
     ):
-        answer = post(client, name, content)
-        assert answer.status_code == 422 and answer.json()["error"]["message"].startswith(says), answer.text
+        response = post(client, name, content)
+        assert response.status_code == 422 and response.json()["error"]["message"].startswith(says), response.text
     assert client.post("/api/count").status_code == 422
     assert post(client, "large.png", bytes(33 << 20)).status_code == 413
     wide = as_bytes(Image.new("1", (20_000, 10_000)))
@@ -99,8 +99,8 @@ def test_a_program_counts_without_a_token_and_another_site_does_not(
 
 
 def test_without_javascript_the_counts_are_a_table(client: TestClient) -> None:
-    answer = client.post("/", files={"file": ("<b>.png", as_bytes(drawn(1)))}, headers={"accept": "text/html"})
-    row = re.search(r'<th scope="row">(.*?)</th>(.*?)</tr>', answer.text)
+    response = client.post("/", files={"file": ("<b>.png", as_bytes(drawn(1)))}, headers={"accept": "text/html"})
+    row = re.search(r'<th scope="row">(.*?)</th>(.*?)</tr>', response.text)
     assert row is not None and row[1] == "&lt;b&gt;.png"
     found = post(client, "x.png", as_bytes(drawn(1))).json()
     pairs = list(zip(found["labels"], found["scores"], strict=True))
@@ -112,7 +112,7 @@ def test_sixty_four_uploads_at_once_are_all_answered(client: TestClient) -> None
     pictures = [as_bytes(drawn(k)) for k in range(4)]
     alone = [post(client, "x.png", picture).json()["scores"] for picture in pictures]
     with ThreadPoolExecutor(64) as pool:
-        answers = list(pool.map(lambda k: post(client, f"{k}.png", pictures[k % 4]), range(64)))
-    assert [answer.status_code for answer in answers] == [200] * 64
-    assert [answer.json()["name"] for answer in answers] == [f"{k}.png" for k in range(64)]
-    assert all(answer.json()["scores"] == alone[k % 4] for k, answer in enumerate(answers))
+        responses = list(pool.map(lambda k: post(client, f"{k}.png", pictures[k % 4]), range(64)))
+    assert [response.status_code for response in responses] == [200] * 64
+    assert [response.json()["name"] for response in responses] == [f"{k}.png" for k in range(64)]
+    assert all(response.json()["scores"] == alone[k % 4] for k, response in enumerate(responses))

@@ -62,23 +62,23 @@ class Guest:
         self.number, self.count = number, 0
         self.cookies = httpx.Cookies()
         self.kept: dict[int, float] = {}  # the rating of each film that was acknowledged last
-        self.asked: tuple[int, float] | None = None  # film and rating of a request whose answer never came
+        self.asked: tuple[int, float] | None = None  # film and rating of a request whose response never came
         self.statuses: set[int] = set()
 
     def rate_until_it_dies(self, *addresses: str, most: int = 1_000_000) -> None:
-        """Rates at these servers in turn, until one of them answers no more or ``most`` ratings are there."""
+        """Rates at these servers in turn, until one of them responds no more or ``most`` ratings are there."""
         with httpx.Client(timeout=warm.SECONDS, cookies=self.cookies) as client:
             for _ in range(most):
                 film, rating = 1 + (self.count * 7 + self.number) % FILMS, float(1 + self.count % 5)
                 self.asked = (film, rating)
                 address = addresses[self.count % len(addresses)]
                 try:
-                    answer = client.post(f"{address}/api/ratings", json={"film": film, "rating": rating})
+                    response = client.post(f"{address}/api/ratings", json={"film": film, "rating": rating})
                 except httpx.TransportError:
                     break
-                self.statuses.add(answer.status_code)
+                self.statuses.add(response.status_code)
                 self.count += 1
-                if answer.status_code == 201:
+                if response.status_code == 201:
                     self.kept[film] = rating
                 self.asked = None
             self.cookies = client.cookies
@@ -89,7 +89,7 @@ class Guest:
             return {film["id"]: film["rating"] for film in client.get(f"{address}/api/ratings").json()["films"]}
 
     def check(self, address: str) -> None:
-        """Every acknowledged rating is there; of the one without an answer both is right, and it is then known."""
+        """Every acknowledged rating is there; of the one without an response both is right, and it is then known."""
         found = self.stored(address)
         if self.asked and self.kept.get(self.asked[0]) != found.get(self.asked[0]):
             assert found[self.asked[0]] == self.asked[1]

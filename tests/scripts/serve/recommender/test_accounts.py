@@ -87,8 +87,8 @@ def test_what_is_no_name_or_taken_is_one_clear_page(
     client: TestClient, name: str, password: str, status: int, says: str
 ) -> None:
     Person(TestClient(client.app)).send("/account/join", name="Ada", password=SECRET)
-    answer = Person(client).send("/account/join", name=name, password=password)
-    assert answer.status_code == status and says in answer.text and "Traceback" not in answer.text
+    response = Person(client).send("/account/join", name=name, password=password)
+    assert response.status_code == status and says in response.text and "Traceback" not in response.text
 
 
 def test_wrong_passwords_open_nothing_and_attempts_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +98,8 @@ def test_wrong_passwords_open_nothing_and_attempts_end(tmp_path: Path, monkeypat
         Person(TestClient(client.app)).send("/account/join", name="Ada", password=SECRET)
         person = Person(client)
         for name in ("Ada", "Nobody", ""):
-            answer = person.send("/account/enter", name=name or "?", password="wrong password")
-            assert answer.status_code == 401 and "do not belong together" in answer.text
+            response = person.send("/account/enter", name=name or "?", password="wrong password")
+            assert response.status_code == 401 and "do not belong together" in response.text
         codes = [person.send("/account/enter", name="Ada", password=f"guess{k}").status_code for k in range(12)]
         assert codes[-1] == 429 and "session" not in client.cookies
 
@@ -115,9 +115,9 @@ def test_one_takes_ones_data_along_and_deletes_it(app: Any, client: TestClient) 
     person = Person(client)
     Person(TestClient(app)).send("/rate", film=2, rating=2)  # somebody else's
     person.send("/rate", film=1, rating=5)
-    answer = client.get("/account/ratings.csv")
-    assert answer.headers["content-disposition"].startswith("attachment")
-    (row,) = csv.DictReader(io.StringIO(answer.text))
+    response = client.get("/account/ratings.csv")
+    assert response.headers["content-disposition"].startswith("attachment")
+    (row,) = csv.DictReader(io.StringIO(response.text))
     assert (row["rating"], row["title"]) == ("5", SCRIPT)
     person.send("/account/join", name="Ada", password=SECRET)
     assert "nothing was deleted" in person.send("/account/delete", password="wrong").text and mine(client)

@@ -28,7 +28,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def rate(page: Any, form: Any, stars: int) -> None:
-    with page.expect_response(lambda answer: answer.request.method == "GET"):
+    with page.expect_response(lambda response: response.request.method == "GET"):
         form.locator("button").nth(stars - 1).click()
     page.locator("html:not([aria-busy])").wait_for()
 

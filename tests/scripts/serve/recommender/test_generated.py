@@ -1,4 +1,4 @@
-"""Generated requests over the description of the routes (Schemathesis): whatever comes, no answer is a 5xx."""
+"""Generated requests over the description of the routes (Schemathesis): whatever comes, no response is a 5xx."""
 
 from pathlib import Path
 
@@ -32,10 +32,10 @@ def ask(folder: Path, cases: int, *words: str) -> None:
         def one(case: schemathesis.Case) -> None:
             nonlocal asked
             asked += 1
-            answer = case.call()
-            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
-            if answer.status_code >= 400:
-                assert set(answer.json()["error"]) == {"status", "message"}
+            response = case.call()
+            assert response.status_code < 500, (case.as_curl_command(), response.text)
+            if response.status_code >= 400:
+                assert set(response.json()["error"]) == {"status", "message"}
 
         one()
     assert asked >= cases // 2  # routes with few inputs have fewer

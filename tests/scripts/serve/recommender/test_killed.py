@@ -57,7 +57,7 @@ def test_ten_kills_under_load_lose_no_acknowledged_rating(runs: Path, tmp_path: 
 
 
 def test_two_workers_at_once_on_one_database(runs: Path, tmp_path: Path) -> None:
-    """Four guests rate at both in turn: one session, one history, whichever answers; one dies, the other goes on."""
+    """Four guests rate at both in turn: one session, one history, whichever responds; one dies, the other goes on."""
     one, two = (Served(RECIPE, tmp_path, tmp_path / f"{name}.log", runs) for name in ("one", "two"))
     with one, two:
         guests = [Guest(k) for k in range(4)]

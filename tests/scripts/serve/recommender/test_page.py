@@ -111,8 +111,8 @@ def test_a_title_is_text_whatever_it_says(client: TestClient) -> None:
 @pytest.mark.parametrize("words", ["' OR 1=1 --", "%", "_", "\\", '"; DROP TABLE films; --', "x" * 200, "\x00", "Ünï"])
 def test_words_are_words_to_the_database(client: TestClient, words: str) -> None:
     """Nothing has these letters, not even where SQL would read them as a pattern."""
-    answer = client.get("/api/films", params={"q": words})
-    assert answer.status_code == 200 and answer.json()["total"] in (0, ITEMS if words == "\x00" else 0)
+    response = client.get("/api/films", params={"q": words})
+    assert response.status_code == 200 and response.json()["total"] in (0, ITEMS if words == "\x00" else 0)
     assert client.get("/films", params={"q": words, "genre": words}, headers=HTML).status_code == 200
     assert client.get("/api/films").json()["total"] == ITEMS
 
@@ -123,8 +123,8 @@ def test_what_is_not_there_or_outside_is_one_clear_page(client: TestClient) -> N
     unknown = person.send("/rate", film=4711, rating=3)
     assert unknown.status_code == 404 and "There is no film 4711" in unknown.text
     for rating in ("6", "0", "-1", "nan", "inf", "many", ""):
-        answer = person.send("/rate", film=1, rating=rating)
-        assert answer.status_code == 422 and "<h1>Unprocessable" in answer.text, rating
+        response = person.send("/rate", film=1, rating=rating)
+        assert response.status_code == 422 and "<h1>Unprocessable" in response.text, rating
     assert "Ratings are from 1 to 5, not 6" in person.send("/rate", film=1, rating=6).text
     assert person.send("/rate", film=2**63, rating=3).status_code == 422
     assert client.get("/films/99999999999999999999").status_code == 422
@@ -136,17 +136,17 @@ def test_what_is_not_there_or_outside_is_one_clear_page(client: TestClient) -> N
 def test_nobody_is_led_to_another_site(client: TestClient) -> None:
     person = Person(client)
     for back in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nx: y"):
-        answer = client.post(
+        response = client.post(
             "/rate", data={"csrf": person.csrf, "film": 1, "rating": 3, "back": back}, follow_redirects=False
         )
-        assert answer.headers["location"] == "/", back
+        assert response.headers["location"] == "/", back
 
 
 def test_a_rating_needs_our_form_and_another_persons_cookie_is_nobodys(client: TestClient) -> None:
     assert client.post("/rate", data={"film": 1, "rating": 3}).status_code == 403
     person = Person(client)
-    answer = person.send("/rate", film=1, rating=3).history[0]
-    cookie = answer.headers["set-cookie"].lower()
+    response = person.send("/rate", film=1, rating=3).history[0]
+    cookie = response.headers["set-cookie"].lower()
     assert "session=" in cookie and "httponly" in cookie and "samesite=lax" in cookie
     client.cookies.clear()
     client.cookies.set("session", "x" * 43)
@@ -170,8 +170,8 @@ def test_many_guests_at_once_lose_no_rating(client: TestClient) -> None:
     def guest(number: int) -> int:
         own = TestClient(app)
         for film in range(1, 11):
-            answer = own.post("/api/ratings", json={"film": film, "rating": 1 + (film + number) % 5})
-            assert answer.status_code == 201
+            response = own.post("/api/ratings", json={"film": film, "rating": 1 + (film + number) % 5})
+            assert response.status_code == 201
         return len(own.get("/api/ratings").json()["films"])
 
     with ThreadPoolExecutor(6) as pool:
