@@ -30,16 +30,17 @@ def row(item: Item, results: Mapping[str, Mapping[str, float]]) -> str:
     """One line: number, title, links to the topics' pages, and for each headline a command and what it reached."""
     commands = [f"`{line.command or 'dive fit ' + line.recipe}`" for line in item.headlines]
     reached = [result_of(line, results) for line in item.headlines] or ["not built yet"]
-    pages = [page for topic in item.topics if item.headlines and (page := page_of(topic))]
+    pages = [shown for name in item.pages if item.headlines and (shown := page_of(name))]
     cells = [str(item.number), item.title, ", ".join(pages), "<br>".join(commands), "<br>".join(reached)]
     return "| " + " | ".join(cells) + " |\n"
 
 
-def page_of(topic: str) -> str:
-    """A link to a topic's page, or its folder where it has none; empty where there is neither."""
-    if (ROOT / "docs" / f"{topic}.md").is_file():
-        return f"[{topic}](docs/{topic}.md)"
-    return f"[{topic}](lit_models/{topic})" if (ROOT / "lit_models" / topic).is_dir() else ""
+def page_of(name: str) -> str:
+    """A link to a page, or to a topic's folder where it has none; empty where there is neither."""
+    shown = name.replace("_", " ")
+    if (ROOT / "docs" / f"{name}.md").is_file():
+        return f"[{shown}](docs/{name}.md)"
+    return f"[{shown}](lit_models/{name})" if (ROOT / "lit_models" / name).is_dir() else ""
 
 
 def result_of(line: Headline, results: Mapping[str, Mapping[str, float]]) -> str:

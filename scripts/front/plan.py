@@ -20,11 +20,12 @@ class Headline:
 
 @dataclass(frozen=True)
 class Item:
-    """One of the plan's twenty items."""
+    """One of the plan's twenty items. ``pages`` are those of ``docs/``: of its topics, if no others are named."""
 
     number: int
     title: str
     topics: list[str]
+    pages: list[str]
     headlines: list[Headline] = field(default_factory=list)
 
 
@@ -39,7 +40,13 @@ def items() -> tuple[Item, ...]:
     """The items in order."""
     content = yaml.safe_load((CONFIGS / "plan.yaml").read_text(encoding="utf-8"))["items"]
     return tuple(
-        Item(number, item["title"], item["topics"], [Headline(**line) for line in item.get("headlines", [])])
+        Item(
+            number,
+            item["title"],
+            item["topics"],
+            item.get("pages", item["topics"]),
+            [Headline(**line) for line in item.get("headlines", [])],
+        )
         for number, item in content.items()
     )
 
