@@ -6,16 +6,18 @@
     dive serve rwkv/chat                           a language model: questions and answers
     dive serve recommender/mf --help               with the options of this run's page
 
-The run decides the page. Ctrl-C or SIGTERM ends: requests in progress are answered first. ``DIVE_ADMIN_TOKEN``, 16
+The run decides the page. Ctrl-C or SIGTERM ends: requests in progress are finished first. ``DIVE_ADMIN_TOKEN``, 16
 letters or more, opens ``/admin`` to whoever knows it: the newest run can be put in place without a stop. Behind a proxy
 with TLS on the same machine, cookies are Secure by its ``X-Forwarded-Proto``.
 """
 
+import os
 from typing import NoReturn
 
 from common.messages import UserError
 from scripts.front.option_parser import OptionParser
 
+THREADS = max(2, min(4, os.cpu_count() or 1))  # Python runs one of them at a time: more of them take turns, at a cost
 NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart", "prometheus_client", "sqlalchemy", "alembic", "argon2")
 
 
@@ -70,9 +72,11 @@ def serve_parser() -> Parser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port (default 8000; 0 takes a free one)")
     parser.add_argument("--state", default="", metavar="DIR", help="what the site keeps (default $DIVE_RUNS/serve/RUN)")
-    parser.add_argument("--threads", type=positive, default=4, help="requests that are worked on at once (default 4)")
+    parser.add_argument(
+        "--threads", type=positive, default=THREADS, help="requests that are worked on at once (default: cores, 2 to 4)"
+    )
     parser.add_argument("--queue", type=positive, default=64, help="requests that wait; others get 429 (default 64)")
-    parser.add_argument("--timeout", type=positive, default=30, help="seconds until an answer begins (default 30)")
+    parser.add_argument("--timeout", type=positive, default=30, help="seconds until a response begins (default 30)")
     parser.add_argument(
         "--writes_per_minute", type=int, default=240, help="most changes of an address per minute (default 240; 0: any)"
     )
