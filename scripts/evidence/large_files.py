@@ -3,8 +3,8 @@
     python -m scripts.evidence.large_files            20,000 pictures, 2 million rows of a table, 200 MB of text
     python -m scripts.evidence.large_files text       one of them
 
-Each kind is written into a folder that is removed at the end, and read twice by processes of their own: the second start
-finds what the first one kept. Measured are the seconds until the datamodule has its first batch, without the imports,
+Each kind is written into a folder that is removed at the end, and read twice by processes of their own: the second
+start finds what the first one kept. Measured are the seconds until the datamodule has its first batch, without the imports,
 and the highest memory over that before, in sizes of the datamodule's tensors. The table is in docs/how_to.md.
 """
 

@@ -62,9 +62,7 @@ def test_digits() -> tuple[Any, Any]:
     return x / 255, y
 
 
-@lru_cache(
-    maxsize=8
-)  # `temperature` is another prediction of the network of `none`, and an ensemble has it as a member
+@lru_cache(maxsize=8)  # `temperature` predicts with the network of `none`, and an ensemble has it as a member
 def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any, float]:
     """A trained model, its data, the callbacks of its preset, and the CPU-seconds of the training.
 

@@ -106,7 +106,7 @@ class Guard:
             await self.work(scope, self.bounded(receive), tell, sent)
 
     async def work(self, scope: Scope, receive: Receive, tell: Send, sent: dict[str, Any]) -> None:
-        """Lets the application respond, or says 503 where nothing was begun in time; what still runs keeps its place until it ends."""
+        """Lets the application respond; 503 where nothing was begun in time. What still runs keeps its place."""
         self.busy += 1
         self.site.metrics.in_progress.set(self.busy)
         task = asyncio.ensure_future(self.app(scope, receive, tell))

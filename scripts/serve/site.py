@@ -58,7 +58,7 @@ class Site:
         )
 
     def render(self, request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
-        """A template as a response. It sees ``request``, ``page``, ``csrf`` (a hidden field's value) and the context."""
+        """A template as a response; it sees ``request``, ``page``, ``csrf`` (a hidden field's value), the context."""
         from scripts.serve.csrf import keep, token_of
 
         shown = {"navigation": self.page.navigation, **context}

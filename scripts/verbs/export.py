@@ -7,8 +7,8 @@ The files in ``DIR`` (by default ``export/`` in the run's folder):
 
     model.safetensors   the weights; class and arguments are in its metadata, reading it does not execute code
     model.pt2           the model as a graph (torch.export), which runs without this project's code, at any batch size
-    model.onnx          only with --format onnx: for ONNX Runtime and others; onnxruntime has computed what the model does, before
-                        it is kept (needs the extra "onnx")
+    model.onnx          only with --format onnx: for ONNX Runtime and others; kept if onnxruntime's outputs are the
+                        model's (needs the extra "onnx")
     export.json         what goes in, what comes out, and what `dive predict` does before and after; the
                         anchors of a detector
     processor.json      of the run: labels, a table's columns, vocabulary

@@ -1,6 +1,6 @@
 """What the page asks a model, for a person who was not there in training: scores, reasons, similar films, questions.
 
-There are two kinds of models. Matrix factorization (``LitMF``) predicts ratings: a person's vector is solved for in closed
+Models are of two kinds. Matrix factorization (``LitMF``) predicts ratings: a person's vector is solved for in closed
 form (``lit_models/functional/fold_in.py``), and what each rating adds to a score is a part of it. Rankers score what
 goes with a history (``Ranker.scores`` of an unknown user): films that a person liked; what one of them adds is the
 score with it minus the score without it.

@@ -5,7 +5,7 @@
     dive serve recommender/mf --beside recommender/ease               two models side by side
     dive serve recommender/mf --export ratings.csv                    what people rated, to train on
 
-A guest's ratings are folded in: nothing is trained for it. Any recommender that ranks or predicts ratings can be served.
+A guest's ratings are folded in: nothing is trained for it. Any recommender of rankings or ratings can be served.
 """
 
 import argparse
