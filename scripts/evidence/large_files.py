@@ -4,8 +4,8 @@
     python -m scripts.evidence.large_files text       one of them
 
 Each kind is written into a folder that is removed at the end, and read twice by processes of their own: the second
-start finds what the first one kept. Measured are the seconds until the datamodule has its first batch, without the imports,
-and the highest memory over that before, in sizes of the datamodule's tensors. The table is in docs/how_to.md.
+start finds what the first one kept. Measured are the seconds until the datamodule has its first batch, without the
+imports, and the highest memory over that before, in sizes of the datamodule's tensors. The table is in docs/how_to.md.
 """
 
 import argparse
