@@ -4,8 +4,9 @@
     python -m scripts.evidence.large_files text       one of them
 
 Each kind is written into a folder that is removed at the end, and read twice by processes of their own: the second
-start finds what the first one kept. Measured are the seconds until the datamodule has its first batch, without the
-imports, and the highest memory over that before, in sizes of the datamodule's tensors. The table is in docs/how_to.md.
+start finds what the first one kept. Measured are the CPU-seconds until the datamodule has its first batch, without
+the imports, and the highest memory over that before, in sizes of the datamodule's tensors. The table is in
+docs/how_to.md.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def memory(key: str) -> int:
 
 
 def measured(kind: str, small: Path, large: Path) -> dict[str, float]:
-    """Seconds, the tensors' megabytes and the highest memory over that before, in sizes of the tensors.
+    """Seconds by the clock and of the processor, the tensors' megabytes and the highest memory over that before, in sizes of the tensors.
 
     A small file of the kind is read before: what libraries need for themselves is not counted.
     """
@@ -153,12 +154,12 @@ def results() -> dict[str, dict[str, dict[str, float]]]:
 
 def table(known: dict[str, dict[str, dict[str, float]]]) -> str:
     """The table of docs/how_to.md."""
-    lines = ["| | tensors, MB | seconds | from the second start on | peak / tensors | from the second start on |"]
+    lines = ["| | tensors, MB | CPU-seconds | from the second start on | peak / tensors | from the second start on |"]
     lines.append("|---|---|---|---|---|---|")
     for kind, what in WHAT.items():
         if kind in known:
             first, second = known[kind]["first"], known[kind]["second"]
-            times = f"{first['seconds']:.0f} | {second['seconds']:.1f}"
+            times = f"{first['cpu']:.0f} | {second['cpu']:.1f}"
             lines.append(f"| {what} | {first['mb']:,.0f} | {times} | {first['peak']:.2f} | {second['peak']:.2f} |")
     return "\n".join(lines) + "\n"
 

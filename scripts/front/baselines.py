@@ -44,7 +44,10 @@ def baselines(data: Any) -> dict[str, dict[str, Any]]:
         return classification(counts[0], y, counts[1], y_test, f"on the counts of tokens, {on}")
     if x.shape[1] > MAX_FEATURES:
         return {}
-    found = (classification if y.dtype.kind == "i" else regression)(x, y, x_test, y_test, on)
+    if y.dtype.kind == "i":
+        found = classification(x, y, x_test, y_test, on)
+    else:
+        found = regression(x, y, x_test, y_test, on, float(getattr(data, "scale", 1.0)))
     return found | (table(x, y, x_test, y_test, on) if hasattr(data, "columns") else {})
 
 
@@ -101,7 +104,11 @@ def class_metrics(probabilities: np.ndarray, y: np.ndarray) -> dict[str, float]:
     return {"test/acc": float((probabilities.argmax(1) == y).mean()), "test/loss": float(-np.log(right).mean())}
 
 
-def regression(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:
+def regression(
+    x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str, scale: float = 1.0
+) -> dict[str, Any]:
+    """``scale``: units of the target in one of a standardized y, as a datamodule gives them."""
+
     def with_ones(a: np.ndarray) -> np.ndarray:
         return np.concatenate([a, np.ones((len(a), 1))], axis=1)
 
@@ -109,21 +116,21 @@ def regression(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndar
     weights = np.linalg.lstsq(with_ones(x), y, rcond=None)[0]
     mean = np.broadcast_to(y.mean(0), y_test.shape)
     return {
-        "chance": {"what": "the mean of the training targets", "metrics": regression_metrics(mean, y_test)},
+        "chance": {"what": "the mean of the training targets", "metrics": regression_metrics(mean, y_test, scale)},
         "baseline": {
             "what": f"least squares (numpy {np.__version__}) {on}",
-            "metrics": regression_metrics(with_ones(x_test) @ weights, y_test),
+            "metrics": regression_metrics(with_ones(x_test) @ weights, y_test, scale),
         },
     }
 
 
-def regression_metrics(prediction: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K); one row has no R2."""
+def regression_metrics(prediction: np.ndarray, y: np.ndarray, scale: float = 1.0) -> dict[str, float]:
+    """The metrics of ``lit_models.tasks.regressor``, of arrays (N, K); one row has no R2. ``scale``: as there."""
     from sklearn.metrics import r2_score
 
     mse = float(np.square(prediction - y).mean())
     r2 = {"test/r2": float(r2_score(y, prediction))} if len(y) > 1 else {}
-    return {"test/loss": mse / 2, "test/rmse": mse**0.5, **r2}
+    return {"test/loss": mse / 2, "test/rmse": mse**0.5 * scale, **r2}
 
 
 def table(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray, on: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_baselines_of_classes_are_the_most_frequent_and_logistic_regression() ->
     assert found["baseline"]["metrics"]["test/acc"] > 0.95
 
 
-def test_a_class_that_the_training_rows_have_not_is_never_answered() -> None:
+def test_a_class_that_the_training_rows_do_not_have_is_never_predicted() -> None:
     x = torch.arange(100).reshape(100, 1, 1, 1)
     y = (torch.arange(100) >= 70).long() * 2  # class 1 is tested and was never seen
     seen, tested = torch.arange(90), torch.arange(60, 100)
@@ -82,7 +82,7 @@ def test_a_class_that_the_training_rows_have_not_is_never_answered() -> None:
     assert found["baseline"]["metrics"]["test/acc"] > 0.6
 
 
-def test_data_of_another_kind_answers_for_itself() -> None:
+def test_data_of_another_kind_has_baselines_of_its_own() -> None:
     class Own(Tensors):
         def baselines(self) -> dict[str, Any]:
             return {"chance": {"what": "guessing", "metrics": {"test/perplexity": 28.0}}}
@@ -98,6 +98,16 @@ def test_baselines_of_numbers_are_the_mean_and_least_squares() -> None:
     assert found["chance"]["metrics"]["test/rmse"] == pytest.approx(float(y.std(correction=0)), rel=1e-5)
     assert found["chance"]["metrics"]["test/r2"] == pytest.approx(0, abs=1e-9)
     assert found["baseline"]["metrics"]["test/rmse"] < 1e-5
+
+
+def test_errors_are_in_the_units_that_the_recipe_logs() -> None:
+    """A datamodule with a standardized target says how many units are one of its own."""
+    x = torch.randn(50, 3)
+    data = Tensors((x, x.sum(1)), (x, x.sum(1) + 1))
+    plain, data.scale = baselines(data), 7.0  # type: ignore[attr-defined]
+    for kind, found in baselines(data).items():
+        assert found["metrics"]["test/rmse"] == pytest.approx(7 * plain[kind]["metrics"]["test/rmse"]), kind
+        assert found["metrics"]["test/r2"] == plain[kind]["metrics"]["test/r2"]
 
 
 class Table(Tensors):
