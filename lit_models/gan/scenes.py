@@ -21,7 +21,7 @@ class SceneAdversarial(StyleAdversarial):
     Of scenes it logs ``counted``, the fraction of samples with one to five colored parts, and in the test of a network
     with ``attention_maps`` ``test/iou``: each pixel of a sample belongs to the latent that it attends to most in the
     last layer; the intersection over union of each colored part with the best of these segments, a mean over all
-    parts. ``test/iou_random`` is the same of as many random connected segments.
+    parts of all samples. ``test/iou_random`` is the same of as many random connected segments.
 
     Args:
         scenes: The images are scenes of colored solids: they are measured by a network that counts solids, else by
@@ -58,8 +58,9 @@ class SceneAdversarial(StyleAdversarial):
             images, maps = self.attention_maps(self.sampler.styles(noise))  # type: ignore[operator]
             parts, segments = colored_parts((images.float() + 1) / 2), maps[:, :, -1].argmax(1)
             chance = random_partition(len(images), maps.shape[1], images.shape[-1], generator).to(parts.device)
+            count = parts.flatten(1).amax(1).sum()  # best_overlap is a mean over so many
             for name, divided in (("iou", segments), ("iou_random", chance)):
-                self.overlaps[name].update(best_overlap(parts, divided), len(images))  # type: ignore[operator]
+                self.overlaps[name].update(best_overlap(parts, divided), count)  # type: ignore[operator]
         return found
 
     def on_test_epoch_end(self) -> None:

@@ -4,7 +4,7 @@ Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN" (con
 skip connections, a residual discriminator). Not in D2L. R1 every 16 batches, path length every 4, both in steps of
 their own with the optimizers' rates and betas scaled; style mixing; averaged weights; truncation.
 Departs from the paper: few channels and a mapping of few layers, for pictures of 16 and 32 pixels; two noises are mixed
-anew for each sample.
+anew for each sample; as in GANformer's code the last block has a further convolution before its image.
 
     dive fit gan/stylegan2                                  colored solids, offline
     dive fit gan/stylegan2_cifar10                          CIFAR-10

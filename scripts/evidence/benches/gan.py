@@ -39,7 +39,7 @@ of 16 pixels, forward and backward.""",
     ),
 )
 DIGITS: dict[str, Any] = {"image_size": 16, "latent_size": 32, "width": 32}  # of gan/dcgan
-ROWS, BATCH, RATE, BETAS = 4096, 64, 0.002, (0.5, 0.999)
+ROWS, BATCH, RATE, BETAS = 4096, 32, 0.002, (0.5, 0.999)
 TOY_ROWS, TOY_BATCH = 1000, 8  # of gan/toy
 STEPS, TOY_STEPS, STYLE_STEPS, WARMUP = 30, 100, 32, 3
 CHANNELS, PIXELS, SAMPLES = 32, 16, 16  # of a modulated convolution

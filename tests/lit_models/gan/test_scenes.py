@@ -36,6 +36,24 @@ def test_latents_that_take_a_solid_each_overlap_more_than_chance(tmp_path: Path)
     assert 0 <= found["test/counted"] <= 1
 
 
+def test_a_scene_of_many_parts_counts_for_more_than_one_of_few(tmp_path: Path) -> None:
+    """The overlap is a mean over all parts, however they are spread over batches: one part that a segment fits exactly,
+    in the first batch, and two, in the second, of which it has half the pixels.
+    """
+    model = LitGANformer(scenes=True, num_latents=4, **SMALL)
+    images, halves = torch.full((2, 3, 16, 16), 0.6), torch.zeros(2, 4, 1, 16, 16)
+    for row, column in ((0, 1), (1, 1), (1, 9)):
+        images[row, 1:, 2:6, column : column + 4] = 0.1  # a red square of 16 pixels
+        halves[row, 1, 0, 2:6, column : column + 4] = 1
+    halves[:, 0] = 1 - halves[:, 1]
+    given = iter(zip(2 * images[:, None] - 1, halves[:, None], strict=True))
+    model.attention_maps = lambda ws: next(given)  # type: ignore[method-assign]
+    batches: Any = DataLoader([(x[None], torch.zeros(1, dtype=torch.long)) for x in images], batch_size=None)
+    trainer = Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path)
+    (found,) = trainer.test(model, batches, verbose=False)
+    assert found["test/iou"] == pytest.approx((1 + 2 * 0.5) / 3)  # a mean over batches would be 3/4
+
+
 def test_attention_is_measured_where_there_is_some_and_scenes_where_they_are(tmp_path: Path) -> None:
     images = torch.rand(4, 3, 16, 16)
     assert "test/iou" not in measured_by(LitStyleGAN2(scenes=True, **SMALL), images, tmp_path)
