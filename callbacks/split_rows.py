@@ -25,6 +25,9 @@ HIDDEN = -1  # in the place of a class
 class SplitRows(Callback):
     """Base: calls ``change`` with the splits when a fit has loaded them."""
 
+    #: What to do where the data does not have its rows in memory.
+    remedy = "leave it out, or use other data"
+
     def __init__(self) -> None:
         self.done: Any = None  # the training rows that were made
 
@@ -33,9 +36,8 @@ class SplitRows(Callback):
         if stage != "fit" or (self.done is not None and splits.get("train") is self.done):
             return
         if not splits.get("train") or not splits.get("val"):
-            raise UserError(
-                f"{type(self).__name__} needs data with its rows in memory: leave it out, or use other data"
-            )
+            data = type(getattr(trainer, "datamodule", None)).__name__
+            raise UserError(f"{type(self).__name__} needs rows in memory, which {data} does not have: {self.remedy}")
         self.done = splits["train"] = self.change(splits)
 
     def change(self, splits: dict[str, tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
@@ -49,6 +51,8 @@ class Bootstrap(SplitRows):
     Args:
         seed: Of the draw.
     """
+
+    remedy = "take `dive ensemble --kind seeds`, or other data"
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -67,6 +71,8 @@ class AllRows(SplitRows):
         below: Ends the training when ``monitor`` is not above it (Goodfellow's algorithm 7.3); 0: never.
         monitor: A loss of the validation.
     """
+
+    remedy = "train on its own training rows alone, with `dive fit`, or take other data"
 
     def __init__(self, below: float = 0.0, monitor: str = "val/loss") -> None:
         super().__init__()
@@ -98,6 +104,8 @@ class FewLabels(SplitRows):
         labels: Rows that keep their class.
         seed: Of the draw.
     """
+
+    remedy = "leave -c regularizer/pseudo_labels out, or take other data"
 
     def __init__(self, labels: int = 500, seed: int = 0) -> None:
         super().__init__()

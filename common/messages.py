@@ -23,6 +23,13 @@ class RunError(RuntimeError):
     exit_code = 1
 
 
+def refuse_negative(**arguments: float) -> None:
+    """Refuses arguments of a model that are below 0 or not numbers (``UserError``)."""
+    for name, value in arguments.items():
+        if not value >= 0:
+            raise UserError(f"model.{name} is {value}: give a number of at least 0")
+
+
 def is_first_process() -> bool:
     """Whether this is the only process of the run, or the first of them, as the launchers' variables say."""
     names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")

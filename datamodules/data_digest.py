@@ -16,6 +16,7 @@ from common.messages import UserError, note
 
 TOLERANCE = 1e-6  # of the sum of the absolute values
 GOLDEN = 0.6180339887498949  # gives each place its own weight
+PIECE = 2**20  # real numbers that are summed at once
 Split = Sequence[Tensor | Sequence[str]]
 
 
@@ -29,9 +30,12 @@ def digest(part: Tensor | Sequence[str]) -> str | list[float]:
     if not isinstance(part, Tensor):
         return hashlib.sha256("\0".join(part).encode()).hexdigest()
     if part.is_floating_point():
-        x = part.detach().flatten().double().nan_to_num()
-        weights = (torch.arange(len(x), dtype=torch.float64) * GOLDEN).frac()
-        return [float(x.sum()), float(x.abs().sum()), float(x.square().sum()), float(x @ weights)]
+        sums = torch.zeros(4, dtype=torch.float64)
+        for start, piece in enumerate(part.detach().flatten().split(PIECE)):  # as float64 all of it is twice as large
+            x = piece.double().nan_to_num()
+            place = torch.arange(len(x), dtype=torch.float64).add_(start * PIECE)
+            sums += torch.stack([x.sum(), x.abs().sum(), x.square().sum(), x @ place.mul_(GOLDEN).frac_()])
+        return [float(one) for one in sums]
     content = hashlib.sha256(f"{part.dtype} {tuple(part.shape[1:])}".encode())
     content.update(part.detach().contiguous().flatten().view(torch.uint8).numpy().data)
     return content.hexdigest()

@@ -130,7 +130,9 @@ def read_with(
         raise UserError(f"{path} is empty: give it a heading and rows") from None
     except (OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         says = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{path} cannot be read as CSV: {says}") from None
+        raise UserError(
+            f"{path} cannot be read as CSV: {says}; a cell with a separator in it stands in quotation marks"
+        ) from None
     if len(table) == 0:
         raise UserError(f"{path} has a heading but no rows: add rows below it")
     table.attrs.update(attributes(dialect))

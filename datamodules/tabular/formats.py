@@ -5,6 +5,7 @@ A column has one format. Which one is found from all its cells; where they can b
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -58,7 +59,10 @@ def parse(text: str, decimal: str) -> tuple[float, str] | None:
         text: Such as ``(1,234.50)``, ``$ 5``, ``12 kg``.
         decimal: The decimal sign, a point or a comma; the other one groups thousands, as a blank and an apostrophe do.
     """
-    found = _NUMBER[decimal].fullmatch(text.strip())
+    text = text.strip()
+    if text.startswith('="') and text.endswith('"'):  # how Excel is kept from changing a cell
+        text = text[2:-1].strip()
+    found = _NUMBER[decimal].fullmatch(text if text.isascii() else plain_signs(text, decimal))
     if found is None or bool(found["open"]) != bool(found["close"]) or (found["money"] and found["unit"]):
         return None
     body = re.sub(r"[\s'\u2019]|" + re.escape({".": ",", ",": "."}[decimal]), "", found["body"]).replace(",", ".")
@@ -72,6 +76,21 @@ def parse(text: str, decimal: str) -> tuple[float, str] | None:
 def plain_numbers(texts: Sequence[str]) -> np.ndarray:
     """The numbers of texts such as ``-2.5e3``, NaN where it is another text."""
     return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=np.float64)
+
+
+def plain_signs(text: str, decimal: str) -> str:
+    """Digits of any script as 0 to 9; Arabic decimal signs as ``decimal``; other signs as those of ASCII."""
+    signs = {
+        "\u066b": decimal,
+        "\u066c": "'",
+        "\u066a": "%",
+        "\uff0e": ".",
+        "\uff0c": ",",
+        "\uff05": "%",
+        "\uff0d": "-",
+    }
+    digits = (str(unicodedata.decimal(sign)) if sign.isdecimal() else signs.get(sign, sign) for sign in text)
+    return "".join(digits)
 
 
 def numbers_in(texts: Sequence[str], decimal: str = ".", unit: str | None = None) -> np.ndarray:

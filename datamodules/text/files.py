@@ -26,7 +26,7 @@ def read_text(path: str | Path, option: str = "data.path") -> str:
     except FileNotFoundError:
         raise UserError(f"no file {path}: give --{option} a text file") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}): give --{option} a text file") from None
     text = decode(raw, path).replace("\r\n", "\n")
     if "\r" in text:
         text = text.replace("\r", " " if "\n" in text else "\n")

@@ -95,7 +95,8 @@ def read_coco(file: str, root: str) -> list[Annotated]:
     except UserError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"{file} cannot be read ({why}): give --data.annotations the JSON of the boxes") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{file} is not COCO's JSON with images, annotations and categories ({what})") from None

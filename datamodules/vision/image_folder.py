@@ -249,7 +249,9 @@ class ImageFolder(ImageTensors):
 
     def _refuse_unreadable(self, y: Tensor, good: Tensor) -> None:
         if int(good.sum()) * 2 < len(good):
-            raise UserError(f"{self.root}: {int((~good).sum())} of {len(good)} images cannot be read: more than half")
+            raise UserError(
+                f"{self.root}: {int((~good).sum())} of {len(good)} images cannot be read, more than half: replace them"
+            )
         assert self.class_names is not None
         for label in y.unique().tolist():
             if not good[y == label].any():

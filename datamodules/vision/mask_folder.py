@@ -21,7 +21,7 @@ from torch import Tensor
 from common.messages import UserError, note
 from datamodules.splits import split_fractions
 from datamodules.vision.class_folders import SPLIT_OF, find_images
-from datamodules.vision.image_files import decode, in_threads, read_header, whole_picture
+from datamodules.vision.image_files import decode, in_threads, read_header, reason_of, whole_picture
 from datamodules.vision.masks import MaskImages, refuse_other_values
 
 LARGEST_FOUND = 256
@@ -126,7 +126,9 @@ class MaskFolder(MaskImages):
             try:
                 return decode(path, self.in_channels, self.image_size, crop=False)
             except Exception as error:  # PIL raises many kinds for a damaged file
-                raise UserError(f"{path} cannot be read ({error}): replace it or remove it and its mask") from None
+                raise UserError(
+                    f"{path} cannot be read ({reason_of(error)}): replace it or remove it and its mask"
+                ) from None
 
         return torch.from_numpy(np.stack(in_threads(read, paths)))
 
@@ -194,7 +196,7 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
     except UserError:
         raise
     except Exception as error:  # PIL raises many kinds for a damaged file
-        raise UserError(f"{mask} cannot be read ({error})") from None
+        raise UserError(f"{mask} cannot be read ({reason_of(error)}): replace it, or remove it and its image") from None
     pixels = (pixels > 0).astype(np.uint8) if mode == "1" else pixels
     if int(pixels.max(initial=0)) > 255:
         raise UserError(f"{mask}: a pixel is {int(pixels.max())}: classes are numbers from 0 to 254, 255 is void")

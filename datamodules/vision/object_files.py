@@ -19,7 +19,7 @@ from torch import Tensor
 from common.messages import UserError, did_you_mean, note
 from datamodules.splits import split_fractions
 from datamodules.vision.class_folders import find_images
-from datamodules.vision.image_files import decode, in_threads, read_header, whole_picture
+from datamodules.vision.image_files import decode, in_threads, read_header, reason_of, whole_picture
 from datamodules.vision.objects import ObjectImages, padded
 
 LARGEST_FOUND = 256  # pixels: the book's size for TinySSD
@@ -144,7 +144,8 @@ class ObjectFiles(ObjectImages):
             try:
                 images[i] = decode(paths[i], c, s, crop=False)
             except Exception as error:  # PIL raises many kinds for a damaged file
-                raise UserError(f"{paths[i]} cannot be read ({error}): replace it or remove its annotation") from None
+                why = reason_of(error)
+                raise UserError(f"{paths[i]} cannot be read ({why}): replace it or remove its annotation") from None
 
         in_threads(read, range(len(paths)))
         return torch.from_numpy(images)

@@ -87,7 +87,7 @@ def read_annotation(folder: Path, stem: str) -> Annotated:
     except FileNotFoundError:
         raise UserError(f"no {path}, which a list in ImageSets names") from None
     except (OSError, ElementTree.ParseError) as error:
-        raise UserError(f"{path} is not XML ({error})") from None
+        raise UserError(f"{path} is not XML ({error}): write it again, or take it out of the lists") from None
     width, height = (root.findtext(f"size/{name}", "0") for name in ("width", "height"))
     try:
         item = Annotated(
@@ -103,7 +103,7 @@ def read_annotation(folder: Path, stem: str) -> Annotated:
     except ValueError as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"{path}: a size or a coordinate is not a number ({error})") from None
+        raise UserError(f"{path}: a size or a coordinate is not a number ({error}): correct it") from None
     return item
 
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from common.messages import refuse_negative
 from lit_models.bert.encoder import STD, Bert, initialize
 from lit_models.bert.sentences import sentence_vectors
 from lit_models.functional.answer_spans import best_spans
@@ -102,6 +103,7 @@ class LitRetrieval(Task):
 
     def __init__(self, retriever_weight: float = 1.0, **task: Any) -> None:
         super().__init__(**task)
+        refuse_negative(retriever_weight=retriever_weight)
         self.retriever_weight = retriever_weight
         self.example_input = (torch.tensor([[2, 5, 3]]), torch.tensor([[2, 5, 6, 3]]))
         names = [f"{split}_{name}" for split in ("val", "test") for name in MEASURES]

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
-from common.messages import UserError
+from common.messages import UserError, refuse_negative
 from lit_models.cnn.lenet_features import lenet_features
 from lit_models.diffusion.unet import PixelAttention, Resample, ResidualBlock
 from lit_models.functional.generated_pictures import PictureScores
@@ -239,6 +239,7 @@ class LitAutoencoder(Task):
 
     def __init__(self, kl_weight: float = 0.001, in_channels: int = 1, **task: Any) -> None:
         super().__init__(**task)
+        refuse_negative(kl_weight=kl_weight)
         self.kl_weight, self.measured = kl_weight, in_channels == 1
         self.means = nn.ModuleDict({name: MeanMetric() for name in ("loss", "error", "kl", "first", "second")})
         self.val_loss, self.scores = MeanMetric(), PictureScores()

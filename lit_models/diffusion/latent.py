@@ -27,6 +27,7 @@ from lit_models.diffusion.autoencoder import AutoencoderKL, drawn, latent_side
 from lit_models.diffusion.dit import DiT
 from lit_models.diffusion.pictures import PictureDiffusion
 from lit_models.layers.pretrained import load_weights
+from lit_models.layers.weight_files import find_file
 from lit_models.tasks.trains import trains
 
 DIGITS = Path(__file__).with_name("autoencoder.safetensors")  # of the recipe diffusion/autoencoder at seed 0
@@ -96,6 +97,11 @@ class LitLatent(PictureDiffusion):
         if self.first_stage_wanted:
             self.first_stage_wanted = False
             try:
+                if find_file(self.first_stage_source) is None:
+                    raise UserError(
+                        f"there is no {self.first_stage_source}: give the folder of a run of diffusion/autoencoder, "
+                        "or one of its checkpoints"
+                    )
                 load_weights(self.first_stage, self.first_stage_source, self.sizes)
             except UserError as error:
                 raise UserError(f"model.first_stage: {str(error).removeprefix('weights: ')}") from None

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
+from common.messages import UserError
 from lit_models.attention.vit import ViT
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
@@ -210,6 +211,11 @@ class LitMAE(Task):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        if not 0 < mask_fraction < 1:
+            raise UserError(f"model.mask_fraction is {mask_fraction}: give a fraction above 0 and below 1")
+        for name, number, least in (("few", few, 1), ("draws", draws, 0), ("fine_steps", fine_steps, 1)):
+            if number < least:
+                raise UserError(f"model.{name} is {number}: give a whole number of at least {least}")
         self.mask_fraction, self.norm_pixels = mask_fraction, norm_pixels
         self.few, self.draws, self.fine_steps, self.fine_rate = few, draws, fine_steps, fine_rate
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()

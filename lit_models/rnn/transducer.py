@@ -20,7 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from common.messages import UserError
+from common.messages import UserError, refuse_negative
 from common.transcription import Heard, Transcript
 from lit_models.functional.ctc import BLANK, frames_needed, torch_ctc_loss
 from lit_models.functional.transducer import transducer_loss
@@ -158,12 +158,16 @@ class LitTransducer(Transcriber):
         ctc_weight: Of CTC's loss on the encoder's frames, in training: the lattice alone begins with hundreds of steps
             in which nothing is heard. Graves et al. 2013 train the encoder with CTC first.
         **task: See ``Transcriber``.
+
+    Raises:
+        UserError: ``ctc_weight`` is negative.
     """
 
     output_means = "Log-probabilities (B, frames, S + 1, K + 1) of the blank and the characters after S labels."
 
     def __init__(self, num_classes: int = 10, sample_rate: int = 8000, ctc_weight: float = 1.0, **task: Any) -> None:
         super().__init__(num_classes, sample_rate, **task)
+        refuse_negative(ctc_weight=ctc_weight)
         self.ctc_weight = ctc_weight
         self.net.ctc.requires_grad_(ctc_weight > 0)  # type: ignore[union-attr]
         sound, length = torch.zeros(1, sample_rate), torch.tensor([sample_rate])

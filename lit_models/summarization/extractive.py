@@ -92,6 +92,8 @@ class LitExtractive(Task):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        if max_sentences < 1:
+            raise UserError(f"model.max_sentences is {max_sentences}: give a whole number of at least 1")
         self.max_sentences, self.threshold = max_sentences, threshold
         self.losses = nn.ModuleDict({stage: MeanMetric() for stage in ("val", "test")})
         self.counts = nn.ModuleDict({f"{stage}_{k}": SumMetric() for stage in ("val", "test") for k in range(3)})

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.messages import refuse_negative
 from lit_models.functional import copying
 from lit_models.functional.beam import Hypothesis
 from lit_models.layers.attention import masked_softmax
@@ -197,6 +198,7 @@ class LitPointerGenerator(Summarizer):
 
     def __init__(self, coverage_weight: float = 1.0, **task: Any) -> None:
         super().__init__(**task)
+        refuse_negative(coverage_weight=coverage_weight)
         self.coverage_weight = coverage_weight
 
     def losses(self, batch: tuple[Tensor, ...], label_smoothing: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:

@@ -44,7 +44,7 @@ class Summarizer(Seq2Seq):
             max_tokens: Maximum number of tokens of an output; the model's own ``max_length`` limits it too.
             beam: Beams; 1 is greedy.
         """
-        if not prompts:
+        if not prompts or not all(text.strip() for text in prompts):
             raise UserError("what is to be summarized? --prompt TEXT")
         for name, number in (("max_tokens", max_tokens), ("beam", beam)):
             if number < 1:

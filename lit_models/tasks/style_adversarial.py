@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from common.generation import Output
-from common.messages import UserError
+from common.messages import UserError, refuse_negative
 from lit_models.functional.drawing import tiles
 from lit_models.layers.precision import full_precision
 from lit_models.tasks.adversarial_losses import path_length_penalty, path_lengths
@@ -40,6 +40,7 @@ class StyleAdversarial(ImageAdversarial):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        refuse_negative(path_weight=path_weight)
         if path_interval < 1:
             raise UserError(f"model.path_interval is {path_interval}: give a whole number of at least 1")
         self.path_weight, self.path_interval = path_weight, path_interval

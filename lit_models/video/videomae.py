@@ -236,6 +236,8 @@ class LitVideoMAE(Task):
         self, mask_fraction: float = 0.9, in_channels: int = 3, num_frames: int = 16, image_size: int = 224, **task: Any
     ) -> None:
         super().__init__(**task)
+        if not 0 < mask_fraction < 1:
+            raise UserError(f"model.mask_fraction is {mask_fraction}: give a fraction above 0 and below 1")
         self.mask_fraction = mask_fraction
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         hidden = self.net.tubes(1, mask_fraction, torch.Generator().manual_seed(0))  # type: ignore[operator]

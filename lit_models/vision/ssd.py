@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from common.messages import UserError
+from common.messages import UserError, refuse_negative
 from lit_models.functional.boxes import anchor_shapes, assign, detections, encode, grid_anchors, iou
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.trains import trains
@@ -238,6 +238,7 @@ class LitSSD(Detector):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        refuse_negative(box_weight=box_weight)
         self.class_loss, self.box_weight, self.match_threshold = class_loss, box_weight, match_threshold
         self.min_score, self.max_overlap = min_score, max_overlap
 

@@ -18,31 +18,33 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.messages import UserError, did_you_mean
 from scripts.evidence.pages import between
-from scripts.evidence.studies.page import TABLES, section
-from scripts.evidence.studies.work import Row, Setting
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
+if TYPE_CHECKING:  # torch is imported when it is needed: a mistake in the command is said at once
+    from scripts.evidence.studies.work import Row, Setting
+
 ROOT = CONFIGS.parent
+STUDIES = ("hardware", "compile", "asynchronous", "overlap", "roofline")
 RESULT = ROOT / "results" / "performance.json"
 PAGE = ROOT / "docs" / "parallel.md"
 LAST = "<!--/performance-->"
 PICTURES = "results/performance"  # how the page names the source of its pictures
 
 
-def measures() -> dict[str, Callable[[Setting], list[Row]]]:
+def measures() -> "dict[str, Callable[[Setting], list[Row]]]":
     """What measures each study."""
     from scripts.evidence.studies import asynchronous, compiled, hardware, overlap, roofline
 
     modules = (hardware, compiled, asynchronous, overlap, roofline)
-    return {name: module.measure for name, module in zip(TABLES, modules, strict=True)}
+    return {name: module.measure for name, module in zip(STUDIES, modules, strict=True)}
 
 
-def run(study: str, setting: Setting) -> dict[str, Any]:
+def run(study: str, setting: "Setting") -> dict[str, Any]:
     """What ``results/performance.json`` holds of a study."""
     from callbacks.run_record import commit
     from scripts.evidence.bench import machine
@@ -55,7 +57,7 @@ def run(study: str, setting: Setting) -> dict[str, Any]:
 def keep(study: str, found: dict[str, Any]) -> None:
     """Puts a study in the place of its older numbers."""
     known = read() | {study: found}
-    RESULT.write_text(json.dumps({name: known[name] for name in TABLES if name in known}, indent=1) + "\n")
+    RESULT.write_text(json.dumps({name: known[name] for name in STUDIES if name in known}, indent=1) + "\n")
 
 
 def read() -> dict[str, Any]:
@@ -78,8 +80,10 @@ def render(page: Path = PAGE) -> None:
     Raises:
         UserError: The page lacks them.
     """
+    from scripts.evidence.studies.page import section
+
     text, results = page.read_text(), read()
-    for study in TABLES:
+    for study in STUDIES:
         first, new = f"<!--performance {study}-->\n", section(study, results.get(study))
         text = between(text, first, LAST, new, page.name)
     page.write_text(text)
@@ -89,7 +93,7 @@ def main(argv: list[str]) -> int:
     """Measures, prints, keeps and renders; returns 0."""
     parser = OptionParser(prog="dive performance", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"{', '.join(TABLES)}; all without names")
+    parser.add_argument("studies", nargs="*", metavar="STUDY", help=f"{', '.join(STUDIES)}; all without names")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each process; 1")
     parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="of `compile` and `roofline`")
     parser.add_argument("--small", action="store_true", help="small sizes, in a minute: no measurement")
@@ -97,13 +101,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--render", action="store_true", help="page and pictures alone")
     options = parser.parse_args(argv)
     for study in options.studies:
-        if study not in TABLES:
-            raise UserError(f"no study {study!r}{did_you_mean(study, TABLES) or ': ' + ', '.join(TABLES)}")
+        if study not in STUDIES:
+            raise UserError(f"no study {study!r}{did_you_mean(study, STUDIES) or ': ' + ', '.join(STUDIES)}")
     if options.threads < 1:
         raise UserError(f"--threads is {options.threads}: give a whole number of at least 1")
     if not options.render:
+        from scripts.evidence.studies.page import section
+        from scripts.evidence.studies.work import Setting
+
         setting = Setting(options.threads, options.small, partial(print, flush=True), options.recipes)
-        for study in options.studies or TABLES:
+        for study in options.studies or STUDIES:
             found = run(study, setting)
             setting.say(f"\n{study}\n{section(study, found)}")
             if options.write:

@@ -264,7 +264,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         where = f":{mark.line + 1}" if mark else ""
         raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UserError(f"{path}: cannot be read ({why}): give a YAML file") from None
     if content is None:
         return {}
     if not isinstance(content, dict):

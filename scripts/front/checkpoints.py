@@ -12,13 +12,16 @@ from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from common.messages import UserError
 
 
-def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -> dict[str, Any]:
+def check_checkpoint(
+    path: Path, model_class: str, model_args: dict[str, Any], max_epochs: int | None = None
+) -> dict[str, Any]:
     """Refuses a checkpoint that is damaged, foreign or of another model; returns its contents.
 
     Args:
         path: An existing file.
         model_class: Import path of the model that the command builds.
         model_args: Arguments that it is built with; prints those that differ from the checkpoint's.
+        max_epochs: Of a training that goes on from it; None or -1: without an end.
 
     Raises:
         UserError: One line with the reason.
@@ -33,6 +36,12 @@ def check_checkpoint(path: Path, model_class: str, model_args: dict[str, Any]) -
     trained = hparams.get("_class_path")
     if trained and trained != model_class:
         raise UserError(f"checkpoint {path} is of {trained}, not of {model_class}")
+    begun = content.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {}).get("ready", 0)
+    if max_epochs is not None and 0 <= max_epochs < begun:
+        raise UserError(
+            f"checkpoint {path} is of epoch {begun}, and trainer.max_epochs is {max_epochs}: give --trainer.max_epochs "
+            f"{begun + 1} or more to go on"
+        )
     for name, value in hparams.items():
         if name in model_args and model_args[name] != value:
             print(

@@ -11,8 +11,10 @@ def arguments_of(class_path: str) -> list[str]:
     """Names of the arguments of a class, its parents' included where it passes ``**kwargs`` on."""
     names: list[str] = []
     for klass in import_class(class_path).__mro__:
-        if "__init__" not in vars(klass) or klass in (LightningModule, LightningDataModule):
+        if klass in (LightningModule, LightningDataModule, object):
             break
+        if "__init__" not in vars(klass):
+            continue  # it has its parent's
         parameters = inspect.signature(klass.__init__).parameters.values()
         names += [
             p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"

@@ -19,7 +19,14 @@ def explain(message: str, known: Iterable[str]) -> str:
     known = [key.replace(".init_args.", ".") for key in known]
     if found := re.search(r"unrecognized arguments: (.*)", message, re.IGNORECASE):
         return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
+    if found := re.search(r"class_path '([\w.]+)':\s+the following arguments are required: (\w+)", message):
+        if (keys := ".".join(nested_keys(message[: found.start()]))) == "trainer.callbacks":
+            return f"{keys}: {found[1].rpartition('.')[2]} needs {found[2]}: give --{keys}.{found[2]}"
     if found := re.search(NOT_ACCEPTED, message):
+        option = found[1] or found[2]
+        if of_its_own := re.search(rf'Parser key "{option}":\s+(Expected an? .*)', message[: found.start()]):
+            outer = ".".join([*nested_keys(message[: of_its_own.start()]), option])  # in one of several kinds of class
+            return explain(f'Parser key "{outer}":\n  {of_its_own[1]}', known)
         key = ".".join([*nested_keys(message), found[1] or found[2]]).replace("init_args.", "")
         owners = re.findall(r"class_path[ =]'([\w.]+)'", message[: found.start()]) if found[1] else []
         if key.startswith("model.regularizers"):
@@ -38,6 +45,8 @@ def explain(message: str, known: Iterable[str]) -> str:
     if keys and kinds:
         if value and keys.endswith(("optimizer", "lr_scheduler")) and (said := explain_class(keys, value[1])):
             return said
+        if path := re.search(r"Expected a dot import path string: (\w+)$", last, re.MULTILINE):
+            return f"{keys}: there is no class {path[1]!r} of that name alone: give its whole name, module.Class"
         names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
         return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")
     return first_error(message)

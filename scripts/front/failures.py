@@ -7,12 +7,52 @@ import errno
 import os
 import re
 import socket
+import sys
+from collections.abc import Sequence
 from traceback import format_tb, walk_tb
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from common.messages import RunError, UserError, did_you_mean
 
+PROCESSES = 8  # on each core
+#: What Lightning and torch say, and what is said instead; {0} is the whole text, {1} the first group.
+SAID = (
+    (
+        r"`val_check_interval` \((\S+)\) must be less .* training batches \((\d+)\)",
+        "trainer.val_check_interval is {1}, and an epoch has {2} batches: give at most {2}, or a fraction",
+    ),
+    (
+        r"Early stopping conditioned on metric `([^`]+)` which is not available\..* following: (.*)",
+        "EarlyStopping looks at {1}, which is not logged: give its monitor one of {2}",
+    ),
+    (
+        r"`ModelCheckpoint\(monitor='([^']+)'\)` could not find the monitored key in the returned metrics: \[(.*?)\]",
+        "ModelCheckpoint looks at {1}, which is not logged: give its monitor one of {2}",
+    ),
+    (
+        r"ReduceLROnPlateau conditioned on metric (\S+) which is not available. Available metrics are: \[(.*?)\]",
+        "ReduceLROnPlateau looks at {1}, which is not logged: give --model.lr_monitor one of {2}",
+    ),
+    (
+        r"You requested to check (\S+) of the .* Try at least `(\w+)=(\S+)`",
+        "trainer.{2} is {1}, less than one batch: give at least {3}, or a whole number of batches",
+    ),
+    (r"`Trainer\(devices='?(-?\d+)'?\)` value is not a valid", "trainer.devices is {1}: give at least 1"),
+    (
+        r"No supported gpu backend found",
+        "trainer.accelerator is gpu, and torch finds no GPU here: leave it out, or give cpu",
+    ),
+    (
+        r"invalid strategy name: `strategy='([^']*)'`",
+        "trainer.strategy is {1}: leave it out, or take a preset such as -c trainer/ddp or -c trainer/fsdp",
+    ),
+    (
+        r"configured with `enable_checkpointing=False` but found",
+        "trainer.enable_checkpointing is false, but a run keeps its checkpoints: leave it out",
+    ),
+    (r"^Invalid (?:beta|epsilon|weight_decay|momentum|learning rate|rho|alpha|lr)\b.*", "model.optimizer: {0}"),
+)
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -30,6 +70,9 @@ def explain_failure(error: BaseException) -> Exception | None:
             published, name = frame.f_locals["weights_enum"], str(error.args[0])
             near = did_you_mean(name, published.__members__)
             return UserError(f"weights: {published.__name__} has no {name!r}{near or ': take DEFAULT'}")
+    for pattern, says in SAID:
+        if (found := re.search(pattern, text)) and explain_numbers(error, sys.argv) is None:
+            return UserError(says.format(text, *found.groups()))
     if "out of memory" in text and type(error).__name__ == "OutOfMemoryError":
         return RunError(f"the GPU's memory is full ({text[:80]}): a smaller --data.batch_size, or -c trainer/bf16")
     if "mixed torch.Tensor and DTensor" in text:
@@ -67,6 +110,31 @@ def explain_failure(error: BaseException) -> Exception | None:
         return RunError(
             "another process ended in the middle of a step: its own last line says why; go on with --resume"
         )
+    return explain_numbers(error, sys.argv)
+
+
+def explain_numbers(error: BaseException, words: Sequence[str]) -> UserError | None:
+    """One line where something failed that was given a negative number, or divided by a zero that was given: a size of
+    -1 is a typing error, and torch says of it what it says of any other fault. None else.
+
+    Args:
+        error: What was raised.
+        words: The command.
+    """
+    kinds = (RuntimeError, ValueError, AssertionError, IndexError, OverflowError, ZeroDivisionError)
+    if not isinstance(error, kinds) or getattr(error, "exit_code", None) is not None:
+        return None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        key, joined, value = word.partition("=")
+        value = value if joined else following
+        ours = key.startswith(("--model.", "--data.", "--trainer.", "--seed_everything"))
+        if not ours or not re.fullmatch(r"-?\d*\.?\d+(?:e[+-]?\d+)?", value):
+            continue
+        negative = float(value) < 0 and not key.startswith("--trainer.")  # there -1 means without an end
+        if negative or (float(value) == 0 and isinstance(error, ZeroDivisionError)):
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            name = key.removeprefix("--").replace(".init_args.", ".")
+            return UserError(f"{name} is {value}, with which nothing can be made ({reason}): give a larger number")
     return None
 
 
@@ -77,13 +145,20 @@ def world_mismatch(who: str, tasks: int, devices: int, nodes: int) -> str:
     )
 
 
-def check_launcher(devices: int, nodes: int) -> None:
+def check_launcher(devices: int, nodes: int, accelerator: str = "") -> None:
     """Refuses to train separately in each of several processes, or to wait for processes that are not started.
 
+    Args:
+        devices, nodes: The trainer's.
+        accelerator: The name of its accelerator's class; on a CPU each device is a process.
+
     Raises:
-        UserError: SLURM or torchrun started another number of processes than devices times nodes.
+        UserError: SLURM or torchrun started another number of processes than devices times nodes, or the trainer would
+            start so many that the machine stands still.
     """
-    env = os.environ
+    env, most = os.environ, PROCESSES * (os.cpu_count() or 1)
+    if accelerator == "CPUAccelerator" and devices > most:
+        raise UserError(f"trainer.devices is {devices}: on a CPU each is a process, and this machine bears {most}")
     if "TORCHELASTIC_RUN_ID" in env:
         who, tasks = "torchrun", int(env.get("WORLD_SIZE", 1))
     elif "SLURM_NTASKS" in env and env.get("SLURM_JOB_NAME") not in ("bash", "interactive"):

@@ -89,7 +89,8 @@ class DiveCLI(Uncopied, LightningCLI):
         if model and section.get("data"):
             refuse_missing_sizes(model, section.data, self.link_names)
         if self.command.checkpoint and model:
-            check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}))
+            most = section.trainer.max_epochs if self.command.verb == "fit" else None
+            check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}), most)
             strategy = getattr(section.trainer.strategy, "class_path", "")
             if is_sharded(self.command.checkpoint) and not strategy.endswith("Sharded"):
                 raise UserError(
@@ -204,10 +205,10 @@ class DiveCLI(Uncopied, LightningCLI):
     def instantiate_classes(self) -> None:
         try:
             super().instantiate_classes()
-        except RuntimeError as error:
+        except (RuntimeError, ArithmeticError, AssertionError, IndexError) as error:
             raise explain_failure(error) or error from error
         except (MisconfigurationException, ValueError) as error:  # a value that a constructor refused
-            raise UserError(first_error(str(error))) from error
+            raise explain_failure(error) or UserError(first_error(str(error))) from error
         except TypeError as error:
             if "should be" not in str(error):  # the Trainer's error for a number of devices
                 raise
@@ -215,7 +216,7 @@ class DiveCLI(Uncopied, LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
-        check_launcher(trainer.num_devices, trainer.num_nodes)
+        check_launcher(trainer.num_devices, trainer.num_nodes, type(trainer.accelerator).__name__)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, ProgressBar) and not sys.stderr.isatty():
                 callback.disable()  # a log file is not a terminal; EpochLines is used instead
@@ -281,14 +282,13 @@ def launch(command: Command) -> int:
             return 0  # Lightning kills the first process when another ends with an error code
         raise
     except MisconfigurationException as error:
-        raise UserError(str(error)) from error
+        raise explain_failure(error) or UserError(str(error)) from error
     except Exception as error:
         if "Error(s) in loading state_dict" in str(error):
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {' '.join(lines[1:2])}") from None
         swapped = typed_value(command.args, "--data") is not None
-        failure = explain_failure(error) or explain_wrong_data(error, command.trainer, swapped)
-        if failure is not None:
+        if failure := explain_failure(error) or explain_wrong_data(error, command.trainer, swapped):
             raise failure from error
         raise
     finally:

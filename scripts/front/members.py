@@ -14,6 +14,7 @@ from typing import Any
 
 from callbacks.metrics_csv import read_metrics
 from common.messages import UserError
+from scripts.front.recipes import runs_name
 from scripts.front.runs import RUN_DIR, new_folder, path_of, runs_root
 
 KINDS = ("seeds", "bagging", "snapshots", "retrain", "continue")
@@ -64,14 +65,14 @@ def several(kind: str, recipe: str, count: int, arguments: Sequence[str]) -> lis
         arguments: Of ``dive fit``.
     """
     if kind == "snapshots":
-        run = new_folder(runs_root() / recipe)
+        run = new_folder(runs_root() / runs_name(recipe))
         schedule = ["--model.lr_scheduler", CYCLES, "--model.lr_scheduler.cycles", str(count)]
         words = [*schedule, "--model.lr_interval", "step", *callback("snapshots.Snapshots", cycles=count)]
         fit(recipe, run, [*arguments, *words])
         return [(run, path_of(run, f"snapshot-{k}")) for k in range(1, count + 1)]
     members = []
     for seed in range(count):
-        run = new_folder(runs_root() / recipe)
+        run = new_folder(runs_root() / runs_name(recipe))
         rows = callback("split_rows.Bootstrap", seed=seed) if kind == "bagging" else []
         fit(recipe, run, [*arguments, "--seed_everything", str(seed), *rows])
         members.append((run, path_of(run, "best")))
@@ -89,12 +90,12 @@ def again(kind: str, recipe: str, arguments: Sequence[str]) -> list[Member]:
     """
     import torch
 
-    first = new_folder(runs_root() / recipe)
+    first = new_folder(runs_root() / runs_name(recipe))
     fit(recipe, first, arguments)
     best = path_of(first, "best")
     facts = torch.load(best, map_location="cpu", weights_only=True)
     step, epoch = int(facts["global_step"]), int(facts["epoch"])
-    second = new_folder(runs_root() / recipe)
+    second = new_folder(runs_root() / runs_name(recipe))
     if kind == "retrain":
         fit(recipe, second, [*arguments, "--trainer.max_steps", str(step), *callback("split_rows.AllRows")])
     else:
@@ -108,6 +109,25 @@ def again(kind: str, recipe: str, arguments: Sequence[str]) -> list[Member]:
         words = ["--run", str(second), "--resume", "--trainer.max_epochs", str(limit)]
         fit(recipe, second, [*words, *callback("split_rows.AllRows", below=goal)])
     return [(first, best), (second, path_of(second, "last"))]
+
+
+def refuse_other_tasks(kind: str, recipe: str, arguments: Sequence[str]) -> None:
+    """Looks at what a recipe trains before anything is trained.
+
+    Raises:
+        UserError: It is neither a classifier nor a regressor.
+    """
+    from lit_models.tasks.classifier import Classifier
+    from lit_models.tasks.regressor import Regressor
+    from scripts.front.build import parse
+    from scripts.front.classes import import_class
+
+    name: str = parse([recipe, *arguments]).config.model.class_path
+    if not issubclass(import_class(name), Classifier | Regressor):
+        raise UserError(
+            f"--kind {kind} is for classifiers and regressors: {name.rpartition('.')[2]} of {recipe} is neither; "
+            f"`dive fit {recipe} --seed_everything 1` trains it from another seed"
+        )
 
 
 def train_loss(run: Path, epoch: int) -> float:
@@ -180,6 +200,7 @@ def main(kind: str, recipe: str, count: int, arguments: Sequence[str]) -> int:
     """Trains, measures, prints, and writes ``ensemble.json``; returns the exit code."""
     import torch
 
+    refuse_other_tasks(kind, recipe, arguments)
     try:
         members = several(kind, recipe, count, arguments) if kind in KINDS[:3] else again(kind, recipe, arguments)
     except Failed as error:
@@ -198,7 +219,7 @@ def main(kind: str, recipe: str, count: int, arguments: Sequence[str]) -> int:
     else:
         for name, before in tests[0].items():
             print(f"{name} {tests[1][name]:.4f} with all rows, {before:.4f} without the validation rows")
-    folder = new_folder(runs_root() / recipe / "ensemble")
+    folder = new_folder(runs_root() / runs_name(recipe) / "ensemble")
     (folder / "ensemble.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(f"  {folder / 'ensemble.json'}")
     return 0

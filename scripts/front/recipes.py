@@ -110,6 +110,23 @@ def find_config(name: str) -> Path:
     raise UserError(f"no config {name!r}{did_you_mean(name, known)}")
 
 
+def whole_name(word: str) -> str:
+    """The whole name of a recipe, or a YAML file as it was given: what `dive fit` takes.
+
+    Raises:
+        UserError: There is no such recipe or file.
+    """
+    if word.endswith((".yaml", ".yml")):
+        find_config(word)
+        return word
+    return find_recipe(word).name
+
+
+def runs_name(word: str) -> str:
+    """The name of the runs of a recipe that is given by its name or as a YAML file."""
+    return recipe_name(find_config(word)) if word.endswith((".yaml", ".yml")) else find_recipe(word).name
+
+
 def recipe_name(config: Path) -> str:
     """The name of the runs of a config: the recipe's, or the file's own name outside of ``configs/``."""
     config = config.resolve()

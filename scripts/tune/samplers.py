@@ -26,6 +26,7 @@ from scripts.tune.space import Space
 
 NAMES = ("random", "grid", "qmc", "tpe", "cmaes", "gp", "own_gp")
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # no line for each study in memory
+MOST_POINTS = 100_000  # of a grid: more would take years
 STARTUP = 10  # random draws before a model is asked; Optuna's default of TPE and GP
 
 
@@ -43,9 +44,11 @@ def grid(space: Space) -> list[dict[str, Any]]:
     """All points of a space of choices, whole numbers and steps, conditional parameters where they exist.
 
     Raises:
-        UserError: A range has no steps.
+        UserError: A range has no steps, or there are too many points.
     """
     axes = {key: points(key, d) for key, d in space.parameters.items()}
+    if (size := math.prod(map(len, axes.values()))) > MOST_POINTS:
+        raise UserError(f"--sampler grid: the space has {size:,} points: give larger steps, or another sampler")
     found: dict[str, dict[str, Any]] = {}
     for values in itertools.product(*axes.values()):
         chosen: dict[str, Any] = {}
@@ -56,12 +59,12 @@ def grid(space: Space) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def points(key: str, d: BaseDistribution) -> list[Any]:
+def points(key: str, d: BaseDistribution) -> Sequence[Any]:
     """The values of one axis of a grid."""
     if isinstance(d, CategoricalDistribution):
         return list(d.choices)
     if isinstance(d, IntDistribution) and not d.log:
-        return list(range(d.low, d.high + 1, d.step))
+        return range(d.low, d.high + 1, d.step)
     if isinstance(d, FloatDistribution) and d.step:
         return [d.low + k * d.step for k in range(round((d.high - d.low) / d.step) + 1)]
     raise UserError(f"--sampler grid: {key} is a range without steps: give `choices:` or `step:`, or another sampler")

@@ -19,6 +19,7 @@ list of values; the other one is named first. ``configs/tune/<topic>/<model>.yam
 
 import json
 import math
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from common.messages import UserError, did_you_mean
+from common.messages import UserError, did_you_mean, note
 from scripts.front.recipes import CONFIGS
 
 KEYS = ("metric", "mode", "min_epochs", "max_epochs", "eta", "second", "parameters")
@@ -228,9 +229,16 @@ def distribution(where: str, facts: dict[str, Any]) -> BaseDistribution:
     if step is not None and (isinstance(step, bool) or not isinstance(step, number) or not 0 < step <= high - low):
         kind = "whole number" if whole else "number"
         raise UserError(f"{where}: step is {step!r}: give a {kind} above 0, at most high - low = {high - low:g}")
-    if whole:
-        return IntDistribution(low, high, log=log, step=step or 1)
-    return FloatDistribution(float(low), float(high), log=log, step=step)
+    with warnings.catch_warnings():  # Optuna's own names no parameter
+        warnings.simplefilter("ignore")
+        found = (
+            IntDistribution(low, high, log=log, step=step or 1)
+            if whole
+            else FloatDistribution(float(low), float(high), log=log, step=step)
+        )
+    if found.high != high:
+        note(f"{where}: high is {high}, which steps of {step} from {low} do not reach: {found.high:g} is the last")
+    return found
 
 
 def words_of(params: dict[str, Any]) -> list[str]:

@@ -30,7 +30,7 @@ from typing import Any
 
 from common.messages import UserError, did_you_mean
 from scripts.front.arguments import next_word
-from scripts.front.recipes import find_recipe
+from scripts.front.recipes import runs_name, whole_name
 from scripts.front.runs import RUN_DIR, new_folder, runs_root
 
 
@@ -49,9 +49,11 @@ def main(argv: list[str]) -> int:
     folds, new, recipe, arguments = read_arguments(argv)
     if new and not Path(new[1]).is_file():  # before hours of training
         raise UserError(f"no file {new[1]}: give --new the table to predict")
+    refuse_data_without_folds(recipe, arguments)
     runs: list[Path] = []
+    parent = runs_root() / runs_name(recipe)
     for fold in range(folds):
-        runs.append(new_folder(runs_root() / recipe))
+        runs.append(new_folder(parent))
         code = run_fold(recipe, runs[-1], [*arguments, "--data.num_folds", str(folds), "--data.fold", str(fold)], new)
         if code:
             with suppress(OSError):  # it has the finished folds
@@ -60,7 +62,7 @@ def main(argv: list[str]) -> int:
     records = [json.loads((run / "run.json").read_text()) for run in runs]
     simple = [simple_models(run) for run in runs]
     tests = [{k: v for k, v in record["metrics"].items() if k.startswith("test/")} for record in records]
-    folder = new_folder(runs_root() / recipe / "ensemble")
+    folder = new_folder(parent / "ensemble")
     parts, processor = [read_predictions(run) for run in runs], json.loads((runs[0] / "processor.json").read_text())
     if name and name not in parts[0][0]:
         raise UserError(f"the table has no column {name!r} for --id; it has {', '.join(parts[0][0])}")
@@ -97,7 +99,7 @@ def kinds(kind: str, count: str, argv: list[str]) -> int:
         raise UserError(
             "which recipe? `dive ensemble RECIPE --kind KIND`, for example `dive ensemble cnn/lenet --kind seeds`"
         )
-    return members.main(kind, find_recipe(argv[0]).name, int(count or 5), argv[1:])
+    return members.main(kind, whole_name(argv[0]), int(count or 5), argv[1:])
 
 
 def take_option(argv: list[str], option: str) -> tuple[list[str], str]:
@@ -134,7 +136,21 @@ def read_arguments(argv: list[str]) -> tuple[int, list[str], str, list[str]]:
     if not values["--folds"].isdigit() or int(values["--folds"]) < 2:
         raise UserError(f"--folds {values['--folds']}: give a whole number of at least 2")
     new = ["--data.path", values["--new"]] if values["--new"] else []
-    return int(values["--folds"]), new, find_recipe(rest[0]).name, rest[1:]
+    return int(values["--folds"]), new, whole_name(rest[0]), rest[1:]
+
+
+def refuse_data_without_folds(recipe: str, arguments: list[str]) -> None:
+    """Raises a UserError where a recipe's data cannot be divided into folds."""
+    from scripts.front.build import parse
+    from scripts.front.classes import arguments_of
+
+    data = parse([recipe, *arguments]).config.get("data")
+    if not data or "num_folds" not in arguments_of(data.class_path):
+        name = data.class_path.rpartition(".")[2] if data else "no data"
+        raise UserError(
+            f"{recipe} has {name}, which is not divided into folds: `dive ensemble {recipe} --kind seeds` trains "
+            "several runs on all of it; tables have folds"
+        )
 
 
 def run_fold(recipe: str, run: Path, arguments: list[str], new: list[str]) -> int:

@@ -84,7 +84,7 @@ def transcribe_files(model: Any, names: list[str], given: argparse.Namespace) ->
             heard = heard_in(model, file)
         except (ValueError, OSError) as error:
             if len(files) == 1:
-                raise UserError(f"{file} cannot be read: {error}") from None
+                raise UserError(f"{file} cannot be read: {error}; give --file a WAV, FLAC, OGG or MP3") from None
             note(f"{file} cannot be read and is left out: {error}")
             continue
         read += 1

@@ -69,5 +69,7 @@ def test_what_it_cannot_do_is_one_line() -> None:
         changed(FewLabels(5), splits(y=torch.rand(100)))
     with pytest.raises(UserError, match="below is -1"):
         AllRows(below=-1)
-    with pytest.raises(UserError, match="Bootstrap needs data with its rows in memory"):
+    with pytest.raises(
+        UserError, match=r"Bootstrap needs rows in memory, which .* does not have: take `dive ensemble --kind seeds`"
+    ):
         changed(Bootstrap(), {})

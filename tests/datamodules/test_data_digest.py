@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.data_digest import refuse_other_data, remember, say_other_data
+from datamodules import data_digest
+from datamodules.data_digest import GOLDEN, digest, refuse_other_data, remember, say_other_data
 
 X = torch.arange(24, dtype=torch.uint8).reshape(8, 3)
 Y = torch.arange(8) % 2
@@ -64,6 +65,15 @@ def test_one_real_number_that_changed_is_seen() -> None:
     then = remember({"train": (real, y)}, {})
     with pytest.raises(UserError, match="as many rows"):
         refuse_other_data("Rows", then, {"train": (changed(real, 1234), y)}, {})
+
+
+def test_sums_in_pieces_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = digest(REAL)
+    x = REAL.flatten().double()
+    place = (torch.arange(24, dtype=torch.float64) * GOLDEN).frac()
+    assert whole == pytest.approx([float(s) for s in (x.sum(), x.abs().sum(), x.square().sum(), x @ place)])
+    monkeypatch.setattr(data_digest, "PIECE", 7)
+    assert digest(REAL) == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.parametrize("names", [["b", "a"], ["a", "c"]])

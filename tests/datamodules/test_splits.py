@@ -19,3 +19,14 @@ def test_a_small_class_has_a_row_in_each_split() -> None:
     parts = split_fractions(y, 0.1, 0.1)
     assert sorted(torch.cat(parts).tolist()) == list(range(23))
     assert all((y[part] == 1).sum() == 1 for part in parts)
+
+
+def test_the_rows_of_a_split_are_those_that_they_always_were() -> None:
+    """Runs were measured with them, and a run that is tested again finds its own test rows."""
+    y = torch.tensor([1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 1, 1, 0, 1, 1])
+    expected, draw = ([], [], []), torch.Generator().manual_seed(0)
+    for label, sizes in ((0, (4, 1, 1)), (1, (6, 2, 2))):
+        rows = (y == label).nonzero().flatten()
+        parts = rows[torch.randperm(len(rows), generator=draw)].split(sizes)
+        expected = tuple([*one, *part.tolist()] for one, part in zip(expected, parts, strict=True))
+    assert [part.tolist() for part in split_fractions(y, 0.2, 0.2)] == [sorted(one) for one in expected]

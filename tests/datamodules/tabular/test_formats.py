@@ -40,6 +40,10 @@ from datamodules.tabular.formats import (
         ("1,5e3", ",", 1500),
         ("12 kg", ".", 12),
         (",5", ",", 0.5),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665", ".", 1234.5),
+        ("१,२३४.५", ".", 1234.5),
+        ("\uff11\uff12\uff0e\uff15\uff05", ".", 12.5),
+        ('="12.50"', ".", 12.5),
     ],
 )
 def test_a_number_is_read_as_it_is_written(text: str, decimal: str, number: float) -> None:

@@ -81,11 +81,37 @@ def test_a_polygon_is_turned_with_its_picture(tmp_path: Path, orientation: int, 
     ]
 
 
+READ = r"boxes.json: object 1 \(cat\) of a.jpg has a segmentation that cannot be read"
+
+
 @pytest.mark.parametrize(
     ("segmentation", "says"),
-    [([], "annotation 1 has no segmentation: train vision/faster_rcnn"), ([[1]], "segmentation 1 of a.jpg cannot")],
+    [
+        ([], "annotation 1 has no segmentation: train vision/faster_rcnn"),
+        ([[1]], rf"{READ} \(a polygon has 1 numbers\): give polygons"),
+        ([[0, 0, 20, 0, "x", 10]], rf"{READ} \(a polygon has something that is not a number"),
+        ([0, 0, 20, 0, 20, 10], rf"{READ} \(a polygon has not numbers but 0\)"),
+        ({"size": [40, 20], "counts": "0"}, rf"{READ} \(its size is \[40, 20\], the picture's \[20, 40\]\)"),
+        ({"size": [20, 40], "counts": [0, 9]}, rf"{READ} \(its counts do not add up"),
+        ({"size": [20, 40], "counts": None}, rf"{READ} \(its counts are neither"),
+        ("0 0 9 9", rf"{READ} \(it is '0 0 9 9'\)"),
+        ([[30, 5, 60, 5, 60, 15]], r"has a polygon from \(30, 5\) to \(60, 15\), outside of the picture of 40 x 20"),
+    ],
 )
 def test_a_bad_segmentation_is_one_line(tmp_path: Path, segmentation: Any, says: str) -> None:
     data = load(tmp_path, polygon_file(tmp_path, segmentation), image_size=20)
     with pytest.raises(UserError, match=says):
         data.setup("test")
+
+
+def test_an_object_that_leaves_its_picture_is_left_out_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(polygon_file(tmp_path, [[0, 0, 20, 0, 20, 10, 0, 10]]))
+    content = json.loads(file.read_text())
+    content["annotations"].append({**content["annotations"][0], "segmentation": [[900, 900, 920, 900, 920, 910]]})
+    file.write_text(json.dumps(content))
+    data = load(tmp_path, str(file), image_size=20, skip_bad_boxes=True)
+    data.setup("test")
+    assert data.splits["test"][1].shape[1] == 1 and data.splits["test"][4].max() == 1
+    assert "1 polygons leave their pictures; their objects are left out" in capsys.readouterr().err

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
-from PIL import Image
 
 from common.messages import UserError
 from datamodules.vision.image_files import FileLoader
@@ -286,20 +285,3 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Cap
     for more in ([], ["--data.root", str(tmp_path / "nowhere")]):
         assert main(["fit", "cnn/lenet", "--data", "ImageFolder", *more]) == 2
         assert "--data.root" in capsys.readouterr().err.splitlines()[-1]
-
-
-# -- whole pictures, for detectors --------------------------------------------------------------------------------
-
-
-def test_pictures_are_not_cut_for_a_model_that_saw_whole_ones(tmp_path: Path) -> None:
-    wide = Image.new("L", (60, 20), 0)
-    wide.paste(255, (0, 0, 20, 20))  # left of the square in the middle
-    wide.save(tmp_path / "wide.png")
-    means = {}
-    for whole in (False, True):
-        data = ImageFolder(str(tmp_path), num_classes=2, in_channels=1, image_size=12)
-        data.load_processor({"whole_pictures": whole})
-        data.setup("predict")
-        means[whole] = float(data.splits["predict"][0].float().mean())
-        assert data.predict_picture(0)[1] == ((0, 0, 60, 20) if whole else (20, 0, 40, 20))
-    assert means[False] < 5 and means[True] == pytest.approx(85, abs=3)

@@ -93,3 +93,17 @@ def test_images_that_take_long_are_decoded_once(tmp_path: Path, monkeypatch: pyt
     monkeypatch.undo()
     monkeypatch.setenv("DIVE_DATA", str(tmp_path / "data"))
     assert len(ready(root).splits["train"][0]) < len(first.splits["train"][0])
+
+
+def test_pictures_are_not_cut_for_a_model_that_saw_whole_ones(tmp_path: Path) -> None:
+    wide = Image.new("L", (60, 20), 0)
+    wide.paste(255, (0, 0, 20, 20))  # left of the square in the middle
+    wide.save(tmp_path / "wide.png")
+    means = {}
+    for whole in (False, True):
+        data = ImageFolder(str(tmp_path), num_classes=2, in_channels=1, image_size=12)
+        data.load_processor({"whole_pictures": whole})
+        data.setup("predict")
+        means[whole] = float(data.splits["predict"][0].float().mean())
+        assert data.predict_picture(0)[1] == ((0, 0, 60, 20) if whole else (20, 0, 40, 20))
+    assert means[False] < 5 and means[True] == pytest.approx(85, abs=3)

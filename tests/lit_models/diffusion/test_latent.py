@@ -61,6 +61,14 @@ def test_a_first_stage_of_other_sizes_is_refused(tmp_path: Path, first_stage: Pa
         trainer(tmp_path).fit(net, DataLoader([(torch.rand(4, 1, 8, 8), torch.arange(4))], batch_size=None))  # type: ignore[arg-type]
 
 
+def test_a_first_stage_that_is_not_there_is_named_with_what_it_may_be(tmp_path: Path) -> None:
+    net = model(first_stage=str(tmp_path / "gone"))
+    with pytest.raises(
+        UserError, match=r"model\.first_stage: there is no .*gone: give the folder of a run of diffusion/"
+    ):
+        trainer(tmp_path).fit(net, DataLoader([(torch.rand(4, 1, 8, 8), torch.arange(4))], batch_size=None))  # type: ignore[arg-type]
+
+
 def test_decoding_undoes_the_factor() -> None:
     net, x = model().eval(), torch.rand(3, 1, 8, 8)
     plain = net.decode(net.encode(x))

@@ -52,6 +52,12 @@ class TestLitTransducer(TaskBattery):
         assert heard == model.heard(torch.zeros(0), (x, lengths, targets * 0), test=True)
 
 
+@pytest.mark.parametrize("weight", [-0.1, float("nan")])
+def test_a_weight_below_zero_is_refused(weight: float) -> None:
+    with pytest.raises(UserError, match=f"model.ctc_weight is {weight}: give a number of at least 0"):
+        small(ctc_weight=weight)
+
+
 def test_a_transcripts_confidence_is_its_probability_and_rows_do_not_disturb_each_other() -> None:
     model, (x, lengths, _) = small().eval(), CTC().batch()
     with torch.no_grad():

@@ -1,6 +1,8 @@
 """``dive performance``: what the studies of D2L 13 count and compare, tables and pictures; whole studies are slow."""
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -164,3 +166,9 @@ def test_each_study_is_measured(study: str) -> None:
     assert page.TABLES[study](rows)
     if study == "overlap":
         assert all(row["overlapped"] > 0 and row["spans"]["overlapped"] for row in rows)
+
+
+def test_a_wrong_name_is_said_before_torch_is_imported() -> None:
+    assert tuple(page.TABLES) == performance.STUDIES
+    code = "import sys, scripts.evidence.performance; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -26,6 +26,10 @@ FAST = ["--data.batch_size", "256", "--trainer.max_epochs", "2"]
         (["mlp/mlp", "--kind", "bagging", "--folds", "3"], "--folds is for the folds of a table"),
         (["mlp/mlp", "--members", "3"], "--members is for --kind"),
         (["--kind", "seeds"], "which recipe"),
+        (
+            ["rl/ppo", "--kind", "bagging"],
+            "--kind bagging is for classifiers and regressors: LitPPO of rl/ppo is neither",
+        ),
     ],
 )
 def test_a_wrong_command_is_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

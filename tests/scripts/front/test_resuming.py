@@ -54,6 +54,20 @@ def test_a_resume_that_is_refused_changes_no_file_of_the_run(
     assert files(run) == before and code == (0 if not longer else 2)
 
 
+@pytest.mark.parametrize("fewer", ["0", "1"])
+def test_fewer_epochs_than_the_run_has_trained_are_refused_in_one_line(
+    recipe: str, fewer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", recipe, "--trainer.max_epochs", "2"]) == 0
+    before = files(newest_run("own/small"))
+    capsys.readouterr()
+    assert main(["fit", recipe, "--resume", "--trainer.max_epochs", fewer]) == 2
+    said = capsys.readouterr().err
+    says = f"last.ckpt is of epoch 2, and trainer.max_epochs is {fewer}: give --trainer.max_epochs 3 or more to go on"
+    assert says in said and "current_epoch" not in said
+    assert files(newest_run("own/small")) == before
+
+
 def test_a_resume_that_fails_while_it_is_set_up_changes_no_file_of_the_run(
     recipe: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,9 @@ def test_a_grid_has_all_points_once_and_conditional_ones_where_they_exist(tmp_pa
         propose("grid", found, [], 4, 0)
     with pytest.raises(UserError, match="lr is a range without steps"):
         check_sampler("grid", space)
+    huge = read_space(written(tmp_path, {name: {"low": 1, "high": 10**6} for name in "ab"}))
+    with pytest.raises(UserError, match="has 1,000,000,000,000 points: give larger steps"):
+        check_sampler("grid", huge)
 
 
 def test_what_a_sampler_cannot_do_is_said_before_the_search(

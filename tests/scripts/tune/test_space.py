@@ -93,3 +93,10 @@ def test_a_conditional_parameter_exists_beside_its_value_only(tmp_path: Path) ->
 def test_options_of_classes_come_first() -> None:
     words = words_of({"model.optimizer.lr": 0.1, "model.optimizer": "torch.optim.SGD", "model.bias": True})
     assert words == ["--model.optimizer", "torch.optim.SGD", "--model.bias", "true", "--model.optimizer.lr", "0.1"]
+
+
+def test_a_range_that_its_steps_do_not_fill_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = read_space(written(tmp_path, {"a": {"low": 0.0, "high": 1.0, "step": 0.3}, "b": {"low": 1, "high": 7}}))
+    said = capsys.readouterr().err
+    assert "space.yaml: a: high is 1.0, which steps of 0.3 from 0.0 do not reach: 0.9 is the last" in said
+    assert said.count("note:") == 1 and found.parameters["a"].high == pytest.approx(0.9)  # type: ignore[attr-defined]

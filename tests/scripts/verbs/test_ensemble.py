@@ -11,6 +11,8 @@ import pytest
 
 from common.messages import UserError
 from scripts.cli import main
+from scripts.front import recipes
+from scripts.front.recipes import runs_name
 from scripts.front.runs import new_folder
 from scripts.verbs import ensemble
 from scripts.verbs.ensemble import combine, read_arguments
@@ -139,7 +141,7 @@ def test_an_ensemble_over_two_folds_from_a_table_to_a_submission(tmp_path: Path)
 
 def test_data_without_folds_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ensemble", "linear/linear_regression"]) == 2
-    assert "num_folds" in capsys.readouterr().err.splitlines()[-1]
+    assert "not divided into folds: `dive ensemble linear/linear_regression --kind seeds`" in capsys.readouterr().err
 
 
 def test_a_new_table_that_is_not_there_is_said_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,3 +153,12 @@ def test_a_column_of_the_table_names_the_rows() -> None:
     parts = [[{"name": "1", "Id": "1481", "prediction": "3.0"}]] * 2
     assert combine(parts, {"target": "y", "id": "Id"}) == [["Id", "y"], ["1481", "3.0"]]
     assert ensemble.take_option(["a", "--id", "Id", "b"], "--id") == (["a", "b"], "Id")
+
+
+def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ensemble, "run_fold", lambda recipe, *words: 7 if recipe == str(own) else 1)
+    own = tmp_path / "mine.yaml"
+    own.write_text((recipes.CONFIGS / "mlp/house_prices.yaml").read_text())
+    assert main(["ensemble", str(own)]) == 7
+    assert main(["ensemble", str(tmp_path / "gone.yaml")]) == 2
+    assert runs_name(str(own)) == "own/mine" and runs_name("lenet") == "cnn/lenet"
