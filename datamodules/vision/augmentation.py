@@ -157,7 +157,9 @@ def warp(batch: Pictures, maps: Tensor) -> Pictures:
     """Moves pictures, boxes and masks by maps (B, 2, 3). What comes from outside is black, and void in masks."""
     inverse = torch.linalg.inv(maps[..., :2])
     theta = torch.cat([inverse, -inverse @ maps[..., 2:]], 2)
-    grid = F.affine_grid(theta, list(batch.x.shape), align_corners=False).to(batch.x.dtype)
+    columns, rows = (((2 * torch.arange(n, device=maps.device) + 1) / n - 1).to(maps) for n in batch.x.shape[:1:-1])
+    across, down = theta[..., :1] * columns, theta[..., 1:2] * rows + theta[..., 2:]  # (B, 2, W), (B, 2, H)
+    grid = (across[:, :, None] + down[..., None]).permute(0, 2, 3, 1).to(batch.x.dtype)  # as F.affine_grid, (B, H, W, 2)
     moved = replace(batch, x=F.grid_sample(batch.x, grid, mode="bilinear", align_corners=False))
     if batch.masks is not None:
         there = batch.masks[:, None].to(batch.x.dtype) - VOID
@@ -193,27 +195,30 @@ def with_boxes(batch: Pictures, boxes: Tensor) -> Pictures:
 # -- colors ---------------------------------------------------------------------------------------------------------
 
 
-def blended(x: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    """factor * x + (1 - factor) * other, in [0, 1]; factors (B,)."""
-    factor = factor.view(-1, 1, 1, 1).to(x.dtype)
-    return (factor * x + (1 - factor) * other).clamp(0, 1)
+def by_picture(factor: Tensor, x: Tensor) -> Tensor:
+    """Factors (B,) of images x (B, C, H, W) as (B, 1, 1, 1)."""
+    return factor.view(-1, 1, 1, 1).to(x.dtype)
 
 
 def gray(x: Tensor) -> Tensor:
     """The luminance (B, 1, H, W) of images (B, 3, H, W); gray images as they are."""
-    return (x * x.new_tensor(GRAY).view(3, 1, 1)).sum(1, keepdim=True) if x.shape[1] == 3 else x
+    if x.shape[1] != 3:
+        return x
+    red, green, blue = x.split(1, 1)
+    return (red * GRAY[0]).add_(green, alpha=GRAY[1]).add_(blue, alpha=GRAY[2])
 
 
 def adjust_brightness(x: Tensor, factor: Tensor) -> Tensor:
-    return blended(x, torch.zeros_like(x), factor)
+    return (x * by_picture(factor, x)).clamp_(0, 1)
 
 
 def adjust_contrast(x: Tensor, factor: Tensor) -> Tensor:
-    return blended(x, gray(x).mean((1, 2, 3), keepdim=True), factor)
+    mean = gray(x.mean((2, 3), keepdim=True)).mean(1, keepdim=True)  # of the gray picture: the gray of the means
+    return torch.lerp(mean, x, by_picture(factor, x)).clamp_(0, 1)
 
 
 def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
-    return blended(x, gray(x), factor)
+    return torch.lerp(gray(x), x, by_picture(factor, x)).clamp_(0, 1)
 
 
 def adjust_hue(x: Tensor, turn: Tensor) -> Tensor:

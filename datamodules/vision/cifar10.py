@@ -23,7 +23,7 @@ URLS = [
 ]
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
 FOLDER = "cifar-10-batches-py"
-TRAIN, TEST = [f"data_batch_{i}" for i in range(1, 6)], ["test_batch"]
+TRAIN, TEST = [f"data_batch_{i}" for i in range(1, 6)], "test_batch"
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 ARRAYS = {  # the parts of a pickled array, under the module names of old and new numpy
     ("numpy.core.multiarray", "_reconstruct"),
@@ -63,6 +63,17 @@ def read_batch(path: Path) -> tuple[Tensor, Tensor]:
         ) from None
 
 
+def published() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Images (N, 3, 32, 32) uint8 and labels (N,) of the training files, and those of the test file; downloaded on
+    first use.
+    """
+    folder = Path(data_root()) / FOLDER
+    if not all((folder / name).is_file() for name in (*TRAIN, TEST)):
+        unpack(fetch(URLS, SHA256, "cifar-10-python.tar.gz"), folder.parent)
+    images, labels = zip(*(read_batch(folder / name) for name in TRAIN), strict=True)
+    return (torch.cat(images), torch.cat(labels)), read_batch(folder / TEST)
+
+
 class CIFAR10(ImageTensors):
     """50,000 training images, of which ``val_size`` are held out, and 10,000 test images, 32 x 32, in color.
 
@@ -84,16 +95,10 @@ class CIFAR10(ImageTensors):
         self.class_names = NAMES
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        folder = Path(data_root()) / FOLDER
-        if not all((folder / name).is_file() for name in TRAIN + TEST):
-            unpack(fetch(URLS, SHA256, "cifar-10-python.tar.gz"), folder.parent)
-        (images, labels), test = (
-            tuple(torch.cat(part) for part in zip(*(read_batch(folder / name) for name in names), strict=True))
-            for names in (TRAIN, TEST)
-        )
+        (images, labels), test = published()
         if not 0 < self.val_size < len(images):
             raise UserError(
-                f"data.val_size is {self.val_size}, but {folder} has {len(images)} training images: lower it"
+                f"data.val_size is {self.val_size}, but {FOLDER} has {len(images)} training images: lower it"
             )
         parts = split_indices(labels, (0, self.val_size))
         train, val = ((images[rows], labels[rows]) for rows in parts)

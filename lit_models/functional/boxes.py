@@ -35,13 +35,16 @@ def area(boxes: Tensor) -> Tensor:
 
 
 def iou(one: Tensor, other: Tensor) -> Tensor:
-    """Intersection over union of all pairs: (..., N, 4) and (..., M, 4) -> (..., N, M). Zero where both are empty."""
-    left, top, right, bottom = (part[..., :, None] for part in one.unbind(-1))
-    left_, top_, right_, bottom_ = (part[..., None, :] for part in other.unbind(-1))
-    width = (torch.minimum(right, right_) - torch.maximum(left, left_)).clamp_(min=0)
-    shared = (torch.minimum(bottom, bottom_) - torch.maximum(top, top_)).clamp_(min=0).mul_(width)
-    union = area(one)[..., :, None] + area(other)[..., None, :] - shared
-    return shared / union.clamp_(min=torch.finfo(union.dtype).tiny)
+    """Intersection over union of all pairs: (..., N, 4) and (..., M, 4) -> (..., N, M). Zero where both are empty.
+
+    Fastest where M is the larger number: the M pairs of a box lie side by side in memory.
+    """
+    left, top, right, bottom = (part[..., :, None] for part in one.movedim(-1, 0).contiguous())
+    left_, top_, right_, bottom_ = (part[..., None, :] for part in other.movedim(-1, 0).contiguous())
+    width = torch.minimum(right, right_).sub_(torch.maximum(left, left_)).clamp_(min=0)
+    shared = torch.minimum(bottom, bottom_).sub_(torch.maximum(top, top_)).clamp_(min=0).mul_(width)
+    union = (area(one)[..., :, None] + area(other)[..., None, :]).sub_(shared)
+    return shared.div_(union.clamp_(min=torch.finfo(union.dtype).tiny))
 
 
 def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float]) -> Tensor:
@@ -103,16 +106,17 @@ def assign(overlaps: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:
     whatever the overlap, in the order of the overlaps, the largest first, and no anchor twice.
 
     Args:
-        overlaps: IoU (B, A, M) of A anchors and M objects.
+        overlaps: IoU (B, A, M) of A anchors and M objects; fastest where an object's lie side by side in memory.
         valid: Which of the M objects there are (B, M); the others are padding.
         threshold: The least overlap.
     """
     if not overlaps.shape[2]:
         return torch.full(overlaps.shape[:2], -1, device=overlaps.device)
-    overlaps = overlaps.masked_fill(~valid[:, None], -1.0)
-    most, found = overlaps.max(2)
-    found = found.masked_fill(most < threshold, -1)
-    free, (best, chosen) = overlaps, overlaps.max(1)  # each object's best anchor (B, M)
+    things = overlaps.transpose(1, 2).masked_fill(~valid[:, :, None], -1.0)  # (B, M, A)
+    most, found = things.amax(1), torch.full(overlaps.shape[:2], -1, device=overlaps.device)  # (B, A)
+    batch, anchor = (most >= threshold).nonzero().unbind(1)  # few: only these look for their object
+    found[batch, anchor] = things[batch, :, anchor].argmax(1)
+    free, (best, chosen) = things, things.max(2)  # each object's best anchor (B, M)
     number = torch.arange(overlaps.shape[2], device=overlaps.device)
     while True:  # an object that is overlapped less than another one by the same anchor looks for its next best
         same = (chosen[:, :, None] == chosen[:, None]) & valid[:, :, None] & valid[:, None]
@@ -120,11 +124,11 @@ def assign(overlaps: Tensor, valid: Tensor, threshold: float = 0.5) -> Tensor:
         lost = (same & ahead).any(2) & (best >= 0)  # (B, M)
         if not bool(lost.any()):
             break
-        if free is overlaps:
-            free = overlaps.clone()
+        if free is things:
+            free = things.clone()
         batch, which = lost.nonzero().unbind(1)
-        free[batch, chosen[lost], which] = -1.0
-        best[lost], chosen[lost] = free[batch, :, which].max(1)
+        free[batch, which, chosen[lost]] = -1.0
+        best[lost], chosen[lost] = free[batch, which].max(1)
     batch, which = (valid & (best >= 0)).nonzero().unbind(1)  # more objects than anchors: some have none
     found[batch, chosen[batch, which]] = which
     return found

@@ -123,14 +123,17 @@ def ssd_targets(
         threshold: The least overlap of an anchor and its object.
     """
     valid = (labels >= 0) & ~ignored
-    overlaps = iou(anchors, boxes)  # (B, A, M)
+    overlaps = iou(boxes, anchors).transpose(1, 2)  # (B, A, M)
     found = assign(overlaps, valid, threshold)
-    on_ignored = ((overlaps >= threshold) & (ignored & (labels >= 0))[:, None]).any(2)
-    place = found.clamp(min=0)
-    classes = torch.where(found >= 0, labels.gather(1, place) + 1, torch.where(on_ignored, -1, 0))
-    matched = boxes.gather(1, place[..., None].expand(-1, -1, 4))
-    safe = torch.where((found >= 0)[..., None], matched, anchors)  # offsets of zero, where log(0) would be infinite
-    return classes, encode(safe, anchors)
+    batch, anchor = (found >= 0).nonzero().unbind(1)  # few: only these have offsets
+    which = found[batch, anchor]
+    classes, crowd = torch.zeros_like(found), ignored & (labels >= 0)
+    if bool(crowd.any()):
+        classes[((overlaps >= threshold) & crowd[:, None]).any(2)] = -1
+    classes[batch, anchor] = labels[batch, which] + 1
+    offsets = boxes.new_zeros(*found.shape, 4)
+    offsets[batch, anchor] = encode(boxes[batch, which], anchors[anchor])
+    return classes, offsets
 
 
 def mined_loss(logits: Tensor, classes: Tensor, counts: Tensor, negatives: int = 3) -> Tensor:
@@ -144,9 +147,10 @@ def mined_loss(logits: Tensor, classes: Tensor, counts: Tensor, negatives: int =
         negatives: How many anchors of the background there are for each of an object.
     """
     loss = F.cross_entropy(logits.flatten(0, 1), classes.flatten().clamp(min=0), reduction="none").view_as(classes)
-    hardest, _ = loss.masked_fill(classes != 0, 0.0).sort(1, descending=True)  # (B, A)
-    mined = torch.arange(loss.shape[1], device=loss.device) < negatives * counts[:, None]
-    return (loss * (classes > 0)).sum() + (hardest * mined).sum()
+    most = min(loss.shape[1], negatives * int(counts.max()))
+    hardest, _ = loss.masked_fill(classes != 0, 0.0).topk(most, 1)  # (B, most), the largest first
+    mined = torch.arange(most, device=loss.device) < negatives * counts[:, None]
+    return loss[classes > 0].sum() + (hardest * mined).sum()
 
 
 def focal_loss(logits: Tensor, classes: Tensor, gamma: float = 2.0) -> Tensor:
@@ -179,8 +183,8 @@ def ssd_loss(
     matched = classes > 0
     counts = matched.sum(1).clamp(min=1)  # (B,)
     loss = mined_loss(logits, classes, counts) if class_loss == "mined" else focal_loss(logits, classes)
-    distance = F.smooth_l1_loss(offsets, targets, reduction="none").sum(2)  # (B, A)
-    loss = loss + box_weight * (distance * matched).sum()
+    distance = F.smooth_l1_loss(offsets[matched], targets[matched], reduction="sum")
+    loss = loss + box_weight * distance
     total = counts.sum().to(loss.dtype)  # processes weigh their losses by it: whole numbers would do it in float32
     return loss / total, total
 

@@ -83,19 +83,19 @@ def loss_of_batch() -> Tensor:
 
 
 def loss_of_pictures() -> Tensor:
-    """In the book's manner: the best pair of anchor and object is looked for once for each object."""
+    """In the book's manner: picture by picture, the best pair of anchor and object is looked for once for each object,
+    and all anchors have offsets.
+    """
     output, anchors, (_, boxes, _, labels) = scene()
     classes, offsets = [], []
     for own, kinds in zip(boxes, labels, strict=True):
         own, kinds = own[kinds >= 0], kinds[kinds >= 0]
         found = targets_by_object(iou(anchors, own)) if len(own) else torch.full((len(anchors),), -1)
-        wanted, kind = torch.zeros(len(anchors), 4), torch.zeros(len(anchors), dtype=torch.long)
-        for k in range(len(own)):
-            place = found == k
-            kind[place] = kinds[k] + 1
-            wanted[place] = encode(own[k].expand(int(place.sum()), 4), anchors[place])
+        place = found >= 0
+        kind, matched = torch.zeros(len(anchors), dtype=torch.long), anchors.clone()
+        kind[place], matched[place] = kinds[found[place]] + 1, own[found[place]]
         classes.append(kind)
-        offsets.append(wanted)
+        offsets.append(encode(matched, anchors))
     kind, wanted = torch.stack(classes), torch.stack(offsets)
     counts = (kind > 0).sum(1).clamp(min=1)
     distance = F.smooth_l1_loss(output[..., -4:], wanted, reduction="none").sum(2)

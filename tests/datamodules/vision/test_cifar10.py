@@ -16,9 +16,10 @@ def write_batches(root: Path, rows: int = 20) -> Path:
     """Six batch files in the published layout: pickle protocol 2, rows of 3,072 bytes, red first."""
     folder = root / FOLDER
     folder.mkdir(parents=True)
-    for k, name in enumerate(TRAIN + TEST):
+    for k, name in enumerate((*TRAIN, TEST)):
         data = np.full((rows, 3072), k, dtype=np.uint8)
         data[:, 0] = 200  # the first pixel's red
+        data[:, 2] = np.arange(rows)  # the third one's: which row it is
         content = {"data": data, "labels": [i % 10 for i in range(rows)], "batch_label": name}
         (folder / name).write_bytes(pickle.dumps(content, protocol=2))
     return folder
