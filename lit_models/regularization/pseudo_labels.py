@@ -2,9 +2,9 @@
 
 Lee 2013, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks", a form of
 entropy minimization. Goodfellow et al. 7.6. The loss is the mean cross-entropy of rows with a class plus alpha times
-that of the others, where alpha rises from 0: an untrained network's predictions are worth nothing. Departs from the paper:
-the network predicts as in evaluation, and a prediction below ``threshold`` is not learned. With few classes shown it may
-well be worse than leaving the other rows out: what is wrong at first is learned, too.
+that of the others, where alpha rises from 0: an untrained network's predictions are worth nothing. Departs from the
+paper: the network predicts as in evaluation, and a prediction below ``threshold`` is not learned. With few classes
+shown it may well be worse than leaving the other rows out: what is wrong at first is learned, too.
 
     dive fit cnn/lenet -c regularizer/pseudo_labels                                   500 of 3,500 classes are shown
     dive fit cnn/lenet -c regularizer/pseudo_labels --model.regularizers.weight 0     the 500 alone

@@ -106,7 +106,8 @@ def memory(key: str) -> int:
 
 
 def measured(kind: str, small: Path, large: Path) -> dict[str, float]:
-    """Seconds by the clock and of the processor, the tensors' megabytes and the highest memory over that before, in sizes of the tensors.
+    """Seconds by the clock and of the processor, the tensors' megabytes, and the highest memory over that before, in
+    sizes of the tensors.
 
     A small file of the kind is read before: what libraries need for themselves is not counted.
     """

@@ -19,9 +19,9 @@ def explain(message: str, known: Iterable[str]) -> str:
     known = [key.replace(".init_args.", ".") for key in known]
     if found := re.search(r"unrecognized arguments: (.*)", message, re.IGNORECASE):
         return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
-    if found := re.search(r"class_path '([\w.]+)':\s+the following arguments are required: (\w+)", message):
-        if (keys := ".".join(nested_keys(message[: found.start()]))) == "trainer.callbacks":
-            return f"{keys}: {found[1].rpartition('.')[2]} needs {found[2]}: give --{keys}.{found[2]}"
+    found = re.search(r"class_path '([\w.]+)':\s+the following arguments are required: (\w+)", message)
+    if found and (keys := ".".join(nested_keys(message[: found.start()]))) == "trainer.callbacks":
+        return f"{keys}: {found[1].rpartition('.')[2]} needs {found[2]}: give --{keys}.{found[2]}"
     if found := re.search(NOT_ACCEPTED, message):
         option = found[1] or found[2]
         if of_its_own := re.search(rf'Parser key "{option}":\s+(Expected an? .*)', message[: found.start()]):
