@@ -99,7 +99,7 @@ class COCOMasks(COCOFile):
             if not out:
                 keep.append(k)
         shapes[item.path] = [own[k] for k in keep]
-        pick = {name: [getattr(item, name)[k] for k in keep] for name in ("boxes", "labels", "ignored")}
+        pick: dict[str, Any] = {name: [getattr(item, name)[k] for k in keep] for name in ("boxes", "labels", "ignored")}
         return replace(item, **pick)
 
 
@@ -144,9 +144,9 @@ def fault_of(shape: Any, width: int, height: int) -> str:
         return ""
     if not isinstance(shape, dict):
         return f"it is {shape!r:.40}"
-    size, counts = shape.get("size"), shape.get("counts")
-    if size != [height, width]:
-        return f"its size is {size}, the picture's {[height, width]}"
+    given, counts = shape.get("size"), shape.get("counts")
+    if given != [height, width]:
+        return f"its size is {given}, the picture's {[height, width]}"
     if isinstance(counts, list):
         whole = all(isinstance(n, int) and n >= 0 for n in counts)
         return "" if whole and sum(counts) == width * height else "its counts do not add up to the picture's pixels"
