@@ -60,8 +60,10 @@ def read_raw(path: str, mmap: bool = False) -> tuple[int, np.ndarray]:
     """Rate in Hz and samples (T,) or (T, channels) as they are stored."""
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*non-data.*", wavfile.WavFileWarning)  # chunks with titles and the like
             warnings.filterwarnings("error", category=wavfile.WavFileWarning)  # the end is missing
+            warnings.filterwarnings(
+                "ignore", ".*non-data.*", wavfile.WavFileWarning
+            )  # titles, peaks: the last one counts
             rate, samples = wavfile.read(path, mmap=mmap)
     except OSError:
         raise

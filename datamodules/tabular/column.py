@@ -77,7 +77,7 @@ class Column:
     def texts(self, values: pd.Series) -> np.ndarray:
         """The cells of a text (N,) as they are compared with the categories."""
         cells = values.astype(object) if formats.has_texts(values) else written(values)
-        codes, uniques = pd.factorize(cells)
+        codes, uniques = formats.different(cells)
         words = {word.casefold() for word in self.missing} | {"?"}
         named = [MISSING if text.casefold() in words and text not in self.categories else text for text in uniques]
         spare = MISSING if MISSING in self.categories else None
@@ -133,20 +133,27 @@ def written(values: pd.Series) -> pd.Series:
 
 def without_missing_words(values: pd.Series) -> pd.Series:
     """Texts with NaN for the words that stand for a missing value among numbers and dates."""
-    codes, uniques = pd.factorize(values)
+    codes, uniques = formats.different(values)
+    if not any(map(formats.is_missing_word, uniques)):
+        return values
     kept = [np.nan if formats.is_missing_word(text) else text for text in uniques]
     return pd.Series(np.array([*kept, np.nan], dtype=object)[codes], index=values.index, name=values.name, dtype=object)
+
+
+def present_cells(values: pd.Series) -> pd.Series:
+    """The cells that are not missing; no copy of a column where all are there."""
+    return values.dropna() if values.isna().any() else values
 
 
 def to_numbers(values: pd.Series, decimal: str = ".", unit: str | None = None, origin: int = 0) -> np.ndarray:
     """Numbers as float64, NaN where a text is none; arguments as in ``formats.numbers_in``."""
     if not formats.has_texts(values):
         return values.to_numpy(dtype=np.float64) - origin
-    codes, uniques = pd.factorize(values)
+    codes, uniques = formats.different(values)
     if origin:
         numbers = np.array([float(int(text) - origin) if is_whole(text) else np.nan for text in uniques])
     else:
-        numbers = formats.numbers_in(list(uniques), decimal, unit)
+        numbers = formats.numbers_in(uniques, decimal, unit)
     return np.append(numbers, np.nan)[codes]
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from common.messages import UserError, note
 from datamodules.reading import some
 from datamodules.tabular import formats
-from datamodules.tabular.column import MISSING, Column, is_whole, to_numbers, without_missing_words
+from datamodules.tabular.column import MISSING, Column, is_whole, present_cells, to_numbers, without_missing_words
 from datamodules.tabular.stored_table import StoredTable, give_back
 
 ROWS = 20_000  # that are encoded at once
@@ -58,13 +58,15 @@ def fit_column(
     column = Column(str(values.name), "text", missing=list(missing))
     column.kind, column.decimal, column.style = how_read(values, decimal, day_first)
     if column.kind == "text":
-        counts = Counter(column.texts(values.iloc[train]).tolist())
+        counts: Counter[str] = Counter()
+        for rows in pieces(train):
+            counts.update(column.texts(values.iloc[rows]).tolist())
         if len(counts) < 2:
             return column
         column.categories = sorted(name for name, _ in counts.most_common(MOST_CATEGORIES))
         return column
     if column.kind == "number" and formats.has_texts(values):
-        column.unit = formats.unit_of(list(without_missing_words(values).dropna().unique()[:100]), column.decimal)
+        column.unit = formats.unit_of(formats.different(without_missing_words(values))[1][:100], column.decimal)
     column.origin = origin_of(values, column)
     found = column.numbers(values)[train]
     present = found[~np.isnan(found)]
@@ -74,11 +76,16 @@ def fit_column(
     return column
 
 
+def pieces(rows: np.ndarray) -> list[np.ndarray]:
+    """Positions in parts of some thousands: texts take much memory."""
+    return np.array_split(rows, -(-len(rows) // ROWS) or 1)
+
+
 def origin_of(values: pd.Series, column: Column) -> int:
     """The least value where all are within an hour (dates) or are large whole numbers; else 0."""
     if not formats.has_texts(values):
         return 0
-    cells = list(without_missing_words(values).dropna().unique())
+    cells = formats.different(without_missing_words(values))[1]
     if column.kind == "number":
         if not cells or not all(map(is_whole, cells)):
             return 0
@@ -104,8 +111,8 @@ def how_read(
     """
     if not formats.has_texts(values):
         return "number", ".", ""
-    present = without_missing_words(values).dropna()
-    texts = list(present.unique())
+    present = present_cells(without_missing_words(values))
+    texts = formats.different(present)[1]
     if not texts:
         return "number", ".", ""
     if signs := formats.decimals_of(texts):
@@ -113,7 +120,8 @@ def how_read(
     if style := formats.date_format(texts, day_first):
         return "date", ".", style
     for sign in dict.fromkeys((decimal, ".", ",")):
-        no_number = np.isnan(to_numbers(present, sign))
+        codes, uniques = formats.different(present)
+        no_number = np.isnan(to_numbers(pd.Series(uniques, dtype=object), sign))[codes]
         if no_number.mean() <= 0.1:
             i = int(no_number.argmax())
             raise UserError(
@@ -132,7 +140,7 @@ def decimal_of(table: pd.DataFrame | StoredTable) -> str:
         if isinstance(table, StoredTable) and name in table.texts:
             texts = [text for text in table.texts[name] if not formats.is_missing_word(text)]
         elif formats.has_texts(cells := table[name]):
-            texts = list(without_missing_words(cells).dropna().unique())
+            texts = formats.different(without_missing_words(cells))[1]
         else:
             shown["."] += bool((cells % 1 != 0).any())
             continue
@@ -176,14 +184,16 @@ def judge_columns(
         missing: Words that are missing texts.
         whole: The table with its target, of which the decimal sign is found.
     """
-    give_back(table)
     sign = decimal_of(table if whole is None else whole) if decimal == "auto" else decimal
     first = sign == "," if day_first is None else day_first
     taken: list[Taken] = []
     for name in table.columns:
+        cells = None
+        give_back(table)
         cells = table[name]
         column = fit_column(cells, train, sign, first, missing)
-        distinct = cells.iloc[train].nunique() if column.kind == "text" else 0
+        own = pieces(train) if column.kind == "text" else []
+        distinct = len(set[str]().union(*(cells.iloc[rows].dropna().unique() for rows in own)))
         present = int(cells.notna().to_numpy()[train].sum())
         why = ""
         if str(name).startswith("Unnamed: 0") or is_counter(cells):
@@ -204,11 +214,11 @@ def say_columns(taken: list[Taken], table: pd.DataFrame | StoredTable) -> None:
     """Notes about what is left out and what could be read otherwise."""
     for each in taken:
         name = each.column.name
-        if not each.why and each.column.kind == "text":
+        if not each.why and each.column.kind == "text" and len(each.column.categories) >= MOST_CATEGORIES:
             distinct = len(set(each.column.texts(table[name]))) - (MISSING in each.column.categories)
-            if len(each.column.categories) >= MOST_CATEGORIES and distinct > MOST_CATEGORIES:
+            if distinct > MOST_CATEGORIES:
                 note(f"column {name!r} has {distinct} categories: only the {MOST_CATEGORIES} most frequent are used")
-        if not each.why and each.column.kind == "date" and formats.is_ambiguous(list(table[name].dropna().unique())):
+        if not each.why and each.column.kind == "date" and formats.is_ambiguous(formats.different(table[name])[1]):
             note(f"column {name!r} is taken as {each.column.describe()}; --data.day_first true or false changes it")
     for why in ("a row number", "the same in all training rows", "different in most rows"):
         if which := [each.column.name for each in taken if each.why == why]:

@@ -7,6 +7,7 @@ numbers is kept as float64, which is a tenth of the memory of the texts. Large f
 import csv
 import hashlib
 import os
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def read_cells(path: str, encoding: str = "", text: Sequence[str] | None = ()) -
     """The table as ``read_anew`` reads it; a large file is kept for the next start (``datamodules/cache.py``)."""
     if not os.path.isfile(path) or os.path.getsize(path) < LARGE:
         return read_anew(path, encoding, text)
-    how = f"table {encoding} {text}"
+    how = f"table {VERSION} {encoding} {text}"
     return unpacked(kept(f"reading {path}", digest_of_file(path), how, lambda: packed(read_anew(path, encoding, text))))
 
 
@@ -130,6 +131,8 @@ def read_with(
         raise UserError(f"{path} is empty: give it a heading and rows") from None
     except (OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         says = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        if says.startswith("Length of header"):
+            says = "rows have more cells than the first one: take lines above the heading out"
         raise UserError(
             f"{path} cannot be read as CSV: {says}; a cell with a separator in it stands in quotation marks"
         ) from None
@@ -177,7 +180,8 @@ def _heading(path: str, dialect: Dialect) -> list[str]:
         row = next((row for row in reader if row), [])
     names: list[str] = []
     for place, cell in enumerate(row):
-        name = " ".join(cell.split()) or f"Unnamed: {place}"
+        seen = composed(cell).replace("\u200b", "").replace("\ufeff", "")  # signs without width
+        name = " ".join(seen.split()) or f"Unnamed: {place}"
         count = 0
         while (f"{name}.{count}" if count else name) in names:
             count += 1
@@ -233,7 +237,7 @@ def joined(parts: list[np.ndarray | pd.Categorical]) -> np.ndarray | pd.Series:
 def compact(cells: pd.Series, keep_text: bool) -> np.ndarray | pd.Categorical:
     """A piece of a column: float64 where all cells are plain numbers, else categories of its stripped texts."""
     codes, uniques = pd.factorize(cells)
-    texts = [text.strip() for text in uniques]
+    texts = [composed(text.strip()) for text in uniques]
     if not keep_text:
         present = [text for text in texts if text and not is_missing_word(text)]
         numbers = plain_numbers(present)
@@ -244,6 +248,11 @@ def compact(cells: pd.Series, keep_text: bool) -> np.ndarray | pd.Categorical:
     place = {name: i for i, name in enumerate(names)}
     where = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)
     return pd.Categorical.from_codes(where[codes], categories=pd.Index(names, dtype=object))
+
+
+def composed(text: str) -> str:
+    """A text in Unicode's composed form: a name typed in two ways is one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _exact(texts: list[str], numbers: np.ndarray) -> bool:

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 ABOUT = "table.json"
 
 

@@ -18,9 +18,10 @@ from torch import Tensor
 from common.messages import UserError, did_you_mean
 from datamodules.splits import split_fractions
 from datamodules.tabular import delimited, formats
-from datamodules.tabular.columns import decimal_of, to_numbers, without_missing_words
+from datamodules.tabular.column import present_cells, to_numbers, without_missing_words
+from datamodules.tabular.columns import decimal_of
 from datamodules.tabular.delimited import read_cells
-from datamodules.tabular.stored_table import StoredTable
+from datamodules.tabular.stored_table import StoredTable, give_back
 
 MOST_CLASSES = 20  # a target of whole numbers with more values is a regression
 ROWS_OF_CLASS = 3  # on average; with fewer, whole numbers are not taken for classes
@@ -105,10 +106,12 @@ def read_target(
     cells = target_column(table, path, target)
     if formats.has_texts(cells) and missing:
         cells = cells.where(~cells.isin(list(missing)), np.nan)
-    values = cells.dropna()
+    give_back(table)
+    values = present_cells(cells)
+    del cells  # of millions of rows each copy counts
     sign = decimal_of(table) if decimal == "auto" else decimal
-    found = values if not formats.has_texts(values) else without_missing_words(values).dropna()
-    texts = [] if not formats.has_texts(found) else list(found.unique())
+    found = values if not formats.has_texts(values) else present_cells(without_missing_words(values))
+    texts = formats.different(found)[1] if formats.has_texts(found) else []
     signs = formats.decimals_of(texts) if texts else "."
     sign = sign if sign in signs or not signs else signs[0]
     numbers = to_numbers(found, sign)
@@ -121,7 +124,7 @@ def read_target(
         values = found if all_numbers else values
     elif task == "regression":
         values = found if all_numbers else values
-    same = values.nunique() < 2 if formats.has_texts(values) else not values.min() < values.max()
+    same = len(formats.different(values)[1]) < 2 if formats.has_texts(values) else not values.min() < values.max()
     if same:
         raise UserError(f"{path}: the target {target!r} has the same value in all rows: name another column")
     if task == "classification":
@@ -138,7 +141,7 @@ def read_target(
 
 def class_names(values: pd.Series) -> pd.Series:
     """Cells as names of classes: ``1``, ``1.0`` and ``1e0`` are one class, ``01`` is another, and no digit is lost."""
-    codes, uniques = pd.factorize(values)
+    codes, uniques = formats.different(values)
     names = [class_name(text if isinstance(text, str) else f"{text:.15g}") for text in uniques]
     return pd.Series(np.array(names, dtype=object)[codes], index=values.index, name=values.name, dtype=object)
 

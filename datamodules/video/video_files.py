@@ -181,7 +181,9 @@ def frames_of(path: str) -> Iterator[Image.Image]:
                 yield image
     elif ending == ".npy":
         array = open_array(path)
-        scale = 255 if array.dtype.kind == "f" and float(array.max()) <= 1 else 1
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise BrokenVideoError("it holds numbers that are not finite")
+        scale = 255 if array.dtype.kind == "f" and float(array.max(initial=0)) <= 1 else 1
         for frame in array:
             pixels = (np.asarray(frame) * scale).round().clip(0, 255).astype(np.uint8)
             yield Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)

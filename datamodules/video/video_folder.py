@@ -89,6 +89,8 @@ class VideoFolder(Clips):
         for name, count in (("frame_step", frame_step), ("test_clips", test_clips)):
             if count < 1:
                 raise UserError(f"data.{name} is {count}: give a whole number of at least 1")
+        if not frame_rate >= 0:
+            raise UserError(f"data.frame_rate is {frame_rate}: give frames per second, or 0 for those of the files")
         if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
             raise UserError(
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"

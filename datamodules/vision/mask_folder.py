@@ -105,7 +105,18 @@ class MaskFolder(MaskImages):
         for name, part in zip(("train", "val", "test"), rows, strict=True):
             known.setdefault(name, [whole[i] for i in part.tolist()])
         wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
-        return {name: self.load_pairs(known[name]) for name in wanted}
+        found = {name: self.load_pairs(known[name]) for name in wanted}
+        if "train" in found:
+            self.refuse_void(found["train"][1])
+        return found
+
+    def refuse_void(self, masks: Tensor) -> None:
+        """Refuses masks of white and black, which would teach nothing: 255 is void (``UserError``)."""
+        if bool((masks == 255).any()) and not bool(((masks > 0) & (masks < 255)).any()):
+            raise UserError(
+                f"{self.root}: the masks to train on have 0 and 255 only, and 255 is void, in no loss: write 1 "
+                "in its place"
+            )
 
     def load_pictures(self) -> dict[str, tuple[Tensor, ...]]:
         """All pictures of the folder, for predictions; those that cannot be read are left out."""
@@ -196,7 +207,8 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
     except UserError:
         raise
     except Exception as error:  # PIL raises many kinds for a damaged file
-        raise UserError(f"{mask} cannot be read ({reason_of(error)}): replace it, or remove it and its image") from None
+        broken = mask if read_header(image) else image
+        raise UserError(f"{broken} cannot be read ({reason_of(error)}): replace it, or remove both") from None
     pixels = (pixels > 0).astype(np.uint8) if mode == "1" else pixels
     if int(pixels.max(initial=0)) > 255:
         raise UserError(f"{mask}: a pixel is {int(pixels.max())}: classes are numbers from 0 to 254, 255 is void")

@@ -19,9 +19,10 @@ def explain(message: str, known: Iterable[str]) -> str:
     known = [key.replace(".init_args.", ".") for key in known]
     if found := re.search(r"unrecognized arguments: (.*)", message, re.IGNORECASE):
         return unknown_key(found[1].split("=")[0].split()[0].lstrip("-"), known, "option --")
-    found = re.search(r"class_path '([\w.]+)':\s+the following arguments are required: (\w+)", message)
-    if found and (keys := ".".join(nested_keys(message[: found.start()]))) == "trainer.callbacks":
-        return f"{keys}: {found[1].rpartition('.')[2]} needs {found[2]}: give --{keys}.{found[2]}"
+    needs = re.search(r"class_path '([\w.]+)':\s+the following arguments are required: (\w+)", message)
+    if needs and nested_keys(message[: needs.start()]) == ["trainer.callbacks"]:
+        name = needs[1].rpartition(".")[2]
+        return f"trainer.callbacks: {name} needs {needs[2]}: give --trainer.callbacks.{needs[2]}"
     if found := re.search(NOT_ACCEPTED, message):
         option = found[1] or found[2]
         if of_its_own := re.search(rf'Parser key "{option}":\s+(Expected an? .*)', message[: found.start()]):

@@ -41,7 +41,7 @@ SAID = (
     (r"`Trainer\(devices='?(-?\d+)'?\)` value is not a valid", "trainer.devices is {1}: give at least 1"),
     (
         r"No supported gpu backend found",
-        "trainer.accelerator is gpu, and torch finds no GPU here: leave it out, or give cpu",
+        "trainer.accelerator is gpu, and torch finds no GPU here: give cpu",
     ),
     (
         r"invalid strategy name: `strategy='([^']*)'`",

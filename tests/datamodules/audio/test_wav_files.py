@@ -76,3 +76,11 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     wavfile.write(tmp_path / "a.wav", 8000, np.array([0, np.nan], np.float32))
     with pytest.raises(ValueError, match="not finite"):
         read_wav(str(tmp_path / "a.wav"), 8000)
+
+
+def test_floating_point_with_a_chunk_of_peaks_is_read(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    sound = 0.5 * np.sin(np.arange(400) / 9)
+    soundfile.write(tmp_path / "a.wav", sound, 8000, subtype="FLOAT")  # libsndfile writes a PEAK chunk
+    assert read_wav(str(tmp_path / "a.wav"), 8000) == pytest.approx(sound, abs=1e-6)
+    assert read_header(str(tmp_path / "a.wav")) == (8000, 0.05)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from common.messages import UserError
+from datamodules.tabular import tables
 from datamodules.tabular.csv_table import CSVTable
 from datamodules.tabular.tables import split_rows
 from scripts.cli import main
@@ -280,3 +281,16 @@ def test_a_new_table_that_does_not_fit_is_one_line(tmp_path: Path, new: pd.DataF
     data.path = write(tmp_path, new, "new.csv")
     with pytest.raises(UserError, match=message):
         data.setup("predict")
+
+
+def test_a_name_typed_in_two_ways_is_one_and_lines_above_the_heading_are_named(tmp_path: Path) -> None:
+    rows = [(i, ("\u00e9t\u00e9", "e\u0301te\u0301", "hiver")[i % 3]) for i in range(60)]
+    path = tmp_path / "t.csv"
+    path.write_text("n,saison\u200b\n" + "".join(f"{i % 7},{name}\n" for i, name in rows), encoding="utf-8")
+    data = CSVTable(str(path), "saison")
+    data.setup("fit")
+    assert data.class_names == ["hiver", "\u00e9t\u00e9"]
+    path.write_text("Report of 2024\n\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    tables.forget_tables()
+    with pytest.raises(UserError, match="rows have more cells than the first one: take lines above the heading out"):
+        CSVTable(str(path), "saison")

@@ -102,3 +102,9 @@ def test_public_clips_have_their_published_lengths() -> None:
     for name, frames_said in lengths.items():
         header = read_header(str(root / name))
         assert abs(header.frames - frames_said) <= 2 and not header.gray and 5 < header.rate < 31
+
+
+def test_numbers_that_are_not_finite_are_a_broken_video(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((5, 8, 8), np.nan))
+    with pytest.raises(BrokenVideoError, match="numbers that are not finite"):
+        read_video(str(tmp_path / "a.npy"), 1, 8)

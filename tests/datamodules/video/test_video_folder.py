@@ -121,3 +121,9 @@ def test_what_a_run_remembers_changes_with_the_frames(tmp_path: Path) -> None:
     write(tmp_path / "dark/v0.gif", frames(6, first=1))
     after = data_of(tmp_path).content()
     assert any(before[name][0] != after[name][0] for name in before)
+
+
+def test_a_negative_frame_rate_is_named(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with pytest.raises(UserError, match=r"data.frame_rate is -5.0: give frames per second"):
+        VideoFolder(str(tmp_path), frame_rate=-5.0)

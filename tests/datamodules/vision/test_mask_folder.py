@@ -110,3 +110,14 @@ def test_faults_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data.root is not given"):
         MaskFolder()
     torch.manual_seed(0)
+
+
+def test_white_masks_and_a_broken_picture_are_named(tmp_path: Path) -> None:
+    for k in range(8):
+        write(tmp_path, f"p{k}", (squares() > 0) * 255)
+    data = MaskFolder(str(tmp_path))
+    with pytest.raises(UserError, match="have 0 and 255 only, and 255 is void, in no loss: write 1 in its place"):
+        data.setup("fit")
+    (tmp_path / "images/p3.jpg").write_bytes(b"\xff\xd8x")
+    with pytest.raises(UserError, match=r"images/p3.jpg cannot be read"):
+        MaskFolder(str(tmp_path))
