@@ -159,7 +159,9 @@ def warp(batch: Pictures, maps: Tensor) -> Pictures:
     theta = torch.cat([inverse, -inverse @ maps[..., 2:]], 2)
     columns, rows = (((2 * torch.arange(n, device=maps.device) + 1) / n - 1).to(maps) for n in batch.x.shape[:1:-1])
     across, down = theta[..., :1] * columns, theta[..., 1:2] * rows + theta[..., 2:]  # (B, 2, W), (B, 2, H)
-    grid = (across[:, :, None] + down[..., None]).permute(0, 2, 3, 1).to(batch.x.dtype)  # as F.affine_grid, (B, H, W, 2)
+    grid = (
+        (across[:, :, None] + down[..., None]).permute(0, 2, 3, 1).to(batch.x.dtype)
+    )  # as F.affine_grid, (B, H, W, 2)
     moved = replace(batch, x=F.grid_sample(batch.x, grid, mode="bilinear", align_corners=False))
     if batch.masks is not None:
         there = batch.masks[:, None].to(batch.x.dtype) - VOID
