@@ -61,8 +61,10 @@ class CIFAR10Transfer(ImageTensors):
         for label in range(KNOWN, len(NAMES)):
             rows = (labels == label).nonzero()[:, 0]
             if len(rows) < end:
-                raise UserError(f"data.per_class {self.per_class} and data.fold {self.fold} need {end} pictures of "
-                                f"{NAMES[label]}, {held} for validation, but there are {len(rows)}: lower them")  # fmt: skip
+                raise UserError(
+                    f"data.per_class {self.per_class} and data.fold {self.fold} need {end} pictures of {NAMES[label]}, "
+                    f"{held} for validation, but there are {len(rows)}: lower them"
+                )
             rows = rows[torch.randperm(len(rows), generator=random)]
             parts["val"].append(rows[:held])
             parts["train"].append(rows[end - self.per_class : end])

@@ -15,7 +15,7 @@ small network learns in a minute; with the paper's positions its loss stays near
 The numbers it reaches are in RESULTS.md.
 """
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,41 +23,12 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.messages import UserError
-from lit_models.layers.positions import SinusoidalPositions
+from lit_models.layers.axis_positions import Positions, positions_of
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
 EPSILON = 1e-12
-Positions = Literal["sequence", "axes"]
-
-
-class AxisPositions(nn.Module):
-    """Adds sines and cosines of a patch's time, row and column. (B, N, hidden_size) -> the same.
-
-    The wavelengths are those of a few patches: positions are the more alike the nearer they are.
-
-    Args:
-        hidden_size: Features: about a quarter for the time, the rest for row and column; at least 6, an even number.
-        times, side: Patches along the time, and along a row or column.
-    """
-
-    table: Tensor
-
-    def __init__(self, hidden_size: int, times: int, side: int) -> None:
-        super().__init__()
-        time = max(2, hidden_size // 8 * 2)
-        row = (hidden_size - time) // 4 * 2
-        places = torch.meshgrid(*(torch.arange(n) for n in (times, side, side)), indexing="ij")
-        parts: list[Tensor] = []
-        for place, size in zip(places, (time, row, hidden_size - time - row), strict=True):
-            frequencies = 1.5 * 20.0 ** (-torch.arange(size // 2) / (size // 2))  # wavelengths from 4 to 84 patches
-            angle = place.flatten()[:, None] * frequencies
-            parts += [angle.sin(), angle.cos()]
-        self.register_buffer("table", torch.cat(parts, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.table.to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -155,13 +126,6 @@ class Encoder(nn.Module):
         return tokens
 
 
-def positions_of(kind: Positions, hidden_size: int, times: int, side: int) -> nn.Module:
-    """The layer that adds the positions of ``times`` x ``side`` x ``side`` patches."""
-    if kind == "axes":
-        return AxisPositions(hidden_size, times, side)
-    return SinusoidalPositions(hidden_size, times * side**2)
-
-
 def initialize(net: nn.Module, positions: Positions = "sequence") -> None:
     """Glorot and Bengio's initial values for all matrices.
 
@@ -197,7 +161,7 @@ class VideoMAE(nn.Module):
         normalize_targets: Each patch is predicted in units of its own mean and standard deviation, as in the paper;
             else its pixels are. Normalized, a patch that is black but for one faint pixel weighs as much as a stroke,
             and small networks are long in finding anything.
-        positions: ``sequence``: the paper's, sines of a patch's number. ``axes``: sines of its time, row and column, and
+        positions: ``sequence``: the paper's, sines of a patch's number. ``axes``: of its time, row and column, and
             attention that looks at near patches at the start.
         encoder_norm: The encoder's features are normalized before the decoder, as in the paper (``use_mean_pooling:
             false`` of transformers).

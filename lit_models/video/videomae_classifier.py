@@ -15,9 +15,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lit_models.layers.axis_positions import Positions
 from lit_models.tasks.trains import trains
 from lit_models.video.video_classifier import VideoClassifier
-from lit_models.video.videomae import Encoder, Positions, initialize
+from lit_models.video.videomae import Encoder, initialize
 
 
 class VideoMAEClassifier(nn.Module):
