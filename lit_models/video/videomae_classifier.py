@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from lit_models.layers.axis_positions import Positions
 from lit_models.tasks.trains import trains
 from lit_models.video.video_classifier import VideoClassifier
 from lit_models.video.videomae import Encoder, initialize
@@ -27,13 +28,14 @@ class VideoMAEClassifier(nn.Module):
         in_channels, num_classes, num_frames, image_size: Of the clips, T frames of S x S pixels.
         patch_size, tubelet_size: Pixels and frames of a patch.
         hidden_size, num_layers, num_heads, ffn_size: Of the encoder.
+        positions: As of ``VideoMAE``.
 
     Raises:
         UserError: A size is not divisible.
     """
 
     #: The new head, and the decoder of a VideoMAE, which is not loaded.
-    HEADS = ("fc_norm", "classifier", "encoder_to_decoder", "mask_token", "decoder")
+    HEADS = ("fc_norm", "classifier", "encoder_to_decoder", "mask_token", "decoder", "videomae.layernorm")
 
     def __init__(
         self,
@@ -47,13 +49,14 @@ class VideoMAEClassifier(nn.Module):
         num_layers: int = 12,
         num_heads: int = 12,
         ffn_size: int = 3072,
+        positions: Positions = "sequence",
     ) -> None:
         super().__init__()
         clips, patch = (in_channels, num_frames, image_size), (patch_size, tubelet_size)
-        self.videomae = Encoder(*clips, *patch, hidden_size, num_layers, num_heads, ffn_size)
+        self.videomae = Encoder(*clips, *patch, hidden_size, num_layers, num_heads, ffn_size, positions)
         self.fc_norm = nn.LayerNorm(hidden_size)
         self.classifier = nn.Linear(hidden_size, num_classes)
-        initialize(self)
+        initialize(self, positions)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.fc_norm(self.videomae(x).mean(1)))

@@ -71,7 +71,7 @@ MASKED = {"num_layers": 2, "num_heads": 2, "ffn_size": 12, "decoder_size": 6, "d
 
 
 def our_videomae() -> VideoMAE:
-    sizes: dict[str, Any] = {**MASKED, **SIZES, "decoder_ffn_size": 10}
+    sizes: dict[str, Any] = {**MASKED, **SIZES, "decoder_ffn_size": 10, "encoder_norm": True}
     return randomized(lambda: VideoMAE(1, 4, **sizes))
 
 
@@ -96,7 +96,8 @@ def theirs_filled_in(tubes: bool = True) -> Tensors:
     names: dict[str, Any] = {
         "num_channels": 1, "num_frames": 4, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
         "decoder_hidden_size": 6, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
-        "decoder_intermediate_size": 10, "norm_pix_loss": True, "attn_implementation": "eager",
+        "decoder_intermediate_size": 10, "norm_pix_loss": True, "use_mean_pooling": False,
+        "attn_implementation": "eager",
     }  # fmt: skip
     net = VideoMAEForPreTraining(VideoMAEConfig(**SIZES, **names)).double().eval()
     net.load_state_dict(our_videomae().state_dict())
