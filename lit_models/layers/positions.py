@@ -99,9 +99,13 @@ class RotaryPositions(nn.Module):
         self.cos = torch.cat([angle.cos(), angle.cos()], 1).to(**kind)  # type: ignore[call-overload]
         self.sin = torch.cat([-angle.sin(), angle.sin()], 1).to(**kind)  # type: ignore[call-overload]
 
-    def forward(self, x: Tensor, offset: int = 0) -> Tensor:
-        end = offset + x.shape[2]
+    def forward(self, x: Tensor, offset: int | Tensor = 0) -> Tensor:
+        """``offset`` is the position of the first token: of all rows, or of each (B,)."""
+        end = (int(offset.max()) if isinstance(offset, Tensor) else offset) + x.shape[2]
         if end > len(self.cos):
             self._extend(2 * end)
         swapped = x.roll(x.shape[-1] // 2, -1)  # (x2, x1) for (x1, x2)
+        if isinstance(offset, Tensor):
+            places = (offset[:, None] + torch.arange(x.shape[2], device=offset.device))[:, None]  # (B, 1, T)
+            return x * self.cos[places].to(x.dtype) + swapped * self.sin[places].to(x.dtype)
         return x * self.cos[offset:end].to(x.dtype) + swapped * self.sin[offset:end].to(x.dtype)
