@@ -3,8 +3,10 @@
 A subclass supplies ``texts``. Batches are ``(tokens, targets)``, both (B, T) int64; targets of -1 are padding.
 """
 
+import hashlib
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from common.messages import UserError, did_you_mean, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
+from datamodules.cache import kept
 from datamodules.data_digest import Split
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
@@ -21,6 +24,7 @@ from datamodules.text.windows import EvaluationStreams, StreamLoader, WindowLoad
 
 PAD = -1  # padding of targets; not a token id
 LONG_TEXT = 20_000_000  # characters whose vocabulary takes more than a few seconds
+KEPT_TEXT = 1_000_000  # characters from which on what took more than five seconds is kept for the next start
 MAX_COUNTED = 3_000_000  # tokens of which the baseline counts n-grams
 # Bits that are charged for the character behind an <unk>: log2 of the number of Unicode's characters. A model that
 # foresees <unk> has not foreseen which character it is.
@@ -123,7 +127,7 @@ class LanguageModelData(TensorDataModule):
             )
         splits: dict[str, tuple[Tensor, ...]] = {}
         for name, text in texts.items():
-            ids = torch.from_numpy(self.tokenizer.encode_long(text))
+            ids = self._encode(name, text)
             if name == "train" and self.train_tokens:
                 ids = ids[: self.train_tokens]
             self._check_length(name, ids)
@@ -147,10 +151,35 @@ class LanguageModelData(TensorDataModule):
             return read_tokenizer(self.tokenizer_file, self.vocab_size, self.lower)
         if "train" not in texts:
             raise UserError("predicting needs a trained run: its processor.json has the vocabulary")
-        kind = TOKENIZERS[self.kind]
-        if len(texts["train"]) > LONG_TEXT:
-            note(f"making a vocabulary of {len(texts['train']):,} characters")
-        return kind.train(lines_of(texts["train"]), self.vocab_size, self.specials, self.lower, self.min_count)
+        kind, train = TOKENIZERS[self.kind], texts["train"]
+
+        def made() -> Tokenizer:
+            return kind.train(lines_of(train), self.vocab_size, self.specials, self.lower, self.min_count)
+
+        if len(train) <= KEPT_TEXT:
+            return made()
+        if len(train) > LONG_TEXT:
+            note(f"the vocabulary of {len(train):,} characters takes a while, unless it was kept")
+        how = f"{self.kind} {self.vocab_size} {self.specials} {self.lower} {self.min_count}"
+        found = self._kept("the vocabulary", train, how, lambda: {"tokenizer": json.dumps(made().saved())})
+        return load_tokenizer(json.loads(found["tokenizer"]))
+
+    def _encode(self, name: str, text: str) -> Tensor:
+        """The tokens (N,) int32 of a split's text."""
+        tokenizer = self.tokenizer
+        assert tokenizer is not None
+        if len(text) <= KEPT_TEXT:
+            return torch.from_numpy(tokenizer.encode_long(text))
+        how, what = json.dumps(tokenizer.saved()), f"the {name} tokens"
+        ids: Tensor = self._kept(what, text, how, lambda: {"ids": torch.from_numpy(tokenizer.encode_long(text))})["ids"]
+        return ids
+
+    def _kept(self, what: str, text: str, how: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What ``make`` returns, made of a long text, from the cache where it is there."""
+        digest = hashlib.sha256()
+        for start in range(0, len(text), KEPT_TEXT):  # not all of it at once, which would be a copy
+            digest.update(text[start : start + KEPT_TEXT].encode("utf-8", "surrogatepass"))
+        return kept(f"{what} of {self.source_name()}", digest.hexdigest(), how, make)
 
     def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
         """Characters per token, and what the unknown ones cost."""

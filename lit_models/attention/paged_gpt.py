@@ -33,7 +33,16 @@ def most_probable(logits: Tensor) -> int:
 
 @dataclass
 class Text:
-    """A text on its way: its tokens so far, how many are still to come, how the next one is chosen."""
+    """A text on its way.
+
+    Args:
+        number: By which ``PagedGPT.step`` names it.
+        tokens: Those so far.
+        left: How many are still to come.
+        choose: The next one from logits (V,).
+        stop: The token that ends it.
+        place: Where its keys and values are.
+    """
 
     number: int
     tokens: list[int]

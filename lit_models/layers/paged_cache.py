@@ -57,7 +57,13 @@ class BlockPool:
 
 @dataclass
 class Paged:
-    """A text's place in a pool: its table of blocks, and its number of tokens."""
+    """A text's place in a pool.
+
+    Args:
+        pool: The pool.
+        blocks: Its table: the numbers of its blocks, in the order of its tokens.
+        length: Its tokens.
+    """
 
     pool: BlockPool
     blocks: list[int] = field(default_factory=list)
@@ -140,7 +146,12 @@ class PagedStep:
 
 
 class PagedLayer:
-    """One layer's part of a ``PagedStep``, as ``MultiHeadAttention`` uses a cache."""
+    """One layer's part of a ``PagedStep``, as ``MultiHeadAttention`` uses a cache.
+
+    Args:
+        step: The step.
+        index: Number of the layer.
+    """
 
     def __init__(self, step: PagedStep, index: int) -> None:
         self.step, self.index = step, index

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from common.messages import UserError
+from datamodules import cache
+from datamodules.text import language_model
 from datamodules.text.language_model import LanguageModelData
+from datamodules.text.tokenizers import TOKENIZERS
 from datamodules.text.windows import StreamLoader, WindowLoader
 from tests.small import small_trainer
 
@@ -34,6 +37,26 @@ def test_the_vocabulary_is_made_of_the_training_part() -> None:
     data.setup("test")
     assert data.tokenizer is not None and data.corpus["test"][-1] == data.tokenizer.unk_id
     assert len(data.tokenizer) == 40
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
+def test_what_is_made_of_a_long_text_is_kept_for_the_next_start(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vocabulary by the training text and its settings, the tokens by their text and the vocabulary."""
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path))
+    plain = Lines(vocab_size=300, seq_len=8, tokenizer=kind)
+    plain.setup("fit")
+    monkeypatch.setattr(language_model, "KEPT_TEXT", 100)
+    monkeypatch.setattr(cache, "WORTH", 0.0)
+    for _ in range(2):
+        data = Lines(vocab_size=300, seq_len=8, tokenizer=kind)
+        data.setup("fit")
+        assert data.tokenizer is not None and plain.tokenizer is not None
+        assert data.tokenizer.saved() == plain.tokenizer.saved()
+        assert all(torch.equal(ids, plain.corpus[name]) for name, ids in data.corpus.items())
+        monkeypatch.setattr(TOKENIZERS[kind], "train", None)  # neither is made a second time
+        monkeypatch.setattr(TOKENIZERS[kind], "encode_long", None)
 
 
 def test_partition_decides_the_loader() -> None:
