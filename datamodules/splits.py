@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from common.messages import UserError
+
 
 def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool = True) -> tuple[Tensor, ...]:
     """Disjoint random row numbers for splits of the given sizes, with the classes in the same proportions in each.
@@ -27,6 +29,14 @@ def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool
     return (first, *reversed(parts))
 
 
+def refuse_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuses fractions that are none, or leave nothing to train on (``UserError``)."""
+    if not (min(val_fraction, test_fraction) >= 0 and val_fraction + test_fraction < 1):
+        raise UserError(
+            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
+        )
+
+
 def split_fractions(
     y: Tensor, val_fraction: float, test_fraction: float, seed: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +48,11 @@ def split_fractions(
         y: Labels (N,); all zeros where there are no classes.
         val_fraction, test_fraction: Between 0 and 1.
         seed: The split is fixed by it and does not depend on the global seed.
+
+    Raises:
+        UserError: The fractions are no fractions, or leave nothing.
     """
+    refuse_fractions(val_fraction, test_fraction)
     generator = torch.Generator().manual_seed(seed)
     number = torch.zeros(len(y), dtype=torch.int8)  # of each row's split: a byte, where a sorted list takes 16
     for label in y.unique():

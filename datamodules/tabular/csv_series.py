@@ -113,6 +113,8 @@ class CSVSeries(Series):
             if kind == "number" and formats.has_texts(table[name]):
                 kinds[str(name)].unit = formats.unit_of(list(table[name].dropna().unique()[:100]), decimal)
         self._find_columns(table, kinds)
+        if kinds[self.column].kind != "number":
+            raise UserError(f"{self.path}: {self.column!r} is not a column of numbers: name another --data.column")
         values = pd.Series(kinds[self.column].numbers(table[self.column]))
         unit = kinds[self.column].unit
         self.unit = self.unit or unit
@@ -183,6 +185,11 @@ class CSVSeries(Series):
         every = pd.infer_freq(index) if steps.min() > pd.Timedelta(0) else None
         if every is None:
             every = steps.to_series().median()
+            if not every > pd.Timedelta(0):
+                raise UserError(
+                    f"{self.path}: most times in {self.time!r} come several times: a series has one value for each, so "
+                    "leave one row of each, or its sum"
+                )
             self.facts.append(
                 f"the times are not equally far apart ({steps.min()} to {steps.max()}): taken as if they were"
             )

@@ -13,6 +13,7 @@ from torch import Tensor
 from common.horizons import STEPS
 from common.messages import UserError
 from datamodules.base import TensorDataModule
+from datamodules.splits import refuse_fractions
 
 
 class Series(TensorDataModule):
@@ -45,6 +46,7 @@ class Series(TensorDataModule):
         **loader: Any,
     ) -> None:
         super().__init__(**loader)
+        refuse_fractions(val_fraction, test_fraction)
         self.num_features, self.num_outputs = num_features, num_outputs
         self.val_fraction, self.test_fraction, self.period = val_fraction, test_fraction, period
         self.mean, self.scale = 0.0, 1.0

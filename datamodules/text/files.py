@@ -59,7 +59,7 @@ def split_text(text: str, val_fraction: float, test_fraction: float) -> dict[str
     A cut is moved to the next line end where there is one within a tenth of the part that it begins, and never between
     a letter and its combining marks. Texts of one line, or of few long paragraphs, are cut where the fractions say.
     """
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+    if not (min(val_fraction, test_fraction) >= 0 and val_fraction + test_fraction < 1):
         raise UserError(
             f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
         )

@@ -1,7 +1,9 @@
 """Splits are disjoint, stratified and fixed by their seed."""
 
+import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.splits import split_fractions, split_indices
 
 
@@ -30,3 +32,9 @@ def test_the_rows_of_a_split_are_those_that_they_always_were() -> None:
         parts = rows[torch.randperm(len(rows), generator=draw)].split(sizes)
         expected = tuple([*one, *part.tolist()] for one, part in zip(expected, parts, strict=True))
     assert [part.tolist() for part in split_fractions(y, 0.2, 0.2)] == [sorted(one) for one in expected]
+
+
+@pytest.mark.parametrize(("val", "test"), [(-0.1, 0.2), (0.5, 0.5), (float("nan"), 0.1), (0.1, 2.0)])
+def test_fractions_that_leave_nothing_are_named(val: float, test: float) -> None:
+    with pytest.raises(UserError, match=f"data.val_fraction {val} and data.test_fraction {test} leave nothing"):
+        split_fractions(torch.zeros(20), val, test)

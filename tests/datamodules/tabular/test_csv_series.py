@@ -79,3 +79,12 @@ def test_a_forecast_is_of_the_future_in_the_units_of_the_file(tmp_path: Path) ->
     assert [row["name"] for row in rows[:3]] == ["01.11.2020", "01.12.2020", "01.01.2021"] and len(rows) == 12
     true = [1000 + 3 * i + 50 * np.sin(i * np.pi / 6) for i in range(130, 142)]
     assert np.abs(np.array([float(row["forecast"]) for row in rows]) - true).mean() < 40
+
+
+def test_times_that_come_twice_and_a_column_of_words_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time,v,w\n" + "".join(f"2020-01-{1 + i % 9:02d},{i % 7},abc{i % 3}\n" for i in range(90)))
+    with pytest.raises(UserError, match="most times in 'time' come several times: a series has one value for each"):
+        CSVSeries(str(path), "v").setup("fit")
+    with pytest.raises(UserError, match=r"'w' is not a column of numbers: name another --data.column"):
+        CSVSeries(str(path), "w").setup("fit")
