@@ -97,7 +97,7 @@ class PagedGPT:
     @torch.no_grad()
     def step(self) -> dict[int, int]:
         """One more token of each text for which there is room, by its number."""
-        found = {}
+        found: dict[int, int] = {}
         while self.running and sum(text.place.needs(1) for text in self.running) > len(self.pool.free):
             self.give_way()
         if self.running:

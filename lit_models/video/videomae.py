@@ -218,7 +218,7 @@ class VideoMAE(nn.Module):
         return x.flatten(2)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        seen = self.encoder_to_decoder(self.videomae.layernorm(self.videomae(x, hidden)))  # (B, N - M, D')
+        seen = self.encoder_to_decoder(self.videomae.layernorm(self.videomae(x, hidden)))  # (B, N - M, D')  # type: ignore[operator]
         b, _, d = seen.shape
         where = self.decoder_positions(seen.new_zeros(1, hidden.shape[1], d)).expand(b, -1, -1)
         masked = self.mask_token + where[hidden].view(b, -1, d)
