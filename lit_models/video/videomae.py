@@ -218,7 +218,8 @@ class VideoMAE(nn.Module):
         return x.flatten(2)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        seen = self.encoder_to_decoder(self.videomae.layernorm(self.videomae(x, hidden)))  # (B, N - M, D')  # type: ignore[operator]
+        features = self.videomae.layernorm(self.videomae(x, hidden))  # type: ignore[operator]
+        seen = self.encoder_to_decoder(features)  # (B, N - M, D')
         b, _, d = seen.shape
         where = self.decoder_positions(seen.new_zeros(1, hidden.shape[1], d)).expand(b, -1, -1)
         masked = self.mask_token + where[hidden].view(b, -1, d)
