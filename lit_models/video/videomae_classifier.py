@@ -6,7 +6,7 @@ The decoder is left out; the classes are read from the mean over all patches. Na
 ``VideoMAEForVideoClassification``, whose weights load; so do those of a run of ``video/videomae``.
 
     dive fit video/videomae_classifier      digits that move, offline, from scratch
-    dive fit video/videomae_classifier --model.weights runs/video/videomae/RUN --data.train_size 120
+    dive fit video/videomae_classifier --model.positions axes --model.weights runs/video/videomae/RUN
 
 The numbers it reaches are in RESULTS.md.
 """
