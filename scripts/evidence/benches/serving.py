@@ -26,7 +26,7 @@ from scripts.serve.recommender.engine import Explicit
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZES, CLIENTS = (1682, 1_000_000), (16, 64)
-REQUESTS, WARMUP = 2000, 200  # of a turn
+REQUESTS, FEWER, WARMUP = 2000, 320, 100  # of a turn; of a turn with many films
 MANY, MANY_CLIENTS = 100_000, 16  # requests over which memory is watched
 RATINGS, BEST = 20, 12  # of a guest; suggestions asked for
 ASKED = 200  # people of the recall
@@ -148,7 +148,8 @@ def measure(
     for items in sizes:
         for index in kinds:
             with served(items, index) as server:
-                rows += [latency(server, items, index, clients, repeats, requests) for clients in CLIENTS]
+                turn = requests if items <= SIZES[0] else min(requests, FEWER)
+                rows += [latency(server, items, index, clients, repeats, turn) for clients in CLIENTS]
                 for row in rows[-len(CLIENTS) :]:
                     say("serve: " + told(row))
                 if items == sizes[0] and index == "exact":
