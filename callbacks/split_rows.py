@@ -36,8 +36,7 @@ class SplitRows(Callback):
         if stage != "fit" or (self.done is not None and splits.get("train") is self.done):
             return
         if not splits.get("train") or not splits.get("val"):
-            data = type(getattr(trainer, "datamodule", None)).__name__
-            raise UserError(f"{type(self).__name__} needs rows in memory, which {data} does not have: {self.remedy}")
+            raise UserError(f"{type(self).__name__} needs data with its rows in memory: {self.remedy}")
         self.done = splits["train"] = self.change(splits)
 
     def change(self, splits: dict[str, tuple[Tensor, ...]]) -> tuple[Tensor, ...]:

@@ -149,7 +149,8 @@ def made_by(verb: str, words: list[str], folder: str) -> None:
 
 def draw_results(name: str, folder: Path) -> Path:
     """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study
-    ``study.png``, of the searches ``replay.png``, of ``results/performance`` one a study.
+    ``study.png``, of the searches ``replay.png``, of ``results/performance`` one a study; ``grid.png``
+    of the optimizers, ``scaling.png`` of the law.
     """
     from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
@@ -169,6 +170,17 @@ def draw_results(name: str, folder: Path) -> Path:
         from scripts.evidence.performance import draw as draw_performance
 
         draw_performance(folder)
+        return folder
+    if name == "results/optimizer_grid":
+        from scripts.evidence import optimizer_page
+
+        rows = optimizer_page.read_rows(RESULTS.parent / "optimizer_grid.csv")
+        optimizer_page.draw(rows).savefig(folder / "grid.png", dpi=80)
+        return folder
+    if name == "results/scaling":
+        from scripts.evidence.scaling import draw as draw_scaling
+
+        draw_scaling(folder / "scaling.png")
         return folder
 
     topic = name.removeprefix("results/")

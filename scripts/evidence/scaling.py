@@ -16,6 +16,7 @@ of the width.
 import argparse
 import csv
 import json
+from pathlib import Path
 from typing import Any
 
 from common.messages import UserError
@@ -159,7 +160,8 @@ def table() -> str:
         return text
     p = json.loads(PREDICTION.read_text())
     law = Law(**p["law"])
-    text += "\n![loss by parameters, with the law and the prediction](pictures/scaling.png)\n"
+    text += "\n<!--picture results/scaling scaling.png-->\n"
+    text += "![loss by parameters, with the law and the prediction](pictures/scaling.png)\n"
     formula = f"L = {law.e:.2f} + {law.a:.3g} / N^{law.alpha:.2f} + {law.b:.3g} / D^{law.beta:.2f}"
     text += (
         f"\n{formula}, fitted to {p['rows']} rows; "
@@ -172,12 +174,12 @@ def table() -> str:
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")
 
 
-def draw() -> None:
+def draw(path: Path | None = None) -> None:
     """The picture: losses by parameters, a curve of the law for each number of tokens, the largest run."""
     from callbacks.pictures.figures import new_figure
     from scripts.evidence.pictures import small_png
 
-    rows = read_rows()
+    path, rows = path or PICTURE, read_rows()
     figure = new_figure(7, 4.2)
     ax = figure.subplots()
     p = json.loads(PREDICTION.read_text()) if PREDICTION.is_file() else None
@@ -198,8 +200,8 @@ def draw() -> None:
         ax.errorbar([p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 %")
     ax.set(xscale="log", xlabel="parameters", ylabel="test loss in nats per token")
     ax.legend(fontsize="small")
-    figure.savefig(PICTURE, dpi=110)
-    PICTURE.write_bytes(small_png(PICTURE))
+    figure.savefig(path, dpi=110)
+    path.write_bytes(small_png(path))
 
 
 def render() -> None:

@@ -46,7 +46,8 @@ def explain(message: str, known: Iterable[str]) -> str:
     if keys and kinds:
         if value and keys.endswith(("optimizer", "lr_scheduler")) and (said := explain_class(keys, value[1])):
             return said
-        if path := re.search(r"Expected a dot import path string: (\w+)$", last, re.MULTILINE):
+        path = re.search(r"Expected a dot import path string: (\w+)$", last, re.MULTILINE)
+        if path and not {kind for kind, _ in kinds} & {"float", "int", "bool", "str"}:
             return f"{keys}: there is no class {path[1]!r} of that name alone: give its whole name, module.Class"
         names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
         return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")

@@ -70,6 +70,6 @@ def test_what_it_cannot_do_is_one_line() -> None:
     with pytest.raises(UserError, match="below is -1"):
         AllRows(below=-1)
     with pytest.raises(
-        UserError, match=r"Bootstrap needs rows in memory, which .* does not have: take `dive ensemble --kind seeds`"
+        UserError, match="Bootstrap needs data with its rows in memory: take `dive ensemble --kind seeds`"
     ):
         changed(Bootstrap(), {})
