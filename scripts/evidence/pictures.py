@@ -174,8 +174,8 @@ def draw_results(name: str, folder: Path) -> Path:
     if name == "results/optimizer_grid":
         from scripts.evidence import optimizer_page
 
-        rows = optimizer_page.read_rows(RESULTS.parent / "optimizer_grid.csv")
-        optimizer_page.draw(rows).savefig(folder / "grid.png", dpi=80)
+        grid = optimizer_page.read_rows(RESULTS.parent / "optimizer_grid.csv")
+        optimizer_page.draw(grid).savefig(folder / "grid.png", dpi=80)
         return folder
     if name == "results/scaling":
         from scripts.evidence.scaling import draw as draw_scaling
