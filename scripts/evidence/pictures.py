@@ -174,7 +174,7 @@ def draw_results(name: str, folder: Path) -> Path:
     if name == "results/optimizer_grid":
         from scripts.evidence import optimizer_page
 
-        grid = optimizer_page.read_rows(RESULTS.parent / "optimizer_grid.csv")
+        grid = optimizer_page.read_rows(RESULTS / "optimizer_grid.csv")
         optimizer_page.draw(grid).savefig(folder / "grid.png", dpi=80)
         return folder
     if name == "results/scaling":
