@@ -30,7 +30,7 @@ def split_indices(y: Tensor, sizes: Sequence[int], seed: int = 0, stratify: bool
 
 
 def refuse_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Refuses fractions that are none, or leave nothing to train on (``UserError``)."""
+    """Refuses negative and NaN fractions, and those that leave nothing to train on (``UserError``)."""
     if not (min(val_fraction, test_fraction) >= 0 and val_fraction + test_fraction < 1):
         raise UserError(
             f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
@@ -50,7 +50,7 @@ def split_fractions(
         seed: The split is fixed by it and does not depend on the global seed.
 
     Raises:
-        UserError: The fractions are no fractions, or leave nothing.
+        UserError: A fraction is negative or NaN, or nothing is left to train on.
     """
     refuse_fractions(val_fraction, test_fraction)
     generator = torch.Generator().manual_seed(seed)

@@ -61,9 +61,8 @@ def read_raw(path: str, mmap: bool = False) -> tuple[int, np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", category=wavfile.WavFileWarning)  # the end is missing
-            warnings.filterwarnings(
-                "ignore", ".*non-data.*", wavfile.WavFileWarning
-            )  # titles, peaks: the last one counts
+            # the filter that was added last is asked first: chunks with titles or peaks are fine
+            warnings.filterwarnings("ignore", ".*non-data.*", wavfile.WavFileWarning)
             rate, samples = wavfile.read(path, mmap=mmap)
     except OSError:
         raise

@@ -29,7 +29,7 @@ class CIFAR10Transfer(ImageTensors):
         **images: See ``ImageTensors``.
 
     Raises:
-        UserError: ``per_class`` is less than 1; there is no such fold; the files have too few pictures.
+        UserError: ``per_class`` is less than 1; ``fold`` is out of range; the files have too few pictures.
     """
 
     def __init__(

@@ -136,7 +136,7 @@ class PagedStep:
         self.mask = there[:, None]  # (B, 1, T, K): the own token and those before it
 
     def layer(self, index: int) -> tuple["PagedLayer", None]:
-        """The cache of a layer; there is no memory of an encoder."""
+        """The cache of a layer, and None: a language model has no encoder."""
         return PagedLayer(self, index), None
 
     def done(self) -> None:

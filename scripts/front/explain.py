@@ -48,7 +48,7 @@ def explain(message: str, known: Iterable[str]) -> str:
             return said
         path = re.search(r"Expected a dot import path string: (\w+)$", last, re.MULTILINE)
         if path and not {kind for kind, _ in kinds} & {"float", "int", "bool", "str"}:
-            return f"{keys}: there is no class {path[1]!r} of that name alone: give its whole name, module.Class"
+            return f"{keys}: class {path[1]!r} is not known: give its whole name, module.Class"
         names = list(dict.fromkeys(kind or choices for kind, choices in kinds if kind not in ("NoneType", "Tensor")))
         return f"{keys} must be {' or '.join(names) or 'null'}" + (f", not {value[1]!r}" if value else "")
     return first_error(message)

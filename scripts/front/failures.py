@@ -134,7 +134,7 @@ def explain_numbers(error: BaseException, words: Sequence[str]) -> UserError | N
         if negative or (float(value) == 0 and isinstance(error, ZeroDivisionError)):
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             name = key.removeprefix("--").replace(".init_args.", ".")
-            return UserError(f"{name} is {value}, with which nothing can be made ({reason}): give a larger number")
+            return UserError(f"{name} is {value}, which is the likely cause of: {reason}")
     return None
 
 

@@ -10,7 +10,7 @@ GOAL = 50.0  # ms of p95 at 1,682 films with 16 clients on two cores
 TEXT = """\
 `dive serve` with matrix factorization over generated films (16 numbers each, 64 kinds), a process of its own on the
 loopback; the clients are threads of another process on the same cores. A client is a guest with 20 ratings that asks
-for 12 suggestions with their reasons, the next time as soon as it has its answer. Rates count its ratings too."""
+for 12 suggestions with their reasons, the next time as soon as it has the response. Rates count its ratings too."""
 
 
 def website(rows: list[Row], table: Table) -> list[str]:
@@ -39,7 +39,7 @@ def latencies(rows: list[Row], table: Table) -> str:
                 verdict,
             ]
         )
-    head = ["films", "index", "clients", "p50, ms", "p95, ms", "answers/s", "CPU-ms of the server each"]
+    head = ["films", "index", "clients", "p50, ms", "p95, ms", "requests/s", "CPU-ms of the server each"]
     note = (
         "\n\nThe busy cores bound it: near 1 the server's one interpreter works without a pause (routes, database and "
         "JSON hold its lock), and time grows with the clients; above 1 there are the products and the search for the "

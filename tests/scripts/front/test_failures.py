@@ -18,8 +18,8 @@ INSTANCES = "--trainer.callbacks+=callbacks.instance_files.InstanceFiles"
     [
         ([INSTANCES, "--trainer.callbacks.kind", "wrong"], "trainer.callbacks.kind must be 'png', 'rle', not 'wrong'"),
         (["--trainer.callbacks+", "EarlyStopping"], "EarlyStopping needs monitor: give --trainer.callbacks.monitor"),
-        (["--trainer.callbacks+=Nope"], "trainer.callbacks: there is no class 'Nope'"),
-        (["--model.optimizer", "Nope"], "model.optimizer: there is no class 'Nope'"),
+        (["--trainer.callbacks+=Nope"], "trainer.callbacks: class 'Nope' is not known"),
+        (["--model.optimizer", "Nope"], "model.optimizer: class 'Nope' is not known"),
         (["--model.optimizer", "Adam", "--model.optimizer.betas", "[2,3]"], "model.optimizer: Invalid beta"),
         (["--model.optimizer.lr", "-1"], "model.optimizer.lr is -1"),
         (["--trainer.val_check_interval", "99"], "trainer.val_check_interval is 99, and an epoch has 4 batches"),
@@ -55,7 +55,7 @@ def test_a_negative_number_is_named_where_something_failed() -> None:
     error = RuntimeError("Trying to create tensor with negative dimension -3")
     words = ["dive", "fit", "x", "--trainer.max_epochs", "-1", "--model.net.init_args.size=-3", "--model.dropout", "0"]
     says = str(explain_numbers(error, words))
-    assert says.startswith("model.net.size is -3, with which nothing can be made (Trying to create tensor")
+    assert says.startswith("model.net.size is -3, which is the likely cause of: Trying to create tensor")
     assert str(explain_numbers(ZeroDivisionError("division by zero"), ["--model.dropout", "0"])).startswith(
         "model.dropout"
     )

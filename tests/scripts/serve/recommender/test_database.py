@@ -21,7 +21,7 @@ from sqlalchemy import select
 from common.messages import UserError
 from datamodules.ratings.ratings_file import RatingsFile
 from scripts.serve.recommender import page
-from scripts.serve.recommender.catalogue import add_films, film_of, folded, readable
+from scripts.serve.recommender.catalogue import FilmCache, add_films, film_of, folded, readable
 from scripts.serve.recommender.database import open_database, shown, writing
 from scripts.serve.recommender.people import add_rating, counts, export, hand_over, new_person, person_of
 from scripts.serve.recommender.tables import METADATA, films, ratings
@@ -75,6 +75,17 @@ def test_films_of_another_catalogue_are_refused(url: str) -> None:
     with engine.connect() as connection:
         film = film_of(connection.execute(select(films).where(films.c.id == 1)).first())
     assert (film.name, film.year, film.genres, film.facts) == ("A", 1999, ("Drama",), "1999 · Drama")
+
+
+def test_films_that_were_read_are_not_read_again_and_new_ones_are_found(url: str) -> None:
+    engine, cache = open_database(url), FilmCache(size=2)
+    add_films(engine, ["1", "2", "3"], ["A", "B", "C"], {})
+    with engine.connect() as connection:
+        assert {film: cache(connection, [1, 9])[film].name for film in (1,)} == {1: "A"} and 9 not in cache.kept
+        first = cache.kept[1]
+        assert cache(connection, [1, 2])[1] is first and sorted(cache.kept) == [1, 2]
+        assert [cache(connection, [3])[3].name, sorted(cache.kept)] == ["C", [3]]  # full: a new one begins
+        assert sorted(cache(connection, [1, 2, 3])) == [1, 2, 3]
 
 
 def test_titles_are_read() -> None:
