@@ -3,7 +3,7 @@
 A transducer's label comes with the frame that gives it.
 
 What is heard in pieces of any length is what ``LitSpeech.transcribe`` hears in the whole sound by the best path. The
-answer to a frame comes when it, and the frames of the look-ahead, are complete.
+output of a frame comes when it, and the frames of the look-ahead, are complete.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ class Listener:
 
     @property
     def delay(self) -> float:
-        """Seconds from the beginning of a step to its answer."""
+        """Seconds from the beginning of a step to its output."""
         return (1 + self.net.lookahead) * self.step
 
     def hear(self, samples: Tensor | np.ndarray) -> list[Heard]:

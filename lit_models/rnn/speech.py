@@ -82,36 +82,14 @@ class LitSpeech(Transcriber):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        self.refuse_short_sounds("train", "val")
         train = self.data_attribute("splits", {}).get("train")
         if train and self.lm_order:
             texts = [[label for label in row if label] for row in train[-1].tolist()]
             table = CharacterNgram.learn(texts, self.num_classes + 1, self.lm_order).table
             self.language_model.copy_(torch.from_numpy(table))
 
-    def on_test_start(self) -> None:
-        super().on_test_start()
-        self.refuse_short_sounds("test")
-
-    def refuse_short_sounds(self, *splits: str) -> None:
-        """Refuses a sound with fewer frames than its text needs: the text would have probability 0.
-
-        Raises:
-            UserError: Names the sound and the least number of frames.
-        """
-        for name in splits:
-            split = self.data_attribute("splits", {}).get(name)
-            if not split:
-                continue
-            has, needs = self.net.frame_counts(split[1]), frames_needed(split[2])  # type: ignore[operator]
-            for row in (needs > has).nonzero().flatten().tolist():
-                sound = self.data_attribute("utterance_names", {}).get(name, [])
-                what = sound[row] if row < len(sound) else f"sound {row} of {name}"
-                raise UserError(
-                    f"{what} is shorter than its text: {int(split[1][row]) / self.sample_rate:.2f} s are "
-                    f"{int(has[row])} frames, its {int((split[2][row] > 0).sum())} characters need {int(needs[row])}: "
-                    "correct the transcript, leave the sound out, or give a smaller --model.reduction"
-                )
+    def least_frames(self, targets: Tensor) -> Tensor:
+        return frames_needed(targets)
 
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
         """By beam search in the test, where ``beam_width`` > 1."""

@@ -4,10 +4,12 @@ Graves 2012, "Sequence transduction with recurrent neural networks"; He et al. 2
 recognition for mobile devices", for the joint network with one hidden layer; Graves, Mohamed and Hinton 2013, who train
 the encoder with CTC first: here at the same time. Not in D2L. The loss is by hand in
 ``lit_models/functional/transducer.py``. CTC takes a frame's label without knowing the others; here a second recurrent
-network reads the labels, as a language model does, and a frame may give several. Departs from the papers: greedy, and
-at most ``most`` labels in a frame.
+network reads the labels, as a language model does. In Graves' lattice a frame may give several; with ``monotonic`` a
+label also goes one frame on (Sak et al. 2017, "Recurrent neural aligner"; Tripathi et al. 2019), which tells a
+repeated key from one that is still sounding. Departs from the papers: greedy, and at most ``most`` labels in a frame.
 
     dive fit rnn/transducer                            strings of telephone keys in noise, offline
+    dive fit rnn/transducer --model.monotonic false    Graves' lattice
     dive transcribe rnn/transducer --file sound.wav --times
     dive fit rnn/transducer --model.bidirectional false --model.lookahead 4 --trainer.max_epochs 15
     dive transcribe rnn/transducer --stream            while the sound comes in, of a run of one direction
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 from common.messages import UserError, refuse_negative
 from common.transcription import Heard, Transcript
 from lit_models.functional.ctc import BLANK, frames_needed, torch_ctc_loss
-from lit_models.functional.transducer import transducer_loss
+from lit_models.functional.transducer import monotonic_loss, transducer_loss
 from lit_models.layers.precision import at_least_float32
 from lit_models.rnn.listener import TransducerListener
 from lit_models.rnn.recognizer import Recognizer
@@ -153,10 +155,13 @@ class Greedy:
 class LitTransducer(Transcriber):
     """Trains a ``TransducerNet`` by the loss of its lattice, in nats per character, and transcribes greedily.
 
+    ``train/loss`` contains CTC's, ``val/loss`` and ``test/loss`` are of the lattice alone.
+
     Args:
         num_classes, sample_rate: See ``Transcriber``.
         ctc_weight: Of CTC's loss on the encoder's frames, in training: the lattice alone begins with hundreds of steps
             in which nothing is heard. Graves et al. 2013 train the encoder with CTC first.
+        monotonic: A frame gives at most one label, and a sound needs a frame for each; false: the lattice of Graves.
         **task: See ``Transcriber``.
 
     Raises:
@@ -165,10 +170,18 @@ class LitTransducer(Transcriber):
 
     output_means = "Log-probabilities (B, frames, S + 1, K + 1) of the blank and the characters after S labels."
 
-    def __init__(self, num_classes: int = 10, sample_rate: int = 8000, ctc_weight: float = 1.0, **task: Any) -> None:
+    def __init__(
+        self,
+        num_classes: int = 10,
+        sample_rate: int = 8000,
+        ctc_weight: float = 1.0,
+        monotonic: bool = False,
+        **task: Any,
+    ) -> None:
         super().__init__(num_classes, sample_rate, **task)
         refuse_negative(ctc_weight=ctc_weight)
-        self.ctc_weight = ctc_weight
+        self.ctc_weight, self.monotonic = ctc_weight, monotonic
+        self.lattice_loss = monotonic_loss if monotonic else transducer_loss
         self.net.ctc.requires_grad_(ctc_weight > 0)  # type: ignore[union-attr]
         sound, length = torch.zeros(1, sample_rate), torch.tensor([sample_rate])
         self.example_input = sound, length, torch.ones(1, 2, dtype=torch.int64)
@@ -178,12 +191,20 @@ class LitTransducer(Transcriber):
         (x, lengths, targets), net = batch, self.net
         frames, heard = net.frame_counts(lengths), net.hear(x, lengths)  # type: ignore[operator]
         log_probs = at_least_float32(net.lattice(heard, targets))  # type: ignore[operator]
-        loss, count = transducer_loss(log_probs, targets, frames), (targets > 0).sum()
+        loss, count = self.lattice_loss(log_probs, targets, frames), (targets > 0).sum()
         if self.training and self.ctc_weight:
             long = frames_needed(targets) <= frames  # a sound may be too short for CTC, whose gradient is then NaN
             alone = torch_ctc_loss(at_least_float32(net.alone(heard)), targets * long[:, None], frames)  # type: ignore[operator]
             loss = loss + self.ctc_weight * torch.where(long, alone, 0.0)
         return loss.sum() / count.clamp(min=1), count, log_probs
+
+    def least_frames(self, targets: Tensor) -> Tensor:
+        return (targets > 0).sum(1) * self.monotonic
+
+    def greedy(self, rows: int) -> Greedy:
+        """The decoder of some sounds: where the lattice is monotonic, a frame gives one label at most."""
+        net: Any = self.net
+        return Greedy(net, rows, most=1) if self.monotonic else Greedy(net, rows)
 
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
         """Anew, without the true labels."""
@@ -194,7 +215,7 @@ class LitTransducer(Transcriber):
         """What is said in sounds (B, T); a label's time is the frame that gave it."""
         net: Any = self.net
         frames, heard = net.frame_counts(lengths), net.hear(sounds, lengths)
-        greedy, step = Greedy(net, len(sounds)), net.encoder.samples / self.sample_rate
+        greedy, step = self.greedy(len(sounds)), net.encoder.samples / self.sample_rate
         found: list[list[Heard]] = [[] for _ in sounds]
         for t in range(heard.shape[1]):
             for labels, p in greedy.frame(heard[:, t], t < frames):
@@ -204,7 +225,7 @@ class LitTransducer(Transcriber):
             [torch.tensor([one.label for one in row], dtype=torch.int64) for row in found], batch_first=True
         ).to(sounds.device)
         log_probs = at_least_float32(net.lattice(heard, targets))
-        sure = (-transducer_loss(log_probs, targets, frames)).exp().tolist()
+        sure = (-self.lattice_loss(log_probs, targets, frames)).exp().tolist()
         return [Transcript(tuple(row), p) for row, p in zip(found, sure, strict=True)]
 
     def listen(self) -> TransducerListener:
@@ -219,7 +240,7 @@ class LitTransducer(Transcriber):
                 "this run's layers read in both directions and need the end of a sound first: train with "
                 "--model.bidirectional false"
             )
-        return TransducerListener(net, self.sample_rate, Greedy(net, 1))
+        return TransducerListener(net, self.sample_rate, self.greedy(1))
 
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> list[Transcript]:
         """A ``Transcript`` of each sound of a batch (sounds, lengths)."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from common.messages import UserError
 from lit_models.functional.edit_distance import alignment, edits, error_interval, error_rate
 from lit_models.tasks.processes import gather_rows, own_rows, rank_and_world
 from lit_models.tasks.task import Task
@@ -19,7 +20,7 @@ class Transcriber(Task):
     and ``string_error`` (fraction of sounds with any error); of the test also the 95 % interval of the label error by
     bootstrap (``label_error_low``, ``label_error_high``), and both errors of the datamodule's ``subsets``.
 
-    A leaf supplies ``losses`` and ``heard``.
+    A leaf supplies ``losses``, ``heard`` and ``least_frames``.
 
     Args:
         num_classes: Characters K.
@@ -40,6 +41,38 @@ class Transcriber(Task):
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
         """The labels of each row, from what ``losses`` returned."""
         raise NotImplementedError
+
+    def least_frames(self, targets: Tensor) -> Tensor:
+        """The least number of frames (B,) that a sound needs for its text, targets (B, S)."""
+        raise NotImplementedError
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        self.refuse_short_sounds("train", "val")
+
+    def on_test_start(self) -> None:
+        super().on_test_start()
+        self.refuse_short_sounds("test")
+
+    def refuse_short_sounds(self, *splits: str) -> None:
+        """Refuses a sound with fewer frames than its text needs: the text would have probability 0.
+
+        Raises:
+            UserError: Names the sound and the least number of frames.
+        """
+        for name in splits:
+            split = self.data_attribute("splits", {}).get(name)
+            if not split:
+                continue
+            has, needs = self.net.frame_counts(split[1]), self.least_frames(split[2])  # type: ignore[operator]
+            for row in (needs > has).nonzero().flatten().tolist():
+                sound = self.data_attribute("utterance_names", {}).get(name, [])
+                what = sound[row] if row < len(sound) else f"sound {row} of {name}"
+                raise UserError(
+                    f"{what} is shorter than its text: {int(split[1][row]) / self.sample_rate:.2f} s are "
+                    f"{int(has[row])} frames, its {int((split[2][row] > 0).sum())} characters need {int(needs[row])}: "
+                    "correct the transcript, leave the sound out, or give a smaller --model.reduction"
+                )
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss, count, _ = self.losses(batch)

@@ -1,4 +1,4 @@
-"""The recurrent transducer: its loss against a sum over every path, its network place by place."""
+"""The recurrent transducer: its losses against a sum over every path, its network place by place."""
 
 from functools import partial
 from itertools import combinations, product
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_models.functional.transducer import transducer_loss
+from lit_models.functional.transducer import monotonic_loss, transducer_loss
 from lit_models.rnn.transducer import LitTransducer
 from scripts.evidence.parity.rnn_speech import SAMPLES, SIZES, of_losses, of_recognizer, spoken
 from scripts.evidence.verify import Check, Tensors
@@ -39,6 +39,29 @@ def every_way(last_blank: bool = True) -> Tensors:
             steps += [y[t, u, 0]] if last_blank else []
             ways.append(torch.stack(steps).sum() if steps else y.sum() * 0)
         losses.append(-torch.stack(ways).logsumexp(0))
+    return of_losses(torch.stack(losses), x)
+
+
+def our_monotonic() -> Tensors:
+    x = lattice()
+    return of_losses(monotonic_loss(x.log_softmax(3), SAID, FRAMES), x)
+
+
+def every_monotonic_way(stays: bool = False) -> Tensors:
+    """Each choice of U of the T frames that give a label; wrong: a frame that gave one is met again."""
+    x, losses = lattice(), []
+    for row, target in enumerate(SAID.tolist()):
+        y, labels, ways = x[row].log_softmax(2), [label for label in target if label], []
+        for places in combinations(range(int(FRAMES[row])), len(labels)):
+            u, steps = 0, []
+            for t in range(int(FRAMES[row])):
+                if t in places:
+                    steps.append(y[t, u, labels[u]])
+                    u += 1
+                if t not in places or stays:
+                    steps.append(y[t, u, 0])
+            ways.append(torch.stack(steps).sum())
+        losses.append(-torch.stack(ways).logsumexp(0) if ways else y.sum() * 0 + torch.inf)
     return of_losses(torch.stack(losses), x)
 
 
@@ -93,6 +116,15 @@ CHECKS = [
         reference=every_way,
         control=partial(every_way, last_blank=False),
         mistake="the blank that ends a text is not counted",
+    ),
+    Check(
+        name="rnn/transducer_monotonic",
+        claim="The loss of the monotonic lattice and its gradient against the sum over every choice of frames",
+        package="torch",
+        ours=our_monotonic,
+        reference=every_monotonic_way,
+        control=partial(every_monotonic_way, stays=True),
+        mistake="a frame that gave a label gives a blank, too",
     ),
     Check(
         name="rnn/transducer_network",

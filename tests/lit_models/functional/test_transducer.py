@@ -1,4 +1,4 @@
-"""The transducer's loss; it is compared with a sum over every path in ``dive verify rnn/transducer``."""
+"""The transducers' losses; they are compared with a sum over every path in ``dive verify rnn/transducer``."""
 
 from itertools import product
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.functional.transducer import transducer_loss
+from lit_models.functional.transducer import monotonic_loss, transducer_loss
 
 
 def lattice(rows: int, frames: int, labels: int, kinds: int = 3) -> Tensor:
@@ -46,3 +46,30 @@ def test_padding_of_labels_and_frames_changes_nothing() -> None:
     losses.sum().backward()
     assert y.grad is not None and not y.grad[1, 2:].any() and not y.grad[1, :, 2:].any() and not y.grad[0, :, 3].any()
     assert float(y.grad.sum()) == pytest.approx(-(4 + 2 + 2 + 1))  # a step for each frame and each label
+
+
+def test_in_a_monotonic_lattice_all_texts_of_any_length_have_probability_one_together() -> None:
+    """A frame gives a blank or one of two labels: texts of at most as many labels as frames, whatever was said."""
+    same = lattice(1, 3, 0).expand(-1, -1, 4, -1)
+    texts = [text for size in range(4) for text in product((1, 2), repeat=size)]
+    losses = [monotonic_loss(same, torch.tensor([[*t, *[0] * (3 - len(t))]]), torch.tensor([3])) for t in texts]
+    assert float((-torch.cat(losses)).exp().sum()) == pytest.approx(1)
+
+
+def test_more_labels_than_frames_have_no_path_in_a_monotonic_lattice() -> None:
+    y = lattice(2, 3, 4).requires_grad_()
+    losses = monotonic_loss(y, torch.tensor([[1, 2, 2, 1], [1, 2, 1, 0]]), torch.tensor([3, 3]))
+    assert losses.isfinite().tolist() == [False, True]
+    losses[1].backward()
+    assert y.grad is not None and not y.grad[0].any() and float(y.grad[1].sum()) == pytest.approx(-3)
+    torch.testing.assert_close(losses[1], -(y[1, 0, 0, 1] + y[1, 1, 1, 2] + y[1, 2, 2, 1]))
+
+
+def test_padding_changes_nothing_in_a_monotonic_lattice() -> None:
+    y = lattice(2, 4, 3).requires_grad_()
+    targets, frames = torch.tensor([[1, 2, 0], [2, 0, 0]]), torch.tensor([4, 2])
+    losses = monotonic_loss(y, targets, frames)
+    torch.testing.assert_close(losses[1:], monotonic_loss(y[1:, :2, :2], targets[1:, :1], frames[1:]))
+    losses.sum().backward()
+    assert y.grad is not None and not y.grad[1, 2:].any() and not y.grad[0, :, 3].any()
+    assert float(y.grad.sum()) == pytest.approx(-(4 + 2))  # a step for each frame

@@ -52,6 +52,28 @@ class TestLitTransducer(TaskBattery):
         assert heard == model.heard(torch.zeros(0), (x, lengths, targets * 0), test=True)
 
 
+class TestMonotonic(TestLitTransducer):
+    overfit_loss = 0.8
+
+    def model(self) -> LitTransducer:
+        return small(ctc_weight=0.5, monotonic=True)
+
+    def test_a_frame_gives_one_label_at_most(self) -> None:
+        model, (x, lengths, _) = self.model().eval(), self.batch()
+        with torch.no_grad():
+            model.net.head.bias[2] += 50  # type: ignore[union-attr,index]
+        frames = model.net.frame_counts(lengths).tolist()  # type: ignore[operator]
+        found = model.transcribe(x, lengths)
+        assert [one.labels for one in found] == [[2] * n for n in frames]
+        assert all(one.confidence == pytest.approx(1, abs=1e-3) for one in found)
+
+    def test_a_text_of_more_labels_than_frames_is_named(self, tmp_path: Path) -> None:
+        data = KeyStrings(snr=[20.0], longest=4, num_train=4, num_eval=4)
+        model = LitTransducer(num_classes=16, n_fft=4096, hop=4000, reduction=2, hidden_size=4, monotonic=True)
+        with pytest.raises(UserError, match="is shorter than its text"):
+            small_trainer(tmp_path).fit(model, datamodule=data)
+
+
 @pytest.mark.parametrize("weight", [-0.1, float("nan")])
 def test_a_weight_below_zero_is_refused(weight: float) -> None:
     with pytest.raises(UserError, match=f"model.ctc_weight is {weight}: give a number of at least 0"):
