@@ -113,7 +113,7 @@ def minimize(
     y = objective(x)
     y = y + noise * torch.randn(y.shape, generator=generator, dtype=y.dtype)
     while len(y) < evaluations:
-        new = suggest(x, y, acquisition, seed=1000 * seed + len(y))[None]
+        new = suggest(x, y, acquisition, seed=1000 * (seed + 1) + len(y))[None]  # not a seed of first places
         value = objective(new) + noise * torch.randn(1, generator=generator, dtype=y.dtype)
         x, y = torch.cat([x, new]), torch.cat([y, value])
     return x, y

@@ -153,7 +153,8 @@ class LitPPO(Agent):
         else:
             gain = log_prob * advantage
         error = (self.net.value(observation).float() - returns).square().mean()
-        return -gain.mean() + self.value_coef * error - self.entropy_coef * policy.entropy().mean()
+        loss = -gain.mean() + self.value_coef * error
+        return loss - self.entropy_coef * policy.entropy().mean() if self.entropy_coef else loss
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss = self.loss(batch)

@@ -6,6 +6,7 @@ dueling, one step). stable-baselines3 steps its environments one after the other
 The book's Q-learning (D2L 17.3) is a loop over the steps of one player.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -75,10 +76,16 @@ def measure(
 
 
 class InParts:
-    """The clock of a side whose every ``parts`` batches are one tick of another clock, of ``frames`` frames."""
+    """The clock of a side whose every ``parts`` batches are one tick of another clock.
 
-    def __init__(self, clock: Clock, parts: int, frames: int) -> None:
-        self.clock, self.parts, self.frames, self.count = clock, parts, frames, 0
+    Args:
+        clock: The other one.
+        parts: Batches of a tick.
+        frames: Frames that were played so far, the step that resets an environment not counted.
+    """
+
+    def __init__(self, clock: Clock, parts: int, frames: Callable[[], int]) -> None:
+        self.clock, self.parts, self.frames, self.count, self.before = clock, parts, frames, 0, frames()
 
     @property
     def total(self) -> int:
@@ -87,7 +94,9 @@ class InParts:
     def tick(self, samples: int) -> None:
         self.count += 1
         if self.count % self.parts == 0:
-            self.clock.tick(self.frames)
+            now = self.frames()
+            self.clock.tick(now - self.before)
+            self.before = now
 
 
 # -- PPO --------------------------------------------------------------------------------------------------------------
@@ -95,7 +104,7 @@ class InParts:
 
 def ppo_ours(clock: Clock) -> None:
     _, model, data = build(["rl/ppo", "--model.lr_scheduler", "null"])
-    ours.fit(model, data, InParts(clock, PASSES * PARTS, ENVS * STEPS), gradient_clip_val=0.5)
+    ours.fit(model, data, InParts(clock, PASSES * PARTS, lambda: int(model.frames)), gradient_clip_val=0.5)
 
 
 def ppo_bare(clock: Clock) -> None:
@@ -125,7 +134,7 @@ def ppo_bare(clock: Clock) -> None:
         for _ in range(PASSES):
             for index in torch.randperm(len(data[0])).tensor_split(PARTS):
                 ppo_step(net, optimizer, *(part[index] for part in data))
-        clock.tick(ENVS * STEPS)
+        clock.tick(int(valids.sum()))
     env.close()
 
 
@@ -168,7 +177,7 @@ def ppo_of_sb3() -> Any:
 
 def dqn_ours(clock: Clock) -> None:
     _, model, data = build(["rl/dqn", "--model.lr_scheduler", "null", *DQN])
-    ours.fit(model, data, InParts(clock, 1, DQN_ENVS), gradient_clip_val=10.0)
+    ours.fit(model, data, InParts(clock, 1, lambda: int(model.frames)), gradient_clip_val=10.0)
 
 
 def dqn_bare(clock: Clock) -> None:
@@ -178,12 +187,14 @@ def dqn_bare(clock: Clock) -> None:
     rows = CAPACITY // DQN_ENVS
     ring = [torch.zeros(rows, DQN_ENVS, *shape) for shape in ((4,), (4,), (), (), ())]
     seen, head = torch.from_numpy(env.reset(seed=0)[0]), 0
+    over = torch.zeros(DQN_ENVS, dtype=torch.bool)
     while not clock.done:
+        played = DQN_ENVS - int(over.sum())
         with torch.no_grad():
             action = net(seen).argmax(1)
             action = torch.where(torch.rand(DQN_ENVS) < 0.1, torch.randint(2, (DQN_ENVS,)), action)
-        reached, reward, terminated, _, _ = env.step(action.numpy())
-        after = torch.from_numpy(reached)
+        reached, reward, terminated, truncated, _ = env.step(action.numpy())
+        after, over = torch.from_numpy(reached), torch.from_numpy(terminated | truncated)
         step = (seen, after, action.float(), torch.from_numpy(reward).float(), torch.from_numpy(~terminated).float())
         for part, value in zip(ring, step, strict=True):
             part[head % rows] = value
@@ -201,7 +212,7 @@ def dqn_bare(clock: Clock) -> None:
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 10.0)
         optimizer.step()
-        clock.tick(DQN_ENVS)
+        clock.tick(played)
     env.close()
 
 
@@ -231,7 +242,8 @@ def dqn_other(clock: Clock) -> None:
 
 def q_ours(players: int, clock: Clock) -> None:
     _, model, data = build(["rl/control", "--data.num_runs", str(players)])
-    ours.fit(model, data, InParts(clock, 1, players))
+    begun = itertools.count(step=players)
+    ours.fit(model, data, InParts(clock, 1, lambda: next(begun)))
 
 
 def q_loop(clock: Clock) -> None:
