@@ -11,12 +11,12 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.vision.cifar10 import NAMES, published
-from datamodules.vision.images import ImageTensors
+from datamodules.vision.transfer_images import TransferImages
 
 KNOWN = 8  # classes of the source: the first eight
 
 
-class CIFAR10Transfer(ImageTensors):
+class CIFAR10Transfer(TransferImages):
     """Images (N, 3, 32, 32) of ships and trucks; ``source`` has the other eight classes.
 
     Args:
@@ -26,7 +26,7 @@ class CIFAR10Transfer(ImageTensors):
         num_folds: The draws that ``dive results`` measures one after the other; 0: any ``fold`` will do.
         val_size: Training pictures of the two classes together that are kept for validation.
         source_size: Pictures of the eight other classes, at most; 0 means all of the training files.
-        **images: See ``ImageTensors``.
+        **images: See ``TransferImages``.
 
     Raises:
         UserError: ``per_class`` is less than 1; ``fold`` is out of range; the files have too few pictures.
@@ -44,13 +44,8 @@ class CIFAR10Transfer(ImageTensors):
         source_size: int = 0,
         **images: Any,
     ) -> None:
-        super().__init__(num_classes, in_channels, image_size, **images)
-        if per_class < 1:
-            raise UserError(f"data.per_class is {per_class}: give a whole number of at least 1")
-        if fold < 0 or (num_folds and fold >= num_folds):
-            most = f"from 0 to {num_folds - 1}" if num_folds else "of at least 0"
-            raise UserError(f"data.fold is {fold}: give a whole number {most}")
-        self.per_class, self.fold, self.val_size, self.source_size = per_class, fold, val_size, source_size
+        super().__init__(num_classes, in_channels, image_size, per_class, num_folds, fold, **images)
+        self.val_size, self.source_size = val_size, source_size
         self.class_names = NAMES[KNOWN:]
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.messages import UserError
-from datamodules.vision.images import ImageTensors
 from datamodules.vision.textured_shapes import COLUMNS, SHAPES, TEXTURES, draw_images
+from datamodules.vision.transfer_images import TransferImages
 
 KNOWN = 2 * (len(SHAPES) - 1)  # classes of the source: the first eight
 
 
-class ShapeTransfer(ImageTensors):
+class ShapeTransfer(TransferImages):
     """Images (N, 3, 32, 32) of striped and checked rings; ``source`` has the other eight classes.
 
     Args:
@@ -26,7 +25,7 @@ class ShapeTransfer(ImageTensors):
         num_folds: The draws that ``dive results`` measures one after the other; 0: any ``fold`` will do.
         val_size, test_size: Pictures of the two classes for validation and test.
         source_size: Pictures of the eight other classes.
-        **images: See ``ImageTensors``.
+        **images: See ``TransferImages``.
 
     Raises:
         UserError: ``per_class`` is less than 1; there is no such fold.
@@ -45,12 +44,8 @@ class ShapeTransfer(ImageTensors):
         source_size: int = 3200,
         **images: Any,
     ) -> None:
-        super().__init__(num_classes, in_channels, image_size, **images)
-        if per_class < 1:
-            raise UserError(f"data.per_class is {per_class}: give a whole number of at least 1")
-        if num_folds and not 0 <= fold < num_folds:
-            raise UserError(f"data.fold is {fold}: give a whole number from 0 to {num_folds - 1}")
-        self.per_class, self.fold, self.source_size = per_class, fold, source_size
+        super().__init__(num_classes, in_channels, image_size, per_class, num_folds, fold, **images)
+        self.source_size = source_size
         self.sizes = {"val": val_size, "test": test_size}
         self.class_names = [f"{texture} {SHAPES[-1]}" for texture in TEXTURES]
 

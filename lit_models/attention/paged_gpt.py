@@ -115,6 +115,13 @@ class PagedGPT:
             self.running.remove(text)
         return found
 
+    def end(self, number: int) -> None:
+        """A text ends before it has all its tokens."""
+        for text in [text for text in self.running if text.number == number]:
+            text.place.end()
+            self.running.remove(text)
+        self.waiting = deque(text for text in self.waiting if text.number != number)
+
     def give_way(self) -> None:
         """The newest text gives its blocks back, and is the next to be read again."""
         text = self.running.pop()

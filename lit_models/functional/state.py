@@ -6,7 +6,10 @@ A state may also be an object with a method ``reorder(index)`` of its own, such 
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+from common.messages import UserError
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: Any) -> Any:
@@ -33,3 +36,22 @@ def rows_of(state: Any) -> int:
         return len(state)
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, tuple | list) else ()
     return next((rows for part in parts if (rows := rows_of(part))), 0)
+
+
+def refuse_no_state(net: nn.Module) -> None:
+    """Refuses a network that has no state to carry from batch to batch.
+
+    Raises:
+        UserError: It has no ``decode``, or its state is not made of nested tensors (a transformer's cache).
+    """
+    state = None
+    if hasattr(net, "decode"):
+        was, place = net.training, next(net.parameters()).device
+        with torch.no_grad():
+            state = net.eval().decode(torch.zeros(1, 1, dtype=torch.long, device=place), None)[1]  # type: ignore[operator]
+        net.train(was)
+    if not rows_of(state):
+        raise UserError(
+            f"model.carry_state needs a recurrent network: {type(net).__name__} has no state that one batch could hand "
+            "to the next. Give --model.carry_state false"
+        )

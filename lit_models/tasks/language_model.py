@@ -16,12 +16,12 @@ from torchmetrics import MeanMetric
 from common.generation import Output
 from common.messages import UserError, note
 from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
-from lit_models.functional.state import map_state, rows_of
+from lit_models.functional.state import map_state, refuse_no_state, rows_of
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.answers import Answers
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.task import Task
-from lit_models.tasks.text_generation import Draft, continue_texts, sampling, with_draft
+from lit_models.tasks.text_generation import Draft, Together, continue_texts, sampling, with_draft
 
 
 class LanguageModel(Task):
@@ -225,6 +225,7 @@ class LanguageModel(Task):
         stop: Sequence[str] = (),
         samples: int = 1,
         seed: int = 0,
+        pool_tokens: int = 0,
     ) -> Iterator[Output]:
         """Texts that continue the prompts (``common/generation.py``).
 
@@ -240,6 +241,8 @@ class LanguageModel(Task):
             stop: Texts that end the generation.
             samples: Texts for each prompt.
             seed: Of the random numbers.
+            pool_tokens: Of a GPT: memory for the keys and values of so many tokens, in which texts of any lengths are
+                continued in one step; 0 continues prompts of equal length together.
         """
         if max_tokens < 1:
             raise UserError(f"--max_tokens is {max_tokens}: give at least 1")
@@ -253,7 +256,14 @@ class LanguageModel(Task):
 
         follow = next_tokens if self.draft is None else with_draft(net, self.draft, max_tokens, options)
         context = getattr(self.net, "context", 0)
-        yield from continue_texts(follow, data.tokenizer, prompts, samples, stop, seed, context, self.device)
+        pool = Together(self.paged(pool_tokens), max_tokens, options) if pool_tokens else None
+        if pool and self.draft:
+            raise UserError("--pool_tokens and --draft: give one of them")
+        yield from continue_texts(follow, data.tokenizer, prompts, samples, stop, seed, context, self.device, pool)
+
+    def paged(self, tokens: int) -> Any:
+        """Continues texts of any lengths, with memory for so many tokens (``lit_models/attention/paged_gpt.py``)."""
+        raise UserError(f"--pool_tokens: {type(self.net).__name__} keeps no keys and values in blocks; only a GPT does")
 
     # -- the carried state in the checkpoint --------------------------------------------------------------------------
 
@@ -272,22 +282,3 @@ class LanguageModel(Task):
         rank, world = rank_and_world(self)
         if rows_of(saved["state"]) == world:  # with another number of ranks the streams of text differ
             self.carried["train"] = (saved["epoch"], map_state(lambda t: t[rank], saved["state"]))
-
-
-def refuse_no_state(net: nn.Module) -> None:
-    """Refuses a network that has no state to carry from batch to batch.
-
-    Raises:
-        UserError: It has no ``decode``, or its state is not made of nested tensors (a transformer's cache).
-    """
-    state = None
-    if hasattr(net, "decode"):
-        was, place = net.training, next(net.parameters()).device
-        with torch.no_grad():
-            state = net.eval().decode(torch.zeros(1, 1, dtype=torch.long, device=place), None)[1]  # type: ignore[operator]
-        net.train(was)
-    if not rows_of(state):
-        raise UserError(
-            f"model.carry_state needs a recurrent network: {type(net).__name__} has no state that one batch could hand "
-            "to the next. Give --model.carry_state false"
-        )

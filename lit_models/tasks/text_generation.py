@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from common.generation import Output
-from common.messages import UserError, note
-from lit_models.functional.decoding import Sampling
+from common.messages import RunError, UserError, note
+from lit_models.functional.decoding import OUT, Sampling
 from lit_models.functional.speculative import Counts, Reader, speculative_stream
 from lit_models.functional.text_stream import TextStream
 
@@ -58,6 +58,54 @@ def with_draft(net: nn.Module, draft: Draft, max_tokens: int, options: Sampling)
     return next_tokens
 
 
+@dataclass
+class Together:
+    """Texts of any lengths that are continued in one step.
+
+    Args:
+        server: A ``PagedGPT``.
+        max_tokens: Of each text.
+        sampling: How tokens are chosen.
+    """
+
+    server: Any
+    max_tokens: int
+    sampling: Sampling
+
+    def add(self, row: list[int], generator: torch.Generator, banned: Tensor) -> int:
+        """A text's number, by which ``server.step`` names it.
+
+        Raises:
+            UserError: It is longer than the memory, or than the context.
+        """
+        history = list(row)
+
+        def choose(logits: Tensor) -> int:
+            scores = logits[None].index_fill(1, banned, OUT)
+            seen = torch.tensor([history], device=logits.device)
+            history.append(int(self.sampling.choose(scores, seen, [generator])))
+            return history[-1]
+
+        try:
+            number: int = self.server.add(row, self.max_tokens, choose)
+        except RunError as error:
+            raise UserError(f"--pool_tokens: {error}: give a smaller --max_tokens, or another --pool_tokens") from None
+        return number
+
+    def pieces(
+        self, rows: list[list[int]], streams: list[TextStream], generators: list[torch.Generator], banned: Tensor
+    ) -> Iterator[tuple[int, str]]:
+        """The place of a text among ``rows`` and what follows it, piece by piece."""
+        place = {self.add(row, own, banned): n for n, (row, own) in enumerate(zip(rows, generators, strict=True))}
+        while self.server.busy:
+            for number, token in self.server.step().items():
+                n = place[number]
+                if piece := streams[n].add(token):
+                    yield n, piece
+                if streams[n].ended:
+                    self.server.end(number)
+
+
 def sampling(**options: float) -> Sampling:
     """The options of ``Sampling``.
 
@@ -79,6 +127,7 @@ def continue_texts(
     seed: int,
     context: int,
     device: torch.device,
+    together: Together | None = None,
 ) -> Iterator[Output]:
     """Yields the prompts and what follows them, ``samples`` texts for each.
 
@@ -94,6 +143,7 @@ def continue_texts(
         seed: Of the random numbers.
         context: Maximum number of tokens that the model reads at once; 0 means no limit.
         device: Where the model is.
+        together: Continues prompts of any lengths, in place of ``next_tokens``.
 
     Raises:
         UserError: A prompt does not have a token, or has one that is not in the vocabulary.
@@ -104,19 +154,29 @@ def continue_texts(
     rows = [encode_prompt(tokenizer, text, context) for text in texts]
     groups: dict[int, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        groups[len(row)].append(number)
+        groups[0 if together else len(row)].append(number)
     banned = [i for i, token in enumerate(tokenizer.tokens) if token in tokenizer.specials or token[:7] == "<unused"]
     for numbers in groups.values():
         streams = [TextStream(tokenizer.decode, rows[n], stop) for n in numbers]
         yield from (Output(n, texts[n]) for n in numbers)
         generators = [torch.Generator(device).manual_seed((seed << 20) + n % samples) for n in numbers]
-        for tokens in next_tokens(torch.tensor([rows[n] for n in numbers], device=device), generators, banned):
-            for n, stream, token in zip(numbers, streams, tokens.tolist(), strict=True):
-                if piece := stream.add(token):
-                    yield Output(n, piece)
-            if all(stream.ended for stream in streams):
-                break
+        several = [rows[n] for n in numbers]
+        if together:
+            pieces = together.pieces(several, streams, generators, torch.tensor(banned, device=device).long())
+        else:
+            pieces = in_step(next_tokens(torch.tensor(several, device=device), generators, banned), streams)
+        yield from (Output(numbers[place], piece) for place, piece in pieces)
         yield from (Output(n, rest) for n, stream in zip(numbers, streams, strict=True) if (rest := stream.finish()))
+
+
+def in_step(tokens: Iterator[Tensor], streams: list[TextStream]) -> Iterator[tuple[int, str]]:
+    """The place of a text and what follows it, piece by piece, from the next tokens (B,) of all texts."""
+    for row in tokens:
+        for n, (stream, token) in enumerate(zip(streams, row.tolist(), strict=True)):
+            if piece := stream.add(token):
+                yield n, piece
+        if all(stream.ended for stream in streams):
+            break
 
 
 def beginning(tokenizer: Any) -> str:

@@ -44,6 +44,7 @@ from scripts.front.short_names import take_plateau_by_name
 from scripts.front.signals import ending_on_signals
 from scripts.front.uncopied import Uncopied
 from scripts.front.wrong_data import explain_wrong_data, refuse_missing_sizes
+from scripts.front.wrong_numbers import refuse_wrong_numbers
 
 SAVED = ("seed_everything", "trainer", "model", "data")
 
@@ -85,9 +86,9 @@ class DiveCLI(Uncopied, LightningCLI):
                 self._parse(parser)
         self._refuse_linked_targets()
         section = self._section()
+        refuse_wrong_numbers(section)
         model = section.get("model")
-        if model and section.get("data"):
-            refuse_missing_sizes(model, section.data, self.link_names)
+        refuse_missing_sizes(model, section.get("data"), self.link_names)
         if self.command.checkpoint and model:
             most = section.trainer.max_epochs if self.command.verb == "fit" else None
             check_checkpoint(self.command.checkpoint, model.class_path, dict(model.get("init_args") or {}), most)
@@ -189,8 +190,7 @@ class DiveCLI(Uncopied, LightningCLI):
         self.command.run = self.command.run or new_run(self.command.recipe)
         os.environ[RUN_DIR] = str(self.command.run)  # the child processes of DDP use this folder
         section.trainer.default_root_dir = str(self.command.run)
-        loggers = section.trainer.logger
-        for logger in loggers if isinstance(loggers, list) else [loggers]:
+        for logger in loggers if isinstance(loggers := section.trainer.logger, list) else [loggers]:
             arguments: Any = getattr(logger, "init_args", None)
             if arguments is not None and arguments.get("save_dir", "") in (None, "."):
                 arguments.save_dir = str(self.command.run)

@@ -20,12 +20,14 @@ def refuse_missing_sizes(model: Any, data: Any, links: list[str]) -> None:
     """Refuses a model that needs a size which the data does not have.
 
     Args:
-        model, data: Parsed, with ``class_path`` and ``init_args``.
+        model, data: Parsed, with ``class_path`` and ``init_args``; nothing is refused where one is missing.
         links: The sizes that data may have.
 
     Raises:
         UserError: Names the size and a recipe for the data.
     """
+    if not model or not data:
+        return
     given = dict(model.get("init_args") or {})
     for name, parameter in parameters_of(import_class(model.class_path)).items():
         if name in links and parameter.default is parameter.empty and given.get(name, 0) is None:

@@ -194,6 +194,50 @@ def test_samples_of_prompts_of_different_lengths_differ_and_are_those_of_each_pr
     assert alone == together[3:]
 
 
+@pytest.fixture(scope="module")
+def gpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A transformer over characters, of two steps."""
+    folder = tmp_path_factory.mktemp("gpt")
+    (folder / "text.txt").write_text("the cat sat on the mat and the dog sat on the log.\n" * 80)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIVE_RUNS", str(folder / "runs"))
+        data = ["--data", "TextFile", "--data.path", str(folder / "text.txt"), "--data.vocab_size", "30"]
+        sizes = ["--data.batch_size", "4", "--data.seq_len", "32", "--model.hidden_size", "16"]
+        assert main(["fit", "attention/gpt", *data, "--data.tokenizer", "char", *sizes, *TRAINING]) == 0
+        return newest_run("attention/gpt").resolve()
+
+
+@pytest.mark.parametrize("more", [[], ["--temperature", "0"], ["--repetition_penalty", "1.5"], ["--stop", "t", "a"]])
+def test_texts_of_any_lengths_are_the_same_in_one_pool(
+    gpt: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--prompt", "the cat", "a", "the dog sat", "--samples", "2", "--max_tokens", "20", *more]
+    assert generate(gpt, *words) == 0
+    alone = capsys.readouterr().out
+    assert generate(gpt, *words, "--pool_tokens", "100") == 0  # less than all need at once: some wait
+    assert capsys.readouterr().out == alone and alone.count("--- ") == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pool_tokens", "-1"], "--pool_tokens is -1: give at least 1"),
+        (["--pool_tokens", "20", "--max_tokens", "29"], "more than the 2 blocks of 16"),
+        (["--pool_tokens", "200", "--max_tokens", "40"], "longer than the network's context of 32: give a smaller"),
+    ],
+)
+def test_a_pool_that_is_too_small_is_named(
+    gpt: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(gpt, "--prompt", "the cat", *words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_recurrent_network_has_no_pool(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(run, "--prompt", "the", "--pool_tokens", "100") == 2
+    assert "only a GPT does" in capsys.readouterr().err
+
+
 def test_a_prompt_may_begin_with_a_dash_and_have_a_new_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate(run, "--prompt", "the\\nlog", "--max_tokens", "3", "--temperature", "0") == 0
     assert capsys.readouterr().out.startswith("the\nlog")
