@@ -22,7 +22,14 @@ class TransferImages(ImageTensors):
     """
 
     def __init__(
-        self, num_classes: int, in_channels: int, image_size: int, per_class: int, num_folds: int, fold: int, **images: Any
+        self,
+        num_classes: int,
+        in_channels: int,
+        image_size: int,
+        per_class: int,
+        num_folds: int,
+        fold: int,
+        **images: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, image_size, **images)
         if per_class < 1:
