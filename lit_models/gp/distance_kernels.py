@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from common.messages import UserError
 
 Values = float | Sequence[float]
+TINY = 1e-30  # of a squared distance: the root of 0 has no derivative
 
 
 def positive(value: Values, size: int | None, name: str) -> nn.Parameter:
@@ -114,8 +115,10 @@ class Matern(OfDistance):
         self.smoothness = smoothness
 
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        d = math.sqrt(2 * self.smoothness) * self.distances(a, b)
-        factors: dict[float, Tensor | float] = {0.5: 1.0, 1.5: 1 + d, 2.5: 1 + d + d.square() / 3}
+        if self.smoothness == 0.5:  # has a kink at 0, where a rounded distance would show
+            return (-self.distances(a, b)).exp()
+        d = (2 * self.smoothness * self.squares(a, b)).clamp(min=TINY).sqrt()
+        factors: dict[float, Tensor] = {1.5: 1 + d, 2.5: 1 + d + d.square() / 3}
         return factors[self.smoothness] * (-d).exp()
 
 
