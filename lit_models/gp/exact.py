@@ -119,8 +119,8 @@ class ExactGP(nn.Module):
 
     def covariance(self) -> Tensor:
         """k(X, X) with the noise (N, N)."""
-        eye = torch.eye(len(self.x), dtype=self.x.dtype, device=self.x.device)
-        return self.kernel(self.x, self.x) + self.noise_variance() * eye
+        k = self.kernel(self.x, self.x)
+        return torch.diagonal_scatter(k, k.diagonal() + self.noise_variance())
 
     def nll(self) -> Tensor:
         """The negative log marginal likelihood of the standardized targets, per point, in nats (see ``solver``)."""

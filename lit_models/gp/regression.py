@@ -25,9 +25,9 @@ def safe_cholesky(matrix: Tensor) -> Tensor:
         UserError: Even the largest jitter is not enough; the message has the smallest eigenvalue.
     """
     size = matrix.diagonal().mean() if len(matrix) else matrix.new_ones(())
-    eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     for jitter in LADDER:
-        factor, info = torch.linalg.cholesky_ex(matrix + jitter * size * eye if jitter else matrix)
+        more = torch.diagonal_scatter(matrix, matrix.diagonal() + jitter * size) if jitter else matrix
+        factor, info = torch.linalg.cholesky_ex(more)
         if int(info) == 0:
             return factor
     if not bool(matrix.isfinite().all()):

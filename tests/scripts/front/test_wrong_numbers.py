@@ -10,8 +10,8 @@ from scripts.front.wrong_numbers import numbers_of, refuse_wrong_numbers
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["mlp/mlp", "--model.optimizer.lr", "nan"], "model.optimizer.lr is nan: give a number"),
-        (["mlp/mlp", "--trainer.gradient_clip_val", "nan"], "trainer.gradient_clip_val is nan: give a number"),
+        (["mlp/mlp", "--model.optimizer.lr", ".nan"], "model.optimizer.lr is nan: give a number"),
+        (["mlp/mlp", "--trainer.gradient_clip_val", ".nan"], "trainer.gradient_clip_val is nan: give a number"),
         (["linear/linear_regression", "--data.noise", "-1"], "data.noise is -1.0: give a number of at least 0"),
     ],
 )
