@@ -85,7 +85,8 @@ class ActingDataModule(LightningDataModule):
         assert self.trainer is not None
         with torch.no_grad():
             model = self.trainer.lightning_module
-            return model.act(observation.to(model.device), greedy).cpu()  # type: ignore[operator]
+            action = model.act(observation.to(model.device, model.dtype), greedy).cpu()  # type: ignore[operator]
+            return action.float() if action.is_floating_point() else action
 
     @property
     def rank(self) -> int:
@@ -98,13 +99,22 @@ class ActingDataModule(LightningDataModule):
             mine = self.restored[self.rank] if self.restored and self.rank < len(self.restored) else {}
             self.restored = None
             if mine:
-                if not self.environments.load_state_dict(mine["environments"]):
+                goes_on = self.environments.load_state_dict(mine["environments"])
+                if not goes_on:
                     note(f"the state of {self.env_id} cannot be restored: new episodes begin")
-                self.restore(mine)
+                if mine.get("num_envs", self.num_envs) == self.num_envs:
+                    self.restore(mine, goes_on)
+                else:
+                    note(f"the run had {mine['num_envs']} environments, data.num_envs is {self.num_envs}: begun anew")
         return self.environments
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Takes back what ``saved`` returned, for a subclass that has more to save than environments."""
+    def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
+        """Takes back what ``saved`` returned, for a subclass that has more to save than environments.
+
+        Args:
+            saved: From the checkpoint, of as many environments.
+            goes_on: Whether the environments are where they were; else new episodes have begun.
+        """
 
     def saved(self) -> dict[str, Any]:
         """What a subclass saves besides the environments."""
@@ -134,7 +144,7 @@ class ActingDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         mine: dict[str, Any] = {}
         if self.environments is not None:
-            mine = {"environments": self.environments.state_dict()} | self.saved()
+            mine = {"environments": self.environments.state_dict(), "num_envs": self.num_envs} | self.saved()
         ranks: list[Any] = [mine]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             ranks = [None] * torch.distributed.get_world_size()

@@ -82,16 +82,27 @@ class ReplayBuffer:
         flat[index] = torch.where(flat[index] > 0, priority.double(), 0.0)
         self.largest = max(self.largest, float(priority.max()))
 
+    def cut(self, steps: int) -> None:
+        """The newest rows do not lead on to the next one that is added: they cannot be drawn."""
+        for k in range(1, min(steps, self.head, self.capacity) + 1):
+            self.valid[(self.head - k) % self.capacity] = False
+
     def state_dict(self) -> dict[str, Any]:
         filled = min(self.head, self.capacity)
         tensors = {name: value[:filled].clone() for name, value in vars(self).items() if isinstance(value, Tensor)}
         return tensors | {"head": self.head, "largest": self.largest}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes the rows as they were; into a ring of another size the newest ones, the oldest of them first."""
         self.head, self.largest = state["head"], state["largest"]
+        filled = len(state["reward"])
+        another = filled > self.capacity or (self.head > filled and filled != self.capacity)
         for name, value in state.items():
             if isinstance(value, Tensor):
-                getattr(self, name)[: len(value)] = value
+                rows = value.roll(-(self.head % filled), 0)[-self.capacity :] if another else value
+                getattr(self, name)[: len(rows)] = rows
+        if another:
+            self.head = min(filled, self.capacity)
 
 
 class Replay(ActingDataModule):
@@ -178,7 +189,9 @@ class Replay(ActingDataModule):
         self.take_errors()
         return {"buffer": self.buffer.state_dict()} if self.buffer is not None else {}
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
         if state := saved.get("buffer"):
             self.buffer = ReplayBuffer(self.rows_kept, self.num_envs, self.num_features, state["action"][0])
             self.buffer.load_state_dict(state)
+            if not goes_on:
+                self.buffer.cut(self.n_step)

@@ -119,5 +119,5 @@ class Rollouts(ActingDataModule):
     def saved(self) -> dict[str, Any]:
         return {"rows": [*self.rows] if self.order else [], "order": [index.clone() for index in self.order]}
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
         self.rows, self.order = tuple(saved["rows"]), list(saved["order"])

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from common.messages import UserError
+from common.messages import UserError, note
 from common.tic_tac_toe import over, played, positions
 from datamodules.rl.tabular_environments import Batches
 
@@ -38,6 +38,9 @@ class SelfPlay(LightningDataModule):
         rank = self.trainer.global_rank if self.trainer else 0
         if self.boards is None:
             found = self.restored[rank] if rank < len(self.restored) else None
+            if found is not None and len(found) != self.batch_size:
+                note(f"the run had {len(found)} games, data.batch_size is {self.batch_size}: new games begin")
+                found = None
             self.boards, self.restored = found, []
         if self.boards is None:
             self.boards = torch.zeros(self.batch_size, 9, dtype=torch.long)

@@ -46,5 +46,5 @@ class Steps(ActingDataModule):
     def saved(self) -> dict[str, Tensor | None]:
         return {"action": self.action}
 
-    def restore(self, saved: dict[str, Tensor | None]) -> None:
-        self.action = saved["action"]
+    def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
+        self.action = saved["action"] if goes_on else None

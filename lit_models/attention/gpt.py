@@ -218,11 +218,3 @@ class GPT(nn.Module):
 @trains(GPT)
 class LitGPT(LanguageModel):
     """GPT trained as a language model. ``weights`` are Hugging Face's, of the same sizes."""
-
-    def paged(self, tokens: int) -> Any:
-        from lit_models.attention.paged_gpt import PagedGPT
-
-        if tokens < 1:
-            raise UserError(f"--pool_tokens is {tokens}: give at least 1")
-        size = 16
-        return PagedGPT(self.net, -(-tokens // size), size)  # type: ignore[arg-type]

@@ -83,9 +83,11 @@ class PagedGPT:
             stop: A token after which the text ends.
 
         Raises:
-            RunError: It would not fit into an empty pool, or into the network's context.
+            RunError: It would not fit into an empty pool, or into the network's context; there is nothing to generate.
         """
-        long = len(tokens) + max_tokens
+        if not tokens or max_tokens < 1:
+            raise RunError("a text begins with at least one token, and at least one is generated")
+        long = len(tokens) + max_tokens - 1  # the last one is not read
         if -(-long // self.pool.size) > self.pool.blocks:
             raise RunError(f"a text of {long} tokens needs more than the {self.pool.blocks} blocks of {self.pool.size}")
         if self.net.context and long > self.net.context:

@@ -135,7 +135,7 @@ class PictureDiffusion(Diffusion):
             raise UserError("--mask says what of a picture is made anew: give the picture with --image")
         if repeats < 1:
             raise UserError(f"--repeats is {repeats}: give at least 1")
-        classes = self.classes_of(data, class_)
+        classes = classes_of(self.num_classes, data, class_)
         samples = 1 if image and not mask else samples  # one noise, one picture of each class
         y = torch.tensor(classes, device=self.device).repeat_interleave(samples) if classes else None
         count = len(classes or [0]) * samples
@@ -160,19 +160,25 @@ class PictureDiffusion(Diffusion):
             name = f"class_{classes[k // samples]}_{k % samples}" if classes else f"sample_{k}"
             yield Output(k, image=tiles(picture[None], 1), name=name)
 
-    def classes_of(self, data: Any, wanted: Sequence[str]) -> list[int]:
-        """The numbers of the classes asked for; empty for a model without classes.
 
-        Raises:
-            UserError: The model has no such class.
-        """
-        if not self.num_classes:
-            if wanted:
-                raise UserError("this model has no classes: leave out --class")
-            return []
-        names = attribute_of(data, "class_names") or [str(k) for k in range(self.num_classes)]
-        for word in wanted:
-            if word not in names and not (word.isdecimal() and int(word) < self.num_classes):
-                known = f"{names[0]} to {names[-1]}" if len(names) > 12 else ", ".join(names)
-                raise UserError(f"--class {word}: no such class; the model has {known}")
-        return [names.index(w) if w in names else int(w) for w in wanted] or list(range(self.num_classes))
+def classes_of(num_classes: int, data: Any, wanted: Sequence[str]) -> list[int]:
+    """The numbers of the classes asked for, all without any; empty for a model without classes.
+
+    Args:
+        num_classes: Of the model.
+        data: The datamodule, with the names of its classes.
+        wanted: Names or numbers.
+
+    Raises:
+        UserError: The model has no such class.
+    """
+    if not num_classes:
+        if wanted:
+            raise UserError("this model has no classes: leave out --class")
+        return []
+    names = attribute_of(data, "class_names") or [str(k) for k in range(num_classes)]
+    for word in wanted:
+        if word not in names and not (word.isdecimal() and int(word) < num_classes):
+            known = f"{names[0]} to {names[-1]}" if len(names) > 12 else ", ".join(names)
+            raise UserError(f"--class {word}: no such class; the model has {known}")
+    return [names.index(w) if w in names else int(w) for w in wanted] or list(range(num_classes))

@@ -106,8 +106,10 @@ class ExactGP(nn.Module):
         if not bool(kept.all()):
             note(f"{int((~kept).sum())} of {len(x)} training rows have a missing or infinite value: they are left out")
             x, y = x[kept], y[kept]
-        refuse_too_many(len(x))
-        if len(y) < 2 or bool((y == y[0]).all()):
+        refuse_too_many(len(x), "use gp/svgp, whose steps take a batch")
+        if len(y) < 2:
+            raise UserError(f"training rows without a missing value: {len(y)}; at least 2 are needed")
+        if bool((y == y[0]).all()):
             raise UserError(f"the target of all {len(y)} training rows is the same: there is nothing to learn")
         if not self.noisy and len(x.unique(dim=0)) < len(x):
             twice = len(x) - len(x.unique(dim=0))
@@ -116,6 +118,8 @@ class ExactGP(nn.Module):
             self.mean.copy_(y.mean())
             self.std.copy_(y.std())
         self.x, self.y, self.solved = x, (y - self.mean) / self.std, False
+        if self.solver == "auto" and self.by_products():
+            note(f"{len(x):,} training rows: conjugate gradients from {CG_IS_FASTER:,} on; or --model.solver cholesky")
 
     def covariance(self) -> Tensor:
         """k(X, X) with the noise (N, N)."""
@@ -175,8 +179,12 @@ class ExactGP(nn.Module):
         return mean * self.std + self.mean, variance * self.std**2, observed * self.std**2
 
 
-def refuse_too_many(rows: int) -> None:
+def refuse_too_many(rows: int, remedy: str) -> None:
     """Refuses training rows whose matrices do not fit into this machine's memory.
+
+    Args:
+        rows: How many there are.
+        remedy: What to do instead.
 
     Raises:
         UserError: It says how much they would take.
@@ -185,10 +193,8 @@ def refuse_too_many(rows: int) -> None:
     if need > has:
         raise UserError(
             f"an exact Gaussian process of {rows:,} rows needs {need / 2**30:,.0f} GiB, this machine has "
-            f"{has / 2**30:,.0f}: use gp/svgp, whose steps take a batch"
+            f"{has / 2**30:,.0f}: {remedy}"
         )
-    if rows >= CG_IS_FASTER:
-        note(f"{rows:,} training rows: conjugate gradients from {CG_IS_FASTER:,} on, unless model.solver is cholesky")
 
 
 @trains(ExactGP)

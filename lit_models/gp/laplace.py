@@ -112,7 +112,7 @@ class LaplaceGP(nn.Module):
         """
         if x.shape[1] != self.num_features:
             raise UserError(f"the data has {x.shape[1]} columns, but model.num_features is {self.num_features}")
-        refuse_too_many(len(x))
+        refuse_too_many(len(x), "use fewer rows, or a network such as mlp/mlp")
         self.x, self.y = x.double(), 2 * y.double() - 1
         self.mode, self.solved = torch.zeros_like(self.y), False
 

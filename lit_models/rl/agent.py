@@ -1,7 +1,8 @@
 """What every agent that learns in environments shares: what it logs, and how its evaluation is counted.
 
 An evaluation's batch is return and length (N,) of greedy episodes (``datamodules/rl/acting.py``). ``train/return`` is
-earned while exploring, and ``train/frames`` counts the transitions that it took.
+earned while exploring, and ``train/frames`` counts the transitions that it took. With several processes both are those
+of the first one, whose buffers the others take over; its transitions are multiplied by the number of processes.
 """
 
 from typing import Any
@@ -43,7 +44,7 @@ class Agent(Task):
 
     def stepped(self, frames: int, returns: Tensor) -> None:
         """Counts transitions, and the returns of the episodes that ended: keeps their mean, which moves after 20."""
-        self.frames += frames
+        self.frames += frames * rank_and_world(self)[1]
         for value in returns.to(self.online):
             self.online += (value - self.online) * max(0.05, 1 / (int(self.episodes) + 1))
             self.episodes += 1

@@ -21,6 +21,7 @@ from lit_models.rl.agent import Agent
 from lit_models.rl.control import explore
 from lit_models.rl.linear_prediction import baird, td_update, tdc_update
 from lit_models.rl.tile_coding import TileCoding
+from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.trains import trains
 
 
@@ -93,6 +94,11 @@ class LitLinearSarsa(Agent):
         super().__init__(**task)
         self.gamma, self.alpha, self.epsilon, self.lam = gamma, alpha, epsilon, lam
         self.register_buffer("trace", torch.zeros(num_envs, *self.net.weights.shape))
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.lam and rank_and_world(self)[1] > 1:  # buffers are those of the first process
+            raise UserError("model.lam: the traces belong to one process's environments: give --trainer.devices 1")
 
     def act(self, observation: Tensor, greedy: bool = False) -> Tensor:
         """Actions (N,) for observations (N, F): of equal values a random one, or the first."""

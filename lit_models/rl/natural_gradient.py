@@ -135,8 +135,11 @@ class LitNaturalGradient(Agent):
             after = reward[t] + self.gamma * after
             to_go[t] = after
         mean = (to_go * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True).clamp(min=1)
+        advantage = to_go - mean
+        rounding = 1e-5 * to_go.abs().amax(1, keepdim=True)  # of equal episodes, which a full step would not follow
+        advantage = torch.where(advantage.abs() <= rounding, 0.0, advantage)
         self.stepped(int(valid.sum()), rollout.returns[~rollout.returns.isnan()])
-        return tuple(part[valid] for part in (rollout.observation[:-1], rollout.action, to_go - mean))
+        return tuple(part[valid] for part in (rollout.observation[:-1], rollout.action, advantage))
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         observation, action, advantage = batch

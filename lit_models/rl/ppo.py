@@ -130,7 +130,7 @@ class LitPPO(Agent):
 
     def rows(self, rollout: Any) -> tuple[Tensor, ...]:
         """Training rows of a rollout (``datamodules/rl/rollouts.py``): its transitions, with advantages and returns."""
-        observation = rollout.observation.to(self.device)
+        observation = rollout.observation.to(self.device, self.dtype)
         action, reward = rollout.action.to(self.device), rollout.reward.to(self.device)
         values = self.net.value(observation)
         going_on, same = (~rollout.terminated).to(values), (~rollout.over).to(values)

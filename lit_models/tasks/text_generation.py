@@ -76,9 +76,15 @@ class Together:
         """A text's number, by which ``server.step`` names it.
 
         Raises:
-            UserError: It is longer than the memory, or than the context.
+            UserError: With its prompt it is longer than the memory, or than the context.
         """
-        history = list(row)
+        history, context = list(row), self.server.net.context
+        if context and len(row) + self.max_tokens - 1 > context:
+            raise UserError(
+                f"--pool_tokens: {len(row)} tokens of the prompt and --max_tokens {self.max_tokens} are more than the "
+                f"{context} that the model reads at once: shorten them, or leave out --pool_tokens: a text then goes "
+                "on from its last half"
+            )
 
         def choose(logits: Tensor) -> int:
             scores = logits[None].index_fill(1, banned, OUT)
@@ -89,7 +95,7 @@ class Together:
         try:
             number: int = self.server.add(row, self.max_tokens, choose)
         except RunError as error:
-            raise UserError(f"--pool_tokens: {error}: give a smaller --max_tokens, or another --pool_tokens") from None
+            raise UserError(f"{error}: give more --pool_tokens, or a smaller --max_tokens") from None
         return number
 
     def pieces(

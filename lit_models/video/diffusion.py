@@ -23,6 +23,7 @@ from common.data_protocol import attribute_of
 from common.generation import Output
 from common.messages import UserError
 from lit_models.diffusion.ddpm import Diffusion
+from lit_models.diffusion.pictures import classes_of
 from lit_models.diffusion.unet import UNet
 from lit_models.functional.diffusion_samplers import Variance
 from lit_models.functional.drawing import tiles
@@ -168,12 +169,9 @@ class LitVideoDiffusion(Diffusion):
             raise UserError("a model of clips has no prompt: leave out --prompt, give --class")
         if samples < 1:
             raise UserError(f"--samples is {samples}: give at least 1")
+        numbers = classes_of(self.num_classes, data, class_)
         names = attribute_of(data, "class_names") or [str(k) for k in range(self.num_classes)]
-        for word in class_:
-            if word not in names:
-                raise UserError(f"--class {word}: no such class; the model has {', '.join(names) or 'none'}")
-        chosen = list(class_) or names or ["clips"]
-        numbers = [names.index(word) for word in chosen] if self.num_classes else []
+        chosen = [names[number] for number in numbers] or ["clips"]
         y = torch.tensor(numbers, device=self.device).repeat_interleave(samples) if numbers else None
         how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps}
         *_, made = self.sample(

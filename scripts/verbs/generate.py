@@ -225,6 +225,7 @@ def show(outputs: Iterable[Output], run: Path, single: bool) -> None:
         last = "".join(texts.values())
         sys.stdout.write("" if last.endswith("\n") or not last else "\n")
         return
+    lines = all(text.endswith("\n") for text in texts.values())  # such as translations: no headings
     for row in sorted(texts):
-        lines = texts[row].endswith("\n")
-        sys.stdout.write(texts[row] if lines else f"--- {row + 1}\n{texts[row]}\n")
+        text = texts[row].removesuffix("\n")
+        sys.stdout.write(f"{text}\n" if lines else f"--- {row + 1}\n{text}\n")

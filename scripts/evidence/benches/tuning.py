@@ -8,6 +8,7 @@ networks, files.
 """
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ over the wall-clock of the whole search, `bare` over the seconds in which the tr
     "trials or epochs",
     (Goal("a search", "bare", 0.95, None, "trials of ten seconds and more, forked from a warm process"),),
 )
-BEFORE, TRIALS, EPOCHS, CONFIGURATIONS = 1000, 50, 60, 3
+BEFORE, TRIALS, EPOCHS, CONFIGURATIONS = 1000, 10, 60, 3
 RECIPE = "cnn/lenet"
 Row = dict[str, Any]
 
@@ -91,20 +92,31 @@ def fill(ledger: Ledger, space: Space, count: int) -> None:
         ledger.storage.create_new_trial(ledger.claims, template)
 
 
-def asking(sampler: str, before: int, trials: int) -> list[float]:
+@contextmanager
+def filled(count: int) -> Iterator[Path]:
+    """The database of a study that has ``count`` configurations: filling it takes longer than what is timed."""
+    with tempfile.TemporaryDirectory() as name:
+        space, path = read_space(written(Path(name), 9)), Path(name) / "study.db"
+        fill(Ledger(f"sqlite:///{path}", "a", space, {}), space, count)
+        yield path
+
+
+def asking(sampler: str, study: Path | None, before: int, trials: int) -> list[float]:
     """When each further configuration of a study was begun, and the end, in seconds; ASHA with rungs at 1, 3 and 9.
 
     Args:
         sampler: Its name.
-        before: Configurations that the study has already.
+        study: The database that it goes on from; None for a new one.
+        before: Configurations that are there.
         trials: Further ones.
     """
     with tempfile.TemporaryDirectory() as name:
-        space = read_space(written(Path(name), 9))
+        space, path = read_space(written(Path(name), 9)), Path(name) / "study.db"
+        if study is not None:
+            shutil.copyfile(study, path)
         plan = schedulers.make("asha", space.min_epochs, space.max_epochs, space.eta)
         search = Search(RECIPE, [], space, plan, sampler, before + trials, 1, 0, Path(name))
-        engine = Instant(search, Ledger(f"sqlite:///{name}/study.db", "a", space, {}))
-        fill(engine.ledger, space, before)
+        engine = Instant(search, Ledger(f"sqlite:///{path}", "a", space, {}))
         engine.run()
         return [*engine.times, time.perf_counter()]
 
@@ -144,11 +156,13 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
         row["rates"].append(samples / seconds)
         say(f"{workload}, {side}: {row['rates'][-1]:.3g} a second")
 
+    with filled(BEFORE) as study:
+        for _ in range(repeats):
+            for sampler in ("random", "tpe"):
+                for side, path in (("ours", study), ("early", None)):
+                    times = asking(sampler, path, BEFORE if path else 0, TRIALS)
+                    add(f"asking and telling, {sampler}", side, TRIALS, times[-1] - times[0])
     for _ in range(repeats):
-        for sampler in ("random", "tpe"):
-            for side, before in (("ours", BEFORE), ("early", 0)):
-                times = asking(sampler, before, TRIALS)
-                add(f"asking and telling, {sampler}", side, TRIALS, times[-1] - times[0])
         wall, alone, epochs = searching(CONFIGURATIONS, EPOCHS)
         add("a search", "ours", epochs, wall)
         add("a search", "bare", epochs, alone)

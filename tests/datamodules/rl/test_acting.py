@@ -5,6 +5,7 @@ import torch
 
 from common.messages import UserError
 from datamodules.rl.acting import ActingDataModule
+from datamodules.rl.steps import Steps
 from lit_models.rl.dqn import LitDQN
 
 
@@ -16,7 +17,7 @@ def data(model: object, **arguments: object) -> ActingDataModule:
 
 def test_an_evaluation_is_one_greedy_episode_of_each_environment_from_the_same_states() -> None:
     class Leans:
-        device = "cpu"
+        device, dtype = "cpu", torch.float32
 
         def act(self, observation: torch.Tensor, greedy: bool) -> torch.Tensor:
             assert greedy
@@ -27,6 +28,39 @@ def test_an_evaluation_is_one_greedy_episode_of_each_environment_from_the_same_s
     assert torch.equal(returns, lengths) and torch.equal(returns, again[0])
     assert not torch.equal(returns, made.episodes(2)[0])  # those of a test
     assert 20 < float(returns.min()) < float(returns.max()) <= 45
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_observations_have_the_type_of_the_model_and_actions_that_of_numpy(dtype: torch.dtype) -> None:
+    class Typed:
+        device = "cpu"
+
+        def act(self, observation: torch.Tensor, greedy: bool) -> torch.Tensor:
+            assert observation.dtype == dtype
+            return observation[:, :1]
+
+    model = Typed()
+    model.dtype = dtype  # type: ignore[attr-defined]
+    made = data(model, env_id="Pendulum-v1", eval_episodes=2, max_steps=3)
+    assert made.act(torch.zeros(2, 3)).dtype == torch.float32 and made.episodes()[1].tolist() == [3, 3]
+
+
+def test_another_number_of_environments_begins_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    class Stands:
+        device, dtype = "cpu", torch.float32
+
+        def act(self, observation: torch.Tensor, greedy: bool) -> torch.Tensor:
+            return torch.zeros(len(observation), dtype=torch.long)
+
+        def stepped(self, frames: int, returns: torch.Tensor) -> None:
+            pass
+
+    one, two = (Steps(num_envs=count, batch_size=2) for count in (2, 3))
+    one.trainer = two.trainer = data(Stands()).trainer
+    one.collect()
+    two.load_state_dict(one.state_dict())
+    assert two.collect()[0].shape == (2, 3, 4)
+    assert "the run had 2 environments, data.num_envs is 3: begun anew" in capsys.readouterr().err
 
 
 def test_actions_that_the_model_cannot_take_are_named_with_the_model() -> None:

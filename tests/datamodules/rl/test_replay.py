@@ -81,6 +81,34 @@ def test_a_buffer_continues_from_what_was_saved() -> None:
         assert torch.equal(torch.as_tensor(two.state_dict()[name]), torch.as_tensor(value))
 
 
+@pytest.mark.parametrize("capacity", [12, 30])
+def test_a_ring_of_another_size_takes_the_newest_steps_in_their_order(capacity: int) -> None:
+    """Each row that can be drawn still leads to the step after it, also over what is added later."""
+    old, new = filled(33), filled(0, capacity)
+    new.load_state_dict(old.state_dict())
+    kept = min(capacity, 20)
+    assert new.head == kept and new.observation[:kept, 0, 0].tolist() == list(range(33 - kept, 33))
+    for t in (33, 34):
+        number = torch.full((2,), t)
+        new.add(number[:, None].float(), number, number.float(), *(torch.zeros(2, dtype=torch.bool),) * 2, number > 0)
+    index, _ = new.sample(500, 0.0)
+    observation, _, _, reached, _ = new.rows(index, 1, 1.0)
+    assert torch.equal(reached, observation + 1)
+
+
+def test_what_a_resume_cuts_off_is_not_drawn() -> None:
+    """The last steps before new episodes begin did not lead to their first states."""
+    buffer = filled(8, n=2)
+    buffer.cut(2)
+    for t in (100, 101, 102):
+        number = torch.full((2,), t)
+        no = torch.zeros(2, dtype=torch.bool)
+        buffer.add(number[:, None].float(), number, number.float(), no, no, ~no, steps=2)
+    index = buffer.sample(500, 0.0)[0]
+    observation, _, _, reached, _ = buffer.rows(index[index % 2 == 0], 2, 1.0)  # the environment that is never over
+    assert set(observation[:, 0].tolist()) == {0, 1, 2, 3, 4, 5, 100} and torch.equal(reached, observation + 2)
+
+
 @pytest.mark.parametrize("name", ["warmup", "num_batches", "steps_per_batch", "n_step"])
 def test_nothing_to_do_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=f"data.{name} is 0"):

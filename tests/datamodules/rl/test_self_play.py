@@ -44,6 +44,15 @@ def test_what_was_saved_goes_on() -> None:
     assert two.restored == [] and after.shape == (5, 9)
 
 
+def test_another_number_of_games_begins_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = games(0), games(1)
+    one.next_batch()
+    two.load_state_dict(one.state_dict())
+    two.batch_size = 7
+    assert two.next_batch()[0].shape == (7, 9)
+    assert "the run had 5 games, data.batch_size is 7: new games begin" in capsys.readouterr().err
+
+
 def test_nothing_to_do_is_refused() -> None:
     for name in ("batch_size", "num_batches"):
         with pytest.raises(UserError, match=f"data.{name} is 0"):

@@ -81,6 +81,6 @@ def test_a_text_ends_with_its_last_token_and_others_go_on() -> None:
 def test_a_text_that_can_never_fit_is_refused() -> None:
     server = PagedGPT(network("llama"), blocks=2, size=4)
     with pytest.raises(RunError, match="more than the 2 blocks of 4"):
-        server.add([1, 2], 7)
+        server.add([1, 2], 8)
     with pytest.raises(RunError, match="context of 32"):
         PagedGPT(network("llama")).add([1], 40)

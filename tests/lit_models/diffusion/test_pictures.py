@@ -12,6 +12,7 @@ from common.generation import Generates
 from common.messages import UserError
 from datamodules.vision.mnist import MNIST5k
 from lit_models.diffusion.digits import LitDigits
+from lit_models.diffusion.pictures import classes_of
 
 
 def model(**settings: Any) -> LitDigits:
@@ -75,9 +76,9 @@ def test_mistakes_are_one_line(options: dict[str, Any], message: str) -> None:
 
 def test_a_model_without_classes_takes_none() -> None:
     net = model(num_classes=0)
-    assert net.classes_of(None, []) == []
+    assert classes_of(net.num_classes, None, []) == []
     with pytest.raises(UserError, match="no classes"):
-        net.classes_of(None, ["3"])
+        classes_of(net.num_classes, None, ["3"])
 
 
 def test_bits_of_a_black_picture_are_a_probability_of_pixels(tmp_path: Path) -> None:

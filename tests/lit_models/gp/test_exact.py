@@ -181,10 +181,11 @@ def test_rows_with_a_missing_value_are_left_out_and_counted(capsys: pytest.Captu
     [
         (lambda: ExactGP(noise=-1.0), r"model\.noise is -1\.0"),
         (lambda: ExactGP().remember(torch.rand(5, 1), torch.full((5,), 3.0)), "all 5 training rows is the same"),
+        (lambda: ExactGP().remember(torch.full((3, 1), float("nan")), torch.rand(3)), "missing value: 0; at least 2"),
         (lambda: ExactGP(noise=0).remember(torch.ones(3, 1), torch.rand(3)), "2 training points are there twice"),
         (lambda: ExactGP().remember(torch.rand(5, 2), torch.rand(5)), "2 columns"),
         (lambda: net()(torch.rand(5, 3).double()), "3 columns"),
-        (lambda: refuse_too_many(3_000_000), "use gp/svgp"),
+        (lambda: refuse_too_many(3_000_000, "use gp/svgp"), "use gp/svgp"),
         (lambda: LitExactGP(prior=-1.0), r"model\.prior"),
     ],
 )
@@ -195,9 +196,11 @@ def test_bad_input_is_one_line(what: Any, says: str) -> None:
 
 
 def test_many_rows_are_told_of_the_faster_way(capsys: pytest.CaptureFixture[str]) -> None:
-    refuse_too_many(1999)
-    assert not capsys.readouterr().err
-    refuse_too_many(2000)
+    x, y = torch.rand(2000, 1).double(), torch.rand(2000).double()
+    for count, solver, noise in ((1999, "auto", 0.3), (2000, "cholesky", 0.3), (2000, "auto", 0.0)):
+        ExactGP(noise=noise, solver=solver).remember(x[:count], y[:count])  # type: ignore[arg-type]
+        assert not capsys.readouterr().err
+    ExactGP().remember(x, y)
     assert "conjugate gradients from 2,000 on" in capsys.readouterr().err
 
 

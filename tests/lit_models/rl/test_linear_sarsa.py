@@ -61,3 +61,10 @@ def test_limits_of_another_environment_are_refused() -> None:
         LitLinearSarsa(num_features=4)
     with pytest.raises(UserError, match=r"model\.lam"):
         LitLinearSarsa(lam=1.5)
+
+
+def test_traces_on_two_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lit_models.rl.linear_sarsa.rank_and_world", lambda _: (0, 2))
+    with pytest.raises(UserError, match=r"model\.lam: the traces belong to one process"):
+        LitLinearSarsa().on_fit_start()
+    LitLinearSarsa(lam=0.0).on_fit_start()

@@ -126,6 +126,17 @@ def test_advantages_are_returns_to_go_minus_the_mean_of_the_episodes_that_last_a
     torch.testing.assert_close(advantage, (to_go - mean)[Seen.valid])
 
 
+def test_equal_episodes_have_no_advantage() -> None:
+    """Else the rounding of their mean would be scaled up to a whole step."""
+
+    class Seen:
+        observation, action = torch.zeros(201, 7, 3), torch.zeros(200, 7, dtype=torch.long)
+        reward, valid = torch.full((200, 7), 0.1), torch.ones(200, 7, dtype=torch.bool)
+        returns = torch.full((7,), 20.0)
+
+    assert not agent(gamma=0.99).rows(Seen)[2].any()
+
+
 @pytest.mark.parametrize("arguments", [{"gamma": 2.0}, {"step_kl": 0.0}, {"cg_steps": 0}, {"fisher_rows": 0}])
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):

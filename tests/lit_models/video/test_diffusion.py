@@ -65,6 +65,8 @@ def test_a_class_is_made_as_one_animation() -> None:
         (again,) = model.generate(data, [], class_=["grow"], samples=1)
     assert (first.name, second.name, again.name) == ("turn_left", "grow", "grow")
     assert len(first.frames) == 3 and first.frames[0].size == ((3 * 9 - 1) * 8, 64)
+    (numbered,) = model.generate(data, [], class_=["1"], samples=1)
+    assert numbered.name == "grow"
     with pytest.raises(UserError, match="--class up: no such class; the model has turn left, grow"):
         next(model.generate(data, [], class_=["up"]))
     with pytest.raises(UserError, match="no prompt"):

@@ -222,8 +222,8 @@ def test_texts_of_any_lengths_are_the_same_in_one_pool(
     ("words", "message"),
     [
         (["--pool_tokens", "-1"], "--pool_tokens is -1: give at least 1"),
-        (["--pool_tokens", "20", "--max_tokens", "29"], "more than the 2 blocks of 16"),
-        (["--pool_tokens", "200", "--max_tokens", "40"], "longer than the network's context of 32: give a smaller"),
+        (["--pool_tokens", "16", "--max_tokens", "20"], "more than the 1 blocks of 16: give more --pool_tokens"),
+        (["--pool_tokens", "200", "--max_tokens", "40"], "more than the 32 that the model reads at once: shorten them"),
     ],
 )
 def test_a_pool_that_is_too_small_is_named(
