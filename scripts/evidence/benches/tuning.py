@@ -1,7 +1,7 @@
 """``dive tune``: what a search costs beside the trainings, and whether a study of 1,000 trials stays usable.
 
 ``asking and telling``: trials that train nothing, so that scheduler, sampler, claims and SQLite are all there is:
-``ours`` are the 50 after 1,000 configurations, ``early`` the first 50. ``a search``: configurations of LeNet, ten
+``ours`` are the 10 after 1,000 configurations, ``early`` the first 10. ``a search``: configurations of LeNet, ten
 seconds and more each: ``ours`` counts epochs over the wall-clock of the whole search with one job, ``bare`` over the
 seconds that the trials were in training by themselves (each run's own record). Between the two are processes, data,
 networks, files.

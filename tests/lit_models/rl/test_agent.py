@@ -1,5 +1,6 @@
 """What every agent counts."""
 
+import pytest
 import torch
 
 from lit_models.rl.ppo import LitPPO
