@@ -18,7 +18,7 @@ from scripts.evidence.optimizer_grid import NETWORKS
 
 STEPS, LOOKS = 60, 10  # of a training; every so many steps the smoothness is measured
 LENGTHS = (0.02, 0.05, 0.1, 0.2)  # rates of the step along the gradient
-SIZES, RATE, FIRST = (16, 64, 256, 1024), 0.05, 16  # of batches; of the smallest one
+SIZES, RATE, FIRST = (16, 64, 256, 1024), 0.005, 16  # of batches; for the smallest one, with momentum 0.9
 
 
 def network(norm: bool) -> Any:
@@ -91,7 +91,7 @@ def main(seeds: int = 2, steps: int = STEPS, most: int = 1200) -> int:
     print(f"steps to a loss of {NETWORKS['lenet'].loss}, momentum 0.9, by batch size and rule of the rate")
     for rule, power in (("constant rate", 0.0), ("square root", 0.5), ("linear", 1.0)):
         for size in SIZES:
-            rate = RATE / 10 * (size / FIRST) ** power
+            rate = RATE * (size / FIRST) ** power
             found = [steps_to_goal(size, rate, seed, max(most * FIRST // size, most // 5)) for seed in range(seeds)]
             text = ", ".join("not reached" if value is None else str(value) for value in found)
             print(f"  {rule:<14} {size:>5} rows, rate {rate:<7.3g} {text}", flush=True)
