@@ -85,7 +85,7 @@ class ActingDataModule(LightningDataModule):
         assert self.trainer is not None
         with torch.no_grad():
             model = self.trainer.lightning_module
-            action = model.act(observation.to(model.device, model.dtype), greedy).cpu()  # type: ignore[operator]
+            action = model.act(observation.to(model.device, model.dtype), greedy).cpu()  # type: ignore[operator,arg-type]
             return action.float() if action.is_floating_point() else action
 
     @property

@@ -98,28 +98,32 @@ class RBF(OfDistance):
         return (self.squares(a, b) / -2).exp()
 
 
-class MaternOfSquares(torch.autograd.Function):
-    """Matern's covariance of squared distances r^2, d = sqrt(2 smoothness) r; its derivative is finite at 0.
+class MaternOfPoints(torch.autograd.Function):
+    """Matern's covariance (N, M) of points a (N, F), b (M, F) in length-scales, with its derivative by the squared
+    distance r^2, which is finite where two points are the same; d = sqrt(2 smoothness) r.
 
-    (1 + d) exp(-d) and -3/2 exp(-d), or (1 + d + d^2 / 3) exp(-d) and -5/6 (1 + d) exp(-d). Automatic differentiation
-    would pass over the matrix twice as often, and divide by 0 where two points are the same.
+    (1 + d) exp(-d) has -3/2 exp(-d), (1 + d + d^2 / 3) exp(-d) has -5/6 (1 + d) exp(-d). Distances are differences: a
+    product would lose the digits of near points where a length-scale is short. Automatic differentiation of a distance
+    would pass over all pairs and columns twice more.
     """
 
     @staticmethod
-    def forward(ctx: Any, squares: Tensor, smoothness: float) -> Tensor:
-        d = (squares * (2 * smoothness)).sqrt_()
+    def forward(ctx: Any, a: Tensor, b: Tensor, smoothness: float) -> Tensor:
+        d = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").mul_(math.sqrt(2 * smoothness))
         decay = d.neg().exp_()
         ctx.smoothness = smoothness
-        ctx.save_for_backward(d, decay)
+        ctx.save_for_backward(a, b, d, decay)
         factor = d + 1 if smoothness == 1.5 else torch.addcmul(d + 1, d, d, value=1 / 3)
         return factor.mul_(decay)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        d, decay = ctx.saved_tensors
-        if ctx.smoothness == 1.5:
-            return (grad * decay).mul_(-1.5), None
-        return (d + 1).mul_(decay).mul_(grad).mul_(-5 / 6), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        a, b, d, decay = ctx.saved_tensors
+        by_square = (decay * -1.5 if ctx.smoothness == 1.5 else (d + 1).mul_(decay).mul_(-5 / 6)).mul_(grad)
+        middle = a.mean(0) if len(a) else a.new_zeros(a.shape[1])  # so that years do not cancel
+        a, b = a - middle, b - middle
+        to_a = 2 * (by_square.sum(1, keepdim=True) * a - by_square @ b)
+        return to_a, 2 * (by_square.sum(0)[:, None] * b - by_square.T @ a), None
 
 
 class Matern(OfDistance):
@@ -138,9 +142,10 @@ class Matern(OfDistance):
         self.smoothness = smoothness
 
     def covariance(self, a: Tensor, b: Tensor) -> Tensor:
-        if self.smoothness == 0.5:  # has a kink at 0, where a rounded distance would show
+        if self.smoothness == 0.5:  # has a kink at 0
             return (-self.distances(a, b)).exp()
-        return MaternOfSquares.apply(self.squares(a, b), self.smoothness)  # type: ignore[no-any-return, no-untyped-call]
+        scale = self.log_length_scale.exp()
+        return MaternOfPoints.apply(a / scale, b / scale, self.smoothness)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class RationalQuadratic(OfDistance):

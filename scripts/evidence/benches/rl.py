@@ -99,12 +99,17 @@ class InParts:
             self.before = now
 
 
+def frames_of(agent: Any) -> int:
+    """Frames that an agent has played, the steps that reset an environment not counted."""
+    return int(agent.frames)
+
+
 # -- PPO --------------------------------------------------------------------------------------------------------------
 
 
 def ppo_ours(clock: Clock) -> None:
     _, model, data = build(["rl/ppo", "--model.lr_scheduler", "null"])
-    ours.fit(model, data, InParts(clock, PASSES * PARTS, lambda: int(model.frames)), gradient_clip_val=0.5)
+    ours.fit(model, data, InParts(clock, PASSES * PARTS, lambda: frames_of(model)), gradient_clip_val=0.5)
 
 
 def ppo_bare(clock: Clock) -> None:
@@ -177,7 +182,7 @@ def ppo_of_sb3() -> Any:
 
 def dqn_ours(clock: Clock) -> None:
     _, model, data = build(["rl/dqn", "--model.lr_scheduler", "null", *DQN])
-    ours.fit(model, data, InParts(clock, 1, lambda: int(model.frames)), gradient_clip_val=10.0)
+    ours.fit(model, data, InParts(clock, 1, lambda: frames_of(model)), gradient_clip_val=10.0)
 
 
 def dqn_bare(clock: Clock) -> None:

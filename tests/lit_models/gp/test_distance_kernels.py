@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lit_models.gp.distance_kernels import MaternOfPoints
 from lit_models.gp.kernels import make_kernel
 from tests.lit_models.gp.test_kernels import points
 
@@ -31,3 +32,25 @@ def test_a_column_with_a_long_length_scale_is_irrelevant() -> None:
     kernel, x = make_kernel([{"rbf": {"length_scale": [1.0, 1e6]}}], 2), points(4)
     moved = x + torch.tensor([0.0, 5.0])
     torch.testing.assert_close(kernel(x, moved), kernel(x, x), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("smoothness", [1.5, 2.5])
+def test_the_derivative_of_matern_is_that_of_differences_and_finite_between_equal_points(smoothness: float) -> None:
+    a, b = (points(5, seed=seed).requires_grad_() for seed in (0, 1))
+    assert torch.autograd.gradcheck(lambda x, y: MaternOfPoints.apply(x, y, smoothness), (a, b))  # type: ignore[no-untyped-call]
+    kernel = make_kernel([{"matern": {"smoothness": smoothness}}], 2)
+    x = torch.cat([points(3), points(3)])
+    kernel(x, x).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in kernel.parameters())
+
+
+def test_near_points_keep_their_digits_in_short_length_scales() -> None:
+    """By |a|^2 - 2 a.b + |b|^2 their distance would be rounding, and the matrix would have negative eigenvalues."""
+    x = points(6).repeat(2, 1)
+    x[6:] += 1e-9
+    k = make_kernel([{"scale": None, "matern": {"length_scale": 1e-9}}], 2)(x, x).detach()
+    near = k[torch.arange(6), torch.arange(6) + 6]
+    d = torch.tensor(10.0, dtype=torch.float64).sqrt()  # sqrt(5) times the distance sqrt(2)
+    expected = (1 + d + d.square() / 3) * (-d).exp()
+    torch.testing.assert_close(near, expected.expand(6), rtol=1e-5, atol=0)
+    assert float(torch.linalg.eigvalsh(k)[0]) > 0
