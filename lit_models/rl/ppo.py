@@ -9,7 +9,7 @@ Departs from the papers: actor and critic are separate networks; advantages are 
 truncates an episode and does not terminate it, so that the value of the state that was reached still counts.
 
     dive fit rl/ppo                                                   CartPole balances to its limit of 500 steps
-    dive fit rl/ppo --model.method a2c --data.passes 1 --data.batch_size 1024
+    dive fit rl/a2c                                                   one step for each short rollout
     dive fit rl/reinforce
     dive play rl/ppo                                                  an episode as a GIF and as a strip
 
