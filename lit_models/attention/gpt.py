@@ -201,6 +201,12 @@ class GPT(nn.Module):
             state.remember(tokens, context // 2)
         return self.head(self.norm(x)), state
 
+    def paged(self, tokens: int) -> Any:
+        """A ``PagedGPT`` with memory for the keys and values of so many tokens."""
+        from lit_models.attention.paged_gpt import PagedGPT  # which imports this file
+
+        return PagedGPT(self, -(-tokens // 16), 16)
+
     def for_decoding(self) -> "GPTDecoder | GPT":
         """A copy that generates faster, one token at a time: the same numbers, computed without nested modules.
 

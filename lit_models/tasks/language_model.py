@@ -263,14 +263,11 @@ class LanguageModel(Task):
 
     def paged(self, tokens: int) -> Any:
         """Continues texts of any lengths, with memory for so many tokens (``lit_models/attention/paged_gpt.py``)."""
-        from lit_models.attention.gpt import GPT
-        from lit_models.attention.paged_gpt import PagedGPT
-
-        if not isinstance(self.net, GPT):
+        if not hasattr(self.net, "paged"):
             raise UserError(f"--pool_tokens: {type(self.net).__name__} keeps no keys and values; only a GPT does")
         if tokens < 1:
             raise UserError(f"--pool_tokens is {tokens}: give at least 1")
-        return PagedGPT(self.net, -(-tokens // 16), 16)
+        return self.net.paged(tokens)  # type: ignore[operator]
 
     # -- the carried state in the checkpoint --------------------------------------------------------------------------
 

@@ -76,13 +76,7 @@ def measure(
 
 
 class InParts:
-    """The clock of a side whose every ``parts`` batches are one tick of another clock.
-
-    Args:
-        clock: The other one.
-        parts: Batches of a tick.
-        frames: Frames that were played so far, the step that resets an environment not counted.
-    """
+    """The clock of a side whose every ``parts`` batches are one tick of another; ``frames()`` were played so far."""
 
     def __init__(self, clock: Clock, parts: int, frames: Callable[[], int]) -> None:
         self.clock, self.parts, self.frames, self.count, self.before = clock, parts, frames, 0, frames()
@@ -99,17 +93,14 @@ class InParts:
             self.before = now
 
 
-def frames_of(agent: Any) -> int:
-    """Frames that an agent has played, the steps that reset an environment not counted."""
-    return int(agent.frames)
-
-
 # -- PPO --------------------------------------------------------------------------------------------------------------
 
 
 def ppo_ours(clock: Clock) -> None:
     _, model, data = build(["rl/ppo", "--model.lr_scheduler", "null"])
-    ours.fit(model, data, InParts(clock, PASSES * PARTS, lambda: frames_of(model)), gradient_clip_val=0.5)
+    ours.fit(
+        model, data, InParts(clock, PASSES * PARTS, lambda: int(model.get_buffer("frames"))), gradient_clip_val=0.5
+    )
 
 
 def ppo_bare(clock: Clock) -> None:
@@ -166,13 +157,8 @@ def ppo_of_sb3() -> Any:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    same: dict[str, Any] = {
-        "gamma": GAMMA,
-        "gae_lambda": LAMBDA,
-        "learning_rate": RATE,
-        "clip_range": CLIP,
-        "ent_coef": 0.0,
-    }
+    same: dict[str, Any] = {"gamma": GAMMA, "gae_lambda": LAMBDA, "learning_rate": RATE, "clip_range": CLIP}
+    same["ent_coef"] = 0.0
     sizes: dict[str, Any] = {"n_steps": STEPS, "batch_size": BATCH, "n_epochs": PASSES, "device": "cpu"}
     return PPO("MlpPolicy", make_vec_env("CartPole-v1", ENVS, seed=0), **same, **sizes)
 
@@ -182,7 +168,7 @@ def ppo_of_sb3() -> Any:
 
 def dqn_ours(clock: Clock) -> None:
     _, model, data = build(["rl/dqn", "--model.lr_scheduler", "null", *DQN])
-    ours.fit(model, data, InParts(clock, 1, lambda: frames_of(model)), gradient_clip_val=10.0)
+    ours.fit(model, data, InParts(clock, 1, lambda: int(model.get_buffer("frames"))), gradient_clip_val=10.0)
 
 
 def dqn_bare(clock: Clock) -> None:
@@ -225,20 +211,10 @@ def dqn_other(clock: Clock) -> None:
     from stable_baselines3 import DQN as OtherDQN
     from stable_baselines3.common.env_util import make_vec_env
 
-    same: dict[str, Any] = {
-        "learning_rate": RATE,
-        "batch_size": DQN_BATCH,
-        "buffer_size": CAPACITY,
-        "learning_starts": FIRST,
-    }
-    steps: dict[str, Any] = {
-        "train_freq": 1,
-        "gradient_steps": 1,
-        "target_update_interval": COPY * DQN_ENVS,
-        "device": "cpu",
-    }
+    same: dict[str, Any] = {"learning_rate": RATE, "batch_size": DQN_BATCH, "buffer_size": CAPACITY}
+    same |= {"learning_starts": FIRST, "train_freq": 1, "gradient_steps": 1, "target_update_interval": COPY * DQN_ENVS}
     environments = make_vec_env("CartPole-v1", DQN_ENVS, seed=0)
-    model = OtherDQN("MlpPolicy", environments, policy_kwargs={"net_arch": [128, 128]}, **same, **steps)
+    model = OtherDQN("MlpPolicy", environments, policy_kwargs={"net_arch": [128, 128]}, device="cpu", **same)
     model.learn(FIRST + DQN_ENVS * (clock.total + 2), callback=clock_of_sb3(clock, DQN_ENVS, FIRST))
 
 
