@@ -43,11 +43,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The budget of a quick test: CPU time of this process, and twice the aim, so that no other machine fails it."""
+    """The budget of a quick test: CPU time of this process, and four times the aim: a processor without
+    AVX-512 takes twice as long as others for the same work."""
     start = time.process_time()
     result = yield
     used = time.process_time() - start
-    if used > 2 * CPU_SECONDS and not item.get_closest_marker("slow"):
+    if used > 4 * CPU_SECONDS and not item.get_closest_marker("slow"):
         pytest.fail(f"took {used:.1f} CPU-seconds: mark it slow or make it smaller (the aim is {CPU_SECONDS:.0f})")
     return result
 
@@ -116,10 +117,10 @@ def over_budget(factor: float = 1.0) -> dict[str, float]:
 
 
 def failing_budgets() -> dict[str, float]:
-    """The topics that fail the run: above twice their budget, since another processor takes half as long again for the
+    """The topics that fail the run: above three times their budget, since another processor takes twice as long for the
     same work. None where the machine had twice as much to do as it has cores.
     """
-    return {} if os.getloadavg()[1] > 2 * (os.cpu_count() or 1) else over_budget(2.0)
+    return {} if os.getloadavg()[1] > 2 * (os.cpu_count() or 1) else over_budget(3.0)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -133,7 +134,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for topic, seconds in over_budget().items():
         terminalreporter.write_line(
             f"{'FAILED' if topic in failing else 'above'} the budget of {topic}: {seconds:.1f} CPU-seconds (at most "
-            f"{budget_of(topic):.0f}; twice as much fails). --durations=20 shows the longest tests: make them smaller, "
+            f"{budget_of(topic):.0f}; three times as much fails). --durations=20 shows the longest tests: make them smaller, "
             "give a recipe `small:` in its header, or mark what is rarely needed slow",
             red=topic in failing,
             yellow=topic not in failing,
