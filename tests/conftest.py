@@ -134,7 +134,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for topic, seconds in over_budget().items():
         terminalreporter.write_line(
             f"{'FAILED' if topic in failing else 'above'} the budget of {topic}: {seconds:.1f} CPU-seconds (at most "
-            f"{budget_of(topic):.0f}; three times as much fails). --durations=20 shows the longest tests: make them smaller, "
+            f"{budget_of(topic):.0f}; three times fails). --durations=20 shows the longest tests: make them smaller, "
             "give a recipe `small:` in its header, or mark what is rarely needed slow",
             red=topic in failing,
             yellow=topic not in failing,

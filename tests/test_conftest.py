@@ -33,7 +33,7 @@ def test_a_quick_test_may_not_take_long(pytester: pytest.Pytester) -> None:
 
         def test_long(monkeypatch):
             now = time.process_time()
-            monkeypatch.setattr(time, "process_time", lambda: now + 11)
+            monkeypatch.setattr(time, "process_time", lambda: now + 21)
 
         def test_short(): pass
     """
