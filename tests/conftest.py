@@ -43,8 +43,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The budget of a quick test: CPU time of this process, and four times the aim, since slower
-    processors need more for the same work."""
+    """The budget of a quick test: CPU time of this process, and four times the aim, since slower processors
+    need more for the same work.
+    """
     start = time.process_time()
     result = yield
     used = time.process_time() - start
@@ -117,7 +118,8 @@ def over_budget(factor: float = 1.0) -> dict[str, float]:
 
 
 def failing_budgets() -> dict[str, float]:
-    """The topics that fail the run: above three times their budget, since slower processors need more for the same work. None where the machine had twice as much to do as it has cores.
+    """The topics that fail the run: above three times their budget, since slower processors need more for the same
+    work. None where the machine had twice as much to do as it has cores.
     """
     return {} if os.getloadavg()[1] > 2 * (os.cpu_count() or 1) else over_budget(3.0)
 
