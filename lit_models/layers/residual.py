@@ -16,7 +16,19 @@ def conv3x3(in_channels: int, channels: int, stride: int = 1, groups: int = 1) -
 
 
 def conv1x1(in_channels: int, channels: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, channels, 1, stride, bias=False)
+    kind = NarrowConv1x1 if stride > 1 and in_channels < 8 else nn.Conv2d
+    return kind(in_channels, channels, 1, stride, bias=False)
+
+
+class NarrowConv1x1(nn.Conv2d):
+    """A strided 1 x 1 convolution, as one without stride of every ``stride``-th pixel: the same numbers.
+
+    Of 2 to 7 channels in channels-last order, oneDNN 3.x writes behind the gradient of the strided one's weights
+    ("double free or corruption") on processors with AVX2 and without AVX-512.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x[:, :, :: self.stride[0], :: self.stride[1]], self.weight, self.bias)
 
 
 def shortcut(in_channels: int, channels: int, stride: int, normalized: bool) -> nn.Sequential | None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lit_models.layers.residual import BasicBlock, Bottleneck, shortcut
+from lit_models.layers.residual import BasicBlock, Bottleneck, NarrowConv1x1, shortcut
 
 
 @pytest.mark.parametrize("pre_activation", [False, True])
@@ -25,7 +25,23 @@ def test_no_shortcut_convolution_where_the_shape_stays() -> None:
 
 def test_the_shortcut_is_normalized_unlike_the_books() -> None:
     kinds = [type(m) for m in BasicBlock(4, 8, 2).downsample or []]
-    assert kinds == [nn.Conv2d, nn.BatchNorm2d]
+    assert kinds == [NarrowConv1x1, nn.BatchNorm2d]
+    assert [type(m) for m in BasicBlock(8, 8, 2).downsample or []] == [nn.Conv2d, nn.BatchNorm2d]
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_a_narrow_shortcut_is_the_strided_convolution(order: torch.memory_format) -> None:
+    """In channels-last order the strided one may corrupt the memory, so that the reference here has the other order."""
+    torch.manual_seed(0)
+    ours, reference = NarrowConv1x1(4, 6, 1, 2, bias=False), nn.Conv2d(4, 6, 1, 2, bias=False)
+    reference.load_state_dict(ours.state_dict())
+    x = torch.rand(2, 4, 7, 9)
+    expected = reference(x)
+    expected.square().sum().backward()
+    out = ours.to(memory_format=order)(x.contiguous(memory_format=order))  # type: ignore[call-overload]
+    out.square().sum().backward()
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(ours.weight.grad, reference.weight.grad)
 
 
 @pytest.mark.parametrize("block", [BasicBlock(4, 4, pre_activation=True), Bottleneck(16, 4, pre_activation=True)])
@@ -63,7 +79,7 @@ def test_a_block_is_its_formula(kind: Any, pre_activation: bool) -> None:
     torch.testing.assert_close(block(x), expected)
     strides = [conv.stride[0] for conv, _ in parts]
     assert strides == ([2, 1] if kind is BasicBlock else [1, 2, 1])
-    assert [type(m) for m in block.downsample] == [nn.Conv2d] + [nn.BatchNorm2d] * (not pre_activation)
+    assert [type(m) for m in block.downsample] == [NarrowConv1x1] + [nn.BatchNorm2d] * (not pre_activation)
 
 
 def test_the_width_of_groups_is_counted_as_resnext_does() -> None:
