@@ -80,13 +80,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Real data is used where it lies under DIVE_DATA; a slow test runs only when asked for (``-m slow``)."""
+    """Real data is used where it lies under DIVE_DATA; a slow test is left out unless asked for (``-m slow``)."""
     root = os.environ.get("DIVE_DATA", "")
+    if "slow" not in (config.option.markexpr or ""):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     for item in items:
         if item.get_closest_marker("realdata") and not Path(root or "/nonexistent").is_dir():
             item.add_marker(pytest.mark.skip(reason="DIVE_DATA names no folder of public files"))
-        if item.get_closest_marker("slow") and "slow" not in (config.option.markexpr or ""):
-            item.add_marker(pytest.mark.skip(reason="slow: run by make test-all"))
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(SECONDS_OF_A_SLOW_TEST))
 

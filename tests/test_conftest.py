@@ -42,7 +42,7 @@ def test_a_quick_test_may_not_take_long(pytester: pytest.Pytester) -> None:
 
 def test_slow_tests_run_when_asked_for(pytester: pytest.Pytester) -> None:
     test = "import pytest\n\n@pytest.mark.slow\ndef test_it(): pass\n"
-    assert outcomes(pytester, test) == {"skipped": 1}
+    assert outcomes(pytester, test) == {"deselected": 1}
     assert outcomes(pytester, test, "-m", "slow") == {"passed": 1}
 
 
@@ -82,7 +82,9 @@ def heavy(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return run
 
 
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "workers"])
+@pytest.mark.parametrize(
+    "options", [[], pytest.param(["-n", "2"], marks=pytest.mark.slow)], ids=["one process", "workers"]
+)
 def test_a_topic_that_takes_three_times_its_budget_fails(
     options: list[str], heavy: Callable[..., pytest.RunResult]
 ) -> None:

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> set[str]:
     """The modules of this project that a file imports, wherever in the file."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -58,10 +64,14 @@ def allowed(path: Path, module: str) -> bool:
     return its <= mine
 
 
-@pytest.mark.parametrize("path", sources(*CODE), ids=name_of)
-def test_imports_go_in_one_direction(path: Path) -> None:
-    wrong = [module for module in imports(path) if not allowed(path, module)]
-    assert not wrong, f"{name_of(path)} imports {wrong}"
+def test_imports_go_in_one_direction() -> None:
+    """One test of all files, as those below: a test for each would take seconds in which nothing is tested."""
+    assert not [
+        f"{name_of(path)} imports {module}"
+        for path in sources(*CODE)
+        for module in imports(path)
+        if not allowed(path, module)
+    ]
 
 
 def test_a_forbidden_import_is_seen() -> None:
@@ -71,12 +81,13 @@ def test_a_forbidden_import_is_seen() -> None:
     assert allowed(ROOT / "lit_models/cnn/x.py", "lit_models.mlp.mlp")
 
 
-@pytest.mark.parametrize("path", sources("lit_models"), ids=name_of)
-def test_no_topic_uses_another_topics_lit_class(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lit_models."):
-            here, there = path.relative_to(ROOT).parts[1], node.module.split(".")[1]
-            assert here == there or not [a.name for a in node.names if a.name.startswith("Lit")]
+def test_no_topic_uses_another_topics_lit_class() -> None:
+    for path in sources("lit_models"):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lit_models."):
+                here, there = path.relative_to(ROOT).parts[1], node.module.split(".")[1]
+                taken = [alias.name for alias in node.names if alias.name.startswith("Lit")]
+                assert here == there or not taken, f"{name_of(path)} imports {taken}"
 
 
 def lit_files() -> list[Path]:
@@ -85,35 +96,38 @@ def lit_files() -> list[Path]:
         path
         for path in sources("lit_models")
         if path.relative_to(ROOT).parts[1] in TOPICS
-        and any(isinstance(n, ast.ClassDef) and n.name.startswith("Lit") for n in ast.parse(path.read_text()).body)
+        and any(isinstance(n, ast.ClassDef) and n.name.startswith("Lit") for n in tree(path).body)
     ]
 
 
-@pytest.mark.parametrize("path", lit_files(), ids=name_of)
-def test_a_model_has_a_config_and_a_test_of_its_name(path: Path) -> None:
-    topic, stem = path.parent.name, path.stem
-    assert (ROOT / "configs" / topic / f"{stem}.yaml").is_file()
-    assert (ROOT / "tests/lit_models" / topic / f"test_{stem}.py").is_file()
+def test_a_model_has_a_config_and_a_test_of_its_name() -> None:
+    files = lit_files()
+    assert files
+    for path in files:
+        topic, stem = path.parent.name, path.stem
+        assert (ROOT / "configs" / topic / f"{stem}.yaml").is_file(), name_of(path)
+        assert (ROOT / "tests/lit_models" / topic / f"test_{stem}.py").is_file(), name_of(path)
 
 
-@pytest.mark.parametrize("path", sources("lit_models", "datamodules", "callbacks"), ids=name_of)
-def test_every_module_has_a_test_of_its_name(path: Path) -> None:
-    if path.name == "__init__.py":
-        assert path.read_text() == "", "__init__.py stays empty: one true import path"
-        return
-    relative = path.relative_to(ROOT)
-    assert (ROOT / "tests" / relative.parent / f"test_{path.stem}.py").is_file()
+def test_every_module_has_a_test_of_its_name() -> None:
+    modules = [path for path in sources("lit_models", "datamodules", "callbacks") if path.name != "__init__.py"]
+    tests = {path: ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.stem}.py" for path in modules}
+    assert not [f"{name_of(path)} has no {name_of(test)}" for path, test in tests.items() if not test.is_file()]
 
 
-@pytest.mark.parametrize("path", sources(*CODE), ids=name_of)
-def test_a_long_file_has_a_reason(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines <= 300 or name_of(path) in LONG
+def test_there_is_one_import_path() -> None:
+    full = [name_of(path) for path in sources("lit_models", "datamodules", "callbacks") if path.name == "__init__.py"]
+    assert full and not [name for name in full if (ROOT / name).read_text()], "__init__.py stays empty"
 
 
-@pytest.mark.parametrize("path", [p for p in sources(*CODE) if p.name != "__init__.py"], ids=name_of)
-def test_a_file_opens_with_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_a_long_file_has_a_reason() -> None:
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in sources(*CODE)}
+    assert not {name: count for name, count in lines.items() if count > 300 and name not in LONG}
+
+
+def test_a_file_opens_with_what_it_is() -> None:
+    files = [path for path in sources(*CODE) if path.name != "__init__.py"]
+    assert not [name_of(path) for path in files if not ast.get_docstring(tree(path))]
 
 
 def documented(thing: Any) -> set[str]:
@@ -205,9 +219,10 @@ def test_a_broken_docstring_is_seen() -> None:
     assert not lost_command("    dive fit rnn/gru")
 
 
-@pytest.mark.parametrize("path", [p for p in sources(*CODE) if p.name != "__init__.py"], ids=name_of)
-def test_docstrings_name_the_real_arguments(path: Path) -> None:
-    assert not docstring_faults(path)
+@pytest.mark.parametrize("folder", sorted({path.parent for path in sources(*CODE)}), ids=name_of)
+def test_docstrings_name_the_real_arguments(folder: Path) -> None:
+    files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    assert not [f"{name_of(path)}: {fault}" for path in files for fault in docstring_faults(path)]
 
 
 def test_every_folder_of_code_is_a_package() -> None:

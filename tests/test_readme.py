@@ -11,6 +11,7 @@ import pytest
 import yaml
 from lightning.pytorch import Trainer
 
+from common.messages import UserError
 from scripts.evidence.pages import all_pages
 from scripts.front.arguments import find_class, resolve
 from scripts.front.recipes import find_recipe
@@ -20,39 +21,71 @@ ROOT = Path(__file__).parent.parent
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text() for page in all_pages()}
 README = TEXTS["README.md"]
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
-LINES = [
-    line.split(" #")[0].strip()
-    for t in TEXTS.values()
-    for kind, b in BLOCK.findall(t)
-    if not kind
-    for line in b.splitlines()
-]
-TABLES = [found for text in TEXTS.values() for found in re.findall(r"^\|.*?`(dive [^`]+)`", text, re.MULTILINE)]
-COMMANDS = sorted(
-    {line for line in [*LINES, *TABLES] if line.startswith("dive ") and not line.endswith(("RECIPE", "..."))}
-)
+
+
+def commands_of(text: str) -> set[str]:
+    """The commands of a page: lines of its blocks, and those in its tables."""
+    blocks = [block for kind, block in BLOCK.findall(text) if not kind]
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"^\|.*?`(dive [^`]+)`", text, re.MULTILINE)
+    return {line for line in lines if line.startswith("dive ") and not line.endswith(("RECIPE", "..."))}
+
+
+PAGES = {page: sorted(commands_of(text)) for page, text in TEXTS.items()}
+COMMANDS = sorted({command for found in PAGES.values() for command in found})
 OWN = {"net"}  # an option of every recipe: the network itself
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_command_resolves(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("page", [page for page, found in PAGES.items() if found])
+def test_commands_resolve(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = {}
+    for k, command in enumerate(PAGES[page]):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("DIVE_RUNS", str(folder / "runs"))
+        if fault := fault_of(command, folder):
+            faults[command] = fault
+    assert not faults
+
+
+def fault_of(command: str, folder: Path) -> str:
+    """What is wrong with a command, given in a folder with a run of its recipe; "" if nothing is."""
     verb, *words = shlex.split(command.replace("<time>", "a"))[1:]
-    assert verb in (*LIGHTNING, *find_verbs())
+    if verb not in (*LIGHTNING, *find_verbs()):
+        return f"no verb {verb}"
     if not words or "/" not in words[0]:
-        return  # dive list cnn
+        return ""  # dive list cnn
     recipe = find_recipe(words[0])
     if verb in LIGHTNING:
-        run = tmp_path / "runs" / recipe.name / "a"
-        for folder in ("checkpoints", "export"):
-            (run / folder).mkdir(parents=True)
+        run = folder / "runs" / recipe.name / "a"
+        for name in ("checkpoints", "export"):
+            (run / name).mkdir(parents=True)
         (run / "config.yaml").write_text(recipe.path.read_text())
         for name in ("checkpoints/best", "checkpoints/last", "export/model"):
             (run / f"{name}.ckpt").write_bytes(b"x")
-        assert resolve(verb, words).recipe == recipe.name
-    if verb in (*LIGHTNING, "ensemble", "describe"):
-        unknown = [option for option in options_of(words) if not is_known(recipe.name, *option)]
-        assert not unknown
+        try:
+            if resolve(verb, words).recipe != recipe.name:
+                return "another recipe"
+        except UserError as error:
+            return str(error)
+    known = verb not in (*LIGHTNING, "ensemble", "describe")
+    unknown = [".".join(option) for option in options_of(words) if not (known or is_known(recipe.name, *option))]
+    return f"no option {', '.join(unknown)}" if unknown else ""
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        ("dive fit cnn/lenet --model.activation relu", ""),
+        ("dive fit cnn/lenet --model.activatoin relu", "no option model.activatoin"),
+        ("dive fitt cnn/lenet", "no verb fitt"),
+        ("dive fit cnn/lenet -c trainer/no_such", "no config"),
+    ],
+)
+def test_a_wrong_command_is_seen(command: str, fault: str, tmp_path: Path) -> None:
+    found = fault_of(command, tmp_path)
+    assert fault in found and bool(fault) == bool(found)
 
 
 def options_of(words: list[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Text files: UTF-8, or UTF-16 with its mark; errors name the position of a byte that cannot be read."""
+"""Text files: UTF-8, or UTF-16 and UTF-32 with their mark; errors name the position of a byte that cannot be read."""
 
 import codecs
 import hashlib
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.messages import UserError
 
+UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the former begins like UTF-16's
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -39,13 +40,14 @@ def decode(raw: bytes, path: str | Path) -> str:
     """The text of a file's bytes, without a byte-order mark.
 
     Raises:
-        UserError: They are neither UTF-8 nor UTF-16 with its mark.
+        UserError: They are neither UTF-8 nor UTF-16 or UTF-32 with its mark.
     """
-    if raw.startswith(UTF16):
+    kind = "utf-32" if raw.startswith(UTF32) else "utf-16" if raw.startswith(UTF16) else ""
+    if kind:
         try:
-            return raw.decode("utf-16")
+            return raw.decode(kind)
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-16 text: offset {error.start}; save it as UTF-8") from None
+            raise UserError(f"{path} is not {kind.upper()} text: offset {error.start}; save it as UTF-8") from None
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -43,6 +43,7 @@ def test_ends_of_lines_and_the_byte_order_mark_are_made_alike(tmp_path: Path) ->
         (b"one\rtwo\r", "one\ntwo\n"),  # of an old Macintosh
         (b"one\ntw\ro\n", "one\ntw o\n"),  # within a line
         ("one\r\ntwo".encode("utf-16"), "one\ntwo"),
+        ("one\r\ntwo".encode("utf-32"), "one\ntwo"),
     ):
         path.write_bytes(raw)
         assert read_text(path) == text
