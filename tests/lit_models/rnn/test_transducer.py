@@ -104,11 +104,12 @@ def test_a_frame_gives_a_bounded_number_of_labels() -> None:
     assert [labels.tolist() for labels, _ in found] == [[2, 0]] * 3
 
 
-@pytest.fixture(scope="module")
-def stream() -> tuple[LitTransducer, KeyStrings]:
+@pytest.fixture(scope="module", params=[False, True], ids=["Graves", "monotonic"])
+def stream(request: pytest.FixtureRequest) -> tuple[LitTransducer, KeyStrings]:
     """A network of one direction that says something."""
     torch.manual_seed(0)
-    model = LitTransducer(num_classes=16, n_mels=32, hidden_size=8, num_layers=1, bidirectional=False, lookahead=2)
+    sizes: dict[str, Any] = {"num_classes": 16, "n_mels": 32, "hidden_size": 8, "num_layers": 1}
+    model = LitTransducer(**sizes, bidirectional=False, lookahead=2, monotonic=request.param)
     with torch.no_grad():
         model.net.head.weight[1:] *= 20  # type: ignore[union-attr,index]
     data = KeyStrings(snr=[20.0], longest=4, num_train=8, num_eval=8)
@@ -129,6 +130,7 @@ def test_a_stream_hears_what_is_heard_in_the_whole_sound(stream: tuple[LitTransd
         heard += listener.finish()
         (whole,) = model.transcribe(sound[None, :n], torch.tensor([n]))
         assert [(one.label, one.begin) for one in heard] == [(one.label, one.begin) for one in whole.heard]
+        assert not model.monotonic or len({one.begin for one in heard}) == len(heard)
         some += len(heard)
     assert some and model.listen().delay == pytest.approx(0.12)
 
