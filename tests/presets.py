@@ -24,9 +24,9 @@ ONE_BATCH = [
 ]
 
 
-def preset_params(*presets: str) -> list[Any]:
-    """The recipes that any of the presets runs, as parameters of a test: one of each topic, the others slow."""
-    quick = drawn(1, " ".join(presets), lambda recipe: not set(presets) & set(recipe.exempt_presets))
+def preset_params(*presets: str, topics: int = 1000) -> list[Any]:
+    """The recipes that any of the presets runs, as parameters of a test: one of so many topics, the others slow."""
+    quick = drawn(1, " ".join(presets), lambda recipe: not set(presets) & set(recipe.exempt_presets), topics)
     return slow_but(quick, params(recipe for recipe in all_recipes() if set(presets) - set(recipe.exempt_presets)))
 
 

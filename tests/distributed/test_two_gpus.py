@@ -95,7 +95,7 @@ def test_a_run_of_two_processes_ends_where_that_of_one_does(trained: Any) -> Non
     assert (two / "runs" / RECIPE / "1/placement.png").is_file()
 
 
-@pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("first", "second"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])
 def test_a_checkpoint_of_either_kind_continues_in_the_other(
     first: int, second: int, trained: Any, tmp_path: Path
 ) -> None:

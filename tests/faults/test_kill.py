@@ -13,7 +13,7 @@ from tests.faults.training import EPOCHS, STEPS
 from tests.warm import FORKS, wait
 
 #: Twenty in `make test-all`, three of them in `make test`.
-MOMENTS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 3 else []) for k in range(20)]
+MOMENTS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 2 else []) for k in range(20)]
 
 
 def killed(folder: Path, moment: int, world: int = 1, **settings: Any) -> int:
