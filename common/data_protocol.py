@@ -70,6 +70,8 @@ class DataProtocol(Protocol):
     # -- what numbers mean ------------------------------------------------------------------------------------------
     #: The name of each class.
     class_names: list[str] | None
+    #: Whether pictures are of the ten digits, so that a classifier of digits measures what is generated.
+    digits: bool
     #: Mean and standard deviation of the training targets.
     target_mean: float
     target_std: float

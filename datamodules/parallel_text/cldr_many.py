@@ -59,7 +59,6 @@ class CLDRMany(ParallelText):
             raise UserError(f"data.names is {names}: give at least 10, of which one is held out, or 0 for all")
         self.languages, self.unseen, self.num_names = tuple(languages), (unseen[0], unseen[1]), names
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
-        self.subsets: dict[str, dict[str, list[bool]]] = {}
 
     def pairs(self) -> dict[str, Pairs]:
         world = World(self.languages, self.num_names)

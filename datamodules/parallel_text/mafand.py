@@ -55,7 +55,6 @@ class Mafand(ParallelText):
     ) -> None:
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, shared=shared, **parallel)
         self.language, self.direction, self.keep_leaks = language, direction, keep_leaks
-        self.subsets: dict[str, dict[str, list[bool]]] = {}
 
     def normalize(self, text: str) -> str:
         return unicodedata.normalize("NFC", text)

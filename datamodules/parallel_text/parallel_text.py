@@ -102,6 +102,7 @@ class ParallelText(TensorDataModule):
         #: without errors would be: normalized by ``normalize`` and by the tokenizer.
         self.references: dict[str, list[str]] = {}
         self.sources: dict[str, list[str]] = {}
+        self.subsets: dict[str, dict[str, list[bool]]] = {}  # of the pairs of a split, by name: whether each is in it
 
     @staticmethod
     def decided_by_files(vocabulary: str = "") -> dict[str, int]:
@@ -215,7 +216,10 @@ class ParallelText(TensorDataModule):
             pairs = pairs | {"train": pairs["train"] + added}
         if "train" in pairs and not self.tags:
             self.tags = tags_of(source for source, _ in pairs["train"])
-        return {name: to_restore(rows) for name, rows in pairs.items()} if self.objective == "denoise" else pairs
+        if self.objective != "denoise":
+            return pairs
+        self.subsets = {}  # they are of pairs; a row here is a text
+        return {name: to_restore(rows) for name, rows in pairs.items()}
 
     def _keep_texts(self, name: str, rows: Pairs) -> None:
         """Keeps the sources of a split, and its references in the form of an output."""

@@ -118,7 +118,7 @@ class LanguageModelData(TensorDataModule):
         self.tokenizer = load_tokenizer(processor["tokenizer"])
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
-        texts = self.texts_for(stage)
+        texts = dict(self.texts_for(stage))
         if self.tokenizer is None:
             self.tokenizer = self._make_tokenizer(texts)
         if len(self.tokenizer) != self.vocab_size:
@@ -126,7 +126,8 @@ class LanguageModelData(TensorDataModule):
                 f"the vocabulary has {len(self.tokenizer)} entries, but data.vocab_size is {self.vocab_size}"
             )
         splits: dict[str, tuple[Tensor, ...]] = {}
-        for name, text in texts.items():
+        for name in list(texts):
+            text = texts.pop(name)  # of a long text, the parts that are done need not stay in memory
             ids = self._encode(name, text)
             if name == "train" and self.train_tokens:
                 ids = ids[: self.train_tokens]
@@ -184,7 +185,9 @@ class LanguageModelData(TensorDataModule):
     def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
         """Characters per token, and what the unknown ones cost."""
         assert self.tokenizer is not None
-        unknown = float((ids == self.tokenizer.unk_id).double().mean()) if self.tokenizer.unk_id >= 0 else 0.0
+        unknown = 0.0
+        if self.tokenizer.unk_id >= 0:  # in parts: a mask of all tokens would be a quarter of their memory
+            unknown = sum(int((part == self.tokenizer.unk_id).sum()) for part in ids.split(1 << 20)) / len(ids)
         if unknown >= 0.0005:
             self.facts.append(f"{unknown:.1%} of the {name} tokens are not in the vocabulary of {self.vocab_size}")
         whole = name != "train" or not self.train_tokens

@@ -8,6 +8,7 @@ from datamodules.vision.mnist import MNIST
 class FashionMNIST(MNIST):
     """60,000 training images, of which ``val_size`` are held out, and 10,000 test images, 28 x 28, gray."""
 
+    digits = False
     # The authors' own repository: the address of the book and torchvision has no https.
     urls = (
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/",

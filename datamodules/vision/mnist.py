@@ -20,6 +20,8 @@ class MNIST5k(ImageTensors):
     Split, stratified by class with seed 0: 3,500 train, 500 validation, 1,000 test.
     """
 
+    digits = True
+
     def __init__(self, num_classes: int = 10, in_channels: int = 1, image_size: int = 28, **images: Any) -> None:
         super().__init__(num_classes, in_channels, image_size, **images)
         self.class_names = [str(digit) for digit in range(10)]
@@ -42,6 +44,7 @@ class MNIST(ImageTensors):
         val_size: Training images (stratified, seed 0) kept for validation. The book validates on the test set.
     """
 
+    digits = True
     urls: tuple[str, ...] = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",

@@ -10,8 +10,6 @@ Departs from Rombach et al.: squared error, without a perceptual loss and a disc
 
     dive fit diffusion/autoencoder      digits at 28 pixels to 7 x 7 latents, offline
     dive fit diffusion/latent           diffusion of these latents
-
-The numbers it reaches are in RESULTS.md.
 """
 
 from collections.abc import Sequence
@@ -240,9 +238,13 @@ class LitAutoencoder(Task):
     def __init__(self, kl_weight: float = 0.001, in_channels: int = 1, **task: Any) -> None:
         super().__init__(**task)
         refuse_negative(kl_weight=kl_weight)
-        self.kl_weight, self.measured = kl_weight, in_channels == 1
+        self.kl_weight, self.gray = kl_weight, in_channels == 1
         self.means = nn.ModuleDict({name: MeanMetric() for name in ("loss", "error", "kl", "first", "second")})
         self.val_loss, self.scores = MeanMetric(), PictureScores()
+
+    @property
+    def measured(self) -> bool:  # LeNet's features mean something for digits alone
+        return self.gray and self.data_attribute("digits", False)
 
     def parts(self, x: Tensor, sampled: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of pictures in [0, 1]: reconstructions in [0, 1], mean latents, the loss, the divergence of each (B,)."""
@@ -288,8 +290,7 @@ class LitAutoencoder(Task):
             mean.reset()  # type: ignore[operator]
         if self.measured:
             scores = self.scores.compute()
-            kept = [name for name in ("fid", "fid_floor", "agreement") if name in scores]
-            self.log_dict({f"test/{name}": scores[name] for name in kept})
+            self.log_dict({f"test/{n}": scores[n] for n in ("fid", "fid_floor", "agreement") if n in scores})
             self.scores.reset()
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:

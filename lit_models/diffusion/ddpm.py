@@ -46,8 +46,7 @@ class Diffusion(Task):
         zero_snr: Whether the last level has no data left (Lin et al. 2024); ``prediction`` must then not be the noise.
         prediction: What the network predicts.
         variance: Of the steps of the ancestral sampler and of the variational bound: ``small``, ``large``, or
-            ``learned`` between the two from the variational bound, a thousandth of which is then part of the loss
-            (Nichol and Dhariwal 2021).
+            ``learned`` between the two from the bound, a thousandth of which joins the loss (Nichol, Dhariwal 2021).
         min_snr: Limit of the loss's weights in units of the data (Hang et al. 2023: 5); 0 weighs each level's error of
             the prediction alike, as Ho et al. do.
         class_dropout: Fraction of training samples whose class the network is not told, which guidance needs.
@@ -203,11 +202,11 @@ class Diffusion(Task):
     def predict(self, x: Tensor, t: Tensor, y: Tensor | None, guidance: float = 1.0, rescale: float = 0.0) -> Tensor:
         """The network's output for x (B, ...) at levels t (B,); with classes y (B,), guided. None means no class."""
         if not self.num_classes:
-            return self(x, t, None).to(x.dtype)
+            return self(x.to(self.dtype), t, None).to(x.dtype)
         nothing = torch.full((len(x),), self.num_classes, device=x.device)
         if y is None or guidance == 1:
-            return self(x, t, nothing if y is None else y).to(x.dtype)
-        both = self(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, nothing])).to(x.dtype)
+            return self(x.to(self.dtype), t, nothing if y is None else y).to(x.dtype)
+        both = self(torch.cat([x, x]).to(self.dtype), torch.cat([t, t]), torch.cat([y, nothing])).to(x.dtype)
         conditional, unconditional = both.chunk(2)
         if self.variance != "learned":
             return guide(conditional, unconditional, guidance, rescale)
@@ -264,7 +263,8 @@ class Diffusion(Task):
         levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
         generator = self.generator(seed)
         if noise is None:
-            noise = torch.randn(shape, generator=generator, device=self.device)
+            kind = torch.promote_types(self.dtype, torch.float32)  # type: ignore[arg-type]  # many small steps add up
+            noise = torch.randn(shape, generator=generator, device=self.device, dtype=kind)
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance, rescale)
         settings: dict[str, Any] = {"eta": eta, "variance": self.variance, "generator": generator}
         name: Any = sampler or self.sampler
@@ -288,8 +288,8 @@ class Diffusion(Task):
         """
         levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
         generator = self.generator(seed)
-        data = self.encode(x)
-        noise = torch.randn(data.shape, generator=generator, device=data.device)
+        data = at_least_float32(self.encode(x))
+        noise = torch.randn(data.shape, generator=generator, device=data.device, dtype=data.dtype)
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance)
         for state in inpaint(denoise, noise, levels, data, keep, repeats, generator):
             yield self.decode(state)

@@ -48,8 +48,8 @@ class PictureDiffusion(Diffusion):
 
     @property
     def measured(self) -> bool:
-        """Whether LeNet's features mean something for these pictures."""
-        return self.shape[0] == 1 and self.num_classes in (0, 10)
+        """Whether LeNet's features mean something for these pictures: the data says that they are digits."""
+        return self.shape[0] == 1 and self.num_classes in (0, 10) and self.data_attribute("digits", False)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         super().test_step(batch, batch_idx)
@@ -72,6 +72,7 @@ class PictureDiffusion(Diffusion):
             self.log("test/bits_per_dim", self.bits)
         if self.measured:
             self.log_dict({f"test/{name}": value for name, value in self.scores.compute().items()})
+            self.scores.reset()  # Lightning resets only metrics that are logged as such
 
     def quality(self, x: Tensor, y: Tensor, sampler: Sampler, steps: int) -> Tensor:
         """The Fréchet distance (LeNet's features) of real x (B, C, H, W) and as many samples of the classes y (B,).

@@ -153,6 +153,8 @@ class LitPoints(Diffusion):
                 "test/outside": 1 - inside,
             }
         )
+        for metric in (self.samples, self.error, self.size, self.likelihood, self.true_likelihood):
+            metric.reset()  # Lightning resets only metrics that are logged as such
 
     def generate(
         self,

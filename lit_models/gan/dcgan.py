@@ -164,7 +164,8 @@ class LitDCGAN(ImageAdversarial):
     """A DCGAN.
 
     Args:
-        digits: The images are digits: they are measured by a classifier of digits, else by their pixels.
+        digits: Images are measured by a classifier of digits where the data says that they are digits; else, and
+            with false, by their pixels.
         **task: See ``ImageAdversarial``.
     """
 
@@ -173,4 +174,5 @@ class LitDCGAN(ImageAdversarial):
         self.digits = digits
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return lenet_features(x.device)((x + 1) / 2) if self.digits else super().features(x)
+        measured = self.digits and self.data_attribute("digits", False)
+        return lenet_features(x.device)((x + 1) / 2) if measured else super().features(x)

@@ -53,7 +53,8 @@ class LitWGANGP(ImageAdversarial):
         loss: See ``Adversarial``.
         gradient_penalty: See ``Adversarial``.
         critic_steps: See ``Adversarial``.
-        digits: The images are digits: they are measured by a classifier of digits, else by their pixels.
+        digits: Images are measured by a classifier of digits where the data says that they are digits; else, and
+            with false, by their pixels.
         **task: See ``ImageAdversarial``.
     """
 
@@ -69,4 +70,5 @@ class LitWGANGP(ImageAdversarial):
         self.digits = digits
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        return lenet_features(x.device)((x + 1) / 2) if self.digits else super().features(x)
+        measured = self.digits and self.data_attribute("digits", False)
+        return lenet_features(x.device)((x + 1) / 2) if measured else super().features(x)

@@ -32,6 +32,7 @@ class PolyakAverage(Wrapper):
         UserError: ``start`` is negative.
     """
 
+    kept = frozenset({"average", "trained"})
     averages = True  #: evaluation and checkpoints have other weights than training: ``evaluated_weights``
 
     def __init__(

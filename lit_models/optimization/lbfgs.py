@@ -45,7 +45,7 @@ class LBFGS(Flat):
         if float(g.abs().max()) == 0:
             return loss
         if "gradient" in own:
-            s, y = own["step"], g - own["gradient"]
+            s, y = own["moved"], g - own["gradient"]
             if float(y @ s) > 1e-10:
                 own["steps"] = [*own["steps"], s][-self.group["history"] :]
                 own["changes"] = [*own["changes"], y][-self.group["history"] :]
@@ -56,8 +56,8 @@ class LBFGS(Flat):
         if self.group["line_search"]:
             slope = float(g @ direction)
             t = strong_wolfe(lambda p: self.at(p, again), x, direction, Step(0.0, float(loss), g, slope), t).t
-        own.update(gradient=g, step=t * direction)
-        self.move_to(x + own["step"])
+        own.update(gradient=g, moved=t * direction)  # torch never moves a state named step to a GPU
+        self.move_to(x + own["moved"])
         return loss
 
 

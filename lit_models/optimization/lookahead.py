@@ -30,6 +30,8 @@ class Lookahead(Wrapper):
         UserError: ``every`` is less than 1.
     """
 
+    kept = frozenset({"slow"})
+
     def __init__(
         self,
         params: Params,

@@ -27,6 +27,8 @@ class Wrapper(ByHand):
         **settings: Settings of the wrapper, kept in each group beside the inner optimizer's.
     """
 
+    kept: frozenset[str] = frozenset()  #: the names that the wrapper itself writes into a parameter's state
+
     def __init__(self, params: Params, base: OptimizerCallable, **settings: Any) -> None:
         super().__init__(params, **settings)
         self.inner = base(self.param_groups)
@@ -41,7 +43,16 @@ class Wrapper(ByHand):
         self.state = self.inner.state
 
     def step(self, closure: Closure | None = None) -> Any:  # type: ignore[override]
-        return self.inner.step(closure)  # type: ignore[arg-type]
+        """A step of the inner optimizer, which sees an empty state where it has kept nothing itself: torch's optimizers
+        take it for a parameter's first step, which may come late.
+        """
+        alone = {p: state for p, state in self.state.items() if state and self.kept >= state.keys()}
+        for p in alone:
+            del self.state[p]
+        loss = self.inner.step(closure)  # type: ignore[arg-type]
+        for p, state in alone.items():
+            self.state[p].update(state)
+        return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)

@@ -90,8 +90,14 @@ class Classifier(Task):
         return loss
 
     def losses(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The cross-entropy of each row (B,) that training lowers."""
-        return F.cross_entropy(logits, y, label_smoothing=self.label_smoothing, reduction="none")
+        """The cross-entropy of each row (B,) that training lowers.
+
+        The sum of a distribution in y (B, K) is the row's weight, which smoothing keeps: a row of zeros is left out.
+        """
+        smoothing = self.label_smoothing
+        if y.ndim == 2 and smoothing:
+            y, smoothing = (1 - smoothing) * y + smoothing / y.shape[1] * y.sum(1, keepdim=True), 0.0
+        return F.cross_entropy(logits, y, label_smoothing=smoothing, reduction="none")
 
     def distributions(self, y: Tensor) -> Tensor:
         """Classes (B,) as distributions (B, num_classes) in the model's type; distributions as they are."""

@@ -6,7 +6,7 @@ the same place in all frames: attention factorized over space and time, without 
 have nothing to do with each other. Noise levels, predictions and samplers are those of ``lit_models/diffusion``.
 Departs from the paper: learned vectors of the frames' numbers instead of relative ones.
 
-    dive fit video/diffusion     digits that move, offline; five CPU-minutes, not measured yet
+    dive fit video/diffusion     digits that move, offline; a minute
     dive generate video/diffusion --class right --samples 4
 
 The numbers it reaches are in RESULTS.md.

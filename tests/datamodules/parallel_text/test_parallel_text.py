@@ -147,7 +147,9 @@ def test_training_pairs_are_cut_anew_each_epoch_and_the_same_again() -> None:
 
 def test_denoising_masks_a_text_but_not_its_tag() -> None:
     data = Tagged(objective="denoise", batch_size=180)
+    data.subsets = {"test": {"translated": [True]}}
     data.setup("fit")
+    assert data.subsets == {}  # of pairs, where rows are texts
     hidden = 0
     for batch in (next(iter(data.train_dataloader())), data.splits["val"]):
         for source, length, _, target in zip(*batch, strict=True):

@@ -3,7 +3,7 @@
 import torch
 
 from datamodules.vision.mnist import MNIST5k
-from lit_models.cnn.lenet_features import lenet_features
+from lit_models.cnn.lenet_features import LeNetFeatures, lenet_features
 
 
 def test_it_knows_the_test_digits_at_28_and_at_16_pixels() -> None:
@@ -25,3 +25,13 @@ def test_features_are_what_the_last_layer_reads() -> None:
     features, logits = net(x)
     torch.testing.assert_close(net.net(x), logits)
     torch.testing.assert_close(net.net.head[-1](features), logits)
+
+
+def test_it_is_in_single_precision_also_where_it_is_first_read_in_a_run_of_another() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        net = LeNetFeatures()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert net(torch.rand(2, 1, 28, 28))[0].dtype == torch.float32
+    assert not any(p.requires_grad for p in net.parameters())

@@ -10,9 +10,11 @@ from PIL import Image
 
 from common.generation import Generates
 from common.messages import UserError
+from datamodules.vision.fashion_mnist import FashionMNIST
 from datamodules.vision.mnist import MNIST5k
 from lit_models.diffusion.digits import LitDigits
 from lit_models.diffusion.pictures import classes_of
+from tests.small import small_trainer
 
 
 def model(**settings: Any) -> LitDigits:
@@ -86,8 +88,40 @@ def test_bits_of_a_black_picture_are_a_probability_of_pixels(tmp_path: Path) -> 
     assert found.shape == (3,) and bool((found > 0).all())
 
 
-def test_color_and_other_classes_are_not_measured_by_a_network_of_digits() -> None:
-    assert model().measured and not model(in_channels=3).measured and not model(num_classes=7).measured
+def measures(net: LitDigits, data: Any, folder: Path) -> dict[str, float]:
+    (found,) = small_trainer(folder, limit_test_batches=2).test(net, datamodule=data, verbose=False)
+    return dict(found)
+
+
+def test_digits_alone_are_measured_by_a_network_of_digits(tmp_path: Path) -> None:
+    data = MNIST5k(image_size=8, eval_batch_size=8)
+    net = model(steps=2)
+    assert "test/fid" in measures(net, data, tmp_path)
+    data.digits = False
+    assert "test/fid" not in measures(net, data, tmp_path) and not FashionMNIST.digits
+    data.digits = True
+    for other in (model(in_channels=3), model(num_classes=7)):
+        small_trainer(tmp_path).strategy.connect(other)
+        assert not other.measured
+
+
+def test_a_second_test_does_not_know_the_pictures_of_the_first(tmp_path: Path) -> None:
+    data, net = MNIST5k(image_size=8, eval_batch_size=8), model(steps=2)
+    first = measures(net, data, tmp_path)
+    assert measures(net, data, tmp_path) == pytest.approx(first) and len(first) > 5
+
+
+def test_samples_of_a_network_in_bfloat16_are_in_single_precision_on_their_way() -> None:
+    torch.set_default_dtype(torch.bfloat16)  # as Lightning's bf16-true does for a step
+    try:
+        net = model(steps=2)
+        *_, samples = net.sample((2, *net.data_shape), torch.tensor([1, 2]), guidance=2.0)
+        found = net.predict_step(torch.rand(2, 1, 8, 8), 0)["bits_per_dim"]
+        *_, filled = net.fill(torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8) > 0.5, torch.tensor([1, 2]), repeats=1)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert net.dtype == torch.bfloat16
+    assert samples.dtype == filled.dtype == torch.float32 and bool(torch.isfinite(found).all())
 
 
 def test_quality_compares_as_many_samples_of_the_same_classes() -> None:

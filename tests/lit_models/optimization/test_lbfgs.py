@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from lit_models.optimization.lbfgs import LBFGS, two_loops
-from tests.lit_models.optimization.battery import ClosureBattery
+from tests.lit_models.optimization.battery import ClosureBattery, Problem
 
 
 class TestLBFGS(ClosureBattery):
@@ -25,3 +25,11 @@ def test_the_two_loops_are_bfgs_with_its_matrix() -> None:
         inverse = (eye - rho * s[:, None] * y) @ inverse @ (eye - rho * y[:, None] * s) + rho * s[:, None] * s
     gradient = torch.randn(4, dtype=torch.float64)
     torch.testing.assert_close(two_loops(gradient, steps, changes), -inverse @ gradient)
+
+
+def test_no_vector_has_the_name_that_torch_never_moves_to_a_gpu() -> None:
+    problem = Problem()
+    optimizer = LBFGS(problem.net.parameters())
+    problem.train(optimizer, 2)
+    kept = [state for state in optimizer.state_dict()["state"].values() if "gradient" in state]
+    assert kept and not any("step" in state for state in kept)

@@ -79,3 +79,14 @@ def test_predictions_are_those_of_each_row_for_a_tensor_and_for_a_batch() -> Non
         found = model.predict_step(batch, 0)
         torch.testing.assert_close(found["probabilities"], model(x).softmax(1))
         assert torch.equal(found["label"], model(x).argmax(1))
+
+
+def test_smoothing_keeps_the_weight_of_a_row() -> None:
+    torch.manual_seed(0)
+    logits, y = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+    model = SmallNet(label_smoothing=0.1)
+    whole = F.one_hot(y, 3).float()
+    expected = F.cross_entropy(logits, y, label_smoothing=0.1, reduction="none")
+    torch.testing.assert_close(model.losses(logits, whole), expected)
+    weights = torch.tensor([0.0, 1.0, 2.5, 7.0])
+    torch.testing.assert_close(model.losses(logits, whole * weights[:, None]), expected * weights)
