@@ -15,7 +15,7 @@ def random_and_popular(data: Any) -> dict[str, dict[str, Any]]:
         data: A ``Ratings`` datamodule with its test split. Items of equal counts rank as badly as they can.
     """
     rows, targets = (part.long().numpy() for part in data.splits["test"])
-    sequence, counts = data.sequence.numpy(), data.item_counts.numpy()
+    sequence, counts = data.sequence.cpu().numpy(), data.item_counts.cpu().numpy()
     hits, gains, random_hits, random_gains = [], [], [], []
     discounts = 1 / np.log2(np.arange(2, K + 2))
     for (_, start, end), wanted in zip(rows, targets, strict=True):

@@ -156,7 +156,7 @@ class PlantedFilms(Ratings):
         rows, targets = self.splits["test"]
         hits, gains = [], []
         for (user, start, end), wanted in zip(rows.tolist(), targets.numpy(), strict=True):
-            before = self.sequence[start:end].long().numpy()
+            before = self.sequence[start:end].long().cpu().numpy()
             left = np.ones(self.num_items, dtype=bool)
             left[before] = False
             ranks = ranks_by(self.probabilities(user, before, left), left, wanted[wanted < self.num_items])

@@ -94,7 +94,8 @@ class RatingsFile(Ratings):
                 self.facts.append(f"{len(unknown):,} items that the model does not know left out ({some(unknown, 3)})")
                 table = table[table["item"].isin(known)]
             items = self.item_names
-            users = [*self.user_names, *(u for u in dict.fromkeys(table["user"]) if u not in set(self.user_names))]
+            met = set(self.user_names)
+            users = [*self.user_names, *(u for u in dict.fromkeys(table["user"]) if u not in met)]
             titles = dict(zip(items, self.titles, strict=True))
         number = [{name: k for k, name in enumerate(names)} for names in (users, items)]
         user, item = (table[c].map(n).to_numpy(np.int64) for c, n in zip(("user", "item"), number, strict=True))

@@ -16,11 +16,11 @@ from common.messages import UserError
 from datamodules.splits import split_fractions
 from datamodules.text.baseline import text_baselines
 from datamodules.text.bert_text import BertText, Texts
-from datamodules.text.files import identity, is_another
+from datamodules.text.files import KnowsItsFile
 from datamodules.text.text_table import Table, classes_of, read_table
 
 
-class BertTable(BertText):
+class BertTable(KnowsItsFile, BertText):
     """Texts, or pairs, of a table. The split is fixed (seed 0) and stratified.
 
     Args:
@@ -55,8 +55,6 @@ class BertTable(BertText):
         self.own_path = path
         self.path, self.text, self.second, self.label = path, text, second, label
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
-        self.other_file = False
 
     @staticmethod
     def infer(path: str = "", text: str = "text", label: str = "label", num_classes: int = 0) -> dict[str, int]:
@@ -64,12 +62,11 @@ class BertTable(BertText):
         return {"num_classes": num_classes or len(classes_of(read_table(path, text, label), path, label))}
 
     def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "text": self.text, "second": self.second, "file": self.run_file}
+        return {**super().processor(), "text": self.text, "second": self.second}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
         self.text, self.second = processor.get("text", self.text), processor.get("second", self.second)
-        self.run_file = processor.get("file")
 
     def read(self, stage: str) -> dict[str, Texts]:
         predict = stage == "predict"
@@ -84,15 +81,12 @@ class BertTable(BertText):
         if new := sorted(set(table.labels) - set(self.class_names)):
             raise UserError(f"{self.path}: class {new[0]!r} did not occur when the model was trained")
         y = torch.tensor([self.class_names.index(name) for name in table.labels])
-        if stage != "fit" and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
             return {"test" if stage == "test" else "val": (table.texts, second, y)}
         counts = y.bincount(minlength=len(self.class_names))
         if int(counts.min()) < 3:
             rare = self.class_names[int(counts.argmin())]
             raise UserError(f"{self.path}: class {rare!r} has fewer than 3 texts, too few to split: give it more")
-        self.run_file = self.run_file or identity(self.path)
         found: dict[str, Texts] = {}
         parts = split_fractions(y, self.val_fraction, self.test_fraction)
         for name, part in zip(("train", "val", "test"), parts, strict=True):

@@ -16,11 +16,11 @@ import torch
 
 from common.messages import UserError
 from datamodules.splits import split_fractions
-from datamodules.text.files import read_text
+from datamodules.text.files import KnowsItsFile, read_text
 from datamodules.text.tagged_text import Sentence, TaggedText, tag_names
 
 
-class ConllFile(TaggedText):
+class ConllFile(KnowsItsFile, TaggedText):
     """Sentences of a file with a tag per word. The split is fixed (seed 0).
 
     Args:
@@ -63,6 +63,8 @@ class ConllFile(TaggedText):
         if self.test_path and stage == "test":
             return {"test": self.known(read_conll(self.test_path), self.test_path)}
         self.known(sentences, self.path)
+        if self.is_another(stage):
+            return {"test" if stage == "test" else "val": sentences}
         if len(sentences) < 3:
             raise UserError(f"{self.path}: {len(sentences)} sentences are too few to split: give at least 3")
         fractions = (self.val_fraction, 0.0 if self.test_path else self.test_fraction)

@@ -17,11 +17,11 @@ from datamodules.splits import split_fractions
 from datamodules.text.bert_scores import BertScores
 from datamodules.text.bert_table import second_texts
 from datamodules.text.bert_text import Texts
-from datamodules.text.files import identity, is_another
+from datamodules.text.files import KnowsItsFile
 from datamodules.text.text_table import Table, read_table
 
 
-class ScoreTable(BertScores):
+class ScoreTable(KnowsItsFile, BertScores):
     """Texts, or pairs, and numbers of a table. The split is fixed (seed 0).
 
     Args:
@@ -53,17 +53,15 @@ class ScoreTable(BertScores):
         self.own_path = path
         self.path, self.text, self.second, self.score = path, text, second, score
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
-        self.other_file = False
 
     def processor(self) -> dict[str, Any]:
         columns = {"text": self.text, "second": self.second, "score": self.score}
-        return {**super().processor(), **columns, "file": self.run_file}
+        return {**super().processor(), **columns}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
         self.text, self.second = processor.get("text", self.text), processor.get("second", self.second)
-        self.score, self.run_file = processor.get("score", self.score), processor.get("file")
+        self.score = processor.get("score", self.score)
 
     def read(self, stage: str) -> dict[str, Texts]:
         predict = stage == "predict"
@@ -74,11 +72,10 @@ class ScoreTable(BertScores):
             self.predict_names, self.predict_cells = [str(row) for row in table.numbers], table.cells
             return {"predict": (table.texts, second, None)}
         y = numbers(table, self.path, self.score)
-        if stage != "fit" and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
             return {"test" if stage == "test" else "val": (table.texts, second, y)}
-        self.run_file = self.run_file or identity(self.path)
+        if len(set(y.tolist())) == 1:
+            raise UserError(f"{self.path}: {self.score!r} is {float(y[0]):g} in every row: there is nothing to learn")
         found: dict[str, Texts] = {}
         parts = split_fractions(torch.zeros(len(y), dtype=torch.long), self.val_fraction, self.test_fraction)
         for name, part in zip(("train", "val", "test"), parts, strict=True):
@@ -94,7 +91,7 @@ def numbers(table: Table, path: str, column: str) -> torch.Tensor:
     """The column of scores (N,); a decimal comma is read as a point.
 
     Raises:
-        UserError: A cell is not a number, by its row; or all are the same.
+        UserError: A cell is not a number, by its row.
     """
     found = []
     for row, cell in zip(table.numbers, table.labels, strict=True):
@@ -105,6 +102,4 @@ def numbers(table: Table, path: str, column: str) -> torch.Tensor:
         if not math.isfinite(value):
             raise UserError(f"{path}, row {row}: {cell[:40]!r} in column {column!r} is not a number")
         found.append(value)
-    if len(set(found)) == 1:
-        raise UserError(f"{path}: {column!r} is {found[0]:g} in every row: there is nothing to learn")
     return torch.tensor(found)

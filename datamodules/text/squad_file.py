@@ -16,11 +16,11 @@ import torch
 
 from common.messages import UserError
 from datamodules.splits import split_fractions
-from datamodules.text.files import read_text
+from datamodules.text.files import KnowsItsFile, read_text
 from datamodules.text.questions import Question, QuestionText
 
 
-class SquadFile(QuestionText):
+class SquadFile(KnowsItsFile, QuestionText):
     """Questions of a file. The split is fixed (seed 0), by passages.
 
     Args:
@@ -56,6 +56,8 @@ class SquadFile(QuestionText):
         if self.test_path and stage == "test":
             return {"test": read_squad(self.test_path)}
         questions = read_squad(self.path)
+        if self.is_another(stage):
+            return {"test" if stage == "test" else "val": questions}
         passages = list(dict.fromkeys(q.passage for q in questions))
         if len(passages) < 3:
             raise UserError(f"{self.path}: {len(passages)} passages are too few to split: give at least 3")

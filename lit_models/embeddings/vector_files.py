@@ -60,7 +60,8 @@ def read_vectors(path: str | Path, limit: int = 0) -> tuple[list[str], Tensor]:
 
 def is_binary(start: bytes, size: int) -> bool:
     """Whether the bytes after the heading are not a line of ``size`` numbers as text."""
-    words = start.partition(b"\n")[0].split()
+    line, end, _ = start.partition(b"\n")
+    words = line.split() if end else line.split()[:-1]  # the last word of a longer line may be cut
     try:
         [float(word) for word in words[1 : min(len(words), size + 1)]]
         return len(words) < 2

@@ -23,8 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from common.messages import UserError
 from lit_models.embeddings.huffman import path_tables
 from lit_models.layers.precision import at_least_float32
+from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.trains import trains
 from lit_models.tasks.word_vectors import WordVectors
 
@@ -130,7 +132,20 @@ class Word2VecTask(WordVectors):
             self.register_buffer("turns", turns)
 
     def setup(self, stage: str) -> None:
-        """The words that are drawn, or the tree, by the counts of the training text."""
+        """The words that are drawn, or the tree, by the counts of the training text.
+
+        Raises:
+            UserError: The run is in pure half precision, which has not enough digits for the probabilities of rare
+                words; or several GPUs shall sum sparse gradients, which NCCL does not.
+        """
+        trainer, net = self._trainer, self.net
+        if trainer is not None and trainer.precision in ("bf16-true", "16-true"):
+            raise UserError(f"trainer.precision {trainer.precision} is too coarse for rare words: give bf16-mixed")
+        cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        if cuda and net.input.sparse and rank_and_world(self)[1] > 1:  # type: ignore[union-attr]
+            raise UserError(
+                "several GPUs do not sum sparse gradients: give --model.sparse false or --trainer.devices 1"
+            )
         counts: Tensor | None = self.data_attribute("word_counts")
         if stage != "fit" or counts is None or not bool(counts.any()):
             return

@@ -95,18 +95,19 @@ def neighbors_scores(
     Args:
         score: Scores (N, I) of known users (N,).
         history: Items (B, L) of the unknown ones, padded with I.
-        positives: user * I + item of the known ones (N,).
+        positives: user * I + item of the known ones (N,), each once.
         num_users, num_items: Sizes.
     """
-    theirs = torch.zeros(num_users * num_items, device=history.device)
-    theirs[positives] = 1.0
-    theirs = theirs.view(num_users, num_items)
+    theirs = interaction_matrix(
+        positives, num_users, num_items
+    ).float()  # sparse: of a large catalogue it would not fit
+    counts = torch.bincount(positives // num_items, minlength=num_users)
     own = multi_hot(history, num_items)
-    near = own @ theirs.T / (own.sum(1, keepdim=True) * theirs.sum(1)).sqrt().clamp(min=1)
+    near = (theirs @ own.T).T / (own.sum(1, keepdim=True) * counts).sqrt().clamp(min=1)
     weight, user = near.topk(min(NEIGHBORS, num_users), 1)  # (B, n)
     weight = weight + 1e-6  # nobody is near: the mean of some
-    found = score(user.flatten()).view(*user.shape, num_items)
-    return (weight[..., None] * found).sum(1) / weight.sum(1, keepdim=True)
+    total = sum(weight[:, k, None] * score(user[:, k]) for k in range(user.shape[1]))  # one neighbor's scores at a time
+    return total / weight.sum(1, keepdim=True)  # type: ignore[operator]
 
 
 def top_items(scores: Tensor, count: int) -> list[dict[str, Tensor]]:

@@ -95,7 +95,8 @@ def word_metrics(
         kept = known(name, pairs, 2)
         if len(kept) > 1:
             left, right = (unit(vectors[[number[row[i]] for row in kept]]) for i in (0, 1))
-            found[name] = spearman((left * right).sum(1), torch.tensor([float(row[2]) for row in kept]))
+            scores = torch.tensor([float(row[2]) for row in kept], device=vectors.device)
+            found[name] = spearman((left * right).sum(1), scores)
     for name, questions in tests.get("analogies", {}).items():
         kept = known(name, questions, 4)
         if kept:

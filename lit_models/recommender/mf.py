@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError
 
 from lit_models.functional.ranking import neighbors_scores, top_items, unseen
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
 
@@ -116,13 +117,14 @@ class LitMF(Regressor):
     def predict_step(self, batch: Any, batch_idx: int) -> Any:
         """The best unseen items of users, ``(users, history, ...)``: see ``Ranker.predict_step``."""
         users, history = batch[:2]
-        scores = self.net.everything(users.clamp(max=self.num_users - 1))  # type: ignore[operator]
-        unknown = users >= self.num_users
-        if bool(unknown.any()):
-            positives = self.positives.to(users.device)
-            everything: Any = self.net.everything
-            sizes = self.num_users, self.num_items
-            scores[unknown] = neighbors_scores(everything, history[unknown], positives, *sizes)
+        everything: Any = self.net.everything
+        with full_precision(users):
+            scores = everything(users.clamp(max=self.num_users - 1))
+            unknown = users >= self.num_users
+            if bool(unknown.any()):
+                positives = self.positives.to(users.device)
+                sizes = self.num_users, self.num_items
+                scores[unknown] = neighbors_scores(everything, history[unknown], positives, *sizes)
         low, high = self.net.scale  # type: ignore[misc]
         seen = ~unseen(history, self.num_items)
         best = top_items(scores.float().masked_fill(seen, -torch.inf), self.data_attribute("top", 10))

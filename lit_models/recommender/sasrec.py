@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lit_models.functional.ranking_losses import draw_negatives, ranking_loss
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.precision import at_least_float32
 from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.ranker import Ranker
 from lit_models.tasks.trains import trains
@@ -74,7 +75,7 @@ class SASRec(nn.Module):
         history = history[:, -self.context :]
         length = history.shape[1]
         x = self.item(history)
-        x = self.dropout(x + self.place[-length:] if self.positions else x)
+        x = self.dropout(x + self.place[-length:] * float(self.positions))  # DDP wants a gradient of every parameter
         real = history < self.num_items  # (B, T)
         # padding sees itself: a row without any key has no softmax
         mask = real[:, None, None, :] | torch.eye(length, dtype=torch.bool, device=x.device)  # (B, 1, T, T)
@@ -113,7 +114,7 @@ class LitSASRec(Ranker):
         who, context = users[:, None].expand_as(after)[real], net.states(before)[real]  # (N,), (N, D)
         negatives = draw_negatives(who, self.num_negatives, self.num_items, self.known())
         candidates = net.rows(torch.cat([after[real][:, None], negatives], 1))  # (N, 1 + n, D)
-        scores = torch.einsum("nd,nkd->nk", context, candidates)
+        scores = at_least_float32(torch.einsum("nd,nkd->nk", context, candidates))
         count = real.sum()
         loss = ranking_loss(self.loss, scores[:, :1], scores[:, 1:]).sum() / count.clamp(min=1)
         self.record_train_loss(loss, count)

@@ -138,23 +138,34 @@ class LitControl(Task):
 
     def act(self, states: Tensor, greedy: bool = False) -> Tensor:
         """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""
-        q = self.net.values.mean(0)[torch.arange(len(states)), states]
+        q = self.net.values[:, torch.arange(len(states)), states].mean(0)
         if greedy:
             return q.argmax(1)
         return explore(q, self.epsilon if self.sums is None else 1 / self.sums.episode[:, None])
 
-    def updated(self, tables: Tensor, row: tuple[Tensor, ...]) -> Tensor:
-        """The tables (2, R, S, A) after the transition of a step, each part (R,); averages returns in ``online``."""
+    def differences(self, tables: Tensor, row: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """After a step, each part (R,): which table learns, the value of what follows, and the temporal difference.
+
+        Averages returns in ``online``.
+        """
         state, action, reward, reached, following, terminated, returns = row
         runs = torch.arange(len(state), device=state.device)
         one = torch.zeros_like(runs)
         if self.method == "double_q":
-            one = torch.randint(2, one.shape, device=state.device)  # the table that learns
+            one = torch.randint(2, one.shape, device=state.device)
         other = 1 - one if self.method == "double_q" else one
         after = value_after(
             tables[one, runs, reached], tables[other, runs, reached], following, self.method, self.epsilon
         )
-        delta = reward + self.gamma * after * ~terminated - tables[one, runs, state, action]
+        before = torch.where(self.online.isnan(), returns, self.online)
+        self.online = torch.where(returns.isnan(), self.online, 0.95 * before + 0.05 * returns)
+        return one, after, reward + self.gamma * after * ~terminated - tables[one, runs, state, action]
+
+    def updated(self, tables: Tensor, row: tuple[Tensor, ...]) -> Tensor:
+        """The tables (2, R, S, A) after the transition of a step, each part (R,)."""
+        state, action, reward, reached, _, terminated, returns = row
+        one, after, delta = self.differences(tables, row)
+        runs = torch.arange(len(state), device=state.device)
         tables, over = tables.clone(), ~returns.isnan()
         if self.sums is not None:
             cut = reward + self.gamma * after * (over & ~terminated)
@@ -171,17 +182,27 @@ class LitControl(Task):
             tables[0] = self.models.plan(tables[0], self.planning_steps, self.alpha, self.gamma, self.kappa)
         if self.method != "double_q":
             tables[1] = tables[0]
-        before = torch.where(self.online.isnan(), returns, self.online)
-        self.online = torch.where(returns.isnan(), self.online, 0.95 * before + 0.05 * returns)
         return tables
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
-        tables = self.net.values
+    def entry_loss(self, tables: Tensor, row: tuple[Tensor, ...]) -> Tensor:
+        """The loss of a step that changes one entry of each player: that of ``updated``, without the other entries."""
+        state, action = row[:2]
         with torch.no_grad():
-            target = tables.detach()
-            for row in zip(*batch, strict=True):
-                target = self.updated(target, row)
-        loss = (tables - target).square().sum() / 2
+            one, _, delta = self.differences(tables, row)
+        runs = torch.arange(len(state), device=state.device)
+        entry = tables[one, runs, state, action] if self.method == "double_q" else tables[:, runs, state, action]
+        return (entry - (entry + self.alpha * delta).detach()).square().sum() / 2
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        tables, rows = self.net.values, list(zip(*batch, strict=True))
+        if len(rows) == 1 and not (self.lam or self.sums or self.models):
+            loss = self.entry_loss(tables, rows[0])
+        else:
+            with torch.no_grad():
+                target = tables.detach()
+                for row in rows:
+                    target = self.updated(target, row)
+            loss = (tables - target).square().sum() / 2
         self.record_train_loss(loss, len(batch[0]))
         return loss
 

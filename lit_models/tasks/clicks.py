@@ -42,7 +42,9 @@ class Clicks(Task):
         x, y = batch
         logits = self(x).float()
         loss.update(F.binary_cross_entropy_with_logits(logits, y.float()), len(x))
-        auc.update(logits, y.long())
+        auc.update(
+            torch.sigmoid(logits), y.long()
+        )  # torchmetrics takes a batch of logits from 0 to 1 for probabilities
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._evaluate(batch, self.val_loss, self.val_auc)

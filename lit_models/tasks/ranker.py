@@ -18,6 +18,7 @@ from torchmetrics import Metric
 from common.messages import UserError
 from lit_models.functional.ranking import neighbors_scores, rank_targets, ranking_metrics, top_items, unseen
 from lit_models.functional.ranking_losses import Loss, draw_negatives, ranking_loss
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.tasks.task import Task
 
 TOP = 10  # of coverage and popularity
@@ -125,7 +126,7 @@ class Ranker(Task):
         """The loss of a training batch; targets have no padding here."""
         users, history, targets = batch
         negatives = self.negatives(users, self.num_negatives)
-        scores = self.net(users, history, torch.cat([targets, negatives], 1))
+        scores = at_least_float32(self.net(users, history, torch.cat([targets, negatives], 1)))
         loss = ranking_loss(self.loss, scores[:, :1], scores[:, 1:]).mean()
         if self.penalty:
             loss = loss + self.penalty * self.net.squares(users, torch.cat([targets, negatives], 1))  # type: ignore[operator]
@@ -149,12 +150,13 @@ class Ranker(Task):
     # -- full ranking -------------------------------------------------------------------------------------------------
 
     def scores(self, users: Tensor, history: Tensor) -> Tensor:
-        """Scores (B, I) of all items, of unknown users too."""
+        """Scores (B, I) of all items, of unknown users too; in bfloat16 many items would have the same score."""
         known = users < self.num_users
-        if getattr(self.net, "by_history", False) or bool(known.all()):
-            return self.net(users, history).float()
-        scores = self.net(users.clamp(max=self.num_users - 1), history).float()
-        scores[~known] = self.fold_in(history[~known])
+        with full_precision(users):
+            if getattr(self.net, "by_history", False) or bool(known.all()):
+                return self.net(users, history).float()
+            scores = self.net(users.clamp(max=self.num_users - 1), history).float()
+            scores[~known] = self.fold_in(history[~known])
         return scores
 
     def fold_in(self, history: Tensor) -> Tensor:

@@ -50,3 +50,14 @@ def test_a_decimal_comma_is_a_point_and_another_file_is_tested_whole(tmp_path: P
 def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         ScoreTable(table(tmp_path, content), second="second", vocab_size=100).setup("fit")
+
+
+def test_another_file_may_have_one_row_or_one_score(tmp_path: Path) -> None:
+    rows = "".join(f"text {k},other {k},{k % 5}\n" for k in range(20))
+    (tmp_path / "a.csv").write_text("text,second,score\n" + rows)
+    (tmp_path / "b.csv").write_text("text,second,score\none,two,3\n")
+    data = ScoreTable(str(tmp_path / "a.csv"), second="second", vocab_size=60)
+    data.setup("fit")
+    other = ScoreTable(str(tmp_path / "b.csv"), second="second", vocab_size=60)
+    other.load_processor(data.processor())
+    assert other.read("test")["test"][2].tolist() == [3.0] and other.other_file  # type: ignore[union-attr]

@@ -60,3 +60,15 @@ def test_questions_to_answer_need_no_answers(tmp_path: Path) -> None:
     asked = {"id": 1, "question": "?"}
     (tmp_path / "a.json").write_text(json.dumps({"data": [{"paragraphs": [{"context": "a", "qas": [asked]}]}]}))
     assert read_squad(tmp_path / "a.json") == [Question("1", "?", "a", [])]
+
+
+def test_another_file_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
+    data = SquadFile(file(tmp_path, QUESTIONS), vocab_size=80)
+    data.setup("fit")
+    (tmp_path / "other").mkdir()
+    other = SquadFile(file(tmp_path / "other", QUESTIONS[:2]), vocab_size=80)
+    other.load_processor(data.processor())
+    assert {name: len(part) for name, part in other.read("test").items()} == {"test": 2} and other.other_file
+    same = SquadFile(file(tmp_path, QUESTIONS), vocab_size=80)
+    same.load_processor(data.processor())
+    assert len(same.read("test")["test"]) < 4 and not same.other_file

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.messages import UserError
-from lit_models.embeddings.vector_files import read_vectors, write_vectors
+from lit_models.embeddings.vector_files import is_binary, read_vectors, write_vectors
 
 WORDS = ["king", "ọba", "1", "new_york", "12 34"]
 
@@ -58,3 +58,8 @@ def test_a_damaged_file_is_one_line(content: bytes, message: str, tmp_path: Path
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file of word vectors"):
         read_vectors(tmp_path / "no")
+
+
+@pytest.mark.parametrize("start", [b"word " + b"0.5 " * 20 + b"-", b"word " + b"0.5 " * 20 + b"1e-"])
+def test_a_line_that_is_longer_than_what_is_looked_at_is_text(start: bytes) -> None:
+    assert not is_binary(start, 400) and is_binary(b"word \x93\x00\xff\x3f \x07 \xfe\x01" * 3, 400)

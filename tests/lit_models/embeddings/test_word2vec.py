@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from datamodules.text.planted_words import PlantedWords
 from lit_models.embeddings.word2vec import LitWord2Vec, Word2Vec, noise_of, pairs_of
 from tests.small import small_trainer
@@ -111,3 +112,9 @@ def test_input_rows_of_words_outside_the_batch_get_no_gradient() -> None:
     model.mean_loss((CENTER, CONTEXT))[0].backward()
     touched = model.net.input.weight.grad.abs().sum(1) > 0  # type: ignore[union-attr]
     assert touched.nonzero().flatten().tolist() == [2, 5]
+
+
+def test_pure_half_precision_is_refused(tmp_path: Path) -> None:
+    data = PlantedWords(num_sentences=50)
+    with pytest.raises(UserError, match="bf16-true is too coarse for rare words: give bf16-mixed"):
+        small_trainer(tmp_path, precision="bf16-true").fit(task(vocab_size=data.vocab_size), datamodule=data)

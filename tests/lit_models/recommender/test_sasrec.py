@@ -38,3 +38,9 @@ def test_only_the_last_items_are_looked_at_and_none_is_allowed() -> None:
     users = torch.tensor([0])
     torch.testing.assert_close(net(users, torch.tensor([[5, 1, 2]])), net(users, torch.tensor([[7, 1, 2]])))
     assert torch.isfinite(net(users, torch.zeros(1, 0, dtype=torch.long))).all()
+
+
+def test_every_parameter_has_a_gradient_without_positions_too() -> None:
+    net = SASRec(9, hidden_size=8, positions=False)
+    net(torch.tensor([0]), torch.tensor([[1, 2, 3]])).sum().backward()
+    assert all(p.grad is not None for p in net.parameters()) and not bool(net.place.grad.any())  # type: ignore[union-attr]

@@ -57,3 +57,13 @@ def test_negatives_are_never_training_items_of_the_user(tmp_path: Path) -> None:
 def test_no_negatives_is_one_line() -> None:
     with pytest.raises(UserError, match=r"model\.num_negatives is 0"):
         LitBPRMF(num_users=2, num_items=2, num_negatives=0)
+
+
+def test_rankings_under_bfloat16_are_scored_in_single_precision() -> None:
+    model = LitBPRMF(num_users=30, num_items=500)
+    model.positives = torch.arange(30) * 500
+    users, history = torch.tensor([0, 1, 30]), torch.tensor([[1], [2], [3]])
+    known = model.scores(users, history)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model.scores(users, history), known, rtol=0, atol=0)
+        assert model.mean_loss((users[:2], history[:2], torch.tensor([[4], [5]]))).dtype == torch.float32
