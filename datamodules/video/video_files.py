@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from common.messages import UserError
 from datamodules.vision.class_folders import visible
-from datamodules.vision.image_files import GRAY_MODES
+from datamodules.vision.image_files import DEPTHS, GRAY_MODES, eight_bits
 
 CONTAINERS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
 ANIMATED = {".gif", ".png", ".apng", ".webp"}
@@ -176,16 +176,21 @@ def frames_of(path: str) -> Iterator[Image.Image]:
     """The frames of a video, one after the other, upright as the file stores them."""
     ending = os.path.splitext(path)[1].lower()
     if os.path.isdir(path):
-        for name in frames_in(path):
+        names, white = frames_in(path), 0
+        for name in names:
             with Image.open(os.path.join(path, name)) as image:
-                yield image
+                if image.mode.startswith("I") or image.mode == "F":
+                    white = white or white_of(path, names)
+                    yield eight_bits(image, white)
+                else:
+                    yield ImageOps.exif_transpose(image)
     elif ending == ".npy":
         array = open_array(path)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise BrokenVideoError("it holds numbers that are not finite")
-        scale = 255 if array.dtype.kind == "f" and float(array.max(initial=0)) <= 1 else 1
+        white = white_for(float(array.max(initial=0)), array.dtype.kind == "f")
         for frame in array:
-            pixels = (np.asarray(frame) * scale).round().clip(0, 255).astype(np.uint8)
+            pixels = (np.asarray(frame) * (255 / white)).round().clip(0, 255).astype(np.uint8)
             yield Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
     elif ending in ANIMATED:
         with Image.open(path) as image:
@@ -195,7 +200,22 @@ def frames_of(path: str) -> Iterator[Image.Image]:
     else:
         with opened(path) as container:
             for frame in container.decode(video=0):
-                yield frame.to_image()
+                turned = int(getattr(frame, "rotation", 0) or 0)  # degrees counterclockwise, of a phone held upright
+                yield frame.to_image().rotate(turned, expand=True) if turned else frame.to_image()
+
+
+def white_of(folder: str, names: list[str]) -> int:
+    """The number that is white in all frames of a folder, which have more than 8 bits."""
+    largest, real = 0.0, False
+    for name in names:
+        with Image.open(os.path.join(folder, name)) as image:
+            largest, real = max(largest, float(np.asarray(image).max(initial=0))), real or image.mode == "F"
+    return white_for(largest, real)
+
+
+def white_for(largest: float, real: bool) -> int:
+    """The number that is white: the largest of the least depth that holds ``largest``; 1 of real numbers up to 1."""
+    return 1 if real and largest <= 1 else 2 ** next((bits for bits in DEPTHS if largest < 2**bits), DEPTHS[-1]) - 1
 
 
 def read_video(path: str, channels: int, size: int, frame_rate: float = 0.0) -> np.ndarray:

@@ -4,6 +4,8 @@ A batch is x (B, C, S, S) float in [0, 1], y (B, S, S) classes, 255 for void. Ma
 without interpolation: between classes 1 and 3 there is no class 2.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -22,6 +24,10 @@ class MaskImages(AnnotatedImages):
     """
 
     annotations = "masks"
+
+    def processor(self) -> dict[str, Any]:
+        """Also that the model sees whole pictures: ``ImageFolder`` then does not cut a square out of them."""
+        return {**super().processor(), "whole_pictures": True}
 
     def transform(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         images, *masks = batch

@@ -141,6 +141,15 @@ class LitVideoDiffusion(Diffusion):
         zero = torch.zeros(1, dtype=torch.long)
         self.example_input = (torch.zeros(1, *self.shape), zero, zero)
 
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        x = batch[0].flatten(0, -5)  # a video may have several clips
+        return super().test_step((x, batch[1].repeat_interleave(len(x) // len(batch[1]))), batch_idx)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
+        """Returns ``bound`` (B,), see ``Diffusion``: a mean over the clips of a video."""
+        x = batch if isinstance(batch, Tensor) else batch[0]
+        return {"bound": super().predict_step(x.flatten(0, -5), batch_idx)["bound"].view(len(x), -1).mean(1)}
+
     def generate(
         self,
         data: Any,

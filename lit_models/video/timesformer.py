@@ -200,5 +200,7 @@ class TimeSformer(nn.Module):
 class LitTimeSformer(VideoClassifier):
     """TimeSformer trained as a classifier."""
 
+    colors = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))  # of the published weights
+
     #: Sizes found in a person's files are made multiples of these arguments.
     multiples: ClassVar[dict[str, str]] = {"image_size": "patch_size"}

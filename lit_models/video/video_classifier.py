@@ -5,6 +5,7 @@ is seen through K clips, x is (B, K, C, T, H, W).
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,17 +14,20 @@ from torch import Tensor
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.image_classifier import feature_layers
 
-MEAN, STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)  # of Kinetics-400's red, green, blue in [0, 1]
+Colors = tuple[tuple[float, float, float], tuple[float, float, float]]
+#: Means and standard deviations of red, green and blue in [0, 1] that published weights were trained with.
+KINETICS: Colors = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))  # torchvision's
+IMAGENET: Colors = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def normalize(x: Tensor) -> Tensor:
-    """Clips (B, 3 or 1, T, H, W) in [0, 1] as torchvision's weights take them; gray by the means over the colors."""
-    mean, std = x.new_tensor(MEAN).view(3, 1, 1, 1), x.new_tensor(STD).view(3, 1, 1, 1)
+def normalize(x: Tensor, means: Sequence[float], deviations: Sequence[float]) -> Tensor:
+    """Clips (B, 3 or 1, T, H, W) in [0, 1] as published weights take them; gray by the means over the colors."""
+    mean, std = x.new_tensor(means).view(3, 1, 1, 1), x.new_tensor(deviations).view(3, 1, 1, 1)
     return (x - mean) / std if x.shape[1] == 3 else (x - mean.mean()) / std.mean()
 
 
 class VideoClassifier(Classifier):
-    """A ``Classifier`` of videos. With published ``weights`` x in [0, 1] is normalized as Kinetics-400 is.
+    """A ``Classifier`` of videos. With published ``weights`` x in [0, 1] is normalized by ``colors``.
 
     Args:
         num_classes: Number of classes.
@@ -33,6 +37,8 @@ class VideoClassifier(Classifier):
         freeze_features: Only the head is trained; the layers before it stay in evaluation mode.
         **task: See ``Classifier``.
     """
+
+    colors: Colors = KINETICS
 
     def __init__(
         self,
@@ -58,7 +64,7 @@ class VideoClassifier(Classifier):
 
     def clip_logits(self, x: Tensor) -> Tensor:
         """Logits (B, num_classes) of single clips (B, C, T, H, W)."""
-        return self.net(normalize(x) if self.weights_from == "published" else x)
+        return self.net(normalize(x, *self.colors) if self.weights_from == "published" else x)
 
     def forward(self, *inputs: Tensor) -> Any:
         """Logits (B, num_classes); of K clips each, the logarithm of their mean probabilities."""

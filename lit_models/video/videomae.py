@@ -11,8 +11,6 @@ Attention must first find out which patches are near each other. With ``position
 small network learns in a minute; with the paper's positions its loss stays near that of zeros for as long.
 
     dive fit video/videomae     digits that move, offline, without their classes; then video/videomae_classifier
-
-The numbers it reaches are in RESULTS.md.
 """
 
 from typing import Any, ClassVar
@@ -27,6 +25,7 @@ from lit_models.layers.axis_positions import Positions, positions_of
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
+from lit_models.video.video_classifier import IMAGENET, normalize
 
 EPSILON = 1e-12
 
@@ -207,9 +206,7 @@ class VideoMAE(nn.Module):
         initialize(self, positions)
 
     def patches(self, x: Tensor) -> Tensor:
-        """What is predicted of each patch: (B, C, T, S, S) -> (B, N, P), channels last in a patch; normalized by
-        channel unless ``normalize_targets`` is false.
-        """
+        """What is predicted of each patch: (B, C, T, S, S) -> (B, N, P), channels last; normalized (``VideoMAE``)."""
         b, c, t, s, _ = x.shape
         k, p = self.tubelet_size, self.patch_size
         x = x.view(b, c, t // k, k, s // p, p, s // p, p).permute(0, 2, 4, 6, 3, 5, 7, 1).reshape(b, -1, k * p * p, c)
@@ -234,12 +231,16 @@ class VideoMAE(nn.Module):
         order = torch.rand(clips, self.places, generator=generator, device=generator.device).argsort(1)
         return (order < count).repeat(1, self.times)
 
-    def loss(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """The mean squared error of the hidden, normalized patches.
+    @staticmethod
+    def rename(key: str) -> str:  # published files keep the biases beside the layers
+        return key.replace(".q_bias", ".query.bias").replace(".v_bias", ".value.bias")
+
+    def loss(self, x: Tensor, hidden: Tensor, seen: Tensor | None = None) -> Tensor:
+        """The mean squared error of the hidden, normalized patches of x; ``seen`` is x as the encoder takes it.
 
         Predicting zeros gives about the fraction of patches that are not constant, whose pixels have variance 1.
         """
-        predicted = at_least_float32(self(x, hidden))
+        predicted = at_least_float32(self(x if seen is None else seen, hidden))
         return F.mse_loss(predicted, self.patches(x)[hidden].view_as(predicted))
 
 
@@ -271,8 +272,8 @@ class LitVideoMAE(Task):
         self.example_input = (torch.zeros(1, in_channels, num_frames, image_size, image_size), hidden)
 
     def loss_of(self, x: Tensor, seed: int) -> Tensor:
-        generator = torch.Generator(x.device).manual_seed(seed)
-        return self.net.loss(x, self.net.tubes(len(x), self.mask_fraction, generator))  # type: ignore[operator]
+        hidden = self.net.tubes(len(x), self.mask_fraction, torch.Generator(x.device).manual_seed(seed))  # type: ignore[operator]
+        return self.net.loss(x, hidden, normalize(x, *IMAGENET) if self.weights_from == "published" else x)  # type: ignore[operator]
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         loss = self.loss_of(batch[0], int(torch.randint(2**31, ())))
@@ -283,7 +284,8 @@ class LitVideoMAE(Task):
         self.val_loss.update(self.loss_of(batch[0], batch_idx), len(batch[0]))
 
     def test_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        self.test_loss.update(self.loss_of(batch[0], batch_idx), len(batch[0]))
+        x = batch[0].flatten(0, -5)  # a video may have several clips
+        self.test_loss.update(self.loss_of(x, batch_idx), len(x))
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/loss", self.val_loss, prog_bar=True)
@@ -292,6 +294,7 @@ class LitVideoMAE(Task):
         self.log("test/loss", self.test_loss)
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``error`` (B,), the squared error of each clip: unusual ones have a high one."""
+        """Returns ``error`` (B,), the squared error of each video, a mean over its clips: high for unusual ones."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return {"error": torch.stack([self.loss_of(clip[None], batch_idx) for clip in x])}
+        errors = torch.stack([self.loss_of(clip[None], 0) for clip in x.flatten(0, -5)])  # with the same mask
+        return {"error": errors.view(len(x), -1).mean(1)}

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from lit_models.layers.axis_positions import Positions
 from lit_models.tasks.trains import trains
-from lit_models.video.video_classifier import VideoClassifier
-from lit_models.video.videomae import Encoder, initialize
+from lit_models.video.video_classifier import IMAGENET, VideoClassifier
+from lit_models.video.videomae import Encoder, VideoMAE, initialize
 
 
 class VideoMAEClassifier(nn.Module):
@@ -58,6 +58,8 @@ class VideoMAEClassifier(nn.Module):
         self.classifier = nn.Linear(hidden_size, num_classes)
         initialize(self, positions)
 
+    rename = staticmethod(VideoMAE.rename)
+
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.fc_norm(self.videomae(x).mean(1)))
 
@@ -65,6 +67,8 @@ class VideoMAEClassifier(nn.Module):
 @trains(VideoMAEClassifier)
 class LitVideoMAEClassifier(VideoClassifier):
     """The classifier trained, from scratch or from a VideoMAE's weights."""
+
+    colors = IMAGENET
 
     #: Sizes found in a person's files are made multiples of these arguments.
     multiples: ClassVar[dict[str, str]] = {"image_size": "patch_size", "num_frames": "tubelet_size"}

@@ -150,6 +150,11 @@ class LitCells(Detector):
         of_counts = {**count_errors(found, true), "count_error_low": low, "count_error_high": high}
         return super().measure(rows, stage) | of_counts
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The thresholds are those that were chosen last: averages of weights would hold a mean of earlier ones."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["state_dict"]["thresholds"] = self.thresholds.detach().clone()
+
     def predict_step(self, batch: Any, batch_idx: int) -> list[dict[str, Tensor]]:
         """As ``Detector``, only the cells that count."""
         thresholds = self.counting_from().float()

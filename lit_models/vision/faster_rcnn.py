@@ -184,7 +184,7 @@ class FasterRCNN(nn.Module):
         self.read = len(stages)  # the second stage does not read the pyramid's last level
         for layer in self.normalizations() if frozen_norm else []:
             layer.eps = 0.0
-            layer.requires_grad_(False)
+            layer.requires_grad_(False).eval()  # Lightning keeps each layer's mode: it does not call ``train``
 
     def normalizations(self) -> list[nn.BatchNorm2d]:
         return [layer for layer in self.modules() if isinstance(layer, nn.BatchNorm2d)]

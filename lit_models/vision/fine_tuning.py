@@ -88,6 +88,11 @@ class LitFineTuning(ImageClassifier):
             stage.eval()
         return self
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        if self.thaw_epochs:  # a run that is resumed within an epoch does not begin one
+            self.train()
+
     def on_train_epoch_start(self) -> None:
         if self.thaw_epochs:
             self.train()
@@ -108,7 +113,10 @@ class LitFineTuning(ImageClassifier):
         if self.weights:
             super().take_weights()
         else:
-            put_weights(self.net, self.pretrained(), "the source")
+            state = {name: value.cpu() for name, value in self.pretrained().items()}
+            if self._trainer is not None:  # GPUs may round differently, and DDP has shared the weights before
+                state = self._trainer.strategy.broadcast(state)
+            put_weights(self.net, state, "the source")
 
     def pretrained(self) -> dict[str, Tensor]:
         """The state of a network of the same sizes after ``pretrain_epochs`` on the source's classes."""

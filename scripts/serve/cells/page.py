@@ -112,7 +112,7 @@ def look(run: Loaded, file: UploadFile) -> Found:
     size, pixels, preview = read(name, content, run.data.in_channels, run.model.image_size)
     x = torch.from_numpy(pixels.copy())[None].to(run.model.device) / 255
     with torch.inference_mode():
-        boxes, scores, labels = (part[0].cpu() for part in run.model.detect(run.model(x)))
+        boxes, scores, labels = (part[0].cpu() for part in run.model.look(x))
     good = labels >= 0
     in_pixels = (boxes[good].double() * torch.tensor([*size, *size])).tolist()
     rounded = [[round(edge, 1) for edge in box] for box in in_pixels]

@@ -108,3 +108,21 @@ def test_numbers_that_are_not_finite_are_a_broken_video(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.full((5, 8, 8), np.nan))
     with pytest.raises(BrokenVideoError, match="numbers that are not finite"):
         read_video(str(tmp_path / "a.npy"), 1, 8)
+
+
+def test_frames_of_sixteen_bits_have_one_white_and_lie_as_their_camera_says(tmp_path: Path) -> None:
+    deep = np.stack([np.full((8, 8), value, np.uint16) for value in (0, 1000, 4000)])  # 12 bits: white is 4095
+    np.save(tmp_path / "a.npy", deep)
+    (tmp_path / "deep").mkdir()
+    for k, frame in enumerate(deep):
+        Image.fromarray(frame).save(tmp_path / f"deep/{k}.png")
+    for name in ("a.npy", "deep"):
+        assert read_video(str(tmp_path / name), 1, 4)[:, 0, 0, 0].tolist() == pytest.approx([0, 62, 249], abs=1)
+    (tmp_path / "turned").mkdir()
+    image = Image.new("L", (8, 8))
+    image.paste(255, (0, 0, 8, 4))  # the upper half is white
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    for k in range(2):
+        image.save(tmp_path / f"turned/{k}.png", exif=exif)
+    assert read_video(str(tmp_path / "turned"), 1, 8)[0, 0, :, 0].tolist() == [0] * 4 + [255] * 4

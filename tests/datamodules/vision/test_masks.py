@@ -38,3 +38,7 @@ def test_other_values_are_refused_by_name() -> None:
         refuse_other_values(masks, 4, ["a.png", "b.png"])
     with pytest.raises(UserError, match=r"augmentation.shift"):
         MaskImages(2, 3, 10, shift=1)
+
+
+def test_a_run_says_that_it_saw_whole_pictures() -> None:
+    assert MaskImages(num_classes=2, in_channels=1, image_size=4).processor()["whole_pictures"]

@@ -1,14 +1,18 @@
 """Video diffusion: frames are tied together by attention over time alone; clips are made as animations."""
 
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from common.messages import UserError
 from lit_models.video.diffusion import LitVideoDiffusion, TimeAttention, VideoUNet
 from tests.battery import ADAM
+from tests.small import small_trainer
 
 SIZES = {"in_channels": 1, "num_frames": 3, "image_size": 8}
 
@@ -71,3 +75,13 @@ def test_a_class_is_made_as_one_animation() -> None:
         next(model.generate(data, [], class_=["up"]))
     with pytest.raises(UserError, match="no prompt"):
         next(model.generate(data, ["up"]))
+
+
+def test_several_clips_of_a_video_are_tested_and_predicted(tmp_path: Path) -> None:
+    sizes: dict[str, Any] = {**SIZES, "num_classes": 2, "widths": (8, 8), "groups": 2, "num_timesteps": 4}
+    model = LitVideoDiffusion(**sizes).eval()
+    batch = (torch.rand(3, 2, 1, 3, 8, 8), torch.tensor([0, 1, 1]))
+    (found,) = small_trainer(tmp_path).test(model, DataLoader([batch], batch_size=None), verbose=False)  # type: ignore[arg-type]
+    assert found["test/loss"] > 0
+    bound = model.predict_step(batch, 0)["bound"]
+    torch.testing.assert_close(bound, model.predict_step(batch[0].flatten(0, 1), 0)["bound"].view(3, 2).mean(1))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lit_models.video.resnet3d import LitVideoResNet
-from lit_models.video.video_classifier import normalize
+from lit_models.video.video_classifier import KINETICS, normalize
 
 
 def small() -> LitVideoResNet:
@@ -27,10 +27,10 @@ def test_clips_are_normalized_for_published_weights_only() -> None:
             return x
 
     x = torch.rand(2, 3, 2, 4, 4)
-    torch.testing.assert_close(normalize(x)[:, 1], (x[:, 1] - 0.394666) / 0.22145)
+    torch.testing.assert_close(normalize(x, *KINETICS)[:, 1], (x[:, 1] - 0.394666) / 0.22145)
     with torch.device("meta"):
         published = LitVideoResNet(num_classes=3, weights="some.pth")
     plain = small()
     published.net = plain.net = Same()  # type: ignore[assignment]
-    torch.testing.assert_close(published(x), normalize(x))
+    torch.testing.assert_close(published(x), normalize(x, *KINETICS))
     assert torch.equal(plain(x), x)

@@ -7,7 +7,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from common.messages import UserError
+from lit_models.video.video_classifier import IMAGENET, normalize
 from lit_models.video.videomae import LitVideoMAE, VideoMAE
+from lit_models.video.videomae_classifier import VideoMAEClassifier
 from tests.battery import ADAM
 from tests.small import small_trainer
 
@@ -88,3 +90,28 @@ def test_training_lowers_the_loss_and_the_checkpoint_loads(tmp_path: Path) -> No
 def test_sizes_that_are_not_divisible_are_named(sizes: dict[str, int], says: str) -> None:
     with pytest.raises(UserError, match=says):
         small(**sizes)
+
+
+def test_several_clips_of_a_video_are_measured_together_and_alike_in_any_batch(tmp_path: Path) -> None:
+    model = LitVideoMAE(**(SMALL | OTHER)).eval()  # type: ignore[arg-type]
+    videos = torch.rand(3, 2, 1, 4, 8, 8)
+    (found,) = small_trainer(tmp_path).test(model, DataLoader([(videos, 0)], batch_size=None), verbose=False)  # type: ignore[arg-type]
+    assert found["test/loss"] > 0
+    errors = model.predict_step((videos,), 0)["error"]
+    each = model.predict_step(videos.flatten(0, 1), 5)["error"]
+    torch.testing.assert_close(errors, each.view(3, 2).mean(1))
+
+
+def test_published_files_have_their_biases_beside_the_layers() -> None:
+    for net in (small(), VideoMAEClassifier(num_classes=2, **SMALL, num_heads=2, ffn_size=8)):  # type: ignore[arg-type]
+        ours = set(net.state_dict())
+        theirs = {key.replace(".query.bias", ".q_bias").replace(".value.bias", ".v_bias") for key in ours}
+        assert theirs != ours and {net.rename(key) for key in theirs} == ours
+
+
+def test_with_published_weights_the_encoder_sees_normalized_colors_and_targets_are_pixels() -> None:
+    model = LitVideoMAE(**(SMALL | OTHER | {"in_channels": 3})).eval()  # type: ignore[arg-type]
+    x, hidden = torch.rand(2, 3, 4, 8, 8), model.net.tubes(2, 0.9, torch.Generator().manual_seed(0))  # type: ignore[operator]
+    model.weights_from = "published"
+    expected = (model.net(normalize(x, *IMAGENET), hidden) - model.net.patches(x)[hidden].view(2, -1, 24)).square()  # type: ignore[operator]
+    torch.testing.assert_close(model.loss_of(x, 0), expected.mean())

@@ -109,6 +109,14 @@ def test_detections_on_ignored_objects_and_the_objects_do_not_count() -> None:
 # -- as a person uses it --------------------------------------------------------------------------------------------
 
 
+def test_a_checkpoint_of_averaged_weights_has_the_thresholds_that_were_chosen() -> None:
+    net = TestLitCells().model()
+    net.thresholds.fill_(0.7)
+    checkpoint: dict[str, Any] = {"state_dict": {"thresholds": torch.full_like(net.thresholds, 0.5)}}
+    net.on_save_checkpoint(checkpoint)
+    assert torch.equal(checkpoint["state_dict"]["thresholds"], net.thresholds)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run of a few steps."""

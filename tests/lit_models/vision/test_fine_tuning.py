@@ -82,6 +82,17 @@ def test_frozen_normalization_stays_in_evaluation_whatever_asks_for_training() -
     assert all(m.training for m in everything.net.modules())
 
 
+def test_a_run_that_goes_on_within_an_epoch_keeps_frozen_stages_in_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning then skips ``on_train_epoch_start``."""
+    monkeypatch.setattr(LitFineTuning, "on_train_epoch_start", lambda self: None)
+    net = model(thaw_epochs=1)
+    before = net.net.layer1[0].bn1.running_mean.clone()  # type: ignore[union-attr,index]
+    small_trainer(tmp_path, max_epochs=1).fit(net, batches())
+    assert torch.equal(net.net.layer1[0].bn1.running_mean, before)  # type: ignore[union-attr,index]
+
+
 def test_stages_of_a_network_with_one_container_are_its_layers() -> None:
     net = VGG(num_classes=2, image_size=32, width=2, pool_size=1, hidden_size=4)
     assert len(stages(net)) == 8  # convolutions of VGG-11

@@ -1,5 +1,6 @@
 """The cells page by its routes: what is found, odd pictures, files that are none, many at once, without JavaScript."""
 
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fastapi import UploadFile
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from scripts.serve.cells.page import Found, accepts, facts
+from scripts.serve.cells.page import Found, accepts, facts, look
 from scripts.serve.models import Loaded
 from scripts.serve.pages import find_pages
 from tests.scripts.serve.cells.site import THRESHOLDS, as_bytes, cells_app, drawn, odd_pictures, small_run
@@ -116,3 +118,14 @@ def test_sixty_four_uploads_at_once_are_all_answered(client: TestClient) -> None
     assert [response.status_code for response in responses] == [200] * 64
     assert [response.json()["name"] for response in responses] == [f"{k}.png" for k in range(64)]
     assert all(response.json()["scores"] == alone[k % 4] for k, response in enumerate(responses))
+
+
+def test_a_run_that_looks_at_mirrored_pictures_does_so_here() -> None:
+    image, run = drawn(3), small_run()
+    x = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    _, once, _ = run.model.look(x)
+    run.model.flips = True
+    found = look(run, UploadFile(io.BytesIO(as_bytes(image)), filename="b.png"))
+    _, scores, labels = run.model.look(x)
+    torch.testing.assert_close(torch.tensor(found.scores), scores[labels >= 0], atol=1e-4, rtol=0)
+    assert found.scores != [round(score, 4) for score in once[once > 0].tolist()]
