@@ -3,9 +3,8 @@ boxes.
 
 Girshick et al. 2014 (offsets), Ren et al. 2015 (anchors), Liu et al. 2016 (assignment). D2L 14.3 to 14.5.
 A box is (left, top, right, bottom), in any unit, with y downwards. Departs from the book: suppression is class by
-class,
-the offsets need no epsilon in the logarithm, and the assignment that the book finds object after object, each with a
-search through all anchors, takes two or three passes here and has the same result.
+class, the offsets need no epsilon in the logarithm, and the assignment that the book finds object after object, each
+with a search through all anchors, takes two or three passes here and has the same result.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,8 @@ Ren et al. 2015, "Faster R-CNN: Towards Real-Time Object Detection with Region P
 "Feature Pyramid Networks for Object Detection"; torchvision's ``fasterrcnn_resnet50_fpn``. D2L 14.8.
 Departs from the paper: both stages are trained at once instead of in turn, RoIAlign instead of RoIPool, a ResNet, whose
 maps become a pyramid unless ``fpn`` is false. Departs from torchvision: the losses are means over each picture's
-sampled regions and then over the pictures, which is the same wherever every picture has enough regions to sample.
+sampled regions and then over the pictures, which is the same wherever every picture has enough regions to sample; and
+the 400 best boxes of all classes of a picture go into suppression, there all of them.
 
     dive fit vision/faster_rcnn           shapes and digits on photographs, offline
     dive fit vision/faster_rcnn --data VOCFolder --data.root DIR \

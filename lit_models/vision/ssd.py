@@ -4,7 +4,8 @@ Liu et al. 2016, "SSD: Single Shot MultiBox Detector". D2L 14.7.
 Departs from the book: hard negatives are mined, three for each object's anchor, as in the paper (the book's mean over
 all anchors is nearly all background), or the focal loss of Lin et al. 2017 takes their place; the loss of the boxes is
 smooth L1, summed over the matched anchors and divided by their number (the book's mean counts masked coordinates);
-a picture without objects teaches too; suppression is class by class; the number is average precision.
+a picture without objects teaches too; suppression is class by class, of the 200 best boxes of a picture (torchvision:
+400 of each class); the number is average precision.
 
     dive fit vision/ssd             shapes and digits on photographs, offline
     dive fit vision/ssd_bccd        blood cells
