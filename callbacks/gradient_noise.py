@@ -32,6 +32,10 @@ class GradientNoise(Callback):
             raise UserError(f"GradientNoise: eta is {eta}: give a variance of at least 0")
         self.eta, self.gamma = eta, gamma
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if pl_module.device_mesh is not None:
+            raise UserError("GradientNoise needs whole gradients: train with -c trainer/ddp")
+
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         t = trainer.global_step
         std = (self.eta / (1 + t) ** self.gamma) ** 0.5

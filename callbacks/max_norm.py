@@ -30,6 +30,12 @@ class MaxNorm(Callback):
             raise UserError(f"MaxNorm: limit is {limit}: give a number above 0; 3 to 4 is usual")
         self.limit = limit
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if any(getattr(optimizer, "averages", False) for optimizer in trainer.optimizers):
+            raise UserError(
+                "MaxNorm limits the weights of training, not the optimizer's mean of them: use one of the two"
+            )
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

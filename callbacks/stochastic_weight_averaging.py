@@ -20,6 +20,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor, nn
 
+from callbacks.weight_averaging import take_precision
 from common.messages import UserError
 
 NORM = nn.modules.batchnorm._BatchNorm
@@ -44,6 +45,10 @@ class SWA(WeightAveraging):
         super().__init__(use_buffers=True, multi_avg_fn=mean_with)
         self.start, self.last = start, last
         self.epoch_steps = self.start_step = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        take_precision(self._average_model, str(trainer.precision), "SWA")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epochs = trainer.max_epochs or 0
@@ -82,7 +87,7 @@ def mean_with(means: list[Tensor], current: list[Tensor], count: Tensor | int) -
 @torch.no_grad()
 def renew_statistics(trainer: Any, module: LightningModule) -> None:
     """The running statistics of batch normalization as means over the batches of an epoch of training data."""
-    norms = [m for m in module.modules() if isinstance(m, NORM) and m.track_running_stats]
+    norms = [m for m in module.modules() if isinstance(m, NORM) and m.track_running_stats and not is_frozen(m)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
@@ -103,3 +108,8 @@ def renew_statistics(trainer: Any, module: LightningModule) -> None:
         if trainer.world_size > 1:
             for buffer in (norm.running_mean, norm.running_var):
                 buffer.copy_(module.all_gather(buffer).mean(0))  # type: ignore[union-attr,arg-type]
+
+
+def is_frozen(norm: NORM) -> bool:
+    """Whether a normalization does not learn, so that its statistics are those that its weights came with."""
+    return norm.affine and not any(p.requires_grad for p in norm.parameters())

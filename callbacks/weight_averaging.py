@@ -8,8 +8,11 @@ the training code of Ho et al. 2020 and diffusers' ``EMAModel``).
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
+
+from common.messages import UserError
 
 
 class WarmupEMA(WeightAveraging):
@@ -29,6 +32,22 @@ class WarmupEMA(WeightAveraging):
                 torch._foreach_copy_(averages, current)
 
         super().__init__(use_buffers=use_buffers, multi_avg_fn=torch.no_grad()(update), **averaging)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        take_precision(self._average_model, str(trainer.precision), "WarmupEMA")
+
+
+def take_precision(average: torch.nn.Module | None, precision: str, name: str) -> None:
+    """Gives an average the type of the weights, which the trainer converts only after callbacks were set up.
+
+    Raises:
+        UserError: Half precision, in which the small steps of an average are rounded away.
+    """
+    if precision in ("bf16-true", "16-true"):
+        raise UserError(f"{name}: trainer.precision {precision} is too coarse for a mean of weights: give bf16-mixed")
+    if precision == "64-true" and average is not None:
+        average.double()
 
 
 def decay_after(updates: int, most: float) -> float:

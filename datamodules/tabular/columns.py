@@ -92,9 +92,9 @@ def origin_of(values: pd.Series, column: Column) -> int:
         whole = [int(text) for text in cells]
         return min(whole) if max(map(abs, whole)) >= 2**53 else 0
     times = pd.to_datetime(pd.Series(cells, dtype=object), format=column.style, utc=True, errors="coerce").dropna()
-    times = times.astype("datetime64[ns, UTC]")
-    close = len(times) and times.max() - times.min() < pd.Timedelta(hours=1)
-    return int(times.min().value) if close else 0
+    micro = times.astype("datetime64[us, UTC]").astype("int64")  # nanoseconds end in the year 2262
+    close = len(micro) and micro.max() - micro.min() < 3_600_000_000
+    return int(times.astype("datetime64[ns, UTC]").min().value) if close else 0
 
 
 def kind_of(values: pd.Series) -> Literal["number", "date", "text"]:

@@ -95,7 +95,7 @@ class CSVSeries(Series):
             raise UserError(
                 f"{self.path} has {len(values)} rows: a forecast begins with data.num_features {self.num_features}"
             )
-        self.mean, self.scale = self.standard or (float(values.mean()), float(values.std()))
+        self.mean, self.scale = self.standard or (float(values.mean()), float(values.std()) or 1.0)
         start = torch.from_numpy((values[-self.num_features :] - self.mean) / self.scale).float()
         return {"predict": (start[None],)}
 

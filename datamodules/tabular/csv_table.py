@@ -210,7 +210,7 @@ class CSVTable(TensorDataModule):
             return {"predict": (self.load_new(),)}
         splits = {} if self.test_path and stage == "test" and self.columns else self._load_table()
         if self.test_path:
-            table, values, classes = self._read_labeled(self.test_path)
+            table, values, classes = self._read_labeled(self.test_path, several=False)
             splits["test"] = self.encode(table, self.test_path), self._labels(values, classes, self.test_path)
         return splits
 
@@ -241,11 +241,11 @@ class CSVTable(TensorDataModule):
             zip(("train", "val", "test"), zip(map(torch.from_numpy, encoded), targets, strict=True), strict=True)
         )
 
-    def _read_labeled(self, path: str) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
+    def _read_labeled(self, path: str, several: bool = True) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
         table = self.read(path, self.encoding, (self.target,))
         forget_tables()
-        how = (self.reading["decimal"], self.reading["missing"])
+        how = (self.reading["decimal"], self.reading["missing"], several)
         values, classes = read_target(table, path, self.target, self.task, *how)
         if bool(classes) != bool(self.num_classes):
             task = "classification" if self.num_classes else "regression"

@@ -192,8 +192,11 @@ def to_days(values: pd.Series, style: str = ISO, origin: int = 0) -> np.ndarray:
     """
     codes, texts = different(values)
     times = pd.to_datetime(pd.Series(texts, dtype=object), format=style, errors="coerce", utc=True)
-    whole = times.astype("datetime64[ns, UTC]")
-    days = (whole - pd.Timestamp(origin, tz="UTC")).astype("int64").to_numpy() / 86_400e9
+    if origin:
+        since = times.astype("datetime64[ns, UTC]") - pd.Timestamp(origin, tz="UTC")
+        days = since.astype("int64").to_numpy() / 86_400e9
+    else:  # nanoseconds end in the year 2262, and 9999-12-31 often stands for no end
+        days = times.astype("datetime64[us, UTC]").astype("int64").to_numpy() / 86_400e6
     days[times.isna().to_numpy()] = np.nan
     return np.append(days, np.nan)[codes]
 

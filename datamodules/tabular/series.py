@@ -73,7 +73,7 @@ class Series(TensorDataModule):
         ends_at = (1 - self.val_fraction - self.test_fraction, 1 - self.test_fraction)
         ends = (round(len(values) * ends_at[0]), round(len(values) * ends_at[1]))
         train = values[: ends[0]]
-        self.mean, self.scale = self.standard or (float(train.mean()), float(train.std()))
+        self.mean, self.scale = self.standard or (float(train.mean()), float(train.std()) or 1.0)
         self.series = torch.from_numpy((values - self.mean) / self.scale).float()
         parts = {"train": (self.num_features, ends[0]), "val": ends, "test": (ends[1], len(values))}
         splits = {

@@ -87,6 +87,7 @@ def read_target(
     task: str,
     decimal: str = "auto",
     missing: Sequence[str] = (),
+    several: bool = True,
 ) -> tuple[pd.Series, list[str]]:
     """The rows that have a target, as class names or float64, and the class names in order; none for a number.
 
@@ -99,6 +100,7 @@ def read_target(
         task: auto, classification or regression.
         decimal: The decimal sign; auto: that of the file.
         missing: Words that are missing in a class, too.
+        several: Whether one class or value is refused: nothing can be learned then, but a model can be tested.
 
     Raises:
         UserError: No such column, only one class or value, or a regression with values that are not finite numbers.
@@ -125,7 +127,7 @@ def read_target(
     elif task == "regression":
         values = found if all_numbers else values
     same = len(formats.different(values)[1]) < 2 if formats.has_texts(values) else not values.min() < values.max()
-    if same:
+    if same and several:
         raise UserError(f"{path}: the target {target!r} has the same value in all rows: name another column")
     if task == "classification":
         names = class_names(values)

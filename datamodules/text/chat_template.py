@@ -6,7 +6,7 @@ Only what the assistant says is learned, and the ``<end>`` behind it, without wh
 The marks of roles and the other sides' texts have no target: a model that learns them learns to play the user.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from common.messages import UserError
@@ -49,19 +49,27 @@ def pieces_of(messages: Iterable[Message], where: str = "the conversation") -> l
 
 
 def encode_chat(
-    messages: Iterable[Message], tokenizer: Tokenizer, seq_len: int, where: str = "the conversation"
+    messages: Sequence[Message], tokenizer: Tokenizer, seq_len: int, where: str = "the conversation", given: int = 0
 ) -> tuple[list[int], list[int]]:
     """Tokens and targets of a conversation, ``seq_len`` of each; targets are one token later, or ``PAD``.
+
+    Args:
+        messages: The conversation.
+        tokenizer: Of the model.
+        seq_len: Tokens of a row.
+        where: Names the conversation in errors.
+        given: How many messages at the beginning are not learned, whoever says them.
 
     Raises:
         UserError: It is longer; or see ``pieces_of``.
     """
     ids: list[int] = []
     targets: list[int] = []
-    for text, learned in pieces_of(messages, where):
+    before = len(pieces_of(messages[:given], where))
+    for place, (text, learned) in enumerate(pieces_of(messages, where)):
         new = [tokenizer.id_of(text)] if text in MARKS else tokenizer.encode(text)
         ids += new
-        targets += new if learned else [PAD] * len(new)
+        targets += new if learned and place >= before else [PAD] * len(new)
     if len(ids) - 1 > seq_len:
         raise UserError(f"{where} has {len(ids) - 1} tokens: data.seq_len is {seq_len}; give as many")
     space = seq_len + 1 - len(ids)

@@ -45,11 +45,13 @@ class Conversations(TensorDataModule):
         if self.tokenizer is None:
             self.tokenizer = WordTokenizer.train(texts, self.vocab_size, CHAT_SPECIALS)
 
-    def tensors(self, conversations: Sequence[Sequence[Message]], where: str = "conversation") -> tuple[Tensor, Tensor]:
-        """Tokens and targets (N, T), int32."""
+    def tensors(
+        self, conversations: Sequence[Sequence[Message]], where: str = "conversation", given: Sequence[int] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens and targets (N, T), int32; ``given``: how many messages of each are not learned (``encode_chat``)."""
         assert self.tokenizer is not None
         rows = [
-            encode_chat(messages, self.tokenizer, self.seq_len, f"{where} {number}")
+            encode_chat(messages, self.tokenizer, self.seq_len, f"{where} {number}", given[number - 1] if given else 0)
             for number, messages in enumerate(conversations, 1)
         ]
         both = torch.tensor(rows, dtype=torch.int32).view(len(rows), 2, self.seq_len)

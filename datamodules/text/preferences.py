@@ -30,7 +30,14 @@ class PreferenceData(Conversations):
     def pair_tensors(self, pairs: Sequence[Pair], where: str = "pair") -> tuple[Tensor, ...]:
         """Chosen tokens and targets, rejected tokens and targets, each (N, T)."""
         chosen, rejected = ([pair[i] for pair in pairs] for i in (0, 1))
-        return (*self.tensors(chosen, where), *self.tensors(rejected, where))
+        given = [len(common(one, other)) for one, other in pairs]  # a prompt may have earlier answers
+        return (*self.tensors(chosen, where, given), *self.tensors(rejected, where, given))
+
+
+def common(one: Sequence[Message], other: Sequence[Message]) -> Sequence[Message]:
+    """The messages with which two conversations begin alike, without their last ones."""
+    most = min(len(one), len(other)) - 1
+    return one[: next((k for k in range(most) if one[k] != other[k]), most)]
 
 
 class Preferences(PreferenceData):

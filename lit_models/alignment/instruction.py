@@ -18,6 +18,7 @@ from common.messages import UserError
 from lit_models.attention.gpt import GPT
 from lit_models.layers.lora import add_lora
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.processes import of_first_process
 from lit_models.tasks.start import demonstrations_of, train_start
 from lit_models.tasks.trains import trains
 
@@ -61,4 +62,5 @@ class LitInstruction(LanguageModel):
         if self.device_mesh is not None:
             raise UserError("a start is trained on a copy of whole weights: -c trainer/ddp")
         rows = demonstrations_of(self.data_attribute("demonstrations"))
-        self.net.load_state_dict(train_start(self.net, rows, self.start_steps, self.start_rate, self.pad_id))
+        start = train_start(self.net, rows, self.start_steps, self.start_rate, self.pad_id)
+        self.net.load_state_dict(of_first_process(self, start))

@@ -36,7 +36,7 @@ class SceneFeatures(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = LeNet(3, COUNTS, SIDE, activation="relu", pooling="max")
-        self.load_state_dict(load_file(WEIGHTS), assign=True)  # float32 also in a run of another precision
+        self.float().load_state_dict(load_file(WEIGHTS))  # float32 also in a run of another precision
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

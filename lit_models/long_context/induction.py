@@ -117,6 +117,8 @@ class LitInduction(LanguageModel):
 
     def panels(self) -> list[dict[str, Any]]:
         """For ``LinePlots``: loss and scores over training."""
+        if not self.history:  # no validation so far
+            return []
         steps, loss, induction, previous = torch.tensor(self.history).T
         return [
             {"title": "loss of the repetitions, nats", "xlabel": "step", "lines": {"validation": (steps, loss)}},

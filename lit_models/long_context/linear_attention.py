@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lit_models.layers.multi_head import MultiHeadAttention
+from lit_models.layers.precision import at_least_float32, full_precision
 
 CHUNK = 64  # tokens; the scores of a chunk are a square of this size
 
@@ -43,11 +44,13 @@ def linear_attention_loop(query: Tensor, key: Tensor, value: Tensor, state: Tens
 
 
 def linear_attention(query: Tensor, key: Tensor, value: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The same in chunks; arguments and results as ``linear_attention_loop``."""
+    """The same in chunks, at least in single precision; arguments and results as ``linear_attention_loop``."""
+    query, key, value, state = (at_least_float32(t) for t in (query, key, value, state))
     value, means = F.pad(value, (0, 1), value=1.0), []
-    for q, k, v in zip(query.split(CHUNK, 2), key.split(CHUNK, 2), value.split(CHUNK, 2), strict=True):  # type: ignore[no-untyped-call]
-        means.append((q @ k.transpose(2, 3)).tril() @ v + q @ state)
-        state = state + k.transpose(2, 3) @ v
+    with full_precision(query):  # in bfloat16 a sum of ones ends at 256
+        for q, k, v in zip(query.split(CHUNK, 2), key.split(CHUNK, 2), value.split(CHUNK, 2), strict=True):  # type: ignore[no-untyped-call]
+            means.append((q @ k.transpose(2, 3)).tril() @ v + q @ state)
+            state = state + k.transpose(2, 3) @ v
     total = torch.cat(means, 2)
     return total[..., :-1] / total[..., -1:], state
 
@@ -85,4 +88,4 @@ class LinearAttention(MultiHeadAttention):
         mean, state = linear_attention(features(query), features(key), value, state)
         if cache is not None:
             cache.state, cache.length = state, cache.length + x.shape[1]
-        return self.output(mean.transpose(1, 2).reshape(x.shape))
+        return self.output(mean.to(x.dtype).transpose(1, 2).reshape(x.shape))

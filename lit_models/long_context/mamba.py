@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from common.messages import UserError
 from lit_models.layers.packed_linear import packed
+from lit_models.layers.precision import at_least_float32
 from lit_models.layers.quantized_linear import quantized
 from lit_models.long_context.selective_scan import Method, selective_scan
 from lit_models.tasks.language_model import LanguageModel
@@ -75,7 +76,8 @@ class MambaMixer(nn.Module):
         """The state before the first token of x (B, T, hidden_size)."""
         inner, state_size = self.A_log.shape
         rows = x.shape[0]
-        return x.new_zeros(rows, inner, self.conv1d.kernel_size[0] - 1), x.new_zeros(rows, inner, state_size)
+        start = at_least_float32(x.new_zeros(rows, inner, state_size))
+        return x.new_zeros(rows, inner, self.conv1d.kernel_size[0] - 1), start
 
     def forward(self, x: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         past, start = state
@@ -84,9 +86,9 @@ class MambaMixer(nn.Module):
         u = F.silu(self.conv1d(seen)).transpose(1, 2)
         chosen = self.x_proj(u) if self.selective else self.constants.expand(*u.shape[:2], -1)
         step, b, c = chosen.split(self.sizes, -1)
-        delta = F.softplus(self.dt_proj(step))
-        y, after = selective_scan(u, delta, -torch.exp(self.A_log), b, c, start, self.scan)
-        y = (y + self.D * u) * F.silu(gate)
+        delta, a = F.softplus(at_least_float32(self.dt_proj(step))), -torch.exp(at_least_float32(self.A_log))
+        y, after = selective_scan(u, delta, a, b, c, start, self.scan)
+        y = (y.to(u.dtype) + self.D * u) * F.silu(gate)
         return self.out_proj(y), (seen[:, :, seen.shape[2] - past.shape[2] :], after)
 
 

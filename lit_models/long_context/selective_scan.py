@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lit_models.layers.linear_scan import linear_scan
+from lit_models.layers.precision import at_least_float32, full_precision
 
 Method = Literal["sequential", "parallel"]
 CHUNK = 256  # tokens whose states (B, 256, D, N) are in memory at once
@@ -55,12 +56,14 @@ def selective_scan(
         method: ``sequential`` or ``parallel``: equal in values and gradients.
 
     Returns:
-        y (B, T, D) and the state (B, D, N).
+        y (B, T, D) and the state (B, D, N), at least in single precision.
     """
     scan, parts = linear_scan if method == "sequential" else parallel_scan, []
-    for x_, delta_, b_, c_ in zip(*(t.split(CHUNK, 1) for t in (x, delta, b, c)), strict=True):
-        decay = torch.exp(delta_[..., None] * a)  # (B, T, D, N)
-        states = scan(decay, (delta_ * x_)[..., None] * b_[:, :, None], start)
-        parts.append((states @ c_[..., None]).squeeze(-1))
-        start = states[:, -1]
+    x, delta, a, b, c, start = (at_least_float32(t) for t in (x, delta, a, b, c, start))
+    with full_precision(x):  # in bfloat16 a decay above 0.998 is 1
+        for x_, delta_, b_, c_ in zip(*(t.split(CHUNK, 1) for t in (x, delta, b, c)), strict=True):
+            decay = torch.exp(delta_[..., None] * a)  # (B, T, D, N)
+            states = scan(decay, (delta_ * x_)[..., None] * b_[:, :, None], start)
+            parts.append((states @ c_[..., None]).squeeze(-1))
+            start = states[:, -1]
     return torch.cat(parts, 1), start

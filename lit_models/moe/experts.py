@@ -82,7 +82,7 @@ class LitExperts(LanguageModel):
         every = mean_over_processes(self, count)
         even = [balance_loss(r, mean_over_processes(self, count * frequencies(r)) / every) for r in routings]
         losses = self.balance * torch.stack(even).sum() + self.z * torch.stack([z_loss(r) for r in routings]).sum()
-        return losses * count / every
+        return losses  # which ``Task.backward`` weighs by the tokens of this process, as the rest of the loss
 
     # -- evaluation -------------------------------------------------------------------------------------------------
 

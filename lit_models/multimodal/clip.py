@@ -209,7 +209,7 @@ class LitCLIP(Task):
         some = sorted({0, len(groups) // 2, len(groups) - 1})
         with torch.no_grad():
             captions = texts[some][:, shown].to(self.device)
-            image, text, _ = self.net.eval()(x[chosen], captions.flatten(0, 1))
+            image, text, _ = self.net.eval()(x[chosen].to(self.dtype), captions.flatten(0, 1))
         cosines = (image @ text.T).unflatten(1, (len(some), -1)).float().cpu()  # (N, groups, numbers)
         own = labels[chosen, 1].cpu()
         means = torch.stack([cosines[own == i].mean(0) for i in shown])  # (numbers, groups, numbers)

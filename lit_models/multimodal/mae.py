@@ -281,6 +281,6 @@ class LitMAE(Task):
         return dict(zip(names, (*right.mean(0).tolist(), float(gain.mean()), half), strict=True))
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``error`` (B,), the squared error of each image: unusual ones have a high one."""
+        """Returns ``error`` (B,), the squared error of each image with the same mask: unusual ones have a high one."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        return {"error": torch.stack([self.filled(image[None], batch_idx)[0] for image in x])}
+        return {"error": torch.stack([self.filled(image[None], 0)[0] for image in x])}

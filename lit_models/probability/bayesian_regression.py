@@ -168,7 +168,8 @@ class LitBayesianRegression(Regressor):
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
         """Returns ``prediction`` (B, 1) and ``std`` (B, 1), the predictive standard deviation."""
         x = batch if isinstance(batch, Tensor) else batch[0]
-        std = self.net.std(x).float()[:, None]  # type: ignore[operator]
+        with full_precision(x):
+            std = self.net.std(x).float()[:, None]  # type: ignore[operator]
         return {**super().predict_step(batch, batch_idx), "std": std}
 
     def panels(self) -> list[dict[str, Any]]:

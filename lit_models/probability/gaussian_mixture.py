@@ -169,7 +169,7 @@ class LitGaussianMixture(DensityEstimator):
         if net.num_features != 2:
             return []
         angle = torch.linspace(0, 2 * math.pi, 100, device=self.device)
-        circle = 2 * torch.stack([angle.cos(), angle.sin()])  # (2, 100)
+        circle = 2 * torch.stack([angle.cos(), angle.sin()]).to(net.means)  # (2, 100)
         ellipses = net.means.detach()[:, :, None] + net.factors().detach() @ circle
         weights = net.logits.detach().softmax(0)
         lines = {f"{100 * w:.0f} %": (e[0], e[1]) for w, e in zip(weights.tolist(), ellipses, strict=True)}

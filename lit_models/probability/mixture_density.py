@@ -116,7 +116,7 @@ class LitMixtureDensity(Task):
             return []
         x, y = (t.to(self.device) for t in splits["train"][:2])
         with torch.no_grad():
-            log_weights, means, log_stds = self(x).unbind(1)
+            log_weights, means, log_stds = self(x.to(self.dtype)).float().unbind(1)
         generator = torch.Generator().manual_seed(0)
         k = torch.multinomial(log_weights.exp().cpu(), 1, generator=generator).to(self.device)
         z = torch.randn(len(x), 1, generator=generator).to(self.device)

@@ -71,7 +71,10 @@ def counted(pixels: Tensor, y: Tensor, num_classes: int, smoothing: float = 1.0)
     p = (one_hot.T @ pixels + smoothing) / (of_class[:, None] + 2 * smoothing)
     if not bool(((p > 0) & (p < 1)).all()):
         raise UserError("a pixel is always the same in a class: give model.smoothing more than 0")
-    return {"log_prior": (of_class / len(y)).log(), "logits": p.logit()}
+    return {
+        "log_prior": (of_class / len(y)).clamp(min=1e-12).log(),  # of a class without rows it would be infinite
+        "logits": p.logit(),
+    }
 
 
 @trains(NaiveBayes)

@@ -94,7 +94,7 @@ class LitUniversalApproximation(Regressor):
         x, y = self.rows()
         new, truth = (t.to(x) for t in splits["val"][:2])
         grid = torch.linspace(float(x.min()), float(x.max()), 400).to(x)[:, None]
-        fitted = {"train": (x, y)}, {f"width {self.hparams['width']}": (grid, self(grid.float()).detach())}
+        fitted = {"train": (x, y)}, {f"width {self.hparams['width']}": (grid, self(grid.to(self.dtype)).detach())}
         panels: list[dict[str, Any]] = [{"title": "fit", "points": fitted[0], "lines": fitted[1]}]
         widths = [2, 4, 8, 16, 32, 64, 128, 256]
         lines = {}

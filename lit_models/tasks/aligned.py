@@ -13,6 +13,7 @@ from torch import Tensor
 from lit_models.functional.alignment_losses import token_log_probs
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.language_model import LanguageModel
+from lit_models.tasks.processes import of_first_process
 from lit_models.tasks.start import demonstrations_of, train_start
 
 
@@ -44,7 +45,8 @@ class Aligned(LanguageModel):
             super().take_weights()
         else:
             rows = demonstrations_of(self.data_attribute("demonstrations"))
-            self.net.load_state_dict(train_start(self.net, rows, self.start_steps, self.start_rate, self.pad_id))
+            start = train_start(self.net, rows, self.start_steps, self.start_rate, self.pad_id)
+            self.net.load_state_dict(of_first_process(self, start))
         self.reference.load_state_dict(self.net.state_dict())
 
     def log_probs(self, tokens: Tensor, targets: Tensor, reference: bool = False) -> Tensor:

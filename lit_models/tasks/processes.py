@@ -44,6 +44,15 @@ def own_rows(model: LightningModule, rows: Any, start: int, count: int) -> list[
     return [rows[rank + world * (start + i)] for i in range(count)]
 
 
+def of_first_process(model: LightningModule, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first process's state, on all of them: what each has trained by itself, after DDP has shared the weights, may
+    differ in rounding.
+    """
+    if rank_and_world(model)[1] == 1:
+        return state
+    return model.trainer.strategy.broadcast({name: value.cpu() for name, value in state.items()})
+
+
 class EpochMean:
     """The mean of a per-batch loss over one epoch, weighted by batch size and summed on the device in double precision.
 

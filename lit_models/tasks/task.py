@@ -17,7 +17,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 
 from common.data_protocol import data_attribute
 from common.messages import UserError
@@ -105,12 +105,20 @@ class Task(LightningModule):
 
     def on_fit_start(self) -> None:
         """Reads the weights to start from; metrics of an earlier validation were created in inference mode."""
+        self.keep_means_precise()
         for module in self.modules():
             if isinstance(module, Metric):
                 module.reset()
         self._read_weights()
 
+    def keep_means_precise(self) -> None:
+        """In a run of pure half precision Lightning converts sums of losses too: above 256 they would not grow by 1."""
+        for module in self.modules():
+            if isinstance(module, MeanMetric) and module.dtype in (torch.bfloat16, torch.float16):
+                module.set_dtype(torch.float32)
+
     def on_validation_start(self) -> None:
+        self.keep_means_precise()
         self._read_weights()
         switch(self, training=False)
 

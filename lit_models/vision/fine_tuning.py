@@ -30,6 +30,7 @@ from common.messages import UserError, note
 from lit_models.cnn.resnet import ResNet
 from lit_models.layers.pretrained import put_weights
 from lit_models.tasks.image_classifier import ImageClassifier, feature_layers
+from lit_models.tasks.processes import of_first_process
 from lit_models.tasks.trains import parameters_of, trains
 
 SOURCE_RATE, SOURCE_BATCH = 0.01, 64  # of AdamW, where the features are trained here
@@ -113,10 +114,7 @@ class LitFineTuning(ImageClassifier):
         if self.weights:
             super().take_weights()
         else:
-            state = {name: value.cpu() for name, value in self.pretrained().items()}
-            if self._trainer is not None:  # GPUs may round differently, and DDP has shared the weights before
-                state = self._trainer.strategy.broadcast(state)
-            put_weights(self.net, state, "the source")
+            put_weights(self.net, of_first_process(self, self.pretrained()), "the source")
 
     def pretrained(self) -> dict[str, Tensor]:
         """The state of a network of the same sizes after ``pretrain_epochs`` on the source's classes."""

@@ -70,7 +70,13 @@ def save_network(model: Any, path: Path, net: dict[str, Any] | None = None) -> N
         metadata = {"arguments": json.dumps(arguments)} | ({"net": json.dumps(net)} if net else {})
     except TypeError as error:
         raise UserError(f"{type(model).__name__} has an argument that is no plain value: {error}") from None
-    save_model(model, str(path), metadata=metadata | {"class": f"{type(model).__module__}.{type(model).__qualname__}"})
+    metadata |= {"class": f"{type(model).__module__}.{type(model).__qualname__}"}
+    second = model._modules.pop("second_heads", None)  # of a multitask regularizer: for training only
+    try:
+        save_model(model, str(path), metadata=metadata)
+    finally:
+        if second is not None:
+            model.second_heads = second
 
 
 def load_network(path: str | Path) -> LightningModule:

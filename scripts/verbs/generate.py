@@ -141,7 +141,7 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     """The model with its trained weights, the datamodule with the run's vocabulary, the run folder."""
     from scripts.front.arguments import resolve
     from scripts.front.build import build
-    from scripts.front.checkpoints import check_checkpoint
+    from scripts.front.checkpoints import check_checkpoint, read_checkpoint
 
     words = [options.recipe] if options.recipe else []
     words += ["--run", options.run] if options.run else []
@@ -151,7 +151,8 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
         raise UserError(f"{options.ckpt_path} lies in no run folder: say --run DIR")
     _, model, data = build(["--config", str(run / "config.yaml")])
     name = f"{type(model).__module__}.{type(model).__name__}"
-    model.load_state_dict(check_checkpoint(checkpoint, name, {})["state_dict"])
+    check_checkpoint(checkpoint, name, {})
+    model.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
     processor = run / "processor.json"
     if processor.is_file() and hasattr(data, "load_processor"):
         data.load_processor(json.loads(processor.read_text(encoding="utf-8")))  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import torch
 
 from callbacks.max_norm import MaxNorm, project
 from common.messages import UserError
+from lit_models.optimization.averaging import PolyakAverage
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -29,3 +30,9 @@ def test_short_rows_stay_and_a_convolutions_feature_map_is_a_row() -> None:
 def test_a_limit_below_zero_is_refused() -> None:
     with pytest.raises(UserError, match="limit is -1"):
         MaxNorm(-1)
+
+
+def test_an_optimizer_that_averages_is_refused(tmp_path: Path) -> None:
+    model = SmallNet(optimizer=PolyakAverage)
+    with pytest.raises(UserError, match="not the optimizer's mean"):
+        small_trainer(tmp_path, MaxNorm()).fit(model, datamodule=Points())

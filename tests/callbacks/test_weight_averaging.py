@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from lightning.pytorch import Callback
 
 from callbacks.weight_averaging import WarmupEMA, decay_after
+from common.messages import UserError
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -39,3 +41,11 @@ def test_the_count_of_batches_of_a_normalization_layer_is_copied(tmp_path: Path)
     model.net.insert(1, torch.nn.BatchNorm1d(8))
     small_trainer(tmp_path, WarmupEMA(), max_epochs=2).fit(model, Points())
     assert int(model.net[1].num_batches_tracked) == 8
+
+
+def test_the_average_has_the_precision_of_the_weights(tmp_path: Path) -> None:
+    averaging, model = WarmupEMA(), SmallNet()
+    small_trainer(tmp_path, averaging, max_epochs=2, precision="64-true").fit(model, datamodule=Points())
+    assert all(p.dtype == torch.float64 for p in averaging._average_model.parameters())  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="bf16-true is too coarse for a mean of weights"):
+        small_trainer(tmp_path, WarmupEMA(), precision="bf16-true").fit(SmallNet(), datamodule=Points())

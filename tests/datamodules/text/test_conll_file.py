@@ -64,7 +64,7 @@ def test_another_tag_than_the_runs_is_one_line(tmp_path: Path) -> None:
 def test_another_file_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
     data = ConllFile(file(tmp_path), vocab_size=60)
     data.setup("fit")
-    for name, content, rows in (("a", TEXT * 6, 2), ("whole", TEXT, 2), ("one", "a O\n", 1)):
+    for name, content, rows in (("a", TEXT * 6, 2), ("whole", TEXT, 2), ("one", "a B-LOC\n", 1)):
         (tmp_path / f"{name}.conll").write_text(content, encoding="utf-8")
         again = ConllFile(str(tmp_path / f"{name}.conll"), num_classes=3, vocab_size=60)
         again.load_processor(data.processor())

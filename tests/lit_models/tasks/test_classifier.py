@@ -90,3 +90,12 @@ def test_smoothing_keeps_the_weight_of_a_row() -> None:
     torch.testing.assert_close(model.losses(logits, whole), expected)
     weights = torch.tensor([0.0, 1.0, 2.5, 7.0])
     torch.testing.assert_close(model.losses(logits, whole * weights[:, None]), expected * weights)
+
+
+def test_means_of_a_run_in_pure_half_precision_are_in_single_precision(tmp_path: Path) -> None:
+    data, model = Points(batch_size=4), SmallNet()
+    trainer = small_trainer(tmp_path, precision="bf16-true", max_epochs=1)
+    trainer.fit(model, datamodule=data)
+    assert model.val_loss.dtype == torch.float32 and next(model.parameters()).dtype == torch.bfloat16
+    assert trainer.test(model, datamodule=data, verbose=False)[0]["test/loss"] > 0
+    assert model.test_loss.dtype == torch.float32

@@ -80,8 +80,10 @@ def test_sure_counts_confident_samples_and_classes_the_frequent_ones() -> None:
     assert float(found["loss"]) == pytest.approx(0, abs=1e-6)
 
 
-def test_digits_are_measured_by_a_classifier_that_took_no_part() -> None:
+def test_digits_are_measured_by_a_classifier_that_took_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small(digits=True)
+    assert model.features(torch.zeros(2, 1, 16, 16))[1] is None  # no data says that they are digits
+    monkeypatch.setattr(type(model), "data_attribute", lambda self, name, default=None: name == "digits")
     features, logits = model.features(torch.zeros(2, 1, 16, 16))
     assert features.shape == (2, 84) and logits is not None and logits.shape == (2, 10)
     assert not [name for name in model.state_dict() if "lenet" in name]
