@@ -84,6 +84,10 @@ class DropConnect(WeightNoise):
             raise UserError(f"DropConnect: p is {p}: give a probability of at least 0 and below 1")
         self.p, self.last = p, last
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if pl_module.device_mesh is not None:  # gradients of shards do not pass the hook that drops theirs
+            raise UserError("DropConnect needs whole weights: train with -c trainer/ddp")
+
     def parameters(self, module: LightningModule) -> list[Tensor]:
         dense = [m.weight for m in module.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad]
         return dense if self.last else dense[:-1]

@@ -75,7 +75,8 @@ class LitCells(Detector):
         chosen = ", ".join(f"{value:.4f}" for value in self.counting_from().tolist())
         return (
             f"Logits (B, A, 1 + K) of A anchors: {DECODING} Of two boxes of a class that overlap by more than "
-            f"{self.max_overlap} the better one is kept; one counts from its class's score on: {chosen}."
+            f"{self.max_overlap} the better one is kept; one counts from its class's score on: {chosen}"
+            + (" (chosen with mirrored pictures merged: see model.flips)." if self.flips else ".")
         )
 
     def counting_from(self) -> Tensor:
