@@ -2,11 +2,14 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from callbacks.gradient_noise import GradientNoise
 from callbacks.weight_noise import DropConnect, WeightNoise
 from common.messages import UserError
 from tests.small import Points, SmallNet, small_trainer
@@ -72,3 +75,12 @@ def test_probabilities_out_of_range_are_refused() -> None:
         DropConnect(1.0)
     with pytest.raises(UserError, match="std is -1"):
         WeightNoise(-1)
+
+
+def test_weights_that_processes_share_out_are_refused() -> None:
+    sharded: Any = SimpleNamespace(device_mesh=object())
+    trainer: Any = None
+    for callback in (DropConnect(), GradientNoise()):
+        with pytest.raises(UserError, match="-c trainer/ddp"):
+            callback.on_train_start(trainer, sharded)
+        callback.on_train_start(trainer, SimpleNamespace(device_mesh=None))  # type: ignore[arg-type]
