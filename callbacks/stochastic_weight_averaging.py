@@ -48,7 +48,8 @@ class SWA(WeightAveraging):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        take_precision(self._average_model, str(trainer.precision), "SWA")
+        if stage == "fit":
+            take_precision(self._average_model, str(trainer.precision), "SWA")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         epochs = trainer.max_epochs or 0

@@ -35,7 +35,8 @@ class WarmupEMA(WeightAveraging):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        take_precision(self._average_model, str(trainer.precision), "WarmupEMA")
+        if stage == "fit":
+            take_precision(self._average_model, str(trainer.precision), "WarmupEMA")
 
 
 def take_precision(average: torch.nn.Module | None, precision: str, name: str) -> None:

@@ -302,11 +302,3 @@ def test_a_test_table_may_have_one_row_or_one_class(tmp_path: Path) -> None:
         path, other = write(tmp_path, table), write(tmp_path, rows, "other.csv")
         data = ready(path, target, test_path=other)
         assert len(data.splits["test"][1]) == len(rows)
-
-
-@pytest.mark.parametrize("last", ["9999-12-31", "1492-10-12"])
-def test_dates_that_nanoseconds_do_not_reach_are_days(tmp_path: Path, last: str) -> None:
-    table = houses()
-    days = [*pd.date_range("2001-01-01", periods=len(table) - 1, freq="D").strftime("%Y-%m-%d"), last]
-    data = ready(write(tmp_path, table.assign(until=days)), "price")
-    assert column(data, "until").kind == "date" and bool(torch.isfinite(data.splits["train"][0]).all())

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamodules.tabular.column import Column
+from datamodules.tabular.columns import origin_of
 from datamodules.tabular.formats import (
     date_format,
     decimals_of,
@@ -103,3 +105,10 @@ def test_nanoseconds_are_kept_behind_an_origin() -> None:
 @pytest.mark.parametrize("word", ["NA", "n/a", "None", "NULL", "#DIV/0!", "-", "?", "k.A.", " nan "])
 def test_words_for_a_missing_value(word: str) -> None:
     assert is_missing_word(word)
+
+
+@pytest.mark.parametrize(("date", "days"), [("9999-12-31", 2_932_896), ("1492-10-12", -174_301)])
+def test_dates_that_nanoseconds_do_not_reach_are_days(date: str, days: int) -> None:
+    values = pd.Series(["1970-01-02", date, None])
+    assert to_days(values)[:2].tolist() == [1, days] and math.isnan(to_days(values)[2])
+    assert origin_of(values, Column("until", "date", style="%Y-%m-%d")) == 0

@@ -72,3 +72,24 @@ def test_epsilon_is_divided_among_all_actions_and_equal_ones_are_chosen_at_rando
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=f"model.{next(iter(arguments))}"):
         LitControl(**arguments)
+
+
+@pytest.mark.parametrize("method", ["q_learning", "sarsa", "expected_sarsa", "double_q"])
+def test_a_step_of_gradient_descent_on_the_entries_is_the_update_of_the_tables(method: str) -> None:
+    torch.manual_seed(0)
+    player = LitControl(num_runs=6, num_states=5, num_actions=3, method=method, gamma=0.9)  # type: ignore[arg-type]
+    tables = torch.randn(2, 6, 5, 3, dtype=torch.float64)
+    player.net.values.data = tables.clone() if method == "double_q" else tables[:1].expand(2, -1, -1, -1).clone()
+    row = (
+        *(torch.randint(size, (6,)) for size in (5, 3)),
+        torch.randn(6).double(),
+        *(torch.randint(size, (6,)) for size in (5, 3)),
+        torch.tensor([True, False] * 3),
+        torch.full((6,), float("nan")).double(),
+    )
+    torch.manual_seed(1)  # which of two tables learns
+    expected = player.updated(player.net.values.detach(), row)
+    torch.manual_seed(1)
+    player.entry_loss(player.net.values, row).backward()
+    torch.testing.assert_close(player.net.values.detach() - player.net.values.grad, expected)  # type: ignore[operator]
+    assert not torch.equal(expected, player.net.values)
