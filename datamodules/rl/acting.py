@@ -2,7 +2,8 @@
 
 A model has ``act(observation, greedy)``: actions (N,), or (N, A) from -1 to 1, for observations (N, F). It says in
 ``takes`` which action spaces it can take. An evaluation has one batch: return and length (N,) of a greedy episode of
-each of ``eval_episodes`` environments, which are new each time and begin in the same states.
+each of ``eval_episodes`` environments, which are new each time and begin in the same states; a prediction has this
+process's rows of it.
 """
 
 from functools import partial
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.base import global_seed
-from datamodules.rl.tabular_environments import Batches
+from datamodules.rl.tabular_environments import Batches, evaluation_seed, mixed_seed, own_rows
 from datamodules.rl.vector_environments import VectorEnvironments
 
-LONGEST = 100_000  # steps of an evaluation: an environment without a time limit would have no end
+LONGEST = 100_000  # steps of an episode: an environment without a time limit would have no end
 
 
 class ActingDataModule(LightningDataModule):
@@ -95,7 +96,7 @@ class ActingDataModule(LightningDataModule):
     def ready(self) -> VectorEnvironments:
         """The environments for training: new ones, or those of the checkpoint."""
         if self.environments is None:
-            self.environments = self.make(self.num_envs, global_seed() + 1000 * self.rank)
+            self.environments = self.make(self.num_envs, self.first_seed())
             mine = self.restored[self.rank] if self.restored and self.rank < len(self.restored) else {}
             self.restored = None
             if mine:
@@ -107,6 +108,11 @@ class ActingDataModule(LightningDataModule):
                 else:
                     note(f"the run had {mine['num_envs']} environments, data.num_envs is {self.num_envs}: begun anew")
         return self.environments
+
+    def first_seed(self) -> int:
+        """The seed of the environments for training; after a resume another one, whose episodes were not seen yet."""
+        frames = int(getattr(self.trainer.lightning_module, "frames", 0)) if self.restored and self.trainer else 0
+        return mixed_seed(global_seed(), self.rank, frames) if frames else global_seed() + 1000 * self.rank
 
     def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
         """Takes back what ``saved`` returned, for a subclass that has more to save than environments.
@@ -122,7 +128,7 @@ class ActingDataModule(LightningDataModule):
 
     def episodes(self, split: int = 1) -> tuple[Tensor, Tensor]:
         """The return and length (N,) of a greedy episode of each of new environments; a split has its own states."""
-        environments = self.make(self.eval_episodes, global_seed() + 10**6 * split)
+        environments = self.make(self.eval_episodes, evaluation_seed(split))
         returns, lengths = (torch.full((self.eval_episodes,), float("nan")).double() for _ in range(2))
         for _ in range(LONGEST):
             ended = environments.step(self.act(environments.observation, greedy=True))[-1]
@@ -130,7 +136,10 @@ class ActingDataModule(LightningDataModule):
             returns, lengths = torch.where(first, ended, returns), torch.where(first, environments.length, lengths)
             if not bool(returns.isnan().any()):
                 return returns, lengths
-        raise UserError(f"an episode of {self.env_id} has no end: give --data.max_steps")
+        raise self.endless()
+
+    def endless(self) -> UserError:
+        return UserError(f"an episode of {self.env_id} has no end: give --data.max_steps")
 
     def val_dataloader(self) -> Batches:
         return Batches(1, self.episodes)
@@ -139,7 +148,7 @@ class ActingDataModule(LightningDataModule):
         return Batches(1, partial(self.episodes, 2))
 
     def predict_dataloader(self) -> Batches:
-        return Batches(1, partial(self.episodes, 3))
+        return Batches(1, lambda: own_rows(self.episodes(3), self.trainer))
 
     def state_dict(self) -> dict[str, Any]:
         mine: dict[str, Any] = {}

@@ -5,7 +5,8 @@ FrozenLake, CliffWalking and Taxi have their own table, ``env.unwrapped.P``; so 
 Barto, example 4.1). Nothing is sampled here: a batch is an order in which all states are updated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium
@@ -18,7 +19,8 @@ from datamodules.base import TensorDataModule
 #: ``P[state][action]``: a list of (probability, next state, reward, whether the episode ends).
 Table = Mapping[int, Mapping[int, list[tuple[float, int, float, bool]]]]
 STUDENT = ("class 1", "class 2", "class 3", "pass", "pub", "facebook", "sleep")
-TOY_TEXTS = ("FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", "StudentChain", "SmallGridworld")
+OWN = ("StudentChain", "SmallGridworld")  # tables of this file, without an environment of gymnasium
+TOY_TEXTS = ("FrozenLake-v1", "FrozenLake8x8-v1", "CliffWalking-v1", "Taxi-v4", *OWN)
 
 
 def student_chain() -> Table:
@@ -56,21 +58,57 @@ def transition_table(env_id: str, options: Mapping[str, Any] | None = None) -> T
     """The transition table of an environment.
 
     Raises:
-        UserError: The environment does not exist, or it does not have a table.
+        UserError: The environment does not exist, fails, or does not have a table.
     """
-    if env_id in ("StudentChain", "SmallGridworld"):
+    if env_id in OWN:
         return student_chain() if env_id == "StudentChain" else small_gridworld()
-    try:
-        env = gymnasium.make(env_id, **dict(options or {}))
-    except (gymnasium.error.Error, TypeError) as error:
-        known = [*gymnasium.registry, *TOY_TEXTS]
-        raise UserError(
-            f"data.env_id {env_id!r} cannot be made ({first_line(error)}){did_you_mean(env_id, known)}"
-        ) from None
-    table = getattr(env.unwrapped, "P", None)
+    table = getattr(made(env_id, options), "P", None)
     if table is None:
         raise UserError(f"data.env_id {env_id} has no transition table P: give one of {', '.join(TOY_TEXTS)}")
     return table
+
+
+def made(env_id: str, options: Mapping[str, Any] | None) -> Any:
+    """An environment of gymnasium without its wrappers.
+
+    Raises:
+        UserError: See ``making``.
+    """
+    with making(env_id, *TOY_TEXTS):
+        return gymnasium.make(env_id, **dict(options or {})).unwrapped
+
+
+@contextmanager
+def making(env_id: str, *others: str) -> Iterator[None]:
+    """Says in one line why an environment cannot be made.
+
+    Args:
+        env_id: The environment that is made inside.
+        *others: Names that may be meant besides the registered ones.
+
+    Raises:
+        UserError: The environment does not exist, cannot be made with these options, or its own code fails.
+    """
+    try:
+        yield
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UserError(f"data.env_id {env_id} needs a package: {first_line(error)}") from None
+    except (gymnasium.error.Error, TypeError, ImportError) as error:
+        known = env_id.rpartition(":")[2] in gymnasium.registry
+        near = ": see data.env_options" if known else did_you_mean(env_id, [*gymnasium.registry, *others])
+        raise UserError(f"data.env_id {env_id!r} cannot be made ({first_line(error)}){near}") from None
+    except Exception as error:  # of the person's own code
+        raise failed(env_id, "to be made", error) from error
+
+
+def failed(env_id: str, what: str, error: Exception) -> UserError:
+    """The one line for an exception in the code of an environment."""
+    if isinstance(error, UserError):
+        return error
+    kind = type(error).__name__
+    return UserError(
+        f"{env_id} failed {what} ({kind}: {first_line(error)}): correct the environment; DIVE_DEBUG=1 shows the place"
+    )
 
 
 def first_line(error: Exception) -> str:

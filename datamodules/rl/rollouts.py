@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.rl.acting import ActingDataModule
+from datamodules.rl.acting import LONGEST, ActingDataModule
 from datamodules.rl.tabular_environments import Batches
 
 
@@ -65,15 +65,26 @@ class Rollouts(ActingDataModule):
         self.rows: tuple[Tensor, ...] = ()  # of the rollout that is learned from
         self.order: list[Tensor] = []  # the minibatches that are still to come
 
+    def setup(self, stage: str) -> None:
+        """Refuses a model that learns from whole episodes where rollouts are cut after ``num_steps``."""
+        super().setup(stage)
+        model = self.trainer.lightning_module if self.trainer else None
+        if stage == "fit" and getattr(model, "needs_whole_episodes", False) and not self.whole_episodes:
+            raise UserError(f"{type(model).__name__} learns from whole episodes: give --data.whole_episodes true")
+
     def minibatches(self) -> int:
         """Minibatches of a pass, the same for every rollout and process."""
         return 1 if self.whole_episodes else max(1, self.num_steps * self.num_envs // self.batch_size)
 
     def collect(self) -> Rollout:
-        """Acts. Whole episodes begin with a reset, and what follows an episode's end is not valid."""
+        """Acts. Whole episodes begin with a reset, and what follows an episode's end is not valid.
+
+        Raises:
+            UserError: A whole episode has no end.
+        """
         environments = self.ready()
         if self.whole_episodes:
-            environments = self.environments = self.again(environments)
+            environments.reset()
         finished = torch.zeros(self.num_envs, dtype=torch.bool)
         observations: list[Tensor] = [environments.observation]
         steps: list[tuple[Tensor, ...]] = []
@@ -87,15 +98,9 @@ class Rollouts(ActingDataModule):
             steps.append((action, reward, terminated, over, valid, returns))
             if self.whole_episodes and bool(finished.all()):
                 break
+            if self.whole_episodes and len(steps) >= LONGEST:
+                raise self.endless()
         return Rollout(torch.stack(observations), *(torch.stack(column) for column in zip(*steps, strict=True)))
-
-    def again(self, environments: Any) -> Any:
-        """The same environments in first states, drawn by their own generators."""
-        environments.observation = environments.features(environments.env.reset()[0])
-        environments.over = torch.zeros_like(environments.over)
-        environments.earned = torch.zeros_like(environments.earned)
-        environments.length = torch.zeros_like(environments.length)
-        return environments
 
     def next_batch(self) -> tuple[Tensor, ...]:
         """The next minibatch; after the last one of a rollout, the first of a new rollout."""

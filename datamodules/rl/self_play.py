@@ -1,7 +1,7 @@
 """Games of tic-tac-toe that a model plays against itself, many at once: each batch is where they stand.
 
 Between two batches the model makes a move in each game; a game that is over begins again. The splits for evaluation
-have every position that a game can come to, once.
+have every position that a game can come to, once; a prediction has this process's part of them.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from common.tic_tac_toe import over, played, positions
-from datamodules.rl.tabular_environments import Batches
+from datamodules.rl.tabular_environments import Batches, own_rows
 
 
 class SelfPlay(LightningDataModule):
@@ -62,7 +62,10 @@ class SelfPlay(LightningDataModule):
     def val_dataloader(self) -> Batches:
         return Batches(1, self.every_position)
 
-    test_dataloader = predict_dataloader = val_dataloader
+    test_dataloader = val_dataloader
+
+    def predict_dataloader(self) -> Batches:
+        return Batches(1, lambda: own_rows(self.every_position(), self.trainer))
 
     def state_dict(self) -> dict[str, Any]:
         ranks: list[Any] = [self.boards]

@@ -48,3 +48,5 @@ class Steps(ActingDataModule):
 
     def restore(self, saved: dict[str, Any], goes_on: bool) -> None:
         self.action = saved["action"] if goes_on else None
+        if not goes_on:
+            self.trainer.lightning_module.forget_episodes()  # type: ignore[union-attr,operator]

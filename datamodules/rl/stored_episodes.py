@@ -2,8 +2,8 @@
 
 Offline the episodes are CartPole's, of a controller that knows what to do and takes a random action with a probability
 that each episode draws: their returns lie between a few steps and the limit. A person's own are a ``.npz`` file with
-the arrays of D4RL (Fu et al. 2020): observations (T, ...), actions (T,) or (T, A), rewards (T,), terminals (T,), and
-timeouts (T,) where time limits cut episodes.
+the arrays of D4RL (Fu et al. 2020): observations (T, ...), actions (T,) or (T, A) between the environment's limits,
+rewards (T,), terminals (T,), and timeouts (T,) where time limits cut episodes.
 """
 
 from typing import Any
@@ -11,11 +11,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.base import TensorDataModule, global_seed
-from datamodules.rl.tabular_environments import Batches
+from datamodules.base import TensorDataModule
+from datamodules.rl.tabular_environments import Batches, evaluation_seed, own_rows
 from datamodules.rl.vector_environments import VectorEnvironments
 
 BALANCE = torch.tensor(
@@ -81,8 +82,10 @@ class StoredEpisodes(TensorDataModule):
         self.env_id, self.path, self.window_steps, self.max_steps = env_id, path, window_steps, max_steps
         self.num_episodes, self.num_windows, self.eval_episodes = num_episodes, num_windows, eval_episodes
         self.asked, self.data_seed = tuple(float(value) for value in asked), data_seed
-        found = self.make(1, 0).sizes
+        environments = self.make(1, 0)
+        found, env = environments.sizes, environments.env
         self.num_features, self.num_actions, self.continuous = found.features, found.actions, found.continuous
+        self.spaces: tuple[Any, Any] = env.single_observation_space, env.single_action_space
 
     @staticmethod
     def infer(num_features: int, num_actions: int, continuous: bool, env_id: str) -> dict[str, Any]:
@@ -142,17 +145,45 @@ class StoredEpisodes(TensorDataModule):
         lengths = {name: len(stored[name]) for name in wanted}
         if len(set(lengths.values())) > 1:
             raise UserError(f"data.path {self.path}: arrays of unequal lengths: {lengths}")
-        observations = torch.from_numpy(stored["observations"]).float().flatten(1)
+        observations = self.features(torch.from_numpy(stored["observations"]).reshape(len(stored["rewards"]), -1))
         actions = torch.from_numpy(stored["actions"])
         actions = actions.float().reshape(len(actions), -1) if self.continuous else actions.long().flatten()
         rewards = torch.from_numpy(stored["rewards"]).float().flatten()
         self.check(observations, actions, rewards)
+        actions = self.unit(actions) if self.continuous else actions
         ends = stored["terminals"].astype(bool) | stored.get("timeouts", np.zeros(len(rewards))).astype(bool)
         cuts = [*(np.flatnonzero(ends) + 1).tolist(), len(rewards)]
         parts = [slice(a, b) for a, b in zip([0, *cuts[:-1]], cuts, strict=True) if b > a]
         if longest := [part.stop - part.start for part in parts if part.stop - part.start > self.max_steps]:
             raise UserError(f"data.path {self.path}: an episode has {max(longest)} steps: give --data.max_steps")
         return [(observations[part], actions[part], rewards[part]) for part in parts]
+
+    def features(self, observations: Tensor) -> Tensor:
+        """Stored observations (T, ...) as the environment's features (T, F): numbers (T, 1) of states are one-hot.
+
+        Raises:
+            UserError: A number that is not a state's.
+        """
+        space = self.spaces[0]
+        if not isinstance(space, spaces.Discrete) or observations.shape[1] != 1:
+            return observations.float()
+        states = observations[:, 0].double() - int(space.start)
+        if not bool(((states >= 0) & (states < int(space.n)) & (states == states.round())).all()):
+            wrong = f"an observation is not in {self.env_id}'s {space}"
+            raise UserError(f"data.path {self.path}: {wrong}: give --data.env_id")
+        return torch.nn.functional.one_hot(states.long(), int(space.n)).float()
+
+    def unit(self, actions: Tensor) -> Tensor:
+        """Continuous actions (T, A) between the environment's limits as what the model gives, from -1 to 1.
+
+        Raises:
+            UserError: An action that is outside.
+        """
+        space = self.spaces[1]
+        low, high = (torch.from_numpy(limit).float().flatten() for limit in (space.low, space.high))
+        if not bool(((actions >= low) & (actions <= high)).all()):
+            raise UserError(f"data.path {self.path}: an action is outside of {self.env_id}'s {space}: clip it there")
+        return 2 * (actions - low) / (high - low).clamp(min=1e-12) - 1
 
     def check(self, observations: Tensor, actions: Tensor, rewards: Tensor) -> None:
         """Refuses (``UserError``) what the environment does not have."""
@@ -204,10 +235,10 @@ class StoredEpisodes(TensorDataModule):
         assert self.trainer is not None
         model: Any = self.trainer.lightning_module
         asked = torch.tensor(self.asked).repeat_interleave(self.eval_episodes)
-        environments = self.make(len(asked), global_seed() + 10**6 * split + 1000 * self.trainer.global_rank)
+        environments = self.make(len(asked), evaluation_seed(split))
         got, length = torch.full((len(asked),), float("nan")), torch.zeros(len(asked), dtype=torch.long)
         with torch.no_grad(), torch.random.fork_rng():
-            torch.manual_seed(global_seed() + split)
+            torch.manual_seed(evaluation_seed(split))
             model.begin(asked)
             for _ in range(self.max_steps):
                 action = model.act(environments.observation.to(model.device)).cpu()
@@ -226,7 +257,7 @@ class StoredEpisodes(TensorDataModule):
         return Batches(1, lambda: self.acted(2))
 
     def predict_dataloader(self) -> Batches:  # type: ignore[override]
-        return Batches(1, lambda: self.acted(3))
+        return Batches(1, lambda: own_rows(self.acted(3), self.trainer))
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Every episode earns what the stored ones earn on average, whatever is asked for."""

@@ -5,16 +5,17 @@ a player of its own. A step of FrozenLake for a hundred of them takes as long as
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-import gymnasium
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from common.messages import UserError
 from datamodules.base import global_seed
-from datamodules.rl.mdp import CLOCKWISE, LAKE, Table, grid_of, known_returns, transition_table
+from datamodules.rl.mdp import CLOCKWISE, LAKE, OWN, Table, grid_of, known_returns, made, transition_table
 
 #: state, action, reward, next state, next action, terminated, return of an episode that ended or NaN: each (T, R).
 Transitions = tuple[Tensor, ...]
@@ -93,11 +94,28 @@ class Batches:
             yield self.make()
 
 
+def mixed_seed(*numbers: int) -> int:
+    """A seed from several numbers, far from those of other numbers, since environment i of many has the seed + i."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def evaluation_seed(split: int) -> int:
+    """The seed of a split's environments, validation (1), test (2) or prediction (3), the same in all processes."""
+    return mixed_seed(global_seed(), split)
+
+
+def own_rows(batch: Transitions, trainer: Any) -> Transitions:
+    """The rows of a batch, which all processes have alike, that this process predicts: they get them in turn."""
+    rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+    return tuple(part[rank::world] for part in batch)
+
+
 class ToyText(LightningDataModule):
     """Owns the environments and asks ``lightning_module.act(states, greedy)`` for the actions (R,) of states (R,).
 
     A training batch is ``Transitions``. An evaluation has one batch: return and length (R,) of an episode of each
-    player without exploration. Environments, pending actions and random states of every process are in the checkpoint.
+    player without exploration; a prediction has this process's rows of it. Environments, pending actions and random
+    states of every process are in the checkpoint.
 
     Args:
         num_states, num_actions: Read from the environment where they are 0.
@@ -179,9 +197,9 @@ class ToyText(LightningDataModule):
             rows.append((state, action, reward, reached, after, terminated, returns))
         return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
-    def episodes(self) -> Transitions:
-        """The return and length (R,) of an episode of each player without exploration."""
-        environments = self.make(global_seed() + 10**6)
+    def episodes(self, split: int = 1) -> Transitions:
+        """The return and length (R,) of an episode of each player without exploration; a split has its own episodes."""
+        environments = self.make(evaluation_seed(split))
         returns, lengths = torch.full((self.num_runs,), float("nan")).double(), torch.zeros(self.num_runs).long()
         while bool(returns.isnan().any()):
             lengths += returns.isnan()
@@ -195,7 +213,11 @@ class ToyText(LightningDataModule):
     def val_dataloader(self) -> Batches:
         return Batches(1, self.episodes)
 
-    test_dataloader = predict_dataloader = val_dataloader
+    def test_dataloader(self) -> Batches:
+        return Batches(1, partial(self.episodes, 2))
+
+    def predict_dataloader(self) -> Batches:
+        return Batches(1, lambda: own_rows(self.episodes(3), self.trainer))
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """The best possible policy, from the table, and random actions."""
@@ -221,8 +243,16 @@ class ToyText(LightningDataModule):
 
 
 def first_state_probabilities(env_id: str, options: dict[str, Any] | None, states: int) -> Tensor:
-    """The environment's own ``initial_state_distrib``; uniform where it has none."""
-    found = None
-    if env_id in gymnasium.registry:
-        found = getattr(gymnasium.make(env_id, **dict(options or {})).unwrapped, "initial_state_distrib", None)
-    return torch.ones(states).double() / states if found is None else torch.as_tensor(found, dtype=torch.float64)
+    """The environment's own ``initial_state_distrib``; uniform where it has none.
+
+    Raises:
+        UserError: It does not have a probability for each state.
+    """
+    found = None if env_id in OWN else getattr(made(env_id, options), "initial_state_distrib", None)
+    if found is None:
+        return torch.ones(states).double() / states
+    start = torch.as_tensor(found, dtype=torch.float64)
+    if start.shape != (states,) or not bool((start >= 0).all()) or not 0 < float(start.sum()) < float("inf"):
+        wanted = f"must have a probability for each of the {states} states: correct the environment"
+        raise UserError(f"{env_id}: initial_state_distrib {wanted}")
+    return start

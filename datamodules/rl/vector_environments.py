@@ -17,48 +17,32 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from gymnasium import spaces
+from gymnasium import spaces, wrappers
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
-from common.messages import UserError, did_you_mean
-from datamodules.rl.mdp import first_line
+from common.messages import UserError
+from datamodules.rl.mdp import failed, making
 
 #: What the state of an environment of classic control or toy text consists of.
 STATE = ("state", "s", "lastaction", "last_u", "steps_beyond_terminated", "steps", "prev_done")
 KNOWN = ("gymnasium.envs.classic_control.", "gymnasium.envs.toy_text.")
+#: Wrappers that ``gymnasium.make`` adds; of these the time limit alone has a state, which is saved.
+WRAPPERS = (wrappers.TimeLimit, wrappers.OrderEnforcing, wrappers.PassiveEnvChecker)
 
 
 def make_environments(env_id: str, options: Mapping[str, Any] | None, count: int, max_steps: int | None) -> VectorEnv:
     """``count`` copies of an environment, with gymnasium's own time limit or another one.
 
     Raises:
-        UserError: It does not exist, or cannot be made with these options.
+        UserError: See ``making``.
     """
     wanted = dict(options or {}) | ({"max_episode_steps": max_steps} if max_steps else {})
-    try:
+    with making(env_id):
         env = gymnasium.make_vec(env_id, count, **wanted)
         if env.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
             env = gymnasium.make_vec(env_id, count, vectorization_mode="sync", **wanted)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"data.env_id {env_id} needs a package: {first_line(error)}") from None
-    except (gymnasium.error.Error, TypeError, ImportError) as error:
-        known = env_id.rpartition(":")[2] in gymnasium.registry
-        near = ": see data.env_options" if known else did_you_mean(env_id, list(gymnasium.registry))
-        raise UserError(f"data.env_id {env_id!r} cannot be made ({first_line(error)}){near}") from None
-    except Exception as error:  # of the person's own code
-        raise failed(env_id, "to be made", error) from error
     return env
-
-
-def failed(env_id: str, what: str, error: Exception) -> UserError:
-    """The one line for an exception in the code of an environment."""
-    if isinstance(error, UserError):
-        return error
-    kind = type(error).__name__
-    return UserError(
-        f"{env_id} failed {what} ({kind}: {first_line(error)}): correct the environment; DIVE_DEBUG=1 shows the place"
-    )
 
 
 @dataclass
@@ -113,17 +97,25 @@ class VectorEnvironments:
         self.env_id, self.count = env_id, count
         self.env = make_environments(env_id, options, count, max_steps)
         self.sizes = sizes_of(env_id, self.env.single_observation_space, self.env.single_action_space)
+        self.reset(seed)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begins new episodes; without a seed the environments' own generators draw their first states.
+
+        Raises:
+            UserError: An observation is not finite, or the environment's own code fails.
+        """
         try:
             first = self.env.reset(seed=seed)[0]
         except Exception as error:
-            raise failed(env_id, "in reset()", error) from error
+            raise failed(self.env_id, "in reset()", error) from error
         self.observation = self.features(first)
-        self.over = torch.zeros(count, dtype=torch.bool)  # whether the last step ended the episode
-        self.earned = torch.zeros(count, dtype=torch.float64)
-        self.length = torch.zeros(count, dtype=torch.long)
+        self.over = torch.zeros(self.count, dtype=torch.bool)  # whether the last step ended the episode
+        self.earned = torch.zeros(self.count, dtype=torch.float64)
+        self.length = torch.zeros(self.count, dtype=torch.long)
 
     def features(self, observation: Any) -> Tensor:
-        """Observations of the environment as features (N, F)."""
+        """Observations (N, ...) of the environment as features (N, F)."""
         space = self.env.single_observation_space
         if isinstance(space, spaces.Discrete):
             numbers = torch.as_tensor(np.asarray(observation)) - int(space.start)
@@ -174,8 +166,10 @@ class VectorEnvironments:
         return [env.unwrapped for env in self.env.envs] if hasattr(self.env, "envs") else [self.env.unwrapped]
 
     def can_be_saved(self) -> bool:
-        """Whether a saved state continues to the bit: that of classic control and toy text."""
-        return all(type(member).__module__.startswith(KNOWN) for member in self.members())
+        """Whether a saved state continues to the bit: that of classic control and toy text, without other wrappers."""
+        known = all(type(member).__module__.startswith(KNOWN) for member in self.members())
+        wrapped = self.env is not self.env.unwrapped or not all(map(only_usual_wrappers, getattr(self.env, "envs", [])))
+        return known and not wrapped
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values and tensors; without those of the environments where they cannot be saved."""
@@ -190,7 +184,7 @@ class VectorEnvironments:
 
     def load_state_dict(self, state: dict[str, Any]) -> bool:
         """Continues where the state was saved. Returns False, and begins new episodes, where that is not possible."""
-        if "members" not in state or len(state["over"]) != self.count:
+        if "members" not in state or len(state["over"]) != self.count or not self.can_be_saved():
             return False
         for name in ("observation", "over", "earned", "length"):
             setattr(self, name, state[name])
@@ -213,10 +207,19 @@ def plain(value: Any) -> Any:
     return torch.from_numpy(np.array(value))
 
 
+def only_usual_wrappers(env: Any) -> bool:
+    """Whether an environment is wrapped by ``WRAPPERS`` only, with at most one time limit."""
+    found = []
+    while env is not env.unwrapped:
+        found.append(type(env))
+        env = env.env
+    return set(found) <= set(WRAPPERS) and found.count(wrappers.TimeLimit) <= 1
+
+
 def elapsed(env: Any, steps: Any = None) -> int:
     """The steps that gymnasium's time limit has counted; sets them where they are given."""
     while env is not env.unwrapped:
-        if isinstance(env, gymnasium.wrappers.TimeLimit):
+        if isinstance(env, wrappers.TimeLimit):
             env._elapsed_steps = env._elapsed_steps if steps is None else steps
             return int(env._elapsed_steps or 0)
         env = env.env

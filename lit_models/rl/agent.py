@@ -24,6 +24,8 @@ class Agent(Task):
 
     #: The action spaces that the agent takes.
     takes: tuple[str, ...] = ("Discrete",)
+    #: Whether a rollout must be one whole episode of each environment.
+    needs_whole_episodes = False
     online: Tensor
     episodes: Tensor
     frames: Tensor
@@ -48,6 +50,9 @@ class Agent(Task):
         for value in returns.to(self.online):
             self.online += (value - self.online) * max(0.05, 1 / (int(self.episodes) + 1))
             self.episodes += 1
+
+    def forget_episodes(self) -> None:
+        """After a resume new episodes begin: a leaf that keeps something of the old ones drops it."""
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()

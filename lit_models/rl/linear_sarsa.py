@@ -105,6 +105,9 @@ class LitLinearSarsa(Agent):
         q = self.net(observation)
         return q.argmax(1) if greedy else explore(q, self.epsilon)
 
+    def forget_episodes(self) -> None:
+        self.trace.zero_()
+
     def updated(self, weights: Tensor, row: tuple[Tensor, ...]) -> Tensor:
         """The weights (K, A) after a step of the environments, each part (N, ...); moves the traces."""
         observation, action, reward, reached, following, terminated, over, valid = row

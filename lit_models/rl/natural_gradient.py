@@ -97,6 +97,7 @@ class LitNaturalGradient(Agent):
 
     output_means = "logits of the actions, or the mean of a continuous action from -1 to 1"
     takes = ("Discrete", "Box")
+    needs_whole_episodes = True  # the returns are summed from the end of the rollout
     net: Policy
 
     def __init__(

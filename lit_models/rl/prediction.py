@@ -170,7 +170,7 @@ class LitPrediction(Task):
 
 
 def rms_of_ten(episodes: tuple[Tensor, ...], truth: Tensor, method: Any, rate: float, value: float) -> float:
-    """The mean rms error over the first ten episodes, each learnt at its end (Sutton and Barto, figures 7.2, 12.3)."""
+    """The mean rms error over the first ten episodes, each learned at its end (Sutton and Barto, figures 7.2, 12.3)."""
     values, errors = torch.zeros_like(truth), []
     for states, rewards in zip(episodes[0][:10], episodes[1][:10], strict=True):
         length = int((states >= 0).sum())

@@ -4,7 +4,8 @@
     dive play rl/dqn --seed 3 --pictures 8
     dive play rl/control --out cliff                    cliff.gif and cliff.png
 
-The agent acts without exploration in the environment of its run. The files are in the run's folder, or at ``--out``.
+The agent acts without exploration in the environment of its run; one that is asked for a return is asked for the
+largest of the run's evaluation. The files are in the run's folder, or at ``--out``.
 ``--run DIR`` and ``--ckpt_path FILE`` choose a run or a checkpoint, else it is the best of the newest run.
 """
 
@@ -38,16 +39,21 @@ def play(model: Any, data: Any, seed: int, longest: int = 10_000) -> "tuple[list
     from datamodules.rl.tabular_environments import ToyText
     from datamodules.rl.vector_environments import VectorEnvironments
 
-    options = dict(data.env_options or {}) | {"render_mode": "rgb_array"}
+    options = dict(getattr(data, "env_options", None) or {}) | {"render_mode": "rgb_array"}
     env_id, limit = data.env_id, data.max_steps
     environments = VectorEnvironments(env_id, options, 1, limit, seed)
     pictures: list[Image] = []
+    asks = hasattr(model, "begin")  # for a return, less what was earned
     with torch.inference_mode():
+        if asks:
+            model.begin(torch.tensor([max(data.asked)]))
         for _ in range(longest):
             pictures.append(drawn(environments))
             seen = environments.observation
             action = model.act(seen.argmax(1) if isinstance(data, ToyText) else seen, greedy=True)
-            ended = environments.step(action)[-1]
+            reward, *_, ended = environments.step(action)
+            if asks:
+                model.earned(reward)
             if not bool(ended.isnan()):
                 pictures.append(drawn(environments))
                 return pictures, float(ended), float(environments.env.metadata.get("render_fps") or 30)
@@ -59,7 +65,7 @@ def drawn(environments: "VectorEnvironments") -> "Image":
     import gymnasium
     from PIL.Image import fromarray
 
-    from datamodules.rl.vector_environments import failed
+    from datamodules.rl.mdp import failed
 
     try:
         frames: Any = environments.env.render()

@@ -12,6 +12,14 @@ from datamodules.rl.mdp import TabularMDP, arrays, grid_of, known_returns, trans
 from datamodules.rl.tabular_environments import TabularEnvironments, first_state_probabilities
 
 
+def broken() -> gymnasium.Env:
+    raise KeyError("mass")
+
+
+if "Broken-v0" not in gymnasium.registry:
+    gymnasium.register("Broken-v0", broken)
+
+
 @pytest.mark.parametrize("env_id", ["FrozenLake-v1", "CliffWalking-v1", "Taxi-v4"])
 def test_probabilities_sum_to_one_but_for_the_end_of_an_episode(env_id: str) -> None:
     table = transition_table(env_id)
@@ -38,7 +46,9 @@ def test_a_step_of_the_environment_is_in_the_table() -> None:
         ({"env_id": "CartPole-v1"}, "no transition table"),
         ({"env_id": "Taxi-v4", "num_states": 16}, "has 500"),
         ({"sweeps": 0}, "data.sweeps"),
-        ({"env_options": {"map": "4x4"}}, "cannot be made"),
+        ({"env_options": {"map": "4x4"}}, "cannot be made .*: see data.env_options"),
+        ({"env_id": "no_module_of_this_name:Mine-v0"}, "cannot be made .No module named"),
+        ({"env_id": "Broken-v0"}, r"Broken-v0 failed to be made \(KeyError: 'mass'\): correct the environment"),
     ],
 )
 def test_what_cannot_be_planned_is_refused_in_one_line(arguments: dict[str, Any], says: str) -> None:

@@ -2,11 +2,38 @@
 
 from typing import Any
 
+import gymnasium
+import numpy as np
 import pytest
 import torch
 
 from common.messages import UserError
 from datamodules.rl.rollouts import Rollout, Rollouts
+
+
+class Endless(gymnasium.Env):
+    """No episode ends; the reset after the last of ``resets`` and the twentieth step fail."""
+
+    observation_space, action_space = gymnasium.spaces.Box(0, 1, (1,)), gymnasium.spaces.Discrete(2)
+
+    def __init__(self, resets: int = 2) -> None:
+        self.resets, self.steps = resets, 0
+
+    def reset(self, *, seed: int | None = None, options: object = None) -> tuple[np.ndarray, dict[str, object]]:
+        self.resets -= 1
+        if self.resets < 0:
+            raise KeyError("start")
+        return np.zeros(1, dtype=np.float32), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, object]]:
+        self.steps += 1
+        if self.steps == 20:
+            raise KeyError("mass")
+        return np.zeros(1, dtype=np.float32), 1.0, False, False, {}
+
+
+if "Endless-v0" not in gymnasium.registry:
+    gymnasium.register("Endless-v0", Endless)  # type: ignore[arg-type]
 
 
 class Player:
@@ -62,6 +89,19 @@ def test_whole_episodes_begin_and_end_once_for_each_environment() -> None:
         assert bool((rollout.observation[0].abs() <= 0.05).all())
         assert ((~rollout.returns.isnan()).sum(0) == 1).all()
         assert torch.equal(rollout.valid.sum(0).double(), rollout.returns.nan_to_num().sum(0))
+
+
+def test_a_whole_episode_without_an_end_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datamodules.rl.rollouts.LONGEST", 5, raising=False)
+    data, _ = rollouts(env_id="Endless-v0", num_envs=1, whole_episodes=True)
+    with pytest.raises(UserError, match=r"an episode of Endless-v0 has no end: give --data.max_steps"):
+        data.collect()
+
+
+def test_a_failure_in_the_reset_before_a_whole_episode_is_one_line() -> None:
+    data, _ = rollouts(env_id="Endless-v0", env_options={"resets": 1}, num_envs=1, whole_episodes=True)
+    with pytest.raises(UserError, match=r"Endless-v0 failed in reset\(\) \(KeyError: 'start'\)"):
+        data.collect()
 
 
 @pytest.mark.parametrize("name", ["num_steps", "passes", "rollouts", "num_envs", "max_steps", "batch_size"])

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from callbacks.ranks import interleave
 from common.messages import UserError
+from common.tic_tac_toe import positions
 from datamodules.rl.self_play import SelfPlay
 
 
@@ -51,6 +53,15 @@ def test_another_number_of_games_begins_anew(capsys: pytest.CaptureFixture[str])
     two.batch_size = 7
     assert two.next_batch()[0].shape == (7, 9)
     assert "the run had 5 games, data.batch_size is 7: new games begin" in capsys.readouterr().err
+
+
+def test_processes_predict_all_positions_in_turn() -> None:
+    parts = []
+    for rank in (0, 1):
+        data = games(0)
+        data.trainer.global_rank, data.trainer.world_size = rank, 2  # type: ignore[union-attr,misc]
+        parts += next(iter(data.predict_dataloader()))
+    assert torch.equal(interleave(parts), positions())
 
 
 def test_nothing_to_do_is_refused() -> None:

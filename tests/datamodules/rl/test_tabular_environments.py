@@ -1,9 +1,12 @@
 """Environments stepped together move as gymnasium's, and continue where they were saved."""
 
+from pathlib import Path
+
 import gymnasium
 import pytest
 import torch
 
+from callbacks.ranks import interleave
 from common.messages import UserError
 from datamodules.rl.mdp import transition_table
 from datamodules.rl.tabular_environments import TabularEnvironments, ToyText, first_state_probabilities
@@ -57,3 +60,44 @@ def test_nothing_to_do_is_refused(name: str) -> None:
 def test_a_reward_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(UserError, match="not a finite number"):
         TabularEnvironments({0: {0: [(1.0, 0, float("nan"), False)]}}, torch.ones(1), 2, 5, 0)
+
+
+MINE = """import gymnasium
+from gymnasium.envs.toy_text import FrozenLakeEnv
+
+class Mine(FrozenLakeEnv):
+    def __init__(self, starts=16):
+        super().__init__()
+        self.initial_state_distrib = [0.0] * (starts - 1) + [1.0]
+
+gymnasium.register("Mine-v0", Mine)
+"""
+
+
+def test_a_persons_environment_begins_where_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "module_of_mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = ToyText(env_id="module_of_mine:Mine-v0", num_runs=30)
+    assert data.make(0).state.tolist() == [15] * 30
+    assert first_state_probabilities("FrozenLake", None, 16).tolist() == [1.0] + [0.0] * 15  # of the newest version
+    with pytest.raises(UserError, match="initial_state_distrib must have a probability for each of the 16 states"):
+        ToyText(env_id="module_of_mine:Mine-v0", env_options={"starts": 3})
+
+
+def lake(rank: int = 0) -> ToyText:
+    data = ToyText(env_id="FrozenLake-v1", num_runs=5)
+    data.act = lambda states, greedy=False: torch.full((5,), 2)  # type: ignore[method-assign,assignment]
+    data.trainer = type("T", (), {"global_rank": rank, "world_size": 2})()  # type: ignore[assignment]
+    return data
+
+
+def test_validation_and_test_have_other_episodes_and_each_the_same_again() -> None:
+    data = lake()
+    val, test = (next(iter(loader()))[1] for loader in (data.val_dataloader, data.test_dataloader))
+    assert torch.equal(val, data.episodes()[1]) and torch.equal(test, data.episodes(2)[1])
+    assert not torch.equal(val, test)
+
+
+def test_processes_predict_the_rows_of_one_process_in_turn() -> None:
+    parts = [next(iter(lake(rank).predict_dataloader())) for rank in (0, 1)]
+    assert all(torch.equal(interleave(rows), one) for *rows, one in zip(*parts, lake().episodes(3), strict=True))

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.envs.classic_control import MountainCarEnv
+from gymnasium.wrappers import FrameStackObservation, TimeLimit
 
 from common.messages import UserError
 from datamodules.rl.vector_environments import VectorEnvironments, make_environments
@@ -39,6 +41,8 @@ class Own(gymnasium.Env):
 
 if "Own-v0" not in gymnasium.registry:
     gymnasium.register("Own-v0", Own)  # type: ignore[arg-type]
+    gymnasium.register("Stacked-v0", lambda: FrameStackObservation(MountainCarEnv(), 2))
+    gymnasium.register("Limited-v0", lambda: TimeLimit(MountainCarEnv(), 9), max_episode_steps=7)
 
 
 def make(env_id: str, count: int = 2, max_steps: int | None = None, **options: object) -> VectorEnvironments:
@@ -103,6 +107,13 @@ def test_what_was_saved_continues_to_the_bit(env_id: str) -> None:
         for a, b in zip(one.step(action), two.step(action), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
         torch.testing.assert_close(one.observation, two.observation, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("env_id", ["Stacked-v0", "Limited-v0"])
+def test_wrappers_with_a_state_that_is_not_saved_begin_new_episodes(env_id: str) -> None:
+    wrapped = make(env_id)
+    assert not wrapped.can_be_saved() and not make(env_id).load_state_dict(wrapped.state_dict())
+    assert not make("Limited-v0").load_state_dict(make("MountainCar-v0").state_dict())  # saved before it was wrapped
 
 
 def test_what_cannot_be_made_or_taken_is_one_line() -> None:

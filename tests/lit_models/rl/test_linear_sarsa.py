@@ -47,6 +47,14 @@ def test_a_trace_decays_and_ends_with_its_episode() -> None:
     assert not bool(agent.trace.any())
 
 
+def test_new_episodes_after_a_resume_have_no_trace_of_the_old_ones() -> None:
+    agent = LitLinearSarsa(num_envs=1)
+    agent.updated(torch.zeros_like(agent.net.weights), row(False, False))
+    assert bool(agent.trace.any())
+    agent.forget_episodes()
+    assert not bool(agent.trace.any())
+
+
 def test_the_picture_has_minus_the_best_values_and_bairds_divergence() -> None:
     agent = LitLinearSarsa(num_envs=1)
     torch.nn.init.normal_(agent.net.weights)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from common.messages import UserError
+from datamodules.rl.rollouts import Rollouts
 from lit_models.rl import natural_gradient
 from lit_models.rl.natural_gradient import LitNaturalGradient, conjugate_gradient, detached
 from lit_models.rl.ppo import policy_of
@@ -135,6 +136,16 @@ def test_equal_episodes_have_no_advantage() -> None:
         returns = torch.full((7,), 20.0)
 
     assert not agent(gamma=0.99).rows(Seen)[2].any()
+
+
+def test_rollouts_of_parts_of_episodes_are_refused() -> None:
+    """Returns would be summed over the ends of episodes."""
+    parts, whole = Rollouts(), Rollouts(whole_episodes=True)
+    parts.trainer = whole.trainer = type("T", (), {"lightning_module": LitNaturalGradient()})()  # type: ignore[assignment]
+    with pytest.raises(UserError, match=r"LitNaturalGradient learns from whole.*--data.whole_episodes true"):
+        parts.setup("fit")
+    parts.setup("test")
+    whole.setup("fit")
 
 
 @pytest.mark.parametrize("arguments", [{"gamma": 2.0}, {"step_kl": 0.0}, {"cg_steps": 0}, {"fisher_rows": 0}])

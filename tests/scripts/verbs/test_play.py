@@ -9,8 +9,10 @@ from PIL import Image
 
 from common.messages import UserError
 from datamodules.rl.acting import ActingDataModule
+from datamodules.rl.stored_episodes import StoredEpisodes
 from datamodules.rl.tabular_environments import ToyText
 from lit_models.rl.control import LitControl
+from lit_models.rl.decision_transformer import LitDecisionTransformer
 from lit_models.rl.ppo import LitPPO
 from scripts.cli import main
 from scripts.verbs.play import play
@@ -52,6 +54,13 @@ def test_a_runs_episode_is_an_animation_and_a_strip(
 def test_an_agent_with_a_table_plays_too() -> None:
     frames, earned, _ = play(LitControl(num_runs=1), ToyText(num_runs=1, max_steps=4), 0, 10)
     assert len(frames) == 5 and earned == -4.0
+
+
+def test_a_model_of_stored_episodes_is_asked_for_the_largest_return_less_what_it_earned() -> None:
+    model = LitDecisionTransformer(max_steps=6, hidden_size=8, num_layers=1)
+    frames, earned, _ = play(model, StoredEpisodes(max_steps=6, asked=(50.0, 3.0)), 0)
+    assert earned == len(frames) - 1 == 6 and model.memory is not None
+    assert [float(asked) for asked in model.memory.to_go] == [50.0 - k for k in range(7)]
 
 
 def test_what_cannot_be_drawn_or_has_no_end_is_one_line() -> None:
