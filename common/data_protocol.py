@@ -35,7 +35,7 @@ class DataProtocol(Protocol):
 
     #: The person's own file or folder that is read; empty for a data set of the project.
     own_path: str
-    #: Whether another file than the run's is tested: there are no training rows for a baseline.
+    #: Whether another file or folder than the run's is tested: there are no training rows for a baseline.
     other_file: bool
     #: What was read of it, in one line: rows by split, classes, sizes, what was cut, left out or unknown.
     summary: Callable[[], str]

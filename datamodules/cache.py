@@ -70,6 +70,6 @@ def save(path: Path, made: dict[str, Any], what: str) -> None:
         torch.save(made, temporary)
         os.replace(temporary, path)
         note(f"{what}: kept in {path} ({path.stat().st_size / 1e6:,.0f} MB) for the next start")
-    except OSError:
+    except (OSError, RuntimeError):  # torch says the latter of a disk that is full
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -67,3 +67,32 @@ def split_fractions(
         del rows, order
     train, held, tested = ((number == part).nonzero().flatten() for part in range(3))
     return train, held, tested
+
+
+def split_texts(
+    texts: Sequence[str], y: Tensor, val_fraction: float, test_fraction: float
+) -> tuple[tuple[Tensor, ...], list[str]]:
+    """As ``split_fractions``, with all rows of a text in the split of its first one; and what is to be said of them.
+
+    Without repeated texts the split is that of ``split_fractions``. So it is where a class has fewer different texts
+    than there are splits, in one of which it would be missing.
+
+    Args:
+        texts: N texts; two are the same if they are to the letter.
+        y: Labels (N,); all zeros where there are no classes.
+        val_fraction, test_fraction: As of ``split_fractions``.
+    """
+    first: dict[str, int] = {}  # row of each different text
+    for row, text in enumerate(texts):
+        first.setdefault(text, row)
+    rows, repeats = torch.tensor(list(first.values())), len(texts) - len(first)
+    needed = 1 + (val_fraction > 0) + (test_fraction > 0)
+    if not repeats or any(int((y[rows] == label).sum()) < needed for label in y.unique()):
+        said = f"{repeats:,} rows repeat a text, some in another split: a class has fewer than {needed} different ones"
+        return split_fractions(y, val_fraction, test_fraction), [said] if repeats else []
+    number = torch.zeros(len(y), dtype=torch.int8)
+    for split, part in enumerate(split_fractions(y[rows], val_fraction, test_fraction)):
+        number[rows[part]] = split
+    number = number[torch.tensor([first[text] for text in texts])]
+    said = f"{repeats:,} rows repeat a text and are in the split of its first row"
+    return tuple((number == split).nonzero().flatten() for split in range(3)), [said]

@@ -22,10 +22,10 @@ from datamodules.audio.wav_files import fit_length
 from datamodules.audio.waveforms import Waveforms
 from datamodules.reading import progress, some
 from datamodules.vision.class_folders import (
+    KnowsItsFolder,
     all_files,
     class_names_of,
     find_splits,
-    label_files,
     other_files,
     say_others,
 )
@@ -36,7 +36,7 @@ LONGER = 1.25  # times a window: from there a sound has several
 MOST_READ = 1_000  # headers read to find rate and length; larger folders are sampled evenly
 
 
-class AudioFolder(Waveforms):
+class AudioFolder(KnowsItsFolder, Waveforms):
     """Sounds x (B, num_samples) in [-1, 1] with the number y of their class folder in sorted order.
 
     Each sound is read as one channel at ``sample_rate``. Of a longer one there are several windows, spread evenly over
@@ -45,7 +45,7 @@ class AudioFolder(Waveforms):
     with a note.
 
     Args:
-        root: The folder.
+        root: The folder. At test time all of a folder that is not the run's is tested.
         num_classes, num_samples, sample_rate: 0 means as found in the files (``infer``).
         val_fraction, test_fraction: Fractions of every class where there is no val or test folder.
         test_root: A folder of its own whose sounds are the test sounds, all of them; none of ``root`` is tested then.
@@ -143,9 +143,7 @@ class AudioFolder(Waveforms):
             if len(self.class_names) != self.num_classes:
                 found = f"{self.root} has {len(self.class_names)} class folders"
                 raise UserError(f"{found}, but data.num_classes is {self.num_classes}: give it the same number")
-        fractions = (self.val_fraction, self.test_fraction)
-        known = label_files(self.root, splits, self.class_names, *fractions, stage, "sounds")
-        return self._load_labeled(known)
+        return self._load_labeled(self.label_files(stage, splits, "sounds"))
 
     def _load_labeled(self, known: dict[str, tuple[list[str], Tensor]]) -> dict[str, tuple[Tensor, ...]]:
         sounds = self._read([file for files, _ in known.values() for file in files])

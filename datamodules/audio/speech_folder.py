@@ -58,6 +58,7 @@ class SpeechFolder(Transcribed):
         num_classes, sample_rate: 0 means as found: the number of characters, and the most frequent rate, at most
             16,000 Hz.
         val_fraction, test_fraction: Fractions of all sounds where there are no folders train, val and test.
+        memory_limit_mb: The most memory for a split, whose sounds are padded to its longest (int16), in megabytes.
         **transcribed: See ``Transcribed``.
 
     Raises:
@@ -73,6 +74,7 @@ class SpeechFolder(Transcribed):
         sample_rate: int = 0,
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
+        memory_limit_mb: float = 8000,
         **transcribed: Any,
     ) -> None:
         if not (num_classes and sample_rate):
@@ -84,7 +86,7 @@ class SpeechFolder(Transcribed):
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
             )
         self.root, self.transcripts = root, transcripts
-        self.fractions = (val_fraction, test_fraction)
+        self.fractions, self.memory_limit_mb = (val_fraction, test_fraction), memory_limit_mb
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
@@ -122,6 +124,7 @@ class SpeechFolder(Transcribed):
         found = {}
         for split in ("test",) if stage == "test" else SPLITS:
             sounds = [self.read(line) for line in progress(parts[split], f"reading {self.root}")]
+            self.refuse_long(sounds, [line.file for line in parts[split]])
             found[split] = padded(sounds, [self.labels_of(line) for line in parts[split]])
             self.utterance_names[split] = [os.path.join(self.root, line.file) for line in parts[split]]
         untold = set(find_sounds(self.root)) - {os.path.normpath(line.file) for line in lines}
@@ -156,8 +159,20 @@ class SpeechFolder(Transcribed):
             raise UserError(f"{self.root} has no sound that can be read" + (f": {some(reasons, 3)}" if reasons else ""))
         if reasons:
             note(f"{self.root}: {len(reasons)} sounds cannot be read and are left out: {some(reasons, 3)}")
+        self.refuse_long(sounds, names)
         self.predict_names = names
         return padded(sounds)
+
+    def refuse_long(self, sounds: list[np.ndarray], names: list[str]) -> None:
+        """Refuses a sound that is so long that all others, padded to it, would not fit in memory (``UserError``)."""
+        name, longest = max(zip(names, sounds, strict=True), key=lambda pair: len(pair[1]), default=("", np.empty(0)))
+        megabytes = len(sounds) * longest.nbytes / 1e6
+        if megabytes > self.memory_limit_mb:
+            raise UserError(
+                f"{os.path.join(self.root, name)} has {len(longest) / self.sample_rate:,.1f} s, to which all "
+                f"{len(sounds):,} sounds would be padded: {megabytes:,.0f} MB; cut it into shorter ones, or raise "
+                f"data.memory_limit_mb {self.memory_limit_mb:g}"
+            )
 
 
 def read_transcripts(root: str, name: str) -> list[Line]:

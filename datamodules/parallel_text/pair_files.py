@@ -73,8 +73,9 @@ def one_file(path: str) -> tuple[Pairs, list[int]]:
 
 
 def split(pairs: Pairs, val_fraction: float, test_fraction: float) -> dict[str, Pairs]:
-    """The pairs of each split; the test has none where its fraction is 0."""
-    sizes = [max(1, round(len(pairs) * part)) if part else 0 for part in (val_fraction, test_fraction)]
+    """The pairs of each split by fractions of the different sources; the test has none where its fraction is 0."""
+    sources = len({source for source, _ in pairs})
+    sizes = [max(1, round(sources * part)) if part else 0 for part in (val_fraction, test_fraction)]
     return random_splits(pairs, *sizes)
 
 

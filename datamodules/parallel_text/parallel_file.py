@@ -27,13 +27,13 @@ from datamodules.parallel_text.pair_files import (
 )
 from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.parallel_text.parallel_text import BOS, EOS, PAD, ParallelText
-from datamodules.text.files import identity, is_another
+from datamodules.run_file import KnowsItsFile
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 
 LONGEST_FOUND = 200  # tokens of a source or target; longer pairs are left out
 
 
-class ParallelFile(ParallelText):
+class ParallelFile(KnowsItsFile, ParallelText):
     """Pairs of texts from files, split at random (seed 0); a source is in one split only.
 
     Args:
@@ -41,7 +41,7 @@ class ParallelFile(ParallelText):
             files that are not the run's are tested whole; ``predict`` translates every line, with a target or without.
         target_path: The targets, one per line; empty where ``path`` has both.
         test_path, test_target_path: Other pairs for the test; then the others are for training and validation only.
-        val_fraction, test_fraction: Fractions of the pairs held out.
+        val_fraction, test_fraction: Fractions of the different sources held out, with the first translation of each.
         source_vocab_size, target_vocab_size: Entries of the vocabularies; 0 means all tokens of the training pairs, at
             most 10,000.
         max_length: Largest number of tokens of a source or target, ``<eos>`` included. Longer pairs are left out, since
@@ -96,8 +96,6 @@ class ParallelFile(ParallelText):
         self.path, self.target_path = path, target_path
         self.test_path, self.test_target_path = test_path, test_target_path
         self.fractions = (val_fraction, where["test_fraction"])
-        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
-        self.other_file = False  # whether another one is tested
 
     @staticmethod
     def infer(
@@ -160,11 +158,7 @@ class ParallelFile(ParallelText):
     def processor(self) -> dict[str, Any]:
         ids = (self.pad_id, self.bos_id, self.eos_id)
         other = {"special_ids": list(ids)} if ids != (PAD, BOS, EOS) else {}
-        return {**super().processor(), "file": self.run_file, **other}
-
-    def load_processor(self, processor: dict[str, Any]) -> None:
-        super().load_processor(processor)
-        self.run_file = processor.get("file")
+        return {**super().processor(), **other}
 
     def counts(self) -> dict[str, int]:
         return {name: n for name, n in super().counts().items() if name != "predict" or "test" not in self.splits}
@@ -174,18 +168,17 @@ class ParallelFile(ParallelText):
     def pairs(self) -> dict[str, Pairs]:
         pairs, dropped = read_pairs(self.path, self.target_path)
         self._say_lines(pairs, dropped)
-        if self.run_file is None:
-            self.run_file = identity(self.path)
-        return split(pairs, *self.fractions)
+        parts = split(pairs, *self.fractions)
+        if unused := len(pairs) - sum(map(len, parts.values())):
+            self.facts.append(f"{unused:,} further translations of validation and test sources are not used")
+        return parts
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             return self._load_sources()
         if stage == "test" and self.test_path:
             return self._load_whole("test", self.test_path, self.test_target_path)
-        if stage in ("test", "validate") and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
             return self._load_whole("test" if stage == "test" else "val", self.path, self.target_path)
         parts = self.prepared(self.pairs())
         if self.source_tokenizer is None or self.target_tokenizer is None:

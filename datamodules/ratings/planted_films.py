@@ -1,4 +1,4 @@
-"""A generated catalogue of films and people with planted tastes: genres, eras, popularity, and what follows what.
+"""A generated catalog of films and people with planted tastes: genres, eras, popularity, and what follows what.
 
 A film has a genre, an era and a popularity (Zipf). A person likes two genres and one era; the next film that a person
 watches is drawn by popularity and taste and, since films lead to others, six times of ten by the genre that follows

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import torch
 
 from common.messages import UserError
+from datamodules.run_file import KnowsItsFile
 from datamodules.summaries.words import sentences
-from datamodules.text.files import identity, is_another, read_text
+from datamodules.text.files import read_text
 
 TEXT, SUMMARY = ("text", "source"), ("summary", "target")
 
@@ -25,28 +26,28 @@ class Document(NamedTuple):
     summaries: Sequence[str]
 
 
-class DocumentFile:
-    """A person's own file, split at random (seed 0); one that is not the run's is tested whole.
+class DocumentFile(KnowsItsFile):
+    """For a datamodule of a person's own file, split at random (seed 0); one that is not the run's is tested whole."""
 
-    Args:
-        path: The file.
-        val_fraction, test_fraction: Fractions of the documents held out.
+    own_path = ""
+    fractions: tuple[float, float]
 
-    Raises:
-        UserError: A fraction leaves a split empty.
-    """
+    def use_file(self, path: str, val_fraction: float, test_fraction: float) -> None:
+        """Sets the file, and the fractions of its documents that are held out.
 
-    def __init__(self, path: str, val_fraction: float, test_fraction: float) -> None:
+        Raises:
+            UserError: A fraction leaves a split empty.
+        """
         if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
             raise UserError(
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
                 "each must be above 0, and together they must be below 1"
             )
-        self.path, self.fractions = path, (val_fraction, test_fraction)
-        self.of_run: dict[str, str] | None = None  # the file that the run was trained on
+        self.path = self.own_path = path
+        self.fractions = (val_fraction, test_fraction)
 
-    def parts(self, stage: str, facts: list[str]) -> dict[str, list[Document]]:
-        """The documents of each split that a stage needs; adds to ``facts`` what is worth saying.
+    def documents(self, stage: str) -> dict[str, list[Document]]:
+        """The documents of each split that a stage needs.
 
         Raises:
             UserError: As ``read_documents``, or the file has too few documents to split.
@@ -54,10 +55,9 @@ class DocumentFile:
         found = read_documents(self.path, with_summaries=stage != "predict")
         if stage == "predict":
             return {"predict": found}
-        if stage in ("test", "validate") and is_another(self.path, self.of_run):
-            facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
+            self.other_file = False  # the baselines need no training part: they are compared with it too
             return {"test" if stage == "test" else "val": found}
-        self.of_run = self.of_run or identity(self.path)
         if len(found) < 3:
             raise UserError(f"{self.path} has {len(found)} documents: at least 3 are needed to split them")
         order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0)).tolist()

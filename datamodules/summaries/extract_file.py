@@ -12,7 +12,7 @@ from datamodules.summaries.documents import Document, DocumentFile
 from datamodules.summaries.extracts import ExtractRows
 
 
-class ExtractFile(ExtractRows):
+class ExtractFile(DocumentFile, ExtractRows):
     """Documents of a file, split at random (seed 0).
 
     Args:
@@ -34,17 +34,10 @@ class ExtractFile(ExtractRows):
         **rows: Any,
     ) -> None:
         super().__init__(vocab_size=vocab_size, seq_len=seq_len, **rows)
-        self.file, self.own_path = DocumentFile(path, val_fraction, test_fraction), path
-
-    def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "file": self.file.of_run}
-
-    def load_processor(self, processor: dict[str, Any]) -> None:
-        super().load_processor(processor)
-        self.file.of_run = processor.get("file")
+        self.use_file(path, val_fraction, test_fraction)
 
     def read(self, stage: str) -> dict[str, list[Document]]:
-        found = self.file.parts(stage, self.facts)
+        found = self.documents(stage)
         if stage == "predict":
             documents = found["predict"]
             self.predict_names = [str(number) for number in range(1, len(documents) + 1)]

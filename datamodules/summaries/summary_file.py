@@ -17,7 +17,7 @@ from datamodules.summaries.copy_text import CopyText
 from datamodules.summaries.documents import Document, DocumentFile
 
 
-class SummaryFile(CopyText):
+class SummaryFile(DocumentFile, CopyText):
     """Documents of a file, split at random (seed 0); a document with several summaries is trained with each.
 
     Args:
@@ -44,19 +44,12 @@ class SummaryFile(CopyText):
         super().__init__(source_vocab_size, target_vocab_size, max_length, longest_source, **copy)
         if self.synthetic:
             raise UserError("data.synthetic is for pairs of texts: put the documents into the file of data.path")
-        self.file, self.own_path = DocumentFile(path, val_fraction, test_fraction), path
+        self.use_file(path, val_fraction, test_fraction)
         self.reference_sets: dict[str, list[list[str]]] = {}
-
-    def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "file": self.file.of_run}
-
-    def load_processor(self, processor: dict[str, Any]) -> None:
-        super().load_processor(processor)
-        self.file.of_run = processor.get("file")
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         self.cut = 0
-        parts = self.file.parts(stage, self.facts)
+        parts = self.documents(stage)
         if self.source_tokenizer is None:
             if "train" not in parts:
                 raise UserError("this needs a trained run: its processor.json has the vocabulary")

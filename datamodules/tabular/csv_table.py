@@ -2,7 +2,7 @@
 
     dive fit mlp/mlp --data CSVTable --data.path houses.csv --data.target kind              a class: text, or few values
     dive fit mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price  a number
-    dive test mlp/mlp --data.test_path more.csv          all rows of a file of its own
+    dive test mlp/mlp --data.test_path more.csv          all rows of another file, as with --data.path more.csv
     dive predict mlp/mlp --data.path new.csv             without the target column; houses.csv is not read
     dive ensemble mlp/mlp_regression --data CSVTable --data.path houses.csv --data.target price      five folds
     dive describe mlp/mlp --data CSVTable --data.path houses.csv        what each column is taken for; trains nothing
@@ -23,29 +23,29 @@ from torch import Tensor
 from common.messages import UserError, note
 from datamodules.base import TensorDataModule
 from datamodules.reading import some
+from datamodules.run_file import KnowsItsFile
+from datamodules.splits import refuse_fractions
 from datamodules.tabular.column import Column
 from datamodules.tabular.columns import Places, encode_columns, encode_parts, judge_columns, say_columns
 from datamodules.tabular.report import by_kind, describe_table, other_columns, say_target, taken_for
 from datamodules.tabular.stored_table import StoredTable, give_back
 from datamodules.tabular.tables import (
     alike_classes,
-    check_fractions,
-    class_numbers,
     drop_columns,
     forget_tables,
     ignored,
     listed,
-    logarithms,
     missing_in_target,
     read_stored_table,
     read_table,
     read_target,
     rows_of,
     split_rows,
+    targets_of,
 )
 
 
-class CSVTable(TensorDataModule):
+class CSVTable(KnowsItsFile, TensorDataModule):
     """Rows x (B, num_features) float32, standardized, with y (B,): classes, or float32 numbers in their own units.
 
     Rows without a target are left out of training and evaluation. The split is fixed (seed 0) and stratified by class.
@@ -53,7 +53,7 @@ class CSVTable(TensorDataModule):
     are a numeric target's statistics over the training rows, for models that predict in its units.
 
     Args:
-        path: The CSV file.
+        path: The CSV file. At test time a file that is not the run's is tested whole.
         target: The heading of the target column.
         task: auto treats text as classes, and whole numbers with at most 20 different values that come three times each
             on average, all else as a number.
@@ -144,7 +144,7 @@ class CSVTable(TensorDataModule):
         encoding: str = "",
     ) -> dict[str, int]:
         """The numbers of features, and of classes or outputs, by the file; arguments that are not 0 are kept."""
-        check_fractions(val_fraction, test_fraction)
+        refuse_fractions(val_fraction, test_fraction)
         given = {"num_features": num_features, "num_classes": num_classes, "num_outputs": num_outputs}
         if num_features and (num_classes or num_outputs):
             return given  # as in a run's config.yaml: the file may have no target now
@@ -153,8 +153,7 @@ class CSVTable(TensorDataModule):
         values, classes = read_target(table, path, target, task, decimal, missing)
         if task == "auto":
             say_target(path, values, classes)
-        kept = rows_of(table, values.index)
-        features = drop_columns(kept, path, target, ignore)
+        features = drop_columns(rows_of(table, values.index), path, target, ignore)
         train = split_rows(values, classes, path, val_fraction, test_fraction, num_folds, fold)[0]
         taken = judge_columns(features, train.numpy(), decimal, day_first, missing, table)
         columns = [each.column for each in taken if not each.why]
@@ -208,11 +207,17 @@ class CSVTable(TensorDataModule):
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             return {"predict": (self.load_new(),)}
-        splits = {} if self.test_path and stage == "test" and self.columns else self._load_table()
-        if self.test_path:
-            table, values, classes = self._read_labeled(self.test_path, several=False)
-            splits["test"] = self.encode(table, self.test_path), self._labels(values, classes, self.test_path)
-        return splits
+        if self.test_path and stage == "test" and self.columns:
+            return {"test": self._load_whole(self.test_path)}
+        if self.is_another(stage):
+            return {"test" if stage == "test" else "val": self._load_whole(self.path)}
+        splits = self._load_table()
+        return splits | {"test": self._load_whole(self.test_path)} if self.test_path else splits
+
+    def _load_whole(self, path: str) -> tuple[Tensor, ...]:
+        """All rows of another file than the run's, as its columns were taken for."""
+        table, values, classes = self._read_labeled(path, other=True)
+        return self.encode(table, path), self._targets(values, classes, path)
 
     def _load_table(self) -> dict[str, tuple[Tensor, ...]]:
         """The splits of the one table."""
@@ -227,7 +232,7 @@ class CSVTable(TensorDataModule):
             if self.own_path:
                 note(f"columns of {self.path} are taken as {by_kind(taken)}; processor.json has all")
             del features, taken
-        y = self._labels(values, classes, self.path)
+        y = self._targets(values, classes, self.path)
         if not classes:
             self.target_mean = float(y[rows[0]].double().mean())
             self.target_std = float(y[rows[0]].double().std()) or 1.0
@@ -237,15 +242,15 @@ class CSVTable(TensorDataModule):
         self.facts += facts
         if (width := encoded[0].shape[1]) != self.num_features:
             raise UserError(f"{self.path} gives {width} features, but data.num_features is {self.num_features}")
-        return dict(
-            zip(("train", "val", "test"), zip(map(torch.from_numpy, encoded), targets, strict=True), strict=True)
-        )
+        parts = zip(map(torch.from_numpy, encoded), targets, strict=True)
+        return dict(zip(("train", "val", "test"), parts, strict=True))
 
-    def _read_labeled(self, path: str, several: bool = True) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
+    def _read_labeled(self, path: str, other: bool = False) -> tuple[pd.DataFrame | StoredTable, pd.Series, list[str]]:
         """The rows with a target, their targets, and the classes among them, none for a number."""
-        table = self.read(path, self.encoding, (self.target,))
+        texts = [column.name for column in self.columns or () if other and column.kind == "text"]  # 001 stays 001
+        table = self.read(path, self.encoding, (self.target, *texts))
         forget_tables()
-        how = (self.reading["decimal"], self.reading["missing"], several)
+        how = (self.reading["decimal"], self.reading["missing"], not other)
         values, classes = read_target(table, path, self.target, self.task, *how)
         if bool(classes) != bool(self.num_classes):
             task = "classification" if self.num_classes else "regression"
@@ -263,13 +268,8 @@ class CSVTable(TensorDataModule):
             self.facts.append(f"classes {some(same)} are different classes: they differ in capital letters alone")
         return rows_of(table, values.index), values, classes
 
-    def _labels(self, values: pd.Series, classes: list[str], path: str) -> Tensor:
-        """The targets as class numbers, or as numbers or their logarithms."""
-        if new := sorted(set(classes) - set(self.class_names or [])):
-            raise UserError(f"{path}: class {new[0]!r} of {self.target!r} did not occur when the model was trained")
-        if classes:
-            return class_numbers(values, self.class_names or [])
-        return torch.tensor((logarithms(values, path, self.target) if self.log_target else values).to_numpy(np.float32))
+    def _targets(self, values: pd.Series, classes: list[str], path: str) -> Tensor:
+        return targets_of(values, classes, self.class_names or [], path, self.target, self.log_target)
 
     def load_new(self) -> Tensor:
         """The rows to predict; their cells are kept for ``predictions.csv``."""

@@ -21,13 +21,12 @@ from common.messages import UserError, note
 from datamodules.cache import digest_of_file, kept
 from datamodules.downloads import data_root
 from datamodules.reading import progress
-from datamodules.tabular.dialect import Dialect, Survey, find_dialect, survey
+from datamodules.tabular.dialect import Dialect, find_dialect, survey
 from datamodules.tabular.formats import has_texts, is_missing_word, plain_numbers
 from datamodules.tabular.stored_table import ABOUT, VERSION, StoredTable, Writer, give_back
 
 LARGE = 20_000_000  # bytes; a smaller file is read in a second or two
 PIECE = 100_000  # cells that are held as texts at once: 6 MB
-SURVEYED = 50_000_000  # bytes; the lines of a larger file are not gone through one by one
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact as float64
 
 
@@ -50,14 +49,18 @@ def read_stored(path: str, encoding: str = "", text: Sequence[str] | None = ()) 
     if (folder / ABOUT).is_file():
         note(f"reading {path}: taken from {folder}, where it was kept; delete the folder to read anew")
         return StoredTable(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return read_anew(path, encoding, text)  # nowhere to write to: all of it in memory
-    found = read_with(path, encoding, lambda dialect: _store_pieces(path, dialect, text, folder))
-    assert isinstance(found, StoredTable)
-    note(f"reading {path}: kept in {folder} for the next start")
-    give_back(found)
+
+    def store(dialect: Dialect) -> pd.DataFrame | StoredTable:
+        try:
+            return _store_pieces(path, dialect, text, folder)
+        except OSError as error:  # no folder to write to, no space
+            note(f"reading {path}: all of it into memory, for {folder} cannot be written ({error.strerror})")
+            return _read_pieces(path, dialect, text)
+
+    found = read_with(path, encoding, store)
+    if isinstance(found, StoredTable):
+        note(f"reading {path}: kept in {folder} for the next start")
+        give_back(found)
     return found
 
 
@@ -111,7 +114,7 @@ def read_with(
 ) -> pd.DataFrame | StoredTable:
     """What ``read`` makes of a file whose dialect is found; errors are one line; ``attrs`` has what is to be said."""
     dialect = find_dialect(path, encoding)
-    seen = survey(path, dialect) if os.path.getsize(path) <= SURVEYED else Survey()
+    seen = survey(path, dialect)  # 40 MB a second and more; what is read of a large file is kept
     if seen.unclosed and dialect.separator == "\t":
         dialect.quoting = csv.QUOTE_NONE  # in a tab-separated file most programs mean quotation marks as they stand
         seen = survey(path, dialect)

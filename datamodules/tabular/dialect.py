@@ -4,9 +4,11 @@ import csv
 from dataclasses import dataclass, field
 
 from common.messages import UserError
+from datamodules.reading import progress
 
 SEPARATORS = "\t;|,"
 START = 1 << 16  # bytes that show encoding and separator
+LARGEST_CELL = 50_000_000  # characters; an unclosed quotation mark of a large file would take gigabytes
 BINARY = {
     b"PK\x03\x04": "an Excel workbook or another archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -135,7 +137,7 @@ class Survey:
 def survey(path: str, dialect: Dialect) -> Survey:
     """Goes through the lines of a file."""
     seen, start, cells = Survey(), 1, 0
-    before = csv.field_size_limit(1 << 30)
+    before = csv.field_size_limit(LARGEST_CELL)
     try:
         with open(path, encoding=dialect.encoding, errors="replace", newline="") as file:
             reader = csv.reader(
@@ -145,7 +147,7 @@ def survey(path: str, dialect: Dialect) -> Survey:
                 skipinitialspace=True,
                 quoting=dialect.quoting,  # type: ignore[arg-type]
             )
-            for row in reader:
+            for row in progress(reader, f"looking through {path}, rows"):
                 lines, start, line = reader.line_num - start + 1, reader.line_num + 1, start
                 if not row or line <= dialect.skip:
                     continue

@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-VERSION = 2  # of what is kept
+VERSION = 3  # of what is kept
 ABOUT = "table.json"
 
 
@@ -113,8 +113,13 @@ class Writer:
         self.files: list[IO[bytes]] = []
 
     def __enter__(self) -> "Writer":
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        self.files = [(self.temporary / f"{place}.bin").open("wb") for place in range(len(self.names))]
+        try:
+            self.temporary.mkdir(parents=True, exist_ok=True)
+            for place in range(len(self.names)):
+                self.files.append((self.temporary / f"{place}.bin").open("wb"))
+        except OSError as error:
+            self.__exit__(type(error))
+            raise
         return self
 
     def add(self, name: str, part: np.ndarray | pd.Categorical) -> None:
@@ -157,7 +162,8 @@ class Writer:
 
     def __exit__(self, kind: object, *_: object) -> None:
         for file in self.files:
-            file.close()
+            with suppress(OSError):  # what is not written is missed by nobody: ``finish`` has closed them already
+                file.close()
         if kind is not None:
             shutil.rmtree(self.temporary, ignore_errors=True)
 

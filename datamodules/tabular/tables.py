@@ -216,14 +216,6 @@ def ignored(table: pd.DataFrame | StoredTable, ignore: Sequence[str] | str) -> l
     return [ignore] if isinstance(ignore, str) and ignore in table else listed(ignore)
 
 
-def check_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Refuses fractions that leave nothing to train on (``UserError``)."""
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
-        raise UserError(
-            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
-        )
-
-
 def split_rows(
     values: pd.Series,
     classes: list[str],
@@ -284,3 +276,18 @@ def logarithms(values: pd.Series, path: str, target: str) -> pd.Series:
 
 def class_numbers(values: pd.Series, classes: list[str]) -> Tensor:
     return torch.tensor(values.map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64))
+
+
+def targets_of(
+    values: pd.Series, classes: list[str], known: list[str], path: str, target: str, log_target: bool
+) -> Tensor:
+    """The targets as numbers of the classes that are known, or as numbers, or their logarithms.
+
+    Raises:
+        UserError: A class is not known; a number has no logarithm.
+    """
+    if new := sorted(set(classes) - set(known)):
+        raise UserError(f"{path}: class {new[0]!r} of {target!r} did not occur when the model was trained")
+    if classes:
+        return class_numbers(values, known)
+    return torch.tensor((logarithms(values, path, target) if log_target else values).to_numpy(np.float32))

@@ -13,15 +13,15 @@ from typing import Any
 import torch
 
 from common.messages import UserError
-from datamodules.splits import split_fractions
+from datamodules.run_file import KnowsItsFile
+from datamodules.splits import split_texts
 from datamodules.text.baseline import text_baselines
 from datamodules.text.bert_text import BertText, Texts
-from datamodules.text.files import KnowsItsFile
 from datamodules.text.text_table import Table, classes_of, read_table
 
 
 class BertTable(KnowsItsFile, BertText):
-    """Texts, or pairs, of a table. The split is fixed (seed 0) and stratified.
+    """Texts, or pairs, of a table. The split is fixed (seed 0) and stratified; equal (first) texts are in one.
 
     Args:
         path: The file, UTF-8 or UTF-16. At test time a file that is not the run's is tested whole.
@@ -88,7 +88,8 @@ class BertTable(KnowsItsFile, BertText):
             rare = self.class_names[int(counts.argmin())]
             raise UserError(f"{self.path}: class {rare!r} has fewer than 3 texts, too few to split: give it more")
         found: dict[str, Texts] = {}
-        parts = split_fractions(y, self.val_fraction, self.test_fraction)
+        parts, said = split_texts(table.texts, y, self.val_fraction, self.test_fraction)
+        self.facts += said
         for name, part in zip(("train", "val", "test"), parts, strict=True):
             chosen = part.tolist()
             others = [second[i] for i in chosen] if second else None

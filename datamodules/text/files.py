@@ -1,10 +1,8 @@
 """Text files: UTF-8, or UTF-16 and UTF-32 with their mark; errors name the position of a byte that cannot be read."""
 
 import codecs
-import hashlib
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 from common.messages import UserError
 
@@ -80,44 +78,3 @@ def nearby(text: str, cut: int, room: int) -> int:
     while cut < len(text) and unicodedata.category(text[cut]).startswith("M"):
         cut += 1
     return cut
-
-
-def identity(path: str | Path) -> dict[str, str]:
-    """What a run keeps of a file, to know it again: its place and SHA-256 of its bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return {"path": str(Path(path).resolve()), "sha256": digest.hexdigest()}
-
-
-def is_another(path: str | Path, known: dict[str, str] | None) -> bool:
-    """Whether a file is neither at the place nor of the content that a run keeps; False where it keeps none."""
-    if not known or str(Path(path).resolve()) == known["path"] or not Path(path).is_file():
-        return False
-    return identity(path)["sha256"] != known["sha256"]
-
-
-class KnowsItsFile:
-    """For a datamodule of one's own file: a run keeps which file it was trained on, and another one is tested whole."""
-
-    path: str
-    facts: list[str]
-    run_file: dict[str, str] | None = None  # the file that the run was trained on
-    other_file = False  # whether another one is tested
-
-    def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "file": self.run_file}  # type: ignore[misc]
-
-    def load_processor(self, processor: dict[str, Any]) -> None:
-        super().load_processor(processor)  # type: ignore[misc]
-        self.run_file = processor.get("file")
-
-    def is_another(self, stage: str) -> bool:
-        """Whether a stage evaluates another file than the run's; it is the run's where none is known yet."""
-        if stage in ("test", "validate") and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
-            return True
-        self.run_file = self.run_file or identity(self.path)
-        return False

@@ -226,9 +226,10 @@ class LanguageModelData(TensorDataModule):
         return self.tokenizer.decode(self.tokenizer.encode(part)) == part
 
     def _check_length(self, name: str, ids: Tensor) -> None:
-        least = self.seq_len + 1 if name == "train" else 2
-        if name == "train" and self.partition == "sequential":
-            least = self.seq_len * self.batch_size * self._rank_and_world()[1] + self.seq_len
+        least, world = 2, self._rank_and_world()[1]
+        if name == "train":  # a window for each process, or a step of all streams, wherever they begin
+            step = self.seq_len * self.batch_size if self.partition == "sequential" else self.stride
+            least = step * world + self.seq_len
         if len(ids) < least:
             raise UserError(
                 f"the {name} part of {self.source_name()} has {len(ids)} tokens, but needs {least} for data.seq_len "

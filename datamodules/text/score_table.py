@@ -10,19 +10,21 @@ Separators ``, ; tab |`` are recognized (``datamodules/text/rows.py``). A line s
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from common.messages import UserError
-from datamodules.splits import split_fractions
+from datamodules.run_file import KnowsItsFile
+from datamodules.splits import split_texts
+from datamodules.tabular import formats
 from datamodules.text.bert_scores import BertScores
 from datamodules.text.bert_table import second_texts
 from datamodules.text.bert_text import Texts
-from datamodules.text.files import KnowsItsFile
 from datamodules.text.text_table import Table, read_table
 
 
 class ScoreTable(KnowsItsFile, BertScores):
-    """Texts, or pairs, and numbers of a table. The split is fixed (seed 0).
+    """Texts, or pairs, and numbers of a table. The split is fixed (seed 0); equal (first) texts are in one.
 
     Args:
         path: The file, UTF-8 or UTF-16. At test time a file that is not the run's is tested whole.
@@ -77,7 +79,8 @@ class ScoreTable(KnowsItsFile, BertScores):
         if len(set(y.tolist())) == 1:
             raise UserError(f"{self.path}: {self.score!r} is {float(y[0]):g} in every row: there is nothing to learn")
         found: dict[str, Texts] = {}
-        parts = split_fractions(torch.zeros(len(y), dtype=torch.long), self.val_fraction, self.test_fraction)
+        parts, said = split_texts(table.texts, torch.zeros(len(y)), self.val_fraction, self.test_fraction)
+        self.facts += said
         for name, part in zip(("train", "val", "test"), parts, strict=True):
             chosen = part.tolist()
             others = [second[i] for i in chosen] if second else None
@@ -88,18 +91,23 @@ class ScoreTable(KnowsItsFile, BertScores):
 
 
 def numbers(table: Table, path: str, column: str) -> torch.Tensor:
-    """The column of scores (N,); a decimal comma is read as a point.
+    """The column of scores (N,), whose cells show whether a comma is decimal or groups thousands.
 
     Raises:
-        UserError: A cell is not a number, by its row.
+        UserError: A cell is not a number, or can be two of them, by its row.
     """
-    found = []
-    for row, cell in zip(table.numbers, table.labels, strict=True):
-        try:
-            value = float(cell.strip().replace(",", "."))
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+    cells = [cell.strip() for cell in table.labels]
+    ways = {sign: formats.numbers_in(cells, sign, unit="") for sign in ".,"}
+    there = {sign: ~np.isnan(found) for sign, found in ways.items()}
+    shown = [sign for sign, other in (".,", ",.") if (there[sign] & ~there[other]).any()]  # 1.5 a point, 1,5 a comma
+    sign, other = ",." if shown == [","] else ".,"
+    found = np.where(there[sign], ways[sign], ways[other])
+    for i, (row, cell) in enumerate(zip(table.numbers, cells, strict=True)):
+        if not math.isfinite(found[i]):
             raise UserError(f"{path}, row {row}: {cell[:40]!r} in column {column!r} is not a number")
-        found.append(value)
-    return torch.tensor(found)
+        if len(shown) != 1 and "," in cell and there[other][i] and ways[other][i] != found[i]:
+            raise UserError(
+                f"{path}, row {row}: {cell!r} in column {column!r} can be {found[i]:g} or {ways[other][i]:g}: write "
+                "the one that is meant, without a comma"
+            )
+    return torch.from_numpy(found).float()

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 
 from common.messages import UserError
+from datamodules.run_file import KnowsItsFile
 from datamodules.splits import split_fractions
-from datamodules.text.files import KnowsItsFile, read_text
+from datamodules.text.files import read_text
 from datamodules.text.questions import Question, QuestionText
 
 

@@ -13,7 +13,8 @@ from collections import Counter
 from typing import Any, Literal
 
 from common.messages import UserError
-from datamodules.text.files import identity, is_another, read_text, split_text
+from datamodules.run_file import KnowsItsFile
+from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
 from datamodules.text.tokenizer_files import read_tokenizer
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
@@ -26,7 +27,7 @@ BYTE_PAIRS = ((10_000_000, 8000), (2_000_000, 4000), (500_000, 2000), (200_000, 
 LONG_WORD = 1000  # characters without a space: such a text has no words that byte pairs could be made of
 
 
-class TextFile(LanguageModelData):
+class TextFile(KnowsItsFile, LanguageModelData):
     """A text file for language models.
 
     Args:
@@ -55,8 +56,6 @@ class TextFile(LanguageModelData):
         super().__init__(vocab_size=found["vocab_size"], tokenizer=found["tokenizer"], **text)
         self.path, self.test_path = path, test_path
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
-        self.other_file = False  # whether another one is tested
 
     @staticmethod
     def infer(
@@ -87,17 +86,8 @@ class TextFile(LanguageModelData):
     def source_name(self) -> str:
         return self.own_path
 
-    def processor(self) -> dict[str, Any]:
-        return {**super().processor(), "file": self.run_file}
-
-    def load_processor(self, processor: dict[str, Any]) -> None:
-        super().load_processor(processor)
-        self.run_file = processor.get("file")
-
     def texts(self) -> dict[str, str]:
         parts = split_text(read_text(self.path), self.val_fraction, 0.0 if self.test_path else self.test_fraction)
-        if self.run_file is None:
-            self.run_file = identity(self.path)
         if self.test_path:
             del parts["test"]
         return parts
@@ -107,9 +97,7 @@ class TextFile(LanguageModelData):
             return {"predict": read_text(self.path)}
         if stage == "test" and self.test_path:
             return {"test": read_text(self.test_path, "data.test_path")}
-        if stage in ("test", "validate") and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
             return {"test" if stage == "test" else "val": read_text(self.path)}
         texts = self.texts()
         if stage == "fit":

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
-from datamodules.splits import split_fractions
+from datamodules.run_file import KnowsItsFile
+from datamodules.splits import split_texts
 from datamodules.text.baseline import text_baselines
-from datamodules.text.files import identity, is_another
 from datamodules.text.labeled_text import LabeledText, Unit, split_text
 from datamodules.text.rows import nfc, no_column, read_rows
 from datamodules.text.subwords import Subwords
@@ -32,8 +32,9 @@ WORD_DROPOUT = 0.3  # fraction of the training tokens that become unknown; of rt
 LONG_WORD = 20  # characters between two spaces, on average, of texts in a script without spaces
 
 
-class TextTable(LabeledText):
-    """Texts x (B, T), y (B,) their class in sorted order. The split is fixed (seed 0) and stratified.
+class TextTable(KnowsItsFile, LabeledText):
+    """Texts x (B, T), y (B,) their class in sorted order. The split is fixed (seed 0) and stratified; equal texts are
+    in the same one.
 
     Args:
         path: The file, UTF-8 or UTF-16. At test time a file that is not the run's is tested whole.
@@ -83,8 +84,6 @@ class TextTable(LabeledText):
             )
         self.path, self.text, self.label, self.columns = path, text, label, names_of(columns)
         self.test_path, self.val_fraction, self.test_fraction = test_path, val_fraction, test_fraction
-        self.run_file: dict[str, str] | None = None  # the file that the run was trained on
-        self.other_file = False  # whether another one is tested
         self.texts: dict[str, list[str]] = {}  # of each split
 
     @property
@@ -142,11 +141,11 @@ class TextTable(LabeledText):
 
     def processor(self) -> dict[str, Any]:
         columns = {"columns": self.columns} if self.columns else {}
-        return {**super().processor(), "text": self.text, "label": self.label, **columns, "file": self.run_file}
+        return {**super().processor(), "text": self.text, "label": self.label, **columns}
 
     def load_processor(self, processor: dict[str, Any]) -> None:
         super().load_processor(processor)
-        self.text, self.run_file = processor.get("text", self.text), processor.get("file")
+        self.text = processor.get("text", self.text)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -164,13 +163,9 @@ class TextTable(LabeledText):
         """Texts and classes of the splits that a stage needs, from one file or two."""
         if stage == "test" and self.test_path:
             return {"test": self.labeled(self.test_path)}
-        if stage in ("test", "validate") and is_another(self.path, self.run_file):
-            self.other_file = True
-            self.facts.append("not the file of the run: all of it")
+        if self.is_another(stage):
             return {"test" if stage == "test" else "val": self.labeled(self.path)}
         texts, y = self.labeled(self.path)
-        if self.run_file is None:
-            self.run_file = identity(self.path)
         test_fraction = 0.0 if self.test_path else self.test_fraction
         needed = 1 + (self.val_fraction > 0) + (test_fraction > 0)
         assert self.class_names is not None
@@ -180,7 +175,9 @@ class TextTable(LabeledText):
                 f"{self.path}: class {self.class_names[rare]!r} has {count} texts, too few to split: give it at least "
                 f"{needed}"
             )
-        rows = dict(zip(("train", "val", "test"), split_fractions(y, self.val_fraction, test_fraction), strict=True))
+        parts, said = split_texts(texts, y, self.val_fraction, test_fraction)
+        self.facts += said
+        rows = dict(zip(("train", "val", "test"), parts, strict=True))
         if self.test_path:
             del rows["test"]
         steps = -(-len(rows["train"]) // self.batch_size)

@@ -25,10 +25,10 @@ from datamodules.reading import progress, some
 from datamodules.video.clips import Clips
 from datamodules.video.video_files import BrokenVideoError, Header, find_videos, read_header, read_video
 from datamodules.vision.class_folders import (
+    KnowsItsFolder,
     all_files,
     class_names_of,
     find_splits,
-    label_files,
     other_files,
     say_others,
 )
@@ -39,7 +39,7 @@ MOST_FRAMES = 16  # frames of a clip; give num_frames for more
 MOST_READ = 1_000  # headers read to find the sizes; larger folders are sampled evenly
 
 
-class VideoFolder(Clips):
+class VideoFolder(KnowsItsFolder, Clips):
     """Clips (B, in_channels, num_frames, image_size, image_size) in [0, 1] with the number of their class folder.
 
     A training clip begins anywhere in its video, anew each time; validation sees the middle clip, test and prediction
@@ -47,7 +47,7 @@ class VideoFolder(Clips):
     than a clip, are left out with a note.
 
     Args:
-        root: The folder.
+        root: The folder. At test time all of a folder that is not the run's is tested.
         num_classes, in_channels, num_frames, image_size: 0 means as found in the files (``infer``).
         frame_step: From one frame of a clip to the next, in frames.
         frame_rate: Frames per second to which videos are brought first, where they say theirs; 0 leaves them.
@@ -166,8 +166,7 @@ class VideoFolder(Clips):
         if stage == "test" and self.test_root:
             known = {"test": all_files(root, splits, self.class_names, "videos")}
         else:
-            fractions = (self.val_fraction, self.test_fraction)
-            known = label_files(root, splits, self.class_names, *fractions, stage, "videos")
+            known = self.label_files(stage, splits, "videos")
         found: dict[str, tuple[Tensor, ...]] = {}
         rows, good = self._read(root, [file for files, _ in known.values() for file in files])
         parts = zip(*(x.split([len(files) for files, _ in known.values()]) for x in (rows, good)), strict=True)

@@ -3,10 +3,10 @@
 The layout is ``root/CLASS/**`` or ``root/{train,val,test}/CLASS/**``. Names that begin with a dot are left out.
 """
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.reading import some
+from datamodules.run_file import KnowsItsFile
 from datamodules.splits import split_fractions
+from datamodules.vision.image_files import register_heif
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their extensions but needs other programs
@@ -64,10 +66,7 @@ def find_images(root: str) -> list[str]:
 
 def image_endings() -> set[str]:
     """The extensions that PIL reads, with those of ``pillow_heif`` where it is installed."""
-    with suppress(ImportError):
-        import pillow_heif  # type: ignore[import-not-found]
-
-        pillow_heif.register_heif_opener()
+    register_heif()
     return {e for e, kind in Image.registered_extensions().items() if kind in Image.OPEN and kind not in NO_PICTURES}
 
 
@@ -204,14 +203,59 @@ def label_files(
     return {split: known[split] for split in wanted}
 
 
-def all_files(root: str, splits: Splits, names: list[str], what: str = "images") -> tuple[list[str], Tensor]:
-    """All labeled files of a folder (of its test folder, where it has split folders) and their class numbers (N,).
+def all_files(
+    root: str, splits: Splits, names: list[str], what: str = "images", split: str = "test"
+) -> tuple[list[str], Tensor]:
+    """All labeled files of a folder (of its folder ``split``, where it has one) and their class numbers (N,).
 
     Raises:
         UserError: It has a class that training does not have.
     """
-    classes = splits.get("test") or splits.get("all") or {c: f for split in splits.values() for c, f in split.items()}
-    if new := sorted(classes.keys() - set(names)):
+    parts = [splits[split]] if split in splits else list(splits.values())
+    if new := sorted({name for classes in parts for name in classes} - set(names)):
         raise UserError(f"{root} has class {new[0]!r}, which the training {what} do not have")
-    pairs = [(file, names.index(name)) for name, files in classes.items() for file in files]
+    pairs = [(file, names.index(name)) for classes in parts for name, files in classes.items() for file in files]
     return [file for file, _ in pairs], torch.tensor([number for _, number in pairs])
+
+
+def identity_of_folder(root: str, splits: Splits) -> dict[str, str]:
+    """What a run keeps of a folder, to know it again: its place, and SHA-256 of classes, names and sizes of its files.
+
+    A folder among the files, such as one of the frames of a video, counts with all that is in it.
+    """
+    digest = hashlib.sha256()
+    files = ((name, file) for classes in splits.values() for name, some_of in classes.items() for file in some_of)
+    for name, file in sorted(files):
+        path = os.path.join(root, file)
+        for part in [os.path.join(path, inner) for inner in find_files(path)] if os.path.isdir(path) else [path]:
+            size = os.path.getsize(part) if os.path.exists(part) else -1  # a link that leads nowhere
+            said = f"{name} {os.path.relpath(part, root)} {size}\n"
+            digest.update(said.encode(errors="surrogateescape"))
+    return {"path": os.path.realpath(root), "sha256": digest.hexdigest()}
+
+
+class KnowsItsFolder(KnowsItsFile):
+    """For a datamodule of one's own folder: another one than the run's is tested whole, one that changed is refused."""
+
+    root: str
+    own_path: str
+    class_names: list[str] | None
+    val_fraction: float
+    test_fraction: float
+    #: Whether the splits that ``find_splits`` finds are folders; else they are drawn from all files.
+    folders_are_splits = True
+
+    def label_files(self, stage: str, splits: Splits, what: str = "images") -> dict[str, tuple[list[str], Tensor]]:
+        """``label_files`` of the run's folder; of another one all files, or those of its own test or val folder.
+
+        Raises:
+            UserError: As ``label_files``, or the run's folder changed, and its split is drawn.
+        """
+        names = self.class_names or class_names_of(splits)
+        split = "test" if stage == "test" else "val"
+        part = f"its {split} folder" if self.folders_are_splits and split in splits else ""
+        if self.own_path and self.differs(
+            stage, self.root, lambda: identity_of_folder(self.root, splits), "folder", part
+        ):
+            return {split: all_files(self.root, splits, names, what, split if part else "")}
+        return label_files(self.root, splits, names, self.val_fraction, self.test_fraction, stage, what)

@@ -71,13 +71,15 @@ def read_coco(file: str, root: str) -> list[Annotated]:
         raise UserError("data.annotations is not given: --data.annotations FILE names the JSON of the boxes")
     try:
         content = json.loads(Path(file).read_text(encoding="utf-8"))
-        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        names = {key: str(category["name"]) for key, category in by_key(file, "categories", content).items()}
         folder = Path(root or Path(file).parent)
+        images = by_key(file, "images", content)
+        by_key(file, "images", content, "file_name")
         items = {
-            image["id"]: Annotated(
+            key: Annotated(
                 str(folder / image["file_name"]), file, (int(image.get("width") or 0), int(image.get("height") or 0))
             )
-            for image in content["images"]
+            for key, image in images.items()
         }
         things = content.get("annotations", [])
         for k, thing in enumerate(things, 1):
@@ -108,6 +110,20 @@ def read_coco(file: str, root: str) -> list[Annotated]:
                 f"{file} names {item.path}, which is not there: give --data.root the folder of the pictures"
             )
     return list(items.values())
+
+
+def by_key(file: str, what: str, content: Any, key: str = "id") -> dict[Any, dict[str, Any]]:
+    """The ``images`` or ``categories`` of a file by a key, which no two of them may share.
+
+    Raises:
+        UserError: Two do: objects would be of either of them.
+    """
+    found: dict[Any, dict[str, Any]] = {}
+    for entry in content[what]:
+        if (first := found.setdefault(entry[key], entry)) is not entry:
+            ids = f" (id {first['id']} and {entry['id']})" if key != "id" else ""
+            raise UserError(f"{file}: two {what} have the {key} {entry[key]!r}{ids}: give each its own, or keep one")
+    return found
 
 
 def write_coco(

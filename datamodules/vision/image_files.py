@@ -8,8 +8,9 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
@@ -30,8 +31,18 @@ DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
 GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
+@cache
+def register_heif() -> None:
+    """Lets PIL read HEIF where ``pillow_heif`` is installed. Each process needs it: workers import PIL anew."""
+    with suppress(ImportError):
+        import pillow_heif  # type: ignore[import-not-found]
+
+        pillow_heif.register_heif_opener()
+
+
 def read_header(path: str) -> tuple[int, bool] | None:
     """The short side in pixels and whether the image is gray; None if the file is not an image. Pixels are not read."""
+    register_heif()
     try:
         with Image.open(path) as image:
             return min(image.size), image.mode in GRAY_MODES or image.mode.startswith("I;")
@@ -46,6 +57,7 @@ def decode(path: "str | IO[bytes]", channels: int, size: int, crop: bool = True)
     is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first
     picture.
     """
+    register_heif()
     with Image.open(path) as file, ONE_HUGE if file.width * file.height > HUGE else nullcontext():
         return decode_open(file, channels, size, crop)
 
@@ -74,6 +86,7 @@ def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, fl
     """A picture in color, upright, as large as it is, and its largest centered square (left, top, right, bottom), which
     ``decode`` cuts out.
     """
+    register_heif()
     with Image.open(path) as file:
         image = ImageOps.exif_transpose(file)
     if image.has_transparency_data:

@@ -24,12 +24,12 @@ from datamodules.cache import digest_of_files, kept
 from datamodules.data_digest import Split
 from datamodules.reading import some
 from datamodules.vision.class_folders import (
+    KnowsItsFolder,
     Splits,
     all_files,
     class_names_of,
     find_images,
     find_splits,
-    label_files,
     other_files,
     say_others,
 )
@@ -49,7 +49,7 @@ LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes
 MOST_HEADERS = 10_000  # headers that are read; larger folders are sampled evenly
 
 
-class ImageFolder(ImageTensors):
+class ImageFolder(KnowsItsFolder, ImageTensors):
     """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
 
     Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left
@@ -57,7 +57,7 @@ class ImageFolder(ImageTensors):
     processes, after one pass that finds the unreadable files. Both resume in the middle of an epoch.
 
     Args:
-        root: The folder.
+        root: The folder. At test time all of a folder that is not the run's is tested.
         num_classes, in_channels, image_size: 0 means as found in the files (``infer``).
         val_fraction, test_fraction: Fractions of every class where there is no val or test folder.
         memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, per process.
@@ -187,7 +187,7 @@ class ImageFolder(ImageTensors):
                 raise UserError(
                     f"{self.root} has {len(self.class_names)} class folders, but data.num_classes is {self.num_classes}"
                 )
-        known = label_files(self.root, splits, self.class_names, self.val_fraction, self.test_fraction, stage)
+        known = self.label_files(stage, splits)
         return {s: files for s, (files, _) in known.items()}, {s: y for s, (_, y) in known.items()}
 
     def find_splits(self) -> Splits:

@@ -56,6 +56,8 @@ class KaggleFolder(ImageFolder):
         UserError: No table, an id without a picture or twice, a fold that there is not.
     """
 
+    folders_are_splits = False
+
     def __init__(
         self,
         root: str = "",

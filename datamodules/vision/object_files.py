@@ -6,6 +6,7 @@ has its boxes there, one whose size is that of the upright picture has them alre
 """
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median_low
@@ -102,10 +103,10 @@ class ObjectFiles(ObjectImages):
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             return self.load_pictures()
-        splits = divided(self.read(), self.val_fraction, self.test_fraction)
-        train_names = class_names_of(splits)
+        found = self.read()
         if self.class_names is None:
-            self.class_names = train_names
+            self.class_names = class_names_of(found)  # before the split, as ``infer`` finds them
+        splits = divided(found, self.val_fraction, self.test_fraction)
         if len(self.class_names) != self.num_classes:
             raise UserError(
                 f"{self.root} has {len(self.class_names)} classes ({', '.join(self.class_names[:6])}), but "
@@ -193,20 +194,34 @@ def sizes_of(splits: Split, root: str, num_classes: int, in_channels: int, image
 
 
 def class_names_of(splits: Split) -> list[str]:
-    """The sorted names of the classes of training; of all pictures where there are no lists."""
+    """The sorted names of the classes in the list of training; of all pictures where there are no lists."""
     return sorted({name for item in splits.get("train") or splits.get("all", []) for name in item.labels})
 
 
 def divided(splits: Split, val_fraction: float, test_fraction: float) -> Split:
-    """Train, validation and test: a split without a list of its own is taken from train, or from all pictures."""
+    """Train, validation and test: a split without a list of its own is taken from train, or from all pictures.
+
+    A picture that was drawn for another split and has a class without any to train on changes places with one to spare.
+    """
     known = dict(splits)
     whole = known.pop("all", None) or known.pop("train")
     fractions = (0.0 if "val" in known else val_fraction, 0.0 if "test" in known else test_fraction)
     needed = 1 + sum(part > 0 for part in fractions)
     if len(whole) < needed:
         raise UserError(f"{whole[0].source}: {len(whole)} pictures are too few to split: give at least {needed}")
+    drawn = [name for name in ("val", "test") if name not in known]
     for name, rows in zip(("train", "val", "test"), split_fractions(torch.zeros(len(whole)), *fractions), strict=True):
         known.setdefault(name, [whole[i] for i in rows.tolist()])
+    train, count = known["train"], Counter(label for item in known["train"] for label in set(item.labels))
+    for name in drawn:
+        for place, item in enumerate(known[name]):
+            if all(count[label] for label in item.labels):
+                continue
+            spare = next((k for k, other in enumerate(train) if all(count[label] > 1 for label in other.labels)), None)
+            if spare is not None:
+                known[name][place], train[spare] = train[spare], item
+                count.subtract(set(known[name][place].labels))
+                count.update(set(item.labels))
     return known
 
 

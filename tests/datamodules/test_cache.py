@@ -60,3 +60,12 @@ def test_digests_follow_the_files(tmp_path: Path) -> None:
     content, names = digest_of_file(str(path)), digest_of_files([str(path)])
     path.write_text("yy")
     assert digest_of_file(str(path)) != content and digest_of_files([str(path)]) != names
+
+
+def test_a_full_disk_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    assert read([])["n"] == 2 and not list((tmp_path / "data/read").iterdir())

@@ -109,7 +109,9 @@ def test_predicts_a_flat_folder_after_the_training_folder_is_gone(
     rows = list(csv.DictReader(path.open()))
     assert [(row["name"], row["label"]) for row in rows] == [("a.wav", "low"), ("deep/b.wav", "high")]
     (record,) = (tmp_path / "runs").glob("**/processor.json")
-    assert json.loads(record.read_text()) == {"class_names": ["high", "low"], "num_samples": 1600, "sample_rate": 8000}
+    kept = json.loads(record.read_text())
+    assert kept.pop("file")["path"] == str(root)
+    assert kept == {"class_names": ["high", "low"], "num_samples": 1600, "sample_rate": 8000}
 
 
 def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,3 +181,12 @@ def test_a_test_folder_of_its_own_is_tested_whole(tmp_path: Path) -> None:
     data.setup("fit")
     data.setup("test")
     assert [len(data.splits[name][1]) for name in ("train", "val", "test")] == [16, 4, 14]
+
+
+def test_another_folder_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
+    run = ready(fill(tmp_path / "a", 10))
+    for root, count in ((fill(tmp_path / "b", 7), 14), (tmp_path / "a", 4)):
+        data = AudioFolder(str(root))
+        data.load_processor(run.processor())
+        data.setup("test")
+        assert len(data.splits["test"][1]) == count and data.other_file == (count == 14)

@@ -113,3 +113,14 @@ def test_no_folder_and_no_sounds_are_one_line(tmp_path: Path) -> None:
     data = SpeechFolder(str(tmp_path), num_classes=3, sample_rate=8000)
     with pytest.raises(UserError, match="has no sound that can be read"):
         data.setup("predict")
+
+
+def test_a_sound_to_which_all_others_would_be_padded_beyond_the_memory_is_named(tmp_path: Path) -> None:
+    folder(tmp_path, 20)
+    sing(tmp_path / "05.wav", seconds=30)
+    says = r"05.wav has 30.0 s, to which all 14 sounds would be padded: 7 MB; cut it into shorter ones, or raise data"
+    with pytest.raises(UserError, match=says):
+        SpeechFolder(str(tmp_path), memory_limit_mb=5).setup("fit")
+    data = SpeechFolder(str(tmp_path), num_classes=10, sample_rate=8000, memory_limit_mb=5)
+    with pytest.raises(UserError, match=r"05.wav has 30.0 s, to which all 20 sounds"):
+        data.setup("predict")

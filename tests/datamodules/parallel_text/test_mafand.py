@@ -72,6 +72,7 @@ def test_a_language_that_is_not_there_and_uneven_files_are_one_line(files: Path)
             Mafand().pairs()
 
 
+@pytest.mark.slow
 @pytest.mark.realdata("lafand-mt")
 @pytest.mark.parametrize(
     ("language", "leaks", "copied", "equal"),
@@ -98,6 +99,7 @@ def test_its_known_numbers(
         assert tuple(sum(a == b for a, b in rows[split]) for split in ("train", "test")) == equal
 
 
+@pytest.mark.slow
 @pytest.mark.realdata("lafand-mt")
 @pytest.mark.parametrize(
     ("language", "other_form", "bare"), [("yor", 22.0, 21.6), ("ibo", 64.4, 65.5), ("swa", 99.7, 99.7)]

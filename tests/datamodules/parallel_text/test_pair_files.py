@@ -31,6 +31,11 @@ def test_a_split_without_a_test_keeps_its_pairs_for_training() -> None:
     assert [len(rows) for rows in split(pairs, 0.1, 0.0).values()] == [18, 2, 0]
 
 
+def test_splits_are_fractions_of_the_different_sources() -> None:
+    pairs = [(str(i % 250), str(i)) for i in range(1000)]
+    assert {name: len(rows) for name, rows in split(pairs, 0.1, 0.1).items()} == {"train": 800, "val": 25, "test": 25}
+
+
 def test_a_vocabulary_has_all_tokens_that_occur_often_enough() -> None:
     texts = ["a b b", "b c"]
     assert vocabulary_of(texts, "space", False, 1) == 7 and vocabulary_of(texts, "space", False, 2) == 5

@@ -139,3 +139,11 @@ def test_another_file_is_restored_as_the_split_of_a_denoising_run_is(tmp_path: P
     data = trained(tmp_path, pairs_file(tmp_path / "b.tsv", [("house", "nyumba")]), objective="denoise")
     data.setup("test")
     assert data.references["test"] == ["house", "nyumba"] == data.sources["test"]
+
+
+def test_translations_that_are_in_no_split_are_counted(tmp_path: Path) -> None:
+    path = pairs_file(tmp_path / "a.tsv", [*LINES, *((s, f"{t} tena") for s, t in LINES)])
+    data = ParallelFile(path=path)
+    data.setup("fit")
+    assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [64, 4, 4]
+    assert "8 further translations of validation and test sources are not used" in data.facts

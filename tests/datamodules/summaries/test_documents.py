@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.summaries.documents import Document, DocumentFile, read_documents
+from datamodules.summaries.documents import Document, read_documents
+from datamodules.summaries.summary_file import SummaryFile
 
 GOOD = (
     '{"text": "One is here. Two is there.", "summary": "One."}\n\n{"source": ["A b.", " c. "], "target": ["x", "y"]}\n'
@@ -51,16 +52,15 @@ def test_another_encoding_is_named_with_its_byte(tmp_path: Path) -> None:
 
 def test_a_file_is_split_and_another_one_is_tested_whole(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("".join(f"text {i}\tsummary {i}\n" for i in range(10)))
-    file = DocumentFile(str(tmp_path / "a"), 0.2, 0.1)
-    facts: list[str] = []
-    parts = file.parts("fit", facts)
-    assert {name: len(found) for name, found in parts.items()} == {"val": 2, "test": 1, "train": 7} and not facts
+    file = SummaryFile(str(tmp_path / "a"), 0.2, 0.1)
+    parts = file.documents("fit")
+    assert {name: len(found) for name, found in parts.items()} == {"val": 2, "test": 1, "train": 7} and not file.facts
     assert len({d.summaries[0] for found in parts.values() for d in found}) == 10
     (tmp_path / "b").write_text("text\tsummary\n")
-    other = DocumentFile(str(tmp_path / "b"), 0.2, 0.1)
-    other.of_run = file.of_run
-    assert len(other.parts("test", facts)["test"]) == 1 and facts == ["not the file of the run: all of it"]
+    other = SummaryFile(str(tmp_path / "b"), 0.2, 0.1)
+    other.run_file = file.run_file
+    assert len(other.documents("test")["test"]) == 1 and other.facts == ["not the file of the run: all of it"]
     with pytest.raises(UserError, match="has 1 documents: at least 3"):
-        other.parts("fit", facts)
+        other.documents("fit")
     with pytest.raises(UserError, match="leave an empty split"):
-        DocumentFile("a", 0.5, 0.5)
+        SummaryFile("a", 0.5, 0.5)

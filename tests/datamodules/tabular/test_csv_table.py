@@ -194,7 +194,7 @@ def test_folds_share_every_class(tmp_path: Path) -> None:
         assert torch.bincount(y).tolist() == [18, 2]
 
 
-def test_logarithms_are_learnt_and_predictions_written_in_units(tmp_path: Path) -> None:
+def test_logarithms_are_learned_and_predictions_written_in_units(tmp_path: Path) -> None:
     data = ready(write(tmp_path, houses()), "price", log_target=True)
     y = data.splits["train"][1]
     assert 5 < float(y.min()) < float(y.max()) < 7

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -217,3 +218,43 @@ def test_a_number_given_to_a_classifier_is_one_line(tmp_path: Path, capsys: pyte
     assert main(["fit", "mlp/mlp", "--data", "CSVTable", "--data.path", path, "--data.target", "price"]) == 2
     first, *_, last = capsys.readouterr().err.splitlines()
     assert "taken as a number (regression)" in first and "start with mlp/mlp_regression" in last
+
+
+def codes(n: int = 60) -> pd.DataFrame:
+    kinds = [f"{i % 3:03d}" if i % 4 else "A1" for i in range(n)]
+    return pd.DataFrame({"code": kinds, "size": np.arange(n) * 7 % 31, "kind": ["uv"[i % 2] for i in range(n)]})
+
+
+def run_of(data: CSVTable, path: str, **arguments: Any) -> CSVTable:
+    sizes = {"num_features": data.num_features, "num_classes": data.num_classes}
+    again = CSVTable(path, "kind", **sizes, **arguments)
+    again.load_processor(json.loads(json.dumps(data.processor())))
+    return again
+
+
+def test_a_category_of_the_run_stays_a_text_in_a_test_file_where_all_cells_are_numbers(tmp_path: Path) -> None:
+    path, table = write(tmp_path, codes()), codes()
+    other = write(tmp_path, table[table["code"] != "A1"], "other.csv")
+    for data in (ready(path, "kind", test_path=other), run_of(ready(path, "kind"), other)):
+        data.setup("test")
+        assert len(data.splits["test"][1]) == 45 and not any("are not among" in fact for fact in data.facts)
+        assert bool((data.splits["test"][0][:, :4].sum(1) == 1).all())
+
+
+def test_a_file_that_is_not_the_runs_is_tested_whole_and_a_changed_one_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, codes())
+    data = ready(path, "kind")
+    data.setup("test")
+    other = run_of(data, write(tmp_path, codes(20), "other.csv"))
+    other.setup("test")
+    assert len(other.splits["test"][1]) == 20 and other.other_file
+    assert "not the file of the run: all of it" in other.facts
+    moved = run_of(data, write(tmp_path, codes(), "moved.csv"))
+    moved.setup("test")
+    assert torch.equal(moved.splits["test"][0], data.splits["test"][0]) and not moved.other_file
+    write(tmp_path, codes(80))
+    with pytest.raises(UserError, match=r"table.csv: its content changed since training.* give --data.test_path, or"):
+        run_of(data, path).setup("test")
+    again = run_of(data, path, test_path=path)
+    again.setup("test")
+    assert len(again.splits["test"][1]) == 80

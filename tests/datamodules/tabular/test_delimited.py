@@ -117,3 +117,31 @@ def test_a_large_table_is_kept_for_the_next_start(tmp_path: Path, monkeypatch: p
     second = read(tmp_path, content)
     pd.testing.assert_frame_equal(first, second)
     assert first.attrs == second.attrs
+
+
+def test_an_unclosed_quotation_mark_in_a_very_large_file_is_named(tmp_path: Path) -> None:
+    filler = ("1," + "2" * 1_000_000 + ",3\n") * 51
+    with pytest.raises(UserError, match="line 2: a quotation mark is not closed"):
+        read(tmp_path, 'a,b,c\n1,"screen,3\n4,x,6\n7,"large,9\n' + filler)
+
+
+def test_a_table_that_cannot_be_stored_is_read_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(delimited, "LARGE", 0)
+    (tmp_path / "t.csv").write_text(ROWS)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(delimited.Writer, "add", full)
+    table = delimited.read_stored(str(tmp_path / "t.csv"))
+    assert isinstance(table, pd.DataFrame) and table["b"].tolist() == ["x", "y", "z"]
+    assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    assert not list((tmp_path / "data/read").iterdir())
+    monkeypatch.undo()
+    monkeypatch.setattr(delimited, "LARGE", 0)
+    (tmp_path / "file").write_text("where the folder would be")
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path / "file"))
+    assert len(delimited.read_stored(str(tmp_path / "t.csv"))) == 3

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
+from datamodules.tabular import dialect
 from datamodules.tabular.dialect import Dialect, find_dialect, find_separator, survey
 
 
@@ -34,3 +35,12 @@ def test_an_encoding_that_is_not_known_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match=r"data\.encoding 'utf-99' is not known"):
         find_dialect(str(tmp_path / "t.csv"), "utf-99")
+
+
+def test_a_cell_without_an_end_takes_no_more_memory_than_the_largest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.csv").write_text('a,b\n1,"' + "x,2\n" * 1000)
+    monkeypatch.setattr(dialect, "LARGEST_CELL", 100)
+    unclosed = survey(str(tmp_path / "t.csv"), Dialect()).unclosed
+    assert "line 2: a quotation mark is not closed" in unclosed and "field larger than field limit (100)" in unclosed

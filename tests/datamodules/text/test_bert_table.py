@@ -60,3 +60,11 @@ def test_a_class_that_the_run_did_not_have_is_one_line(tmp_path: Path) -> None:
     other.load_processor(data.processor())
     with pytest.raises(UserError, match="class 'maybe' did not occur"):
         other.setup("test")
+
+
+def test_pairs_with_the_same_first_text_are_in_one_split(tmp_path: Path) -> None:
+    rows = "".join(f"text {i % 20},other {i},{'yes' if i % 2 else 'no'}\n" for i in range(60))
+    data = BertTable(table(tmp_path, "text,second,label\n" + rows), second="second", vocab_size=100)
+    found = data.read("fit")
+    assert not set(found["train"][0]) & {*found["val"][0], *found["test"][0]} and len(found["train"][0]) == 36
+    assert "40 rows repeat a text and are in the split of its first row" in data.facts

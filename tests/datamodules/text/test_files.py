@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.text.files import identity, is_another, read_text, split_text
+from datamodules.text.files import read_text, split_text
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,6 @@ def test_cuts_stay_near_the_fractions_however_long_the_lines_are(text: str) -> N
 def test_a_cut_is_never_between_a_letter_and_its_marks() -> None:
     parts = split_text("e\u0323\u0300" * 100, 0.1, 0.1)
     assert all(part.startswith("e") for part in parts.values())
-
-
-def test_a_file_is_known_again_by_its_place_or_its_content(tmp_path: Path) -> None:
-    one, same, other = (tmp_path / name for name in ("one", "same", "other"))
-    one.write_text("a")
-    same.write_text("a")
-    other.write_text("b")
-    known = identity(one)
-    assert not is_another(one, known) and not is_another(same, known) and is_another(other, known)
-    one.write_text("c")
-    assert not is_another(one, known) and not is_another(other, None)
 
 
 def test_a_split_without_training_is_refused() -> None:

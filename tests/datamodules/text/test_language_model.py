@@ -95,7 +95,9 @@ def test_another_size_than_the_models_is_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"seq_len": 5000}, "has 2320 tokens, but needs 5001 for data.seq_len 5000"),
+        ({"seq_len": 5000}, "has 2320 tokens, but needs 10000 for data.seq_len 5000"),
+        ({"seq_len": 1200}, "has 2320 tokens, but needs 2400"),
+        ({"seq_len": 2000, "stride": 400}, "needs 2400"),
         ({"seq_len": 64, "partition": "sequential", "batch_size": 64}, "in 64 streams"),
         ({"seq_len": 0}, "data.seq_len is 0"),
     ],
@@ -103,6 +105,18 @@ def test_another_size_than_the_models_is_refused() -> None:
 def test_a_text_that_is_too_short_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Lines(vocab_size=40, **settings).setup("fit")
+
+
+@pytest.mark.parametrize("stride", [0, 1, 400])
+def test_the_shortest_text_that_is_not_refused_has_a_window_for_training(stride: int) -> None:
+    for tokens in range(2000, 2321, 40):
+        data = Lines(vocab_size=40, seq_len=1100, stride=stride, train_tokens=tokens)
+        try:
+            data.setup("fit")
+        except UserError:
+            assert tokens < 1100 + (stride or 1100)
+        else:
+            assert len(data.train_dataloader()) >= 1
 
 
 def test_baselines_are_perplexities_of_the_test_part() -> None:

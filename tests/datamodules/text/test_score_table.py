@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.messages import UserError
-from datamodules.text.score_table import ScoreTable
+from datamodules.text.score_table import ScoreTable, numbers
+from datamodules.text.text_table import Table
 
 ROWS = "".join(f"text number {i},other {i % 3},{i / 2}\n" for i in range(40))
 
@@ -61,3 +62,36 @@ def test_another_file_may_have_one_row_or_one_score(tmp_path: Path) -> None:
     other = ScoreTable(str(tmp_path / "b.csv"), second="second", vocab_size=60)
     other.load_processor(data.processor())
     assert other.read("test")["test"][2].tolist() == [3.0] and other.other_file  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("cells", "scores"),
+    [
+        (["1,200", "0.5"], [1200, 0.5]),  # a point is decimal, so the comma groups
+        (["1.200", "0,5"], [1200, 0.5]),
+        (["1,200.5", "3"], [1200.5, 3]),
+        (["1.234", "2.345"], [1.234, 2.345]),
+        (["1,5", "2.5"], [1.5, 2.5]),
+        (["-1e3", "+2"], [-1000, 2]),
+    ],
+)
+def test_the_column_shows_whether_a_comma_is_decimal(cells: list[str], scores: list[float]) -> None:
+    rows = Table()
+    rows.labels, rows.numbers = cells, [1, 2]
+    assert numbers(rows, "t.csv", "score").tolist() == pytest.approx(scores)
+
+
+def test_a_number_that_can_be_two_is_refused() -> None:
+    rows = Table()
+    rows.labels, rows.numbers = ["3", "1,200"], [1, 2]
+    with pytest.raises(UserError, match=r"t.csv, row 2: '1,200' in column 'score' can be 1200 or 1.2: write the one"):
+        numbers(rows, "t.csv", "score")
+
+
+def test_pairs_with_the_same_first_text_are_in_one_split(tmp_path: Path) -> None:
+    rows = "".join(f"text {i % 20},other {i},{i}\n" for i in range(60))
+    data = ScoreTable(table(tmp_path, "text,second,score\n" + rows), second="second", vocab_size=100)
+    found = data.read("fit")
+    assert [len(found[name][0]) for name in ("train", "val", "test")] == [42, 9, 9]
+    assert not set(found["train"][0]) & {*found["val"][0], *found["test"][0]}
+    assert "40 rows repeat a text and are in the split of its first row" in data.facts

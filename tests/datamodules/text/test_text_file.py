@@ -23,7 +23,7 @@ def test_a_text_is_split_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is empty"), ("x", "tokens, but needs"), ("short", "needs 17"), ("o" * 15, "tokens, but needs")],
+    [("", "is empty"), ("x", "tokens, but needs"), ("short", "needs 32"), ("o" * 15, "tokens, but needs")],
 )
 def test_a_file_that_is_too_short_is_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "a.txt"

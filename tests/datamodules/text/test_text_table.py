@@ -204,3 +204,16 @@ def test_few_texts_have_small_batches_and_at_least_forty_steps_in_an_epoch(tmp_p
     typed = TextTable(str(tmp_path / "a.csv"), batch_size=4)
     typed.setup("fit")
     assert typed.batch_size == 4 and len(typed.train_dataloader()) == 42
+
+
+def test_copies_of_a_text_are_in_one_split(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, *lines[1:]]) + "\n")
+    data = TextTable(str(path))
+    data.setup("fit")
+    data.setup("test")
+    texts = {name: set(found) for name, found in data.texts.items()}
+    assert not texts["train"] & texts["val"] and not texts["train"] & texts["test"] and not texts["val"] & texts["test"]
+    assert data.counts() == {"train": 56, "val": 12, "test": 12}
+    assert "40 rows repeat a text and are in the split of its first row" in data.facts

@@ -127,3 +127,18 @@ def test_a_negative_frame_rate_is_named(tmp_path: Path) -> None:
     fill(tmp_path)
     with pytest.raises(UserError, match=r"data.frame_rate is -5.0: give frames per second"):
         VideoFolder(str(tmp_path), frame_rate=-5.0)
+
+
+def test_another_folder_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
+    run = data_of(fill(tmp_path / "a"))
+    for root, count in ((fill(tmp_path / "b", each=3), 6), (tmp_path / "a", 2)):
+        data = VideoFolder(str(root), 2, 1, 4, 8)
+        data.load_processor(run.processor())
+        data.setup("test")
+        assert len(data.splits["test"][0]) == count and data.other_file == (count == 6)
+    folder = tmp_path / "a" / "dark" / "v2"  # a folder of frames counts with all that is in it
+    (folder / "frame_99.png").write_bytes((folder / "frame_1.png").read_bytes())
+    data = VideoFolder(str(tmp_path / "a"), 2, 1, 4, 8)
+    data.load_processor(run.processor())
+    with pytest.raises(UserError, match="names or sizes of its files changed"):
+        data.setup("test")

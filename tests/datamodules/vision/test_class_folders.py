@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from common.messages import UserError
-from datamodules.vision.class_folders import class_names_of, find_images, find_splits
+from datamodules.vision.class_folders import (
+    KnowsItsFolder,
+    all_files,
+    class_names_of,
+    find_images,
+    find_splits,
+    identity_of_folder,
+)
+from tests.datamodules.test_run_file import Base
 from tests.datamodules.vision.pictures import draw, fill
 
 
@@ -70,3 +78,69 @@ def test_an_unusable_folder_is_one_line(tmp_path: Path, build: Any, message: str
     with pytest.raises(UserError, match=message) as error:
         find_splits(str(root))
     assert "\n" not in str(error.value)
+
+
+def test_all_files_are_those_of_all_split_folders_or_of_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("val", 2)):
+        fill(tmp_path / split, count)
+    splits = find_splits(str(tmp_path))
+    files, y = all_files(str(tmp_path), splits, ["dark", "light"])
+    assert len(set(files)) == 10 and y.bincount().tolist() == [5, 5]
+    assert len(all_files(str(tmp_path), splits, ["dark", "light"], split="val")[0]) == 4
+
+
+def test_a_folder_is_known_again_by_the_names_and_sizes_of_its_files(tmp_path: Path) -> None:
+    def known(root: Path) -> str:
+        return identity_of_folder(str(root), find_splits(str(root)))["sha256"]
+
+    first = known(fill(tmp_path / "a", 3))
+    (tmp_path / "a" / "dark" / "notes.txt").write_text("no picture")
+    assert known(tmp_path / "a") == first == known(fill(tmp_path / "b", 3))
+    (tmp_path / "a" / "dark" / "gone.png").symlink_to(tmp_path / "nowhere")
+    assert known(tmp_path / "a") != first
+    draw(tmp_path / "b" / "dark" / "00.png", 40, 300, 300)
+    assert known(tmp_path / "b") != first
+
+
+class Pictures(KnowsItsFolder, Base):
+    """A folder of which nothing is read but names."""
+
+    def __init__(self, root: Path, run: dict[str, Any] | None = None) -> None:
+        self.root = self.own_path = str(root)
+        self.facts, self.class_names = list[str](), None
+        self.val_fraction = self.test_fraction = 0.2
+        if run is not None:
+            self.load_processor(run)
+
+    def counts(self, stage: str) -> dict[str, int]:
+        return {name: len(files) for name, (files, _) in self.label_files(stage, find_splits(self.root)).items()}
+
+
+def test_another_folder_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    data = Pictures(fill(tmp_path / "a", 10))
+    assert data.counts("fit") == {"train": 12, "val": 4}
+    run = data.processor()
+    assert Pictures(tmp_path / "a", run).counts("test") == {"test": 4}
+    shutil.copytree(tmp_path / "a", tmp_path / "moved")
+    assert Pictures(tmp_path / "moved", run).counts("test") == {"test": 4}
+    other = Pictures(fill(tmp_path / "b", 7), run)
+    assert other.counts("test") == {"test": 14} and other.other_file
+    assert other.facts == ["not the folder of the run: all of it"]
+    assert Pictures(tmp_path / "b", run).counts("validate") == {"val": 14}
+    own = Pictures(fill(tmp_path / "c" / "train", 3).parent, run)
+    fill(tmp_path / "c" / "test", 2)
+    assert own.counts("test") == {"test": 4} and own.facts == ["not the folder of the run: its test folder"]
+    draw(tmp_path / "a" / "dark" / "new.png")
+    with pytest.raises(UserError, match="a: names or sizes of its files changed since training"):
+        Pictures(tmp_path / "a", run).counts("test")
+    assert Pictures(tmp_path / "a", {}).counts("test") == {"test": 4}  # an older run
+
+
+def test_a_folder_with_a_test_folder_may_change(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        fill(tmp_path / split, 5)
+    data = Pictures(tmp_path)
+    data.counts("fit")
+    draw(tmp_path / "test" / "dark" / "new.png")
+    again = Pictures(tmp_path, data.processor())
+    assert again.counts("test") == {"test": 11} and not again.other_file and not again.facts

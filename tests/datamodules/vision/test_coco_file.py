@@ -57,6 +57,12 @@ def test_faults_are_one_line(file: Path) -> None:
         (change(good, "category_id", 99), "annotation 1 is of category 99"),
         (change(good, "bbox", [1, 2, 3]), "is not COCO's JSON"),
         (change(good, "bbox", "x"), "is not COCO's JSON"),
+        (good | {"images": good["images"] * 2}, "two images have the id 0"),
+        (good | {"categories": good["categories"][:1] * 2}, "two categories have the id 1"),
+        (
+            good | {"images": [{**image, "file_name": "a.png"} for image in good["images"]]},
+            r"two images have the file_name 'a.png' \(id 0 and 1\)",
+        ),
         ({"images": []}, "no 'categories'"),
         ([], "is not COCO's JSON"),
         (good | {"images": [], "annotations": []}, "lists no images"),

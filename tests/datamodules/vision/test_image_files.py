@@ -1,6 +1,8 @@
 """Image files: decoding of each kind, and batches that equal those of tensors."""
 
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from common.messages import UserError
 from datamodules.base import TensorLoader
+from datamodules.vision import image_files
 from datamodules.vision.image_files import FileLoader, ImageFiles, decode, read_header, readable
 from tests.datamodules.vision.pictures import corrupt, draw, fill
 
@@ -108,3 +111,21 @@ def test_a_file_that_is_damaged_during_the_run_is_named(tmp_path: Path) -> None:
     corrupt(Path(paths[2]))
     with pytest.raises(UserError, match=r"light/00\.png could be read when the run began, but not now"):
         ImageFiles(paths, 1, 8)[(np.arange(4),)]
+
+
+def test_a_worker_that_imports_anew_reads_heif_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    plugin = ModuleType("pillow_heif")
+    plugin.register_heif_opener = lambda: calls.append("registered")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pillow_heif", plugin)
+    paths = [str(path) for path in sorted(fill(tmp_path, 1).rglob("*.png"))]
+    image_files.register_heif.cache_clear()
+    for _ in range(2):
+        ImageFiles(paths, 1, 8)[(np.arange(2),)]
+    assert calls == ["registered"]
+    image_files.register_heif.cache_clear()
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # not installed
+    assert read_header(paths[0]) == (20, True)
+    image_files.register_heif.cache_clear()

@@ -107,3 +107,12 @@ def test_pictures_are_not_cut_for_a_model_that_saw_whole_ones(tmp_path: Path) ->
         means[whole] = float(data.splits["predict"][0].float().mean())
         assert data.predict_picture(0)[1] == ((0, 0, 60, 20) if whole else (20, 0, 40, 20))
     assert means[False] < 5 and means[True] == pytest.approx(85, abs=3)
+
+
+def test_another_folder_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
+    run = ready(fill(tmp_path / "a", 10))
+    for root, count in ((fill(tmp_path / "b", 6), 12), (tmp_path / "a", 4)):
+        data = ImageFolder(str(root), num_classes=2, in_channels=1, image_size=8)
+        data.load_processor(run.processor())
+        data.setup("test")
+        assert len(data.splits["test"][0]) == count and data.other_file == (count == 12)

@@ -92,3 +92,21 @@ def test_a_folder_without_a_table_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DIVE_DATA", str(tmp_path))
     with pytest.raises(UserError, match=r"is not there: unpack http.*kaggle_cifar10_tiny.zip"):
         KaggleCIFAR10().setup("fit")
+
+
+def test_of_another_competitions_folder_all_labeled_pictures_are_tested_and_changed_labels_refused(
+    tmp_path: Path,
+) -> None:
+    run = KaggleFolder(str(competition(tmp_path / "a")), num_folds=4)
+    run.setup("fit")
+    for root, count in ((competition(tmp_path / "b", 12), 12), (tmp_path / "a", 6)):
+        data = KaggleFolder(str(root), 2, 3, 8, num_folds=4, fold=1)
+        data.load_processor(run.processor())
+        data.setup("test")
+        assert len(data.splits["test"][0]) == count
+    table = tmp_path / "a" / "trainLabels.csv"
+    table.write_text(table.read_text().replace("1,dark", "1,light", 1))
+    data = KaggleFolder(str(tmp_path / "a"), 2, 3, 8, num_folds=4)
+    data.load_processor(run.processor())
+    with pytest.raises(UserError, match="changed since training"):
+        data.setup("test")

@@ -105,3 +105,27 @@ def test_missing_lists_are_taken_from_train(tmp_path: Path) -> None:
     assert not {i.path for i in splits["val"]} & {i.path for i in splits["train"]}
     with pytest.raises(UserError, match=r"2 pictures are too few"):
         divided({"all": items[:2]}, 0.2, 0.2)
+
+
+@pytest.mark.parametrize("rare", range(20))
+def test_the_only_picture_of_a_class_is_trained_on(rare: int) -> None:
+    items = [Annotated(str(k), str(k), labels=["rare" if k == rare else "cat"]) for k in range(20)]
+    plain = divided({"all": [Annotated(str(k), str(k), labels=["cat"]) for k in range(20)]}, 0.2, 0.2)
+    splits = divided({"all": items}, 0.2, 0.2)
+    assert items[rare] in splits["train"]
+    assert sorted(int(i.path) for part in splits.values() for i in part) == [*range(20)]
+    moved = 0
+    for name in ("train", "val", "test"):
+        paths, before = ([i.path for i in part[name]] for part in (splits, plain))
+        moved += sum(a != b for a, b in zip(paths, before, strict=True))
+    assert moved == (0 if str(rare) in [i.path for i in plain["train"]] else 2)
+
+
+def test_classes_are_those_of_all_pictures_before_the_split(tmp_path: Path) -> None:
+    names = ["cat", "cat", "cat", "dog"]
+    for order in range(4):
+        labels = names[order:] + names[:order]
+        items = [item(tmp_path, f"{k}.png", ([1.0, 1, 9, 9], name)) for k, name in enumerate(labels)]
+        data = Listed({"train": items})
+        data.setup("fit")
+        assert data.class_names == ["cat", "dog"] and 1 in data.splits["train"][3]
