@@ -1,7 +1,7 @@
 """Max-norm: after each step, the weights into each unit are projected onto a ball.
 
 Srebro et al. 2005; Hinton et al. 2012; Srivastava et al. 2014, section 5.1. Goodfellow et al. 7.2: a constraint does
-not pull small weights towards zero, and large steps cannot run away.
+not pull small weights toward zero, and large steps cannot run away.
 
     dive fit cnn/lenet -c regularizer/max_norm
 """
@@ -13,10 +13,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from common.messages import UserError
+from common.weights import is_weight
 
 
 class MaxNorm(Callback):
     """Limits the norm of the weights into each unit or feature map; biases are free.
+
+    The inputs of a unit are all dimensions of a weight but the first, or the last ones, as many as the layer's
+    ``input_dims`` says, where units have several dimensions (unshared and tiled convolutions).
 
     Args:
         limit: The largest norm.
@@ -39,13 +43,21 @@ class MaxNorm(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        for weight in pl_module.parameters():
-            if weight.requires_grad and weight.ndim >= 2:
-                project(weight, self.limit)
+        for module in pl_module.modules():
+            for name, weight in module.named_parameters(recurse=False):
+                if weight.requires_grad and is_weight(name, weight):
+                    project(weight, self.limit, getattr(module, "input_dims", weight.ndim - 1))
 
 
 @torch.no_grad()
-def project(weight: Tensor, limit: float) -> None:
-    """Scales the rows of a weight (units, ...) whose norm is above ``limit`` down to it, in place."""
-    norms = weight.flatten(1).norm(dim=1).clamp(min=limit)
-    weight.mul_((limit / norms).view(-1, *[1] * (weight.ndim - 1)))
+def project(weight: Tensor, limit: float, input_dims: int) -> None:
+    """Scales the weights into each unit whose norm is above ``limit`` down to it, in place.
+
+    Args:
+        weight: (units, ..., inputs, ...).
+        limit: The largest norm.
+        input_dims: So many of the last dimensions are the inputs of one unit.
+    """
+    first = weight.ndim - input_dims
+    norms = weight.flatten(first).norm(dim=-1).clamp(min=limit)
+    weight.mul_((limit / norms).view(*norms.shape, *[1] * input_dims))

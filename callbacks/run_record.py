@@ -97,7 +97,7 @@ class RunRecord(Callback):
         if not self.began and trainer.ckpt_path:
             note(
                 f"{trainer.default_root_dir} is done: epoch {trainer.current_epoch} of {trainer.max_epochs}, step "
-                f"{trainer.global_step}. A larger --trainer.max_epochs (or --trainer.max_steps) goes on"
+                f"{trainer.global_step}. A larger --trainer.max_epochs (or --trainer.max_steps) continues it"
             )
             return
         self.write(trainer, pl_module, status="finished", report=True)

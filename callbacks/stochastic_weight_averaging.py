@@ -12,7 +12,9 @@ With ``last`` it is the mean of the last so many epochs' checkpoints, as transla
 2017, 6.1).
 """
 
+from collections.abc import Callable
 from copy import copy
+from itertools import count
 from typing import Any
 
 import torch
@@ -22,8 +24,6 @@ from torch import Tensor, nn
 
 from callbacks.weight_averaging import take_precision
 from common.messages import UserError
-
-NORM = nn.modules.batchnorm._BatchNorm
 
 
 class SWA(WeightAveraging):
@@ -88,29 +88,51 @@ def mean_with(means: list[Tensor], current: list[Tensor], count: Tensor | int) -
 @torch.no_grad()
 def renew_statistics(trainer: Any, module: LightningModule) -> None:
     """The running statistics of batch normalization as means over the batches of an epoch of training data."""
-    norms = [m for m in module.modules() if isinstance(m, NORM) and m.track_running_stats and not is_frozen(m)]
+    norms: list[Any] = [m for m in module.modules() if keeps_statistics(m) and not is_frozen(m)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
+    hooks = [norm.register_forward_pre_hook(mean_of_all_calls()) for norm in norms]
     for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a mean in which all batches have the same weight
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1)
+        if getattr(norm, "num_batches_tracked", None) is not None:
+            norm.num_batches_tracked.zero_()
         norm.train()
     loader = copy(trainer.train_dataloader)  # the loader keeps its place
     if hasattr(loader, "batch"):
         loader.batch = 0
     for batch in loader:
         x = module._apply_batch_transfer_handler(batch, device=module.device, dataloader_idx=0)[0]
-        with trainer.precision_plugin.forward_context():
+        # a compiled network would be compiled again for each momentum
+        with trainer.precision_plugin.forward_context(), torch.compiler.set_stance("force_eager"):
             module(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
+    for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
+        hook.remove()
         norm.momentum = momentum
         norm.eval()
         if trainer.world_size > 1:
             for buffer in (norm.running_mean, norm.running_var):
-                buffer.copy_(module.all_gather(buffer).mean(0))  # type: ignore[union-attr,arg-type]
+                buffer.copy_(module.all_gather(buffer).mean(0))  # type: ignore[union-attr]
 
 
-def is_frozen(norm: NORM) -> bool:
+def keeps_statistics(module: nn.Module) -> bool:
+    """Whether a layer, torch's or another, keeps running statistics that it moves by its momentum."""
+    statistics = (getattr(module, name, None) for name in ("running_mean", "running_var"))
+    kept = hasattr(module, "momentum") and getattr(module, "track_running_stats", True)
+    return kept and all(isinstance(one, Tensor) for one in statistics)
+
+
+def mean_of_all_calls() -> Callable[[Any, Any], None]:
+    """A hook before a layer's calls, whose momentum gives all calls the same weight in the running statistics."""
+    calls = count(1)
+
+    def before(norm: Any, inputs: Any) -> None:
+        norm.momentum = 1 / next(calls)
+
+    return before
+
+
+def is_frozen(norm: Any) -> bool:
     """Whether a normalization does not learn, so that its statistics are those that its weights came with."""
-    return norm.affine and not any(p.requires_grad for p in norm.parameters())
+    return getattr(norm, "affine", True) and not any(p.requires_grad for p in norm.parameters())

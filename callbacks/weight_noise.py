@@ -18,10 +18,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from common.messages import UserError
+from common.weights import is_weight
 
 
 class WeightNoise(Callback):
-    """Adds normal noise to all weights with at least two dimensions, for the forward and backward pass of a batch.
+    """Adds normal noise to all weights, not to biases and gains, for the forward and backward pass of a batch.
 
     Args:
         std: Its standard deviation.
@@ -39,7 +40,7 @@ class WeightNoise(Callback):
 
     def parameters(self, module: LightningModule) -> list[Tensor]:
         """Those that get noise."""
-        return [p for p in module.parameters() if p.requires_grad and p.ndim >= 2]
+        return [p for name, p in module.named_parameters() if p.requires_grad and is_weight(name, p)]
 
     @torch.no_grad()
     def disturb(self, weight: Tensor) -> None:

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from common.messages import UserError, did_you_mean, note
 from scripts.front import help
 from scripts.front.signals import ending_on_signals
-from scripts.front.slurm import requeue, requeueing_on_usr1
+from scripts.front.slurm import REQUEUED, requeue, requeueing_on_usr1, wait_for_requeue
 from scripts.front.verbs import EVIDENCE, LIGHTNING, find_verbs, verb_lines
 
 SLOW = ("describe", "ensemble", "export", "generate", "play", "serve")  # verbs that import torch
@@ -49,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as end:
         if getattr(end, "requeue", False):
             requeue()
+        elif end.code == REQUEUED:
+            wait_for_requeue()
         raise
     except BrokenPipeError:  # `dive list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

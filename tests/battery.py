@@ -66,8 +66,8 @@ class TaskBattery:
         assert not silent
 
     def test_overfits_one_batch(self, tmp_path: Path) -> None:
-        learnt = EarlyStopping("train/loss", patience=self.overfit_steps, stopping_threshold=self.overfit_loss)
-        trainer = self.fit_one_batch(tmp_path, self.model(), self.overfit_steps, learnt)
+        learned = EarlyStopping("train/loss", patience=self.overfit_steps, stopping_threshold=self.overfit_loss)
+        trainer = self.fit_one_batch(tmp_path, self.model(), self.overfit_steps, learned)
         assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss
 
     def test_evaluation_is_deterministic(self) -> None:
@@ -227,7 +227,7 @@ class Seq2SeqBattery(TaskBattery):
         assert beams == [[i for i in row if i != model.pad_id] for row in greedy]
 
     def test_overfits_one_batch(self, tmp_path: Path) -> None:
-        """And writes what it has learnt by heart."""
+        """And writes what it has learned by heart."""
         model, batch = self.model(), self.batch()
         trainer = self.fit_one_batch(tmp_path, model, self.overfit_steps)
         assert float(trainer.callback_metrics["train/loss"]) < self.overfit_loss

@@ -51,7 +51,7 @@ def test_commands_resolve(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def fault_of(command: str, folder: Path) -> str:
     """What is wrong with a command, given in a folder with a run of its recipe; "" if nothing is."""
-    verb, *words = shlex.split(command.replace("<time>", "a"))[1:]
+    verb, *words = shlex.split(command.replace("TIME", "a"))[1:]
     if verb not in (*LIGHTNING, *find_verbs()):
         return f"no verb {verb}"
     if not words or "/" not in words[0]:

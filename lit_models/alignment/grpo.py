@@ -4,9 +4,9 @@ Shao et al. 2024, "DeepSeekMath", 4.1. Not in D2L; CS25; Hugging Face course, ch
 samples a group of answers; an answer's advantage is its reward, standardized within the group. The KL to the start,
 which is frozen, keeps the policy from leaving what it was: without it, it finds whatever the reward forgot to ask for.
 
-    dive fit alignment/grpo                                          paid for right answers, offline
-    dive fit alignment/grpo --data.reward ordered --model.beta 0     a reward with a hole, and no KL: it is found
-    dive fit alignment/grpo --data.reward ordered --model.beta 0.5   the same hole, held by the KL
+    dive fit alignment/grpo                                          rewarded for correct answers, offline
+    dive fit alignment/grpo --data.reward ordered --model.beta 0     flawed reward, no KL term: the flaw is found
+    dive fit alignment/grpo --data.reward ordered --model.beta 0.5   flawed reward, with a KL term
 
 Departs from the paper: each batch of samples is used for one step, so that the ratio is 1 when its gradient is taken.
 

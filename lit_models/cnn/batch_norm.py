@@ -114,6 +114,10 @@ class BatchNormLeNet(nn.Module):
         )
         self.apply(self._initialize)
 
+    def feature_layers(self) -> nn.Module:
+        """All layers but the last: what ``freeze_features`` freezes."""
+        return self.layers[:-1]
+
     @staticmethod
     def _initialize(module: nn.Module) -> None:
         """Xavier, as in the book."""

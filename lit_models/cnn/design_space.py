@@ -27,6 +27,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
 
 from lit_models.cnn.regnet import AnyNet, stages_of_line
+from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 
 Space = Literal["any", "increasing", "decreasing", "regnet"]
@@ -156,7 +157,8 @@ class LitDesignSpace(Task):
 
     def losses(self, logits: Tensor, y: Tensor) -> Tensor:
         """The cross-entropy of each network (spaces * population,)."""
-        each = F.cross_entropy(logits.transpose(1, 2), y[:, None].expand(-1, logits.shape[1]), reduction="none")
+        logits = at_least_float32(logits).transpose(1, 2)
+        each = F.cross_entropy(logits, y[:, None].expand(-1, logits.shape[2]), reduction="none")
         return each.mean(0)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lit_models.layers.precision import at_least_float32
 from lit_models.layers.pretrained import MEAN, STD
 from lit_models.layers.sizes import refuse_small_image, scaled
 from lit_models.tasks.image_classifier import ImageClassifier
@@ -206,7 +207,7 @@ class LitGoogLeNet(ImageClassifier):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
         last, *on_the_way = (
-            F.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
+            F.cross_entropy(at_least_float32(logits), y, label_smoothing=self.label_smoothing)
             for logits in self.net.all_logits(self.normalized(x))
         )
         self.record_train_loss(last, len(x))

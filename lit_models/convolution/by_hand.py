@@ -3,7 +3,7 @@
 Goodfellow et al. 9.5. With y = correlate2d(x, w, stride, padding) and g the loss's gradient with respect to y:
 
 - with respect to the bias: g summed over images and positions;
-- with respect to the image: each g[i, j] hands the kernel back to the pixels it was laid over. That is a
+- with respect to the image: each position (i, j) adds g[i, j] times the kernel to the pixels under it. That is a
   cross-correlation of g, with stride - 1 zeros put between its entries, with the flipped kernel, channels exchanged:
   the **transposed convolution**;
 - with respect to the kernel: an entry met the pixels that lie ``stride`` apart. That is a cross-correlation of x with

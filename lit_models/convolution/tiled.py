@@ -26,6 +26,8 @@ class TiledConv2d(nn.Module):
         bias: (t, t, O).
     """
 
+    input_dims = 3  # of the weight, its last ones: what goes into one unit (for a limit of its norm)
+
     def __init__(
         self,
         in_channels: int,

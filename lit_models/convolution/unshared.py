@@ -25,6 +25,8 @@ class UnsharedConv2d(nn.Module):
         bias: (O, H', W'), unshared as well.
     """
 
+    input_dims = 1  # of the weight, its last ones: what goes into one unit (for a limit of its norm)
+
     def __init__(
         self,
         in_channels: int,

@@ -29,7 +29,7 @@ from lit_models.functional.variational_bound import bound_terms, prior_term
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.task import Task
 
-BOUND_WEIGHT = 0.001  # of the bound in the loss of a learnt variance: Nichol and Dhariwal 2021, equation 16
+BOUND_WEIGHT = 0.001  # of the bound in the loss of a learned variance: Nichol and Dhariwal 2021, equation 16
 
 
 class Diffusion(Task):
@@ -136,7 +136,7 @@ class Diffusion(Task):
         return loss
 
     def split(self, output: Tensor) -> tuple[Tensor, ...]:
-        """The network's prediction, and with a learnt variance where it is between small (0) and large (1)."""
+        """The network's prediction, and with a learned variance where it is between small (0) and large (1)."""
         if self.variance != "learned":
             return (output,)
         prediction, place = output.chunk(2, 1)
@@ -214,7 +214,7 @@ class Diffusion(Task):
         return torch.cat([guide(guided, other, guidance, rescale), place], 1)
 
     def estimate(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The data and the noise in x (B, ...) at levels t (B,); with a learnt variance, where it is (``split``)."""
+        """The data and the noise in x (B, ...) at levels t (B,); with a learned variance, where it is (``split``)."""
         a, s = self.schedule.at(t, x)
         prediction, *learned = self.split(self.predict(x * input_scale(self.prediction, a, s), t, y))
         return (*parts(self.prediction, prediction, x, a, s), *learned)

@@ -2,7 +2,7 @@
 
 Ho et al. 2020, "Denoising diffusion probabilistic models"; Song et al. 2021 (the probability flow). Not in D2L.
 The data is a mixture of Gaussians, so the score at each noise level has a formula. The test compares with it what the
-network has learnt, the likelihood by the probability flow with the true one, and counts the components that samples
+network has learned, the likelihood by the probability flow with the true one, and counts the components that samples
 fall into.
 
     dive fit diffusion/points               predicts the noise, offline

@@ -1,6 +1,6 @@
 """Samplers of diffusion models: from noise to data through the levels of a schedule, with a given denoiser.
 
-- ``ancestral``: a step of the learnt reverse chain, whose noise is the posterior's. Ho et al. 2020, algorithm 2.
+- ``ancestral``: a step of the learned reverse chain, whose noise is the posterior's. Ho et al. 2020, algorithm 2.
 - ``ddim``: the same denoiser with less noise, ``eta`` times as much; none at 0. Song et al. 2021, equation 12.
 - ``euler``, ``heun``: solvers of first and second order of the ordinary differential equation whose solutions have the
   same distributions. Karras et al. 2022, algorithm 1 without its added noise.
@@ -9,7 +9,7 @@
 
 Euler's method and DDIM with eta 0 are the same step. All work on a schedule that keeps the variance and on a flow
 (``noise_schedules.py``). A denoiser sees x at a level and returns its estimates of the data and of the noise; one that
-has learnt the variance of a step of the reverse chain returns that too. Noise is added before each step but none after
+has learned the variance of a step of the reverse chain returns that too. Noise is added before each step but none after
 the last one.
 
 A sampler yields x after each step, the last one being the sample.
@@ -71,7 +71,7 @@ def added_variance(level: Level, to: Level) -> tuple[float, float]:
 
 
 def step_variance(fraction: Tensor, small: Tensor | float, large: Tensor | float) -> Tensor:
-    """The learnt variance: the way from log ``small`` to log ``large``, a ``fraction`` of it in each place.
+    """The learned variance: the way from log ``small`` to log ``large``, a ``fraction`` of it in each place.
 
     Nichol and Dhariwal 2021, "Improved denoising diffusion probabilistic models", equation 15. The variance
     itself is tiny, and a network learns it badly; the two limits are close to each other except at the end.

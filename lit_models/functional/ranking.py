@@ -98,9 +98,7 @@ def neighbors_scores(
         positives: user * I + item of the known ones (N,), each once.
         num_users, num_items: Sizes.
     """
-    theirs = interaction_matrix(
-        positives, num_users, num_items
-    ).float()  # sparse: of a large catalogue it would not fit
+    theirs = interaction_matrix(positives, num_users, num_items).float()  # sparse: of a large catalog it would not fit
     counts = torch.bincount(positives // num_items, minlength=num_users)
     own = multi_hot(history, num_items)
     near = (theirs @ own.T).T / (own.sum(1, keepdim=True) * counts).sqrt().clamp(min=1)

@@ -56,7 +56,7 @@ class Mapping(nn.Module):
 
 @torch.no_grad()
 def follow(mean: Tensor, ws: Tensor) -> None:
-    """Moves the mean style, in place, towards the mean of styles (..., D)."""
+    """Moves the mean style, in place, toward the mean of styles (..., D)."""
     mean.lerp_(ws.flatten(0, -2).mean(0).to(mean), 1 - MEAN_DECAY)
 
 

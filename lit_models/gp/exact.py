@@ -15,7 +15,6 @@ a variance near one.
 The numbers they reach are in RESULTS.md; ``posterior.png`` shows prior samples, and the posterior with its two bands.
 """
 
-import os
 from typing import Any, Literal
 
 import torch
@@ -30,6 +29,7 @@ from lit_models.gp.regression import (
     leave_one_out,
     likeliest,
     log_marginal_likelihood,
+    refuse_too_many,
     safe_cholesky,
     sample,
 )
@@ -37,7 +37,6 @@ from lit_models.layers.precision import full_precision
 from lit_models.tasks.gaussian_regressor import GaussianRegressor
 from lit_models.tasks.trains import trains
 
-MATRICES = 6  # (N, N) in double precision that a training step holds at once
 DRAWN = 300  # test points in a picture
 CG_IS_FASTER = 2000  # rows, from which GPyTorch's conjugate gradients need less time
 
@@ -106,7 +105,7 @@ class ExactGP(nn.Module):
         if not bool(kept.all()):
             note(f"{int((~kept).sum())} of {len(x)} training rows have a missing or infinite value: they are left out")
             x, y = x[kept], y[kept]
-        refuse_too_many(len(x), "use gp/svgp, whose steps take a batch")
+        refuse_too_many(x, "use gp/svgp, whose steps take a batch")
         if len(y) < 2:
             raise UserError(f"training rows without a missing value: {len(y)}; at least 2 are needed")
         if bool((y == y[0]).all()):
@@ -177,24 +176,6 @@ class ExactGP(nn.Module):
             mean, variance = torch.zeros_like(x[:, 0]), self.kernel.diagonal(x)
         observed = variance + self.noise_variance()
         return mean * self.std + self.mean, variance * self.std**2, observed * self.std**2
-
-
-def refuse_too_many(rows: int, remedy: str) -> None:
-    """Refuses training rows whose matrices do not fit into this machine's memory.
-
-    Args:
-        rows: How many there are.
-        remedy: What to do instead.
-
-    Raises:
-        UserError: It says how much they would take.
-    """
-    need, has = MATRICES * 8 * rows**2, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > has:
-        raise UserError(
-            f"an exact Gaussian process of {rows:,} rows needs {need / 2**30:,.0f} GiB, this machine has "
-            f"{has / 2**30:,.0f}: {remedy}"
-        )
 
 
 @trains(ExactGP)

@@ -20,7 +20,7 @@ from gpytorch.priors import LogNormalPrior
 from torch import Tensor, nn
 
 from common.messages import UserError
-from lit_models.gp.exact import likeliest
+from lit_models.gp.regression import likeliest, refuse_too_many
 from lit_models.layers.precision import full_precision
 from lit_models.tasks.gaussian_regressor import GaussianRegressor
 from lit_models.tasks.trains import trains
@@ -118,10 +118,11 @@ class CGExactGP(nn.Module):
         """Stores the training points x (N, F), y (N,), which a prediction needs.
 
         Raises:
-            UserError: Another number of columns, or a constant target.
+            UserError: Another number of columns, a constant target, or more rows than memory.
         """
         if x.shape[1] != self.num_features:
             raise UserError(f"the data has {x.shape[1]} columns, but model.num_features is {self.num_features}")
+        refuse_too_many(x, "use gp/svgp, whose steps take a batch")
         y = y.reshape(len(x)).double()
         if len(y) < 2 or bool((y == y[0]).all()):
             raise UserError(f"the target of all {len(y)} training rows is the same: there is nothing to learn")

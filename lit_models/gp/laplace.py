@@ -4,7 +4,7 @@ Williams and Barber 1998, "Bayesian Classification with Gaussian Processes"; Ras
 and 3.2. D2L 18.3 names it without code.
 Departs from them: the probability of a class is the mean of the sigmoid over the normal distribution, by
 Gauss-Hermite quadrature, exact to many digits; and the gradient of the evidence, which has to know how the most
-probable function moves, is that of one more Newton step, which is exact at the mode and half a line.
+probable function moves, is that of one more Newton step, which is exact at the mode and takes half a line of code.
 
     dive fit gp/laplace             two classes in the plane whose probability is known, offline
 
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from common.messages import UserError
-from lit_models.gp.exact import refuse_too_many
 from lit_models.gp.kernels import Spec, make_kernel
+from lit_models.gp.regression import refuse_too_many
 from lit_models.layers.precision import full_precision
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
@@ -30,7 +30,7 @@ NODES, WEIGHTS = (torch.from_numpy(a) for a in np.polynomial.hermite.hermgauss(6
 
 
 def newton_step(covariance: Tensor, y: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One step towards the mode of p(f | y): the new f (N,), K^-1 f (N,), root of W (N,), Cholesky factor of B (N, N).
+    """One step toward the mode of p(f | y): the new f (N,), K^-1 f (N,), root of W (N,), Cholesky factor of B (N, N).
 
     W is minus the second derivative of log p(y | f), and B = I + W^1/2 K W^1/2, whose eigenvalues are at least 1.
 
@@ -112,7 +112,7 @@ class LaplaceGP(nn.Module):
         """
         if x.shape[1] != self.num_features:
             raise UserError(f"the data has {x.shape[1]} columns, but model.num_features is {self.num_features}")
-        refuse_too_many(len(x), "use fewer rows, or a network such as mlp/mlp")
+        refuse_too_many(x, "use fewer rows, or a network such as mlp/mlp")
         self.x, self.y = x.double(), 2 * y.double() - 1
         self.mode, self.solved = torch.zeros_like(self.y), False
 
@@ -173,6 +173,8 @@ class LitLaplaceGP(Classifier):
     """
 
     net: LaplaceGP
+
+    smooths = False
 
     def __init__(self, num_classes: int = 2, **task: Any) -> None:
         if num_classes != 2:

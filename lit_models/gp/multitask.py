@@ -4,7 +4,7 @@ Bonilla, Chai and Williams 2008, "Multi-task Gaussian Process Prediction". D2L 1
 A place is a row of numbers and the number of its task in the last column; the covariance is a kernel of the numbers
 times a learned covariance B of the tasks, B = W W^T + diag(v), W of ``rank`` columns.
 
-    dive fit gp/multitask                     the second sensor is read eight times, the first often, offline
+    dive fit gp/multitask                     eight readings of the second sensor, many of the first, offline
     dive fit gp/multitask --model.rank 0      two processes that do not know of each other
 
 The numbers it reaches are in RESULTS.md.

@@ -7,6 +7,7 @@ variance is one), and that of an observation has the noise in it.
 """
 
 import math
+import os
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from common.messages import UserError
 
 #: What is added to the diagonal, one after the other, in units of its mean, until the matrix has a Cholesky factor.
 LADDER = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+MATRICES = 6  # (N, N) in double precision that a training step holds at once
 
 
 def safe_cholesky(matrix: Tensor) -> Tensor:
@@ -134,3 +136,24 @@ def likeliest(net: Any, starts: int) -> dict[str, Tensor]:
         if loss < least:
             best, least = drawn, loss
     return best
+
+
+def refuse_too_many(x: Tensor, remedy: str) -> None:
+    """Refuses training rows whose matrices do not fit into the memory of their device.
+
+    Args:
+        x: The rows (N, F).
+        remedy: What to do instead.
+
+    Raises:
+        UserError: It says how much they would take.
+    """
+    if x.device.type == "cuda":
+        where, has = "this GPU", torch.cuda.mem_get_info(x.device)[1]
+    else:
+        where, has = "this machine", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if (need := MATRICES * 8 * len(x) ** 2) > has:
+        raise UserError(
+            f"an exact Gaussian process of {len(x):,} rows needs {need / 2**30:,.0f} GiB, {where} has "
+            f"{has / 2**30:,.0f}: {remedy}"
+        )

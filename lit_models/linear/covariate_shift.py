@@ -96,7 +96,7 @@ class LitCovariateShift(Regressor):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
-        if stage == "fit" and self.weighted and splits:
+        if stage == "fit" and self.weighted and splits and target_x is not None:
             source = splits["train"][0]
             weights, bias = log_density_ratio(squares(source), squares(target_x), self.l2)
             self.ratio.load_state_dict({"weight": weights[None].float(), "bias": bias[None].float()})
@@ -127,11 +127,13 @@ class LitCovariateShift(Regressor):
         if "train" not in splits or self.net.linear.in_features != 1:
             return []
         x, y = splits["train"][:2]
-        line = torch.linspace(float(min(x.min(), target.min())), float(x.max()), 200)[:, None]
+        samples = {"source": (x, y)}
+        if target is not None:
+            samples["target, without labels"] = target, torch.full_like(target, float(y.min()) - 0.2)
+        low = min(float(places.min()) for places, _ in samples.values())
+        line = torch.linspace(low, float(x.max()), 200)[:, None]
         with torch.no_grad():
             fitted, weights = self(line.to(self.device)), self.row_weights(line.to(self.device))
-        unlabeled = (target, torch.full_like(target, float(y.min()) - 0.2))
-        samples = {"source": (x, y), "target, without labels": unlabeled}
         return [
             {"title": "fit", "xlabel": "x", "points": samples, "lines": {"model": (line, fitted)}},
             {"title": "weight", "xlabel": "x", "lines": {f"at most {self.clip:g}": (line, weights)}},

@@ -75,12 +75,18 @@ def fit_softmax(x: Tensor, y: Tensor, num_classes: int, weights: Tensor | None =
     return net
 
 
-def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean of weight * negative log-likelihood in nats; logits (B, K), y (B,), weights (B,) or None for ones."""
+def weighted_cross_entropy(
+    logits: Tensor, y: Tensor, weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """The mean of weight * negative log-likelihood in nats; logits (B, K), y (B,), weights (B,) or None for ones.
+
+    ``label_smoothing`` is the fraction of a row's weight that is spread evenly over all classes.
+    """
     if weights is None:
-        return cross_entropy(logits, y)
-    rows = torch.nn.functional.one_hot(y, logits.shape[1]) * weights[:, None]  # (B, K)
-    return cross_entropy(logits, rows)
+        return cross_entropy(logits, y, label_smoothing)
+    rows = torch.nn.functional.one_hot(y, logits.shape[1])  # (B, K)
+    rows = (1 - label_smoothing) * rows + label_smoothing / logits.shape[1]
+    return cross_entropy(logits, rows * weights[:, None])
 
 
 @trains(SoftmaxRegression)
@@ -106,7 +112,7 @@ class LitLabelShift(Classifier):
 
     def setup(self, stage: str) -> None:
         splits, target_x = self.data_attribute("splits"), self.data_attribute("target_x")
-        if stage != "fit" or not self.weighted or not splits:
+        if stage != "fit" or not self.weighted or not splits or target_x is None:
             return
         (x, y), (x_val, y_val) = splits["train"][:2], splits["val"][:2]
         k = len(self.class_weights)
@@ -120,7 +126,7 @@ class LitLabelShift(Classifier):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y = batch
-        loss = weighted_cross_entropy(self(x), y, self.class_weights[y])
+        loss = weighted_cross_entropy(self(x), y, self.class_weights[y], self.label_smoothing)
         self.record_train_loss(loss, len(x))
         return loss
 

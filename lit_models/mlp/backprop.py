@@ -107,6 +107,7 @@ class LitBackprop(Classifier):
     """
 
     net: TwoLayers
+    smooths = False  # the gradients by hand are those without
 
     def __init__(self, decay: float = 1e-3, backward_depth: Literal[1, 2] = 2, **task: Any) -> None:
         super().__init__(**task)

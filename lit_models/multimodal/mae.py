@@ -1,8 +1,9 @@
 """A masked autoencoder: a vision transformer learns from pictures without labels, by filling in what is hidden.
 
-He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. Three quarters of the patches are
-hidden. The encoder sees the others only, which makes it cheap; a small decoder predicts the pixels of the hidden ones
-and is thrown away. The encoder's layers have the names of ``attention/vit``, which loads the weights of such a run.
+He et al. 2022, "Masked autoencoders are scalable vision learners". Not in D2L; CS25. A fraction of the patches is
+hidden: three quarters in the paper, half in the recipe, which has 16 patches. The encoder sees only the others, which
+makes it cheap; a small decoder predicts the pixels of the hidden ones and is thrown away. The encoder's layers have
+the names of ``attention/vit``, which loads the weights of such a run.
 Departs from the paper: positions begin as its sines and are learned; pixels are normalized by patch only with
 ``norm_pixels``.
 

@@ -26,7 +26,7 @@ class LBFGS(Flat):
         params: Parameters, or one group of them.
         lr: Length of the step, or of the line search's first try; the first step has lr min(1, 1 / ||g||_1).
         history: Pairs that are kept.
-        line_search: Find a step that fulfils the strong Wolfe conditions; False takes ``lr``.
+        line_search: Find a step that fulfills the strong Wolfe conditions; False takes ``lr``.
 
     Raises:
         UserError: ``history`` is less than 1.

@@ -1,4 +1,4 @@
-"""How far to go along a direction: steps that fulfil the strong Wolfe conditions.
+"""How far to go along a direction: steps that fulfill the strong Wolfe conditions.
 
 Nocedal and Wright 2006, algorithms 3.5 (bracketing) and 3.6 (zoom), with the cubic interpolation of equation 3.59. The
 loss must fall enough (Armijo, c1) and its slope along the direction must flatten (curvature, c2): the second keeps

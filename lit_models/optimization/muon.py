@@ -1,6 +1,6 @@
 """Muon: momentum whose matrices are made orthogonal, so that a step moves all directions of a layer alike.
 
-Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". Only matrices have directions to level:
+Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks". Only matrices can be orthogonalized:
 all other parameters (biases, gains) are moved by AdamW, in groups of their own of the same optimizer, so that a step
 is one step. The kernels of a convolution are a matrix (out, in x height x width). Embeddings and the output layer,
 which the authors leave to AdamW, are matrices here too.

@@ -3,7 +3,7 @@
 Defazio et al. 2024, "The Road Less Scheduled", algorithm 1. Three sequences: z takes the steps, x is their weighted
 mean, and the gradient is computed at y = (1 - b1) z + b1 x. Training has y in the parameters; evaluation and
 checkpoints have x, by the same two methods as Polyak averaging. Whoever evaluates without switching measures y, and
-whoever saves y has weights that nobody wanted: ``Task`` switches and saves x.
+whoever saves y has weights not meant for evaluation: ``Task`` switches and saves x.
 Departs from the authors' package: x is kept, not recomputed from y, so that a resumed run equals the other to the
 bit.
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.parallel.all_reduce import ring
 from lit_models.parallel.point_to_point import world
 
@@ -41,7 +42,16 @@ class SumOverProcesses(Function):
 
 
 def normalize(layer: _BatchNorm, x: Tensor) -> Tensor:
-    """What a layer of batch normalization computes in training, with the statistics of all processes."""
+    """What a layer of batch normalization computes in training, with the statistics of all processes.
+
+    Sums and counts are at least in single precision: float16 ends at 65,504, and bfloat16 has no 257.
+    """
+    with full_precision(x):
+        return normalize_precisely(layer, at_least_float32(x)).to(x.dtype)
+
+
+def normalize_precisely(layer: _BatchNorm, x: Tensor) -> Tensor:
+    """``normalize`` in the precision of x."""
     dims = [0, *range(2, x.ndim)]
     shape = [1, -1] + [1] * (x.ndim - 2)
     ones = x.new_tensor([x.numel() / x.shape[1]])

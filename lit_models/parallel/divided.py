@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from lit_models.layers.precision import at_least_float32
 from lit_models.parallel.point_to_point import everybody, rank, world
+from lit_models.parallel.whole_batch import refuse_unfit
 from lit_models.tasks.image_classifier import ImageClassifier
 from lit_models.tasks.processes import rank_and_world
 
@@ -64,14 +65,20 @@ class DividedClassifier(ImageClassifier):
         raise NotImplementedError
 
     def configure_model(self) -> None:
-        """Divides the network where several processes train it; FSDP2 divides it in its own way."""
+        """Divides the network where several processes train it; FSDP2 divides it in its own way.
+
+        Raises:
+            UserError: The network cannot be divided, or the run needs a whole one.
+        """
         mine, count = rank_and_world(self)
         if self.split and self.trainer.state.fn != "fit":  # evaluated after it was trained, in the same processes:
-            self.undivided.load_state_dict(joined(self.net.state_dict(), self.split))  # Lightning sends the first
-            self.net, self.split = self.undivided, {}  # process's weights to all
+            whole = joined(self.net.state_dict(), self.split, self.trainer.strategy.root_device)
+            self.undivided.load_state_dict(whole)
+            self.net, self.split = self.undivided, {}  # Lightning sends the first process's weights to all
         if self.device_mesh is not None or count == 1 or self.split or self.trainer.state.fn != "fit":
             super().configure_model()
             return
+        refuse_unfit(self.trainer, "train in one process: --trainer.devices 1")
         self._read_weights()  # published ones are whole
         part = self.divide(self.net, mine, count)
         self.__dict__["undivided"], self.net, self.split = self.net, part, dict(part.split)
@@ -109,9 +116,10 @@ class DividedClassifier(ImageClassifier):
         if not self.split:
             return
         split = {f"net.{name}": dim for name, dim in self.split.items()}
-        checkpoint["state_dict"] = joined(checkpoint["state_dict"], split)
+        device = self.trainer.strategy.root_device
+        checkpoint["state_dict"] = joined(checkpoint["state_dict"], split, device)
         for state in checkpoint.get("optimizer_states", []):
-            state["state"] = self._convert(state["state"], lambda value, dim: torch.cat(everybody(value), dim))
+            state["state"] = self._convert(state["state"], lambda t, dim: torch.cat(everybody(t.to(device)), dim))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_load_checkpoint(checkpoint)
@@ -151,16 +159,28 @@ class DividedClassifier(ImageClassifier):
             return
         divided = {p for name, p in self.net.named_parameters() if name in self.split}
         squares = [square_sum(p for p in self.parameters() if (p in divided) is own) for own in (True, False)]
-        norm = (torch.stack(everybody(squares[0])).sum(0) + squares[1]).sqrt()
+        norm = (torch.stack(everybody(squares[0].to(self.device))).sum(0) + squares[1]).sqrt()
         factor = (gradient_clip_val / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad.mul_(factor.to(parameter.grad.dtype))
 
 
-def joined(state: Mapping[str, Tensor], split: Mapping[str, int]) -> dict[str, Tensor]:
-    """A state with each divided tensor as a whole; every process must call it."""
-    return {name: torch.cat(everybody(t), split[name]) if name in split else t for name, t in state.items()}
+def joined(
+    state: Mapping[str, Tensor], split: Mapping[str, int], device: torch.device | None = None
+) -> dict[str, Tensor]:
+    """A state with each divided tensor as a whole; every process must call it.
+
+    Args:
+        state: Tensors by name.
+        split: The divided dimension of each divided one.
+        device: Where they are exchanged; None: where they are. After training Lightning has moved a model to the CPU,
+            from which NCCL sends nothing.
+    """
+    return {
+        name: torch.cat(everybody(t.to(device=device)), split[name]) if name in split else t
+        for name, t in state.items()
+    }
 
 
 def own_part(whole: Tensor, dim: int) -> Tensor:

@@ -10,7 +10,7 @@ stage puts out.
 
 The gradient is the mean of the micro-batches' gradients, which is that of the whole batch where they have as many items
 each: rows of images, windows of a text. Batch normalization uses a micro-batch's own mean and variance, as in GPipe.
-Run on gloo by ``tests/distributed/test_pipeline.py``; not run with NCCL.
+Run on gloo by ``tests/distributed/test_divided_networks.py``; not run with NCCL.
 """
 
 from datetime import timedelta
@@ -65,9 +65,16 @@ class Pipeline(WholeBatch):
         self.batch: Any = None
 
     def divide(self, net: nn.Module) -> nn.Module:
+        """This process's stage.
+
+        Raises:
+            UserError: The network is no sequence of layers, or the run has what stages cannot have.
+        """
         module: Any = self.lightning_module
         if module.trainer.accumulate_grad_batches > 1:
             raise UserError("a pipeline accumulates micro-batches already: --trainer.strategy.init_args.microbatches")
+        if self._layer_sync is not None:  # it would wait for processes that do not have the layer
+            raise UserError("a stage's batch normalization is in one process: no -c trainer/sync_batch_norm")
         layers = sequence_of(net, getattr(module, "example_input", None))
         mine = stages_of(layers, self.world_size)[self.global_rank]
         for name, layer in layers:

@@ -13,7 +13,7 @@ and whole ones.
 
     dive fit attention/gpt -c trainer/tensor_parallel --trainer.accelerator cpu
 
-Run on gloo by ``tests/distributed/test_tensor_parallel.py``; not run with NCCL.
+Run on gloo by ``tests/distributed/test_divided_networks.py``; not run with NCCL.
 """
 
 from collections.abc import Iterator, Mapping

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.strategies import DDPStrategy
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
@@ -67,6 +68,11 @@ class WholeBatch(DDPStrategy):
     # -- setting up ---------------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Trainer) -> None:
+        """Divides the network before training; makes it whole before an evaluation that follows in the same processes.
+
+        Raises:
+            UserError: The network cannot be divided, or the run needs a whole one.
+        """
         module: Any = self.lightning_module
         if trainer.state.fn == "fit" and self.world_size > 1:
             net = getattr(module, "net", None)
@@ -74,15 +80,14 @@ class WholeBatch(DDPStrategy):
                 raise UserError(
                     f"{type(module).__name__} has parameters outside of `net`: train it with -c trainer/ddp"
                 )
+            refuse_unfit(trainer, "train with -c trainer/ddp")
             module._read_weights()  # published ones are whole
             if self.part is None:
                 self.undivided = net
                 self.part = module.net = self.divide(copy.deepcopy(net))
             self.precision_plugin.clip_grad_by_norm = self.clip  # type: ignore[method-assign]
-        elif (
-            self.part is not None
-        ):  # an evaluation after the training, before which Lightning sends the first process's
-            self.undivide()  # weights to all
+        elif self.part is not None:
+            self.undivide()  # before Lightning sends the first process's weights to all
         super().setup(trainer)
 
     def undivide(self) -> None:
@@ -149,7 +154,9 @@ class WholeBatch(DDPStrategy):
     def whole_network(self) -> State:
         """The whole network's state under its own names; all processes call it together."""
         assert self.part is not None
-        return self.joined({name: self.whole(name, value) for name, value in self.part.state_dict().items()})
+        device = self.root_device  # after training the part is on the CPU, from which NCCL sends nothing
+        state = {name: self.whole(name, value.to(device)) for name, value in self.part.state_dict().items()}
+        return self.joined(state)
 
     def joined(self, entries: State) -> State:
         """Entries by name: those of all processes, where each has its own."""
@@ -232,3 +239,20 @@ class WholeBatch(DDPStrategy):
             return [[known[p] for p in group["params"]] for group in module.parameter_groups()]  # type: ignore[operator]
         finally:
             module.net = before
+
+
+def refuse_unfit(trainer: Any, instead: str) -> None:
+    """Refuses what a divided network cannot be trained with.
+
+    Args:
+        trainer: Has the precision and the callbacks.
+        instead: What averages can be trained with, for the error.
+
+    Raises:
+        UserError: The loss is scaled (``16-mixed``), where all processes would have to skip a step together; or weights
+            are averaged over steps, in a copy that would not be divided.
+    """
+    if getattr(trainer.precision_plugin, "scaler", None) is not None:
+        raise UserError("a divided network is not trained with a scaled loss: -c trainer/bf16 instead of trainer/fp16")
+    if any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks):
+        raise UserError(f"averaging the weights over steps takes whole ones: {instead}")

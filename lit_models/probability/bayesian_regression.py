@@ -20,6 +20,7 @@ from torchmetrics import MeanMetric
 
 from common.messages import UserError
 from lit_models.layers.precision import full_precision
+from lit_models.tasks.gaussian_regressor import HALF_WIDTH
 from lit_models.tasks.processes import precise
 from lit_models.tasks.regressor import Regressor
 from lit_models.tasks.trains import trains
@@ -157,7 +158,7 @@ class LitBayesianRegression(Regressor):
             std = self.net.std(x).to(found["prediction"])  # type: ignore[operator]
         z = (y - found["prediction"][:, 0]) / std
         self.test_nll.update(z.square() / 2 + std.log() + math.log(2 * math.pi) / 2)
-        self.test_coverage.update((z.abs() <= 1.959964).float())
+        self.test_coverage.update((z.abs() <= HALF_WIDTH).float())
         return {**found, "std": std}
 
     def on_test_epoch_end(self) -> None:
@@ -166,11 +167,16 @@ class LitBayesianRegression(Regressor):
         self.log("test/coverage", self.test_coverage)
 
     def predict_step(self, batch: Any, batch_idx: int) -> dict[str, Tensor]:
-        """Returns ``prediction`` (B, 1) and ``std`` (B, 1), the predictive standard deviation."""
+        """Returns ``prediction``, and ``lower`` and ``upper``, which hold 95 % of observations, each (B, 1).
+
+        All are in the target's units, also where its logarithm is learned, as a standard deviation could not be.
+        """
         x = batch if isinstance(batch, Tensor) else batch[0]
         with full_precision(x):
             std = self.net.std(x).float()[:, None]  # type: ignore[operator]
-        return {**super().predict_step(batch, batch_idx), "std": std}
+        found = super().predict_step(batch, batch_idx)
+        half = HALF_WIDTH * std
+        return {**found, "lower": found["prediction"] - half, "upper": found["prediction"] + half}
 
     def panels(self) -> list[dict[str, Any]]:
         """The posterior after 1, 4, 12 and all training points of one column, with bands of two deviations."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
+from lit_models.layers.precision import full_precision
 from lit_models.probability.density import DensityEstimator
 from lit_models.probability.distributions import Distribution, cholesky_of
 from lit_models.tasks.trains import trains
@@ -153,7 +154,7 @@ class LitGaussianMixture(DensityEstimator):
             return super().training_step(batch, batch_idx)
         net: Any = self.net
         x = self.training_rows().to(net.means)
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(x):
             joint = net.joint(x)
             target = net.maximized(x, joint.softmax(1), self.reg_covar)
             self.record_train_loss(-joint.logsumexp(1).mean(), len(batch[0]))

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from common.generation import Output
 from common.messages import UserError
 from lit_models.functional.drawing import tiles
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.processes import precise
 from lit_models.tasks.trains import trains
@@ -88,10 +89,16 @@ class LitNaiveBayes(Classifier):
         **task: See ``Task``.
     """
 
+    smooths = False
+
     def __init__(self, num_classes: int = 10, smoothing: float = 1.0, **task: Any) -> None:
         super().__init__(num_classes=num_classes, **task)
         self.num_classes, self.smoothing = num_classes, smoothing
         self.solution: dict[str, Tensor] | None = None
+
+    def forward(self, *inputs: Tensor) -> Any:
+        with full_precision(inputs[0]):  # bfloat16 has two digits for a sum over hundreds of pixels
+            return super().forward(*inputs)
 
     def solve(self) -> dict[str, Tensor]:
         """The parameters of the training rows, computed once."""

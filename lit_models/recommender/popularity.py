@@ -1,7 +1,7 @@
-"""Popularity: everybody gets what most have. The first baseline, which many published models do not beat.
+"""Popularity: recommends the most popular items to everyone.
 
-Counting in closed form; one step of gradient descent of rate 1 on half the squared distance from the counts lands
-there, so that it is trained, saved and tested as any model.
+The first baseline, which many published models do not beat. Counting in closed form; one step of gradient descent of
+rate 1 on half the squared distance from the counts lands there, so that it is trained, saved and tested as any model.
 
     dive fit recommender/popularity     generated films, offline
 """

@@ -1,8 +1,8 @@
 """Penalties on weights and on hidden activities: L1, L2, elastic net, sparse representations.
 
 Goodfellow et al. 7.1 and 7.10; Zou and Hastie 2005 (elastic net). Biases and the gains of normalization layers are left
-free: parameters with fewer than two dimensions. ``train/loss`` is the error without the penalties. With Adam, an L2
-penalty in the loss is not weight decay (Loshchilov and Hutter 2019), which is an argument of the optimizer:
+free. ``train/loss`` is the error without the penalties. With Adam, an L2 penalty in the loss is not weight decay
+(Loshchilov and Hutter 2019), which is an argument of the optimizer:
 ``--model.optimizer AdamW --model.decay_biases false``.
 
     dive fit cnn/lenet -c regularizer/l1
@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from common.messages import UserError
+from common.weights import is_weight
 from lit_models.tasks.regularizer import PENALTY, Regularizer, between
 
 
@@ -34,8 +35,8 @@ class WeightPenalty(Regularizer):
 
     def penalty(self, task: Any, x: Tensor, logits: Tensor, losses: Tensor) -> Tensor | float:
         total: Tensor | float = 0.0
-        for weight in task.parameters():
-            if weight.requires_grad and weight.ndim >= 2:
+        for name, weight in task.named_parameters():
+            if weight.requires_grad and is_weight(name, weight):
                 if self.l1:
                     total = total + self.l1 * weight.abs().sum()
                 if self.l2:

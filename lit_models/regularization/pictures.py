@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.tasks.regularizer import PICTURES, Regularizer, between
 
 #: The changes and what each is at magnitude 1: fractions of the side, radians, factors.
@@ -74,22 +75,26 @@ class RandomErasing(Regularizer):
 def changed(x: Tensor, kinds: Tensor, amounts: Tensor) -> Tensor:
     """Pictures (B, C, H, W) after their changes: the affine ones first, the last of them first, then those of color.
 
+    Half precision would round the maps, and pixels would land beside their places: all is computed in single.
+
     Args:
         x: In [0, 1].
         kinds: Numbers of ``CHANGES`` (B, N).
         amounts: Signed magnitudes (B, N) from -1 to 1.
     """
-    maps = torch.eye(3, device=x.device).repeat(len(x), 1, 1)
-    for kind, amount in zip(kinds.T, amounts.T, strict=True):
-        maps = affine(kind, amount * MOST.to(x.device)[kind]) @ maps
-    grid = F.affine_grid(maps[:, :2], list(x.shape), align_corners=False).to(x.dtype)
-    x = F.grid_sample(x, grid, align_corners=False)
-    for kind, amount in zip(kinds.T, amounts.T, strict=True):
-        factor = (1 + amount * MOST.to(x.device)[kind]).to(x.dtype)[:, None, None, None]
-        kind = kind[:, None, None, None]
-        mean = x.mean((1, 2, 3), keepdim=True)
-        x = torch.where(kind == 7, x * factor, torch.where(kind == 8, mean + (x - mean) * factor, x)).clamp(0, 1)
-    return x
+    given, x = x.dtype, at_least_float32(x)
+    with full_precision(x):
+        maps = torch.eye(3, dtype=MOST.dtype, device=x.device).repeat(len(x), 1, 1)
+        for kind, amount in zip(kinds.T, amounts.T, strict=True):
+            maps = affine(kind, amount * MOST.to(x.device)[kind]) @ maps
+        grid = F.affine_grid(maps[:, :2], list(x.shape), align_corners=False).to(x.dtype)
+        x = F.grid_sample(x, grid, align_corners=False)
+        for kind, amount in zip(kinds.T, amounts.T, strict=True):
+            factor = (1 + amount * MOST.to(x.device)[kind]).to(x.dtype)[:, None, None, None]
+            kind = kind[:, None, None, None]
+            mean = x.mean((1, 2, 3), keepdim=True)
+            x = torch.where(kind == 7, x * factor, torch.where(kind == 8, mean + (x - mean) * factor, x)).clamp(0, 1)
+    return x.to(given)
 
 
 def affine(kind: Tensor, amount: Tensor) -> Tensor:

@@ -2,17 +2,18 @@
 
 A transducer's label comes with the frame that gives it.
 
-What is heard in pieces of any length is what ``LitSpeech.transcribe`` hears in the whole sound by the best path. The
+Chunks of any length give the same transcript as the whole sound (``LitSpeech.transcribe`` by the best path). The
 output of a frame comes when it, and the frames of the look-ahead, are complete.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from common.transcription import Heard
+from common.transcription import Heard, Transcript
 from lit_models.functional.ctc import BLANK
 from lit_models.rnn.recognizer import Recognizer
 
@@ -85,3 +86,30 @@ class TransducerListener(Listener):
                 found.append(Heard(int(label), begin, begin + self.step, float(p)))
             self.frame += 1
         return found
+
+
+class WholeListener(Listener):
+    """One sound, of which the network's outputs are kept and decoded together at the end.
+
+    Args:
+        net: A recognizer of one direction, in evaluation mode.
+        sample_rate: In Hz.
+        decode: Makes transcripts of log-probabilities (B, frames, K + 1) with so many frames (B,).
+    """
+
+    def __init__(self, net: Recognizer, sample_rate: int, decode: Callable[[Tensor, Tensor], list[Transcript]]) -> None:
+        super().__init__(net, sample_rate)
+        self.decode = decode
+        self.outputs: list[Tensor] = []
+
+    @torch.no_grad()
+    def read(self, x: Tensor, last: bool = False) -> list[Heard]:
+        log_probs, self.state = self.net.step(x.to(self.net.head.weight.device), self.state, last)
+        self.outputs.append(log_probs)
+        return []
+
+    def finish(self) -> list[Heard]:
+        super().finish()
+        log_probs = torch.cat(self.outputs, 1)
+        frames = torch.tensor([log_probs.shape[1]], device=log_probs.device)
+        return list(self.decode(log_probs, frames)[0].heard)

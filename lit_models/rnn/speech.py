@@ -24,7 +24,7 @@ from lit_models.functional.character_ngram import CharacterNgram
 from lit_models.functional.ctc import ctc_loss, frames_needed, torch_ctc_loss
 from lit_models.functional.ctc_decoding import align, best_path, prefix_beam
 from lit_models.layers.precision import at_least_float32
-from lit_models.rnn.listener import Listener
+from lit_models.rnn.listener import Listener, WholeListener
 from lit_models.rnn.recognizer import Recognizer
 from lit_models.tasks.trains import trains
 from lit_models.tasks.transcriber import Transcriber
@@ -114,7 +114,12 @@ class LitSpeech(Transcriber):
     @torch.no_grad()
     def transcribe(self, sounds: Tensor, lengths: Tensor) -> list[Transcript]:
         """What is said in sounds (B, T), with the times of the most probable alignment."""
-        log_probs, frames = at_least_float32(self(sounds, lengths)), self.net.frame_counts(lengths)  # type: ignore[operator]
+        return self.transcripts(self(sounds, lengths), self.net.frame_counts(lengths))  # type: ignore[operator]
+
+    @torch.no_grad()
+    def transcripts(self, log_probs: Tensor, frames: Tensor) -> list[Transcript]:
+        """The same from the log-probabilities (B, frames, K + 1)."""
+        log_probs = at_least_float32(log_probs)
         texts = self.texts(log_probs, frames)
         width = max([1, *map(len, texts)])
         targets = torch.tensor([[*text, *[0] * (width - len(text))] for text in texts], device=log_probs.device)
@@ -129,8 +134,11 @@ class LitSpeech(Transcriber):
             found.append(Transcript(tuple(heard), p))
         return found
 
-    def listen(self) -> Listener:
+    def listen(self, whole: bool = False) -> Listener:
         """A sound that comes in pieces.
+
+        Args:
+            whole: It is decoded at its end, as ``transcribe`` does, not piece by piece by the best path.
 
         Raises:
             UserError: The layers read in both directions.
@@ -140,7 +148,10 @@ class LitSpeech(Transcriber):
                 "this run's layers read in both directions and need the end of a sound first: "
                 "`dive fit rnn/speech_stream` trains a model that listens to a stream"
             )
-        return Listener(self.net, self.sample_rate)  # type: ignore[arg-type]
+        net: Any = self.net
+        if whole:
+            return WholeListener(net, self.sample_rate, self.transcripts)
+        return Listener(net, self.sample_rate)
 
     def predict_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> list[Transcript]:
         """A ``Transcript`` of each sound of a batch (sounds, lengths)."""

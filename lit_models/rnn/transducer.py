@@ -1,4 +1,4 @@
-"""A recurrent neural network transducer: what is heard, and what was said so far, decide together what comes next.
+"""A recurrent neural network transducer: the next label is predicted from the audio and the labels so far.
 
 Graves 2012, "Sequence transduction with recurrent neural networks"; He et al. 2019, "Streaming end-to-end speech
 recognition for mobile devices", for the joint network with one hidden layer; Graves, Mohamed and Hinton 2013, who train
@@ -80,6 +80,7 @@ class TransducerNet(nn.Module):
         self.project = nn.Linear(said_size, joint_size, bias=False)
         self.head = nn.Linear(joint_size, num_classes + 1)
         self.ctc = nn.Linear(joint_size, num_classes + 1)  # of a frame alone, in training only
+        self.bidirectional = bidirectional
 
     def frame_counts(self, lengths: Tensor) -> Tensor:
         """Steps (B,) of sounds with so many samples."""
@@ -206,21 +207,31 @@ class LitTransducer(Transcriber):
         net: Any = self.net
         return Greedy(net, rows, most=1) if self.monotonic else Greedy(net, rows)
 
+    @torch.no_grad()
     def heard(self, outputs: Tensor, batch: tuple[Tensor, ...], test: bool) -> list[list[int]]:
         """Anew, without the true labels."""
-        return [one.labels for one in self.transcribe(batch[0], batch[1])]
+        net: Any = self.net
+        found = self.decode(net.hear(batch[0], batch[1]), net.frame_counts(batch[1]))
+        return [[one.label for one in row] for row in found]
+
+    @torch.no_grad()
+    def decode(self, heard: Tensor, frames: Tensor) -> list[list[Heard]]:
+        """The labels of each sound from the vectors (B, frames, J) of its frames, of which it has so many (B,)."""
+        net: Any = self.net
+        greedy, step = self.greedy(len(heard)), net.encoder.samples / self.sample_rate
+        found: list[list[Heard]] = [[] for _ in heard]
+        for t in range(heard.shape[1]):
+            for labels, p in greedy.frame(heard[:, t], t < frames):
+                for row in labels.nonzero().flatten().tolist():
+                    found[row].append(Heard(int(labels[row]), t * step, (t + 1) * step, float(p[row])))
+        return found
 
     @torch.no_grad()
     def transcribe(self, sounds: Tensor, lengths: Tensor) -> list[Transcript]:
         """What is said in sounds (B, T); a label's time is the frame that gave it."""
         net: Any = self.net
         frames, heard = net.frame_counts(lengths), net.hear(sounds, lengths)
-        greedy, step = self.greedy(len(sounds)), net.encoder.samples / self.sample_rate
-        found: list[list[Heard]] = [[] for _ in sounds]
-        for t in range(heard.shape[1]):
-            for labels, p in greedy.frame(heard[:, t], t < frames):
-                for row in labels.nonzero().flatten().tolist():
-                    found[row].append(Heard(int(labels[row]), t * step, (t + 1) * step, float(p[row])))
+        found = self.decode(heard, frames)
         targets = torch.nn.utils.rnn.pad_sequence(
             [torch.tensor([one.label for one in row], dtype=torch.int64) for row in found], batch_first=True
         ).to(sounds.device)
@@ -235,7 +246,7 @@ class LitTransducer(Transcriber):
             UserError: The layers read in both directions.
         """
         net: Any = self.net
-        if net.encoder.bidirectional:
+        if net.bidirectional:
             raise UserError(
                 "this run's layers read in both directions and need the end of a sound first: train with "
                 "--model.bidirectional false"

@@ -119,7 +119,7 @@ class LitRWKV(LanguageModel):
     """RWKV trained as a language model, with RWKV-LM's groups of learning rates and decay.
 
     Args:
-        l2_wrap: Strength of the pull on each token's largest logit towards 0 (1e-4 in RWKV-LM): it changes gradients,
+        l2_wrap: Strength of the pull on each token's largest logit toward 0 (1e-4 in RWKV-LM): it changes gradients,
             not the loss that is shown.
     """
 
@@ -159,7 +159,7 @@ class LitRWKV(LanguageModel):
 
 
 def l2_wrap(loss: Tensor, largest: Tensor, strength: float = 1e-4) -> Tensor:
-    """The same loss, whose gradient also pulls each token's largest logit m towards 0: by strength * m / n.
+    """The same loss, whose gradient also pulls each token's largest logit m toward 0: by strength * m / n.
 
     RWKV-LM's "L2Wrap", in the form whose pull is scaled with the loss (older versions of it ignored the factor that
     accumulation and mixed precision put before a loss). It is the gradient of strength / 2 * mean(m^2), whose value is

@@ -17,6 +17,7 @@ then is an argument here: clipping and the division of a batch. A step of traini
 import itertools
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from common.messages import UserError, note
 from lit_models.functional.point_measures import energy_distance
 from lit_models.tasks.adversarial_losses import Loss, discriminator_loss, generator_loss, gradient_penalty, r1
-from lit_models.tasks.processes import EpochMean, gather_rows, rank_and_world
+from lit_models.tasks.processes import EpochMean, gather_equal, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
 from lit_models.tasks.task import Task
 from lit_models.tasks.two_networks import frozen, move_average, refuse_few_rows, rescaled, schedule_of, step_schedules
@@ -198,10 +199,10 @@ class Adversarial(Task):
     def on_train_epoch_end(self) -> None:
         step_schedules(self.trainer, "epoch", self.lr_monitor)
         for name, mean in self.means.items():
-            loss = mean.compute(self.current_epoch, self.all_gather)
+            loss = mean.compute(self.current_epoch, partial(gather_equal, self))
             if loss.isnan():  # an epoch of fewer than ``critic_steps`` batches
                 continue
-            self.log(f"train/{name}_loss", loss, sync_dist=True)
+            self.log(f"train/{name}_loss", loss.to(self.device), sync_dist=True)
             if name == "discriminator" and self.loss != "wasserstein" and loss < 1e-3 and not self.warned:
                 self.warned = True
                 note(
@@ -236,7 +237,7 @@ class Adversarial(Task):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
-        means = {name: mean.state(self.all_gather) for name, mean in self.means.items()}
+        means = {name: mean.state(partial(gather_equal, self)) for name, mean in self.means.items()}
         checkpoint["adversarial"] = {"batches": self.batches, "means": means, "warned": self.warned}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -276,7 +277,8 @@ class Adversarial(Task):
         if rank_and_world(self)[1] > 1:
             rows = {name: torch.cat(gather_rows(self, [x.cpu()])).to(self.device) for name, x in rows.items()}
         for name, value in self.measures(rows).items():
-            self.log(f"{split}/{name}", value.float(), sync_dist=True, prog_bar=split == "val" and name == "loss")
+            value = value.to(self.device, torch.float32)  # some compute on the CPU
+            self.log(f"{split}/{name}", value, sync_dist=True, prog_bar=split == "val" and name == "loss")
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         self.collect(batch, batch_idx)

@@ -31,9 +31,11 @@ class Classifier(Task):
         **task: See ``Task``.
 
     Raises:
-        UserError: Regularizers are given to a class whose training step is its own.
+        UserError: Regularizers are given to a class whose training step is its own, or label smoothing to one whose
+            loss has none.
     """
 
+    smooths = True  # whether the training loss has label smoothing; a class whose own loss has none says so
     output_means = "Logits: softmax over dimension 1 gives the probabilities of the classes (class_names)."
 
     def __init__(
@@ -44,6 +46,8 @@ class Classifier(Task):
         **task: Any,
     ) -> None:
         super().__init__(**task)
+        if label_smoothing and not self.smooths:
+            raise UserError(f"model.label_smoothing: the training loss of {type(self).__name__} has none: leave it out")
         self.label_smoothing = label_smoothing
         self.regularizers = in_order(regularizers)
         if self.regularizers and type(self).training_step is not Classifier.training_step:

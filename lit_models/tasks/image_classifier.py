@@ -28,6 +28,9 @@ class ImageClassifier(Classifier):
         views: Of each image in tests and predictions, whose probabilities are averaged: 1 is the image itself, 2 adds
             its mirror image, 4 to 10 also both of them moved by an eighth of the side, in up to four directions.
         **task: See ``Classifier``.
+
+    Raises:
+        UserError: ``views`` is another number, or ``freeze_features`` leaves nothing to train.
     """
 
     def __init__(
@@ -47,6 +50,11 @@ class ImageClassifier(Classifier):
         if freeze_features:
             for layer in feature_layers(self.net):
                 layer.requires_grad_(False).eval()
+            if not any(p.requires_grad for p in self.parameters()):
+                raise UserError(
+                    f"model.freeze_features leaves nothing of {type(self.net).__name__} to train: it has no head apart "
+                    "from its features; leave it out"
+                )
 
     def train(self, mode: bool = True) -> "ImageClassifier":
         """Training or evaluation mode; frozen layers stay in evaluation mode."""

@@ -19,7 +19,7 @@ from lit_models.functional.decoding import GREEDY, OUT, Sampling, Step, stream
 from lit_models.functional.state import map_state, refuse_no_state, rows_of
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.answers import Answers
-from lit_models.tasks.processes import rank_and_world
+from lit_models.tasks.processes import gather_equal, rank_and_world
 from lit_models.tasks.task import Task
 from lit_models.tasks.text_generation import Draft, Together, continue_texts, sampling, with_draft
 
@@ -275,7 +275,7 @@ class LanguageModel(Task):
         super().on_save_checkpoint(checkpoint)
         epoch, state = self.carried.get("train", (-1, None))
         world = self.trainer.world_size
-        ranks = map_state(lambda t: self.all_gather(t).reshape(world, *t.shape).cpu(), state)  # type: ignore[union-attr]
+        ranks = map_state(lambda t: gather_equal(self, t).reshape(world, *t.shape).cpu(), state)
         checkpoint["carried_state"] = {"epoch": epoch, "state": ranks}  # tensors (world, B, ...)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

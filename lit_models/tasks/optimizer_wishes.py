@@ -14,6 +14,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 
+from common.messages import UserError
+
 
 def optimizers_of(model: LightningModule) -> list[Any]:
     """The optimizers of the run; none without a trainer, or in a run that does not train."""
@@ -27,10 +29,22 @@ def needs_graph(optimizer: Optimizer) -> bool:
 
 
 def check_run(model: LightningModule) -> None:
-    """Lets each optimizer refuse the run (``UserError``)."""
+    """Lets each optimizer refuse the run (``UserError``); one that averages is not used with divided networks, whose
+    checkpoints are put together from the weights of training.
+    """
     for optimizer in optimizers_of(model):
+        if getattr(optimizer, "averages", False) and is_divided(model):
+            raise UserError(
+                f"{type(optimizer).__name__} averages weights, which is not done here for a network that is divided "
+                "among processes: train with -c trainer/ddp"
+            )
         if hasattr(optimizer, "check_run"):
             optimizer.check_run(model.trainer)
+
+
+def is_divided(model: LightningModule) -> bool:
+    """Whether each process has a part of the network: by tensor or pipeline parallelism, or divided by itself."""
+    return getattr(model.trainer.strategy, "part", None) is not None or bool(getattr(model, "split", None))
 
 
 def switch(model: LightningModule, training: bool) -> None:

@@ -22,10 +22,24 @@ def rank_and_world(model: LightningModule) -> tuple[int, int]:
 
 
 def mean_over_processes(model: LightningModule, value: Tensor) -> Tensor:
-    """The mean of a tensor over all processes; the tensor itself in one process."""
-    if rank_and_world(model)[1] == 1:
+    """The mean of a tensor over all processes; the tensor itself in one process.
+
+    Steps call it: the strategy's ``reduce`` would make all processes, and a GPU, wait for each other before it.
+    """
+    world = rank_and_world(model)[1]
+    if world == 1:
         return value
-    return model.trainer.strategy.reduce(value.detach().float().clone(), reduce_op="mean")
+    total = value.detach().float().clone()
+    torch.distributed.all_reduce(total)
+    return total.div_(world)
+
+
+def gather_equal(model: LightningModule, value: Tensor) -> Tensor:
+    """The tensors of all processes, of equal shapes (world, ...), wherever the model is: after the training Lightning
+    moves it to the CPU, from which NCCL sends nothing.
+    """
+    strategy = model.trainer.strategy
+    return strategy.all_gather(value.to(strategy.root_device))
 
 
 def gather_rows(model: LightningModule, rows: list[Any]) -> list[Any]:

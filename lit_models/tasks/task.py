@@ -10,6 +10,7 @@ the epoch's mean (``train/loss``) is accumulated on the device, with no copy to 
 per step.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -21,11 +22,12 @@ from torchmetrics import MeanMetric, Metric
 
 from common.data_protocol import data_attribute
 from common.messages import UserError
+from common.weights import is_weight
 from lit_models.layers.pretrained import load_weights
 from lit_models.layers.weight_files import origin_of
 from lit_models.tasks.item_weights import ItemWeights
 from lit_models.tasks.optimizer_wishes import check_run, evaluated_state, needs_graph, switch
-from lit_models.tasks.processes import EpochMean, shard
+from lit_models.tasks.processes import EpochMean, gather_equal, shard
 from lit_models.tasks.resumed_optimizer import Setup, apply_changes, refuse_another, setup_of
 from lit_models.tasks.schedules import run_length
 from lit_models.tasks.trains import parameters_of
@@ -47,8 +49,8 @@ class Task(LightningModule):
         lr_interval: Whether the schedule moves after each ``epoch`` or each optimizer ``step``; some set it themselves
             (``lit_models/tasks/schedules.py``).
         lr_monitor: The metric that ``ReduceLROnPlateau`` watches; other schedules ignore it.
-        decay_biases: False exempts biases and normalization gains (parameters with fewer than two dimensions) from
-            the optimizer's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
+        decay_biases: False exempts biases and normalization gains (``is_weight`` of ``common/weights.py``) from the
+            optimizer's weight decay, as Goodfellow et al. 7.1 and D2L 3.7 do.
     """
 
     net: nn.Module
@@ -156,11 +158,11 @@ class Task(LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """All trainable parameters, those without decay in a separate group if ``decay_biases`` is False."""
-        parameters = [p for p in self.parameters() if p.requires_grad]
+        named = [(name, p) for name, p in self.named_parameters() if p.requires_grad]
         if self.decay_biases:
-            return [{"params": parameters}]
-        decayed = [p for p in parameters if p.ndim >= 2]
-        exempt = [p for p in parameters if p.ndim < 2]
+            return [{"params": [p for _, p in named]}]
+        decayed = [p for name, p in named if is_weight(name, p)]
+        exempt = [p for name, p in named if not is_weight(name, p)]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
 
@@ -215,12 +217,13 @@ class Task(LightningModule):
             self.log("train/loss_step", loss.detach())
 
     def on_train_epoch_end(self) -> None:
-        loss = self.epoch_loss.compute(self.current_epoch, self.all_gather)
-        self.log("train/loss", loss, sync_dist=True)  # equal on all ranks already; Lightning warns without the flag
+        loss = self.epoch_loss.compute(self.current_epoch, partial(gather_equal, self))
+        # equal on all ranks already, but Lightning warns without the flag, and NCCL takes nothing from the CPU
+        self.log("train/loss", loss.to(self.device), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["optimizer_setup"] = self.optimizer_setup
-        checkpoint["epoch_loss"] = self.epoch_loss.state(self.all_gather)
+        checkpoint["epoch_loss"] = self.epoch_loss.state(partial(gather_equal, self))
         if averaged := evaluated_state(self):
             checkpoint["state_dict"].update(averaged)
 

@@ -13,7 +13,7 @@ from lit_models.tasks.schedules import run_length
 
 @torch.no_grad()
 def move_average(average: nn.Module, source: nn.Module, keep: float) -> None:
-    """Moves averaged weights towards a network's; its buffers, such as running statistics, are copied.
+    """Moves averaged weights toward a network's; its buffers, such as running statistics, are copied.
 
     Args:
         average: A copy of ``source``, changed in place.

@@ -98,7 +98,7 @@ class LitBiLSTM(Classifier):
 
     Args:
         seq_len: Length of the rows, for ``example_input`` alone.
-        vectors: A text file of pretrained word vectors, as the book's GloVe: see ``LitTextCNN``.
+        vectors: A file of pretrained word vectors, as the book's GloVe: see ``LitTextCNN``.
         **task: See ``Classifier``.
     """
 

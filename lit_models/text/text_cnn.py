@@ -8,7 +8,7 @@ window has some; dropout and weight decay without the paper's bound on the last 
 windows with only padding are left out of the maximum, and the output does not depend on the amount of padding.
 
     dive fit text/text_cnn                 which language is this name from, offline
-    dive fit text/text_cnn_rt_polarity     film reviews, favourable or not
+    dive fit text/text_cnn_rt_polarity     film reviews, favorable or not
     dive fit text/text_cnn --data TextTable --data.path FILE.csv      your own texts
 
 The numbers they reach are in RESULTS.md.
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from common.messages import UserError
+from lit_models.layers.vector_files import read_vectors
 from lit_models.tasks.classifier import Classifier
 from lit_models.tasks.trains import trains
 
@@ -91,8 +92,8 @@ class LitTextCNN(Classifier):
 
     Args:
         seq_len: Length of the rows, for ``example_input`` alone.
-        vectors: A text file of pretrained word vectors, ``word v1 v2 ...`` on each line as GloVe's, from which every
-            table takes the words of the vocabulary; other words keep their random start.
+        vectors: A file of pretrained word vectors as GloVe's, or word2vec's in text or binary, also compressed by gzip,
+            from which every table takes the words of the vocabulary; other words keep their random start.
         **task: See ``Classifier``.
     """
 
@@ -113,22 +114,18 @@ def load_vectors(path: str, vocabulary: Sequence[str], table: Tensor) -> int:
     """Copies the vectors of known words into rows of ``table`` (V, E); returns how many were found.
 
     Raises:
-        UserError: No such file, vectors of another length, no word of the vocabulary among them.
+        UserError: No such file, or one that is damaged; vectors of another length; no word of the vocabulary among
+            them.
     """
-    number = {word: i for i, word in enumerate(vocabulary)}
-    found = 0
     if not Path(path).is_file():
         raise UserError(f"no file {path}: give --model.vectors a file of word vectors such as GloVe's")
-    with open(path, encoding="utf-8") as file, torch.no_grad():
-        for line in file:
-            word, *values = line.rstrip().split(" ")
-            if len(values) == 1:  # word2vec's heading: how many vectors, of which length
-                continue
-            if len(values) != table.shape[1]:
-                raise UserError(f"{path}: vectors of {len(values)} numbers, but model.embed_size is {table.shape[1]}")
-            if word in number:
-                table[number[word]] = torch.tensor([float(value) for value in values])
-                found += 1
-    if not found:
+    number = {word: i for i, word in enumerate(vocabulary)}
+    words, vectors = read_vectors(path, only=number)
+    if vectors.shape[1] != table.shape[1]:
+        raise UserError(f"{path}: vectors of {vectors.shape[1]} numbers, but model.embed_size is {table.shape[1]}")
+    if not words:
         raise UserError(f"{path} has no word of the vocabulary")
-    return found
+    with torch.no_grad():
+        for word, vector in zip(words, vectors, strict=True):
+            table[number[word]] = vector
+    return len(words)

@@ -1,11 +1,11 @@
-"""VideoMAE: a network learns video without labels, by predicting the nine tenths of it that are hidden.
+"""VideoMAE: a network learns video without labels, by predicting the patches that are hidden.
 
 Tong et al. 2022, "VideoMAE: masked autoencoders are data-efficient learners for self-supervised video pre-training".
-Not in D2L.
-A patch spans some frames (a tubelet). The same places are hidden in all frames (tubes): otherwise a hidden patch could
-be copied from a neighboring frame. The encoder sees the visible patches only, which makes it cheap; a small decoder
-predicts the pixels of the hidden ones, each patch normalized by its own mean and standard deviation. Names of layers
-are those of transformers' ``VideoMAEForPreTraining``, whose weights load.
+Not in D2L. A patch spans some frames (a tubelet). The same places are hidden in all frames (tubes): otherwise a hidden
+patch could be copied from a neighboring frame. The paper hides nine tenths of the places, the recipe half. The encoder
+sees only the visible patches, which makes it cheap; a small decoder predicts the pixels of the hidden ones, each patch
+normalized by its own mean and standard deviation (not in the recipe). Names of layers are those of transformers'
+``VideoMAEForPreTraining``, whose weights load.
 
 Attention must first find out which patches are near each other. With ``positions: axes`` it knows at the start, and a
 small network learns in a minute; with the paper's positions its loss stays near that of zeros for as long.

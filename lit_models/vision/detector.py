@@ -93,11 +93,11 @@ class Detector(Task):
         found = self.measure(self._rows(), "val")
         self.log("val/loss", self.val_loss)
         for name in self.validated:
-            self.log(f"val/{name}", found[name], prog_bar=True, sync_dist=True)  # equal on all ranks already
+            self.log(f"val/{name}", found[name].to(self.device), prog_bar=True, sync_dist=True)  # equal on all ranks
 
     def on_test_epoch_end(self) -> None:
         found = self.measure(self._rows(), "test")
-        self.log_dict({f"test/{name}": value for name, value in found.items()}, sync_dist=True)
+        self.log_dict({f"test/{name}": value.to(self.device) for name, value in found.items()}, sync_dist=True)
 
     def _rows(self) -> list[tuple[int, Any, Any]]:
         """``judged`` of all processes. torchmetrics would gather lists of different lengths, and wait forever."""

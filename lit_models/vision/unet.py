@@ -1,4 +1,4 @@
-"""U-Net: down to see what it is, up again to see where, with a skip connection at each size.
+"""U-Net: an encoder and a decoder with skip connections.
 
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation". Beyond the book (D2L 14.11
 has FCN).

@@ -98,7 +98,7 @@ def scaling(work: Workload, threads: int, repeats: int) -> list[dict[str, Any]]:
             batches, epochs = -(-row["images"] // work.batch_size), IMAGES // row["images"]
             clock = timed(ours.train, work, batches * epochs, row["images"], warmup=batches)
             row["seconds"].append(clock.seconds / epochs)
-            say(f"{work.name}, {row['images']} images: {row['seconds'][-1]:.3f} s an epoch")
+            say(f"{work.name}, {row['images']} images: {row['seconds'][-1]:.3f} s/epoch")
     return rows
 
 

@@ -39,7 +39,7 @@ def best_rate(rows: list[dict[str, Any]]) -> float | None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """In Markdown: each optimizer with its best rate."""
-    head = ["network", "optimizer", "best rate", "reached", "steps", "CPU-seconds", "ms a step"]
+    head = ["network", "optimizer", "best rate", "reached", "steps", "CPU-seconds", "ms/step"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for network, facts in NETWORKS.items():
         for name in OPTIMIZERS:

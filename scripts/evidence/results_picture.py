@@ -70,7 +70,7 @@ def draw(groups: dict[str, list[tuple[str, dict[str, Any]]]]) -> Figure:
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.margins(0.15)
         ax.grid(alpha=0.3)
-        figure.colorbar(points, ax=ax, label="CPU-seconds an epoch")
+        figure.colorbar(points, ax=ax, label="CPU-seconds per epoch")
         texts.append((ax, [model_of(name) for name, _ in members], list(zip(sizes, means, strict=True))))
     for ax in axes[len(groups) :]:
         ax.remove()

@@ -136,7 +136,7 @@ def find_run(command: Command, resume: bool, run: str | None, checkpoint: str | 
     fitting = command.verb == "fit"
     if fitting and not resume and checkpoint is None:
         if command.run is not None:
-            raise UserError("--run with fit goes on with a run: add --resume")
+            raise UserError("--run with fit continues a run: add --resume")
         command.run = begun_run(command.recipe)
         if command.run is None:
             return

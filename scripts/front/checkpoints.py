@@ -40,7 +40,7 @@ def check_checkpoint(
     if max_epochs is not None and 0 <= max_epochs < begun:
         raise UserError(
             f"checkpoint {path} is of epoch {begun}, and trainer.max_epochs is {max_epochs}: give --trainer.max_epochs "
-            f"{begun + 1} or more to go on"
+            f"{begun + 1} or more to continue"
         )
     for name, value in hparams.items():
         if name in model_args and model_args[name] != value:

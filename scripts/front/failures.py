@@ -64,7 +64,7 @@ def explain_failure(error: BaseException) -> Exception | None:
     if isinstance(error, OSError) and error.errno in DISK:
         where = f" {error.filename}" if error.filename else ""
         reason = os.strerror(error.errno or 0)
-        return RunError(f"cannot write{where}: {reason}; the last save is kept. Make room and go on with --resume")
+        return RunError(f"cannot write{where}: {reason}; the last save is kept. Make room and continue with --resume")
     for frame, _ in walk_tb(error.__traceback__) if isinstance(error, KeyError) else ():
         if frame.f_code.co_name == "get_weight" and "weights_enum" in frame.f_locals:  # torchvision's
             published, name = frame.f_locals["weights_enum"], str(error.args[0])
@@ -103,13 +103,11 @@ def explain_failure(error: BaseException) -> Exception | None:
         format_tb(error.__traceback__)
     )
     if workers or re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed)", text):
-        return RunError("a data-loading worker died, often for want of memory: fewer workers, then go on with --resume")
+        return RunError("a data-loading worker died, often for want of memory: fewer workers, then --resume")
     if found := re.search(r"[Tt]imed out waiting (\d+)ms for (?:recv|send) operation", text):
-        return RunError(f"another process did not answer for {int(found[1]) // 1000} s; go on with --resume")
+        return RunError(f"another process did not answer for {int(found[1]) // 1000} s; continue with --resume")
     if re.search(r"Connection (closed|reset) by peer|Broken pipe|remote worker crashing|Socket closed", text):
-        return RunError(
-            "another process ended in the middle of a step: its own last line says why; go on with --resume"
-        )
+        return RunError("another process ended within a step: its own last line says why; continue with --resume")
     return explain_numbers(error, sys.argv)
 
 

@@ -17,11 +17,11 @@ WIDTH = 118
 MANY = 20  # presets of a folder: those of `dive fit --help` have a line each
 ASKS_FOR_HELP = {"-h", "--help"}
 OPTIONS = {
-    "fit": {"--resume": "go on with the newest run of the recipe where it stopped, to the batch"},
+    "fit": {"--resume": "continue the newest run of the recipe where it stopped, at the same batch"},
     "*": {
         "--run DIR": "the folder of a run instead of the newest; with fit together with --resume",
         "-c PRESET|FILE": "lay a preset or a YAML file of your own over the recipe; may be given several times",
-        "--ckpt_path FILE|best|last": "a checkpoint: fit goes on from it, the others use it (default: best)",
+        "--ckpt_path FILE|best|last": "a checkpoint: fit continues from it, the others use it (default: best)",
         "--print_config": "print the whole config as YAML and stop",
         "--seed_everything N": "another seed",
         "--KEY VALUE": "any setting of the recipe, e.g. --trainer.max_epochs 3; a list or a mapping as JSON",

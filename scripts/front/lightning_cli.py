@@ -95,8 +95,8 @@ class DiveCLI(Uncopied, LightningCLI):
             strategy = getattr(section.trainer.strategy, "class_path", "")
             if is_sharded(self.command.checkpoint) and not strategy.endswith("Sharded"):
                 raise UserError(
-                    f"checkpoint {self.command.checkpoint} is sharded: go on with -c trainer/fsdp, or make one file of "
-                    f"it with `dive export {self.command.recipe}`"
+                    f"checkpoint {self.command.checkpoint} is sharded: continue with -c trainer/fsdp, or make one file "
+                    f"of it with `dive export {self.command.recipe}`"
                 )
         if "ckpt_path" in section:
             section.ckpt_path = None  # Lightning would prefer the checkpoint's arguments; it is set again below

@@ -66,8 +66,17 @@ def end_requeued() -> None:
     if os.environ.get("SLURM_PROCID") == "0":
         requeue()
     else:
-        time.sleep(10)  # a process that ends first would end the others, under srun -K before the job is requeued
+        wait_for_requeue()
     os._exit(REQUEUED)
+
+
+def wait_for_requeue() -> None:
+    """In another process than the first of a job: waits ten seconds, in which the first one requeues the job.
+
+    Under ``srun -K`` (``scripts/slurm/many_nodes.sbatch``) a process that ends with an error ends the others.
+    """
+    if is_task() and os.environ["SLURM_PROCID"] != "0":
+        time.sleep(10)
 
 
 def requeue() -> None:

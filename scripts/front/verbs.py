@@ -18,7 +18,7 @@ from textwrap import shorten
 SCRIPTS = Path(__file__).resolve().parents[1]
 #: Lightning's own, which all go to ``scripts/front/lightning_cli.py``.
 LIGHTNING = {
-    "fit": ("fit RECIPE [-c PRESET] [--KEY VALUE]", "train; --resume goes on with the newest run, to the batch"),
+    "fit": ("fit RECIPE [-c PRESET] [--KEY VALUE]", "train; --resume continues the newest run at the same batch"),
     "validate": ("validate RECIPE", "the best checkpoint of the newest run on the validation split"),
     "test": ("test RECIPE [--run DIR]", "the same on the test split"),
     "predict": ("predict RECIPE", "the same on new data: predictions.csv"),

@@ -1,4 +1,4 @@
-"""CMA-ES: a normal distribution over the space that moves and stretches towards the better half of its draws.
+"""CMA-ES: a normal distribution over the space that moves and stretches toward the better half of its draws.
 
 Hansen 2016, "The CMA Evolution Strategy: A Tutorial"; the update is that of the package ``cmaes``. Optuna's sampler
 keeps the distribution in the storage, as attributes of its own trials. Here nothing is kept: the distribution is

@@ -68,13 +68,22 @@ class Engine:
     def fill(self) -> View:
         """Begins jobs until all slots are taken or none is left; returns the study."""
         view = self.ledger.view()
+        self.end_trained(view)
         while len(self.running) < self.search.jobs:
             job = self.search.scheduler.next_job(self.progress(view), self.search.count)
-            if job is None:
+            if job is None or job.number in self.running:  # promoted, and its process is still saving
                 return view
             self.begin(job, view)
             view = self.ledger.view()
         return view
+
+    def end_trained(self, view: View) -> None:
+        """Ends the trials that were trained to their end by a process that died before it said so."""
+        whole = self.search.space.max_epochs
+        for one in self.progress(view):
+            trial = view.trials.get(one.number)
+            if trial and trial.state == TrialState.RUNNING and not one.busy and len(one.values) >= whole:
+                self.ledger.end(trial, TrialState.COMPLETE, trial.intermediate_values[whole])
 
     def begin(self, job: Job, view: View) -> None:
         """Claims a job and starts its process, if no other process was first."""
@@ -262,7 +271,7 @@ class Engine:
         return self.search.folder / str(trial.user_attrs["run"])
 
     def stop(self) -> None:
-        """Ends the trials that are running, each with a save, and releases them for other processes."""
+        """Ends the trials that are running, each with a save; other processes may take up those that are not done."""
         for job in self.running.values():
             with suppress(OSError, AttributeError):
                 job.process.terminate()
@@ -274,5 +283,7 @@ class Engine:
             job.process.join()
             job.life.close()
             with suppress(Exception):  # the storage may be why the search ends
-                self.ledger.note(job.trial, "released", job.turn)
+                if job.state == TrialState.FAIL:
+                    self.fail(job)
+                self.finish(job.trial, job.turn, job.until, job.state, job.value, stopped=False)
         self.running.clear()

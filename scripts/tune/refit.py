@@ -10,7 +10,7 @@ from common.messages import RunError, UserError
 from scripts.front.forked import FORKS
 from scripts.front.runs import path_of
 from scripts.tune.engine import END_SECONDS
-from scripts.tune.ledger import Ledger
+from scripts.tune.ledger import SIGN_SECONDS, Ledger
 from scripts.tune.pictures import best_of
 from scripts.tune.search import Search
 from scripts.tune.space import words_of
@@ -45,8 +45,8 @@ def refit_best(search: Search, ledger: Ledger, seeds: Iterable[int]) -> list[dic
             words += [*words_of(best.params), "--seed_everything", str(seed)]
             if path_of(folder, "last").is_file():
                 words = [search.recipe, "--run", str(folder), "--resume"]
-            run(["fit", *words], folder)
-            run(["test", search.recipe, "--run", str(folder)], folder)
+            run(["fit", *words], folder, ledger)
+            run(["test", search.recipe, "--run", str(folder)], folder, ledger)
         metrics = json.loads(record.read_text())["metrics"]
         found.append({"seed": seed, **{k: v for k, v in metrics.items() if k.startswith("test/")}})
     return found
@@ -57,8 +57,8 @@ def has_test(record: dict[str, Any]) -> bool:
     return any(name.startswith("test/") for name in record.get("metrics", {}))
 
 
-def run(words: list[str], folder: Path) -> None:
-    """One ``dive`` command in a process of its own, which ends with this one.
+def run(words: list[str], folder: Path, ledger: Ledger) -> None:
+    """One ``dive`` command in a process of its own, which ends with this one; meanwhile the ledger gets signs of life.
 
     Raises:
         RunError: It ended with an error.
@@ -68,7 +68,9 @@ def run(words: list[str], folder: Path) -> None:
     process.start()
     ear.close()
     try:
-        process.join()
+        while process.is_alive():
+            process.join(SIGN_SECONDS)
+            ledger.sign()
     finally:
         with suppress(OSError):
             process.terminate()  # of one that has ended: nothing. Else it saves, and ends

@@ -110,12 +110,14 @@ def propose(name: str, space: Space, trials: Sequence[FrozenTrial], draw: int, s
         return from_unit(space, unit)
     if name == "own_gp":
         return own_gp(space, trials, draw, seed)
-    level = 0 if name == "tpe" else level_of([trial.intermediate_values for trial in trials])
+    curves = [trial.intermediate_values for trial in trials]
     if name == "cmaes":
+        level = level_of(curves, min(STARTUP, max(len(curves) // 3, 2)))  # missing ones count as the worst
         places: dict[int, Sequence[float]] = {
             trial.user_attrs["draw"]: to_unit(space, trial.params) for trial in trials
         }
         return from_unit(space, cma_es.place(space, places, cma_es.history(trials, level, space.sign), draw, seed))
+    level = 0 if name == "tpe" else level_of(curves)
     directions: list[Any] = ["maximize" if space.mode == "max" else "minimize", "minimize"][: 2 if space.second else 1]
     study = optuna.create_study(directions=directions, sampler=make(name, seed * 100_003 + draw))
     if space.second:
@@ -145,9 +147,8 @@ def two_values(trial: FrozenTrial, value: float, second: float) -> FrozenTrial:
     return create_trial(values=[value, second], params=trial.params, distributions=trial.distributions)
 
 
-def level_of(curves: Sequence[dict[int, float]]) -> int:
-    """The last epoch that enough trials have reached: values of different epochs are not of one function."""
-    least = min(STARTUP, max(len(curves) // 3, 2))
+def level_of(curves: Sequence[dict[int, float]], least: int = STARTUP) -> int:
+    """The last epoch that ``least`` trials have reached, or 0: values of different epochs are not of one function."""
     epochs = sorted({epoch for curve in curves for epoch in curve}, reverse=True)
     return next((epoch for epoch in epochs if sum(epoch in curve for curve in curves) >= least), 0)
 

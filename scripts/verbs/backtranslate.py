@@ -1,7 +1,8 @@
 """``dive backtranslate RECIPE --texts FILE``: makes training pairs of texts that exist in the target language only.
 
-    dive backtranslate translation/sw_en --texts news.sw --output synthetic.tsv
-    dive fit translation/en_sw --data.synthetic synthetic.tsv
+    dive fit translation/en_swa --data.direction into_english
+    dive backtranslate translation/en_swa --texts news.sw --output synthetic.tsv
+    dive fit translation/en_swa --data.synthetic synthetic.tsv
     dive backtranslate translation/cldr --texts names.sw --into "<2en>" --tag "<2sw>" --output synthetic.tsv
 
 Sennrich et al. 2016; Caswell et al. 2019, "Tagged back-translation". A trained model of the other direction translates

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from common.messages import UserError, did_you_mean
-from lit_models.embeddings.vector_files import write_vectors
 from lit_models.functional.word_similarity import nearest, unit
+from lit_models.layers.vector_files import write_vectors
 from scripts.front.arguments import new_file, next_word, resolve
 from scripts.front.working_directory import add_working_directory
 

@@ -12,7 +12,7 @@
 
 Each fold is tested by the run that did not see it, so that the mean of these tests is an estimate for the whole table.
 Without ``--kind`` all runs then predict the new rows (``data.path`` of the recipe, or ``--new FILE``). Numbers are
-averaged as the model learnt them: of prices learnt as logarithms that is the geometric mean, which suits a log-rmse;
+averaged as the model learned them: of prices learned as logarithms that is the geometric mean, which suits a log-rmse;
 the book (D2L 5.7) uses the arithmetic mean. Probabilities are averaged, and the most probable class is predicted.
 
 The folds' runs are in the recipe's run folder; ``runs/<topic>/<recipe>/ensemble/<time>/`` has

@@ -84,7 +84,7 @@ def base_parser() -> Parser:
         "--draft_tokens", type=int, default=4, metavar="K", help="how many it proposes at once (default 4)"
     )
     parser.add_argument(
-        "--prompt", action="extend", nargs="+", default=[], metavar="TEXT", help="what to go on from, or to translate"
+        "--prompt", action="extend", nargs="+", default=[], metavar="TEXT", help="what to continue, or to translate"
     )
     return parser
 

@@ -3,7 +3,8 @@
 Some steps of the recipe run under torch's profiler, after a few that warm up; nothing is saved but the trace, in
 ``runs/profiles/RECIPE``. The first table has the shares of loading, the two passes, the optimizer, callbacks and
 logging; the second the ten operators that take the longest by themselves (on a GPU by the GPU's time). The profiler's
-own cost is in both: for speed use `dive bench`. Open the trace at chrome://tracing or ui.perfetto.dev.
+own cost is in both, and on a GPU that each action waits for its work: for speed use `dive bench`. Open the trace at
+chrome://tracing or ui.perfetto.dev.
 
     dive profile cnn/lenet
     dive profile attention/gpt --steps 5 -c trainer/bf16
@@ -42,6 +43,24 @@ SHARES = {
 }
 WARMUP = 5
 WRITES = (Checkpoint, RunRecord, RunConfig, Picture, PredictionFiles)  # into the run's folder
+
+
+class Timings(SimpleProfiler):
+    """Lightning's profiler of actions; an action on a GPU ends when the GPU has done what the action asked for."""
+
+    def start(self, action_name: str) -> None:
+        wait_for_gpu()
+        super().start(action_name)
+
+    def stop(self, action_name: str) -> None:
+        wait_for_gpu()
+        super().stop(action_name)
+
+
+def wait_for_gpu() -> None:
+    """Until the GPU has done its work, in a process that uses one."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 class Window(Callback):
@@ -96,7 +115,7 @@ def operator_lines(profiler: Any, steps: int, count: int = 10) -> list[str]:
         return float(event.self_device_time_total if on_device else event.self_cpu_time_total)
 
     whole = sum(map(own, events)) or 1.0
-    lines = [f"{'operator':<44}{'calls a step':>12}{'ms a step':>11}{'share':>8}"]
+    lines = [f"{'operator':<44}{'calls/step':>12}{'ms/step':>11}{'share':>8}"]
     for event in sorted(events, key=own, reverse=True)[:count]:
         calls, mine = event.count / steps, own(event)
         lines.append(f"{event.key[:43]:<44}{calls:>12.1f}{mine / 1000 / steps:>11.3f}{100 * mine / whole:>6.0f} %")
@@ -121,7 +140,7 @@ def run(words: list[str], steps: int) -> list[str]:
     command = resolve("fit", [*words, "--trainer.max_steps", str(last), "--trainer.limit_val_batches", "0"])
     folder = (runs_root() / "profiles" / command.recipe).resolve()
     command.verb, command.recipe = "", ""  # build, make no run
-    timings, argv = SimpleProfiler(), sys.argv[:]
+    timings, argv = Timings(), sys.argv[:]
     with working_in(folder):
         try:
             sys.argv[1:] = [*command.args, "--trainer.default_root_dir", str(folder)]

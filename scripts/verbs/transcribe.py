@@ -26,6 +26,7 @@ PIECE = 4096  # bytes that are read from the stream at most at once
 FILES = (b"RIFF", b"fLaC", b"OggS", b"ID3")  # how sound files begin
 CHECKED = 0.5  # seconds of a stream after which it is looked at whether it is of two channels
 LONG = 60.0  # seconds: a longer sound is heard in pieces, where the model can
+SEARCHED = 300.0  # seconds: above it no beam search, whose time and memory grow with the square of the length
 
 
 def main(argv: list[str]) -> int:
@@ -126,8 +127,13 @@ def heard_in(model: Any, file: str) -> list[Heard]:
     sound = torch.from_numpy(read_sound(file, model.sample_rate)).float()
     if not sound.any():
         note(f"{file} is silent")
-    if len(sound) > LONG * model.sample_rate and not model.net.bidirectional:
-        listener, heard = model.listen(), []
+    seconds = len(sound) / model.sample_rate
+    if seconds > LONG and not model.net.bidirectional:
+        searched = getattr(model, "beam_width", 1) > 1
+        if searched and seconds > SEARCHED:
+            searched = False
+            note(f"{file} is longer than {SEARCHED:g} s: decoded by the best path, without the beam search")
+        listener, heard = model.listen(whole=True) if searched else model.listen(), []
         for piece in sound.split(10 * model.sample_rate):
             heard += listener.hear(piece)
         return [*heard, *listener.finish()]

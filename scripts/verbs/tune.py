@@ -92,8 +92,12 @@ def prepare(
     seed = int(known.get("seed", 0)) if asked.seed is None else asked.seed
     samplers.check_sampler(sampler, space)
     pareto.check(space, sampler, scheduler)
-    if sampler == "grid" and asked.trials is None and "count" not in known:
-        asked.trials = len(samplers.grid(space))
+    if sampler == "grid":
+        size = len(samplers.grid(space))
+        if (asked.trials or 0) > size:
+            raise UserError(f"--trials {asked.trials}: the grid has {size} points, give {size} at most")
+        if asked.trials is None and "count" not in known:
+            asked.trials = size
     if asked.jobs > (os.cpu_count() or 1):
         note(f"--jobs {asked.jobs} on {os.cpu_count()} cores: the trials will take turns")
     plan = schedulers.make(scheduler, space.min_epochs, space.max_epochs, space.eta)

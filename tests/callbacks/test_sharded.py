@@ -73,6 +73,7 @@ def test_a_checkpoint_is_a_folder_with_a_file_of_each_process(trained: Path) -> 
     assert len(kept) == 2, "the shards of older saves stay"
 
 
+@pytest.mark.slow
 def test_a_sharded_run_resumes(trained: Path, tmp_path: Path) -> None:
     fit(tmp_path, "--trainer.max_epochs", "1")
     fit(tmp_path, "--trainer.max_epochs", "2", resume=True)
@@ -113,6 +114,7 @@ def test_a_part_that_was_not_copied_whole_is_named(trained: Path, tmp_path: Path
         refuse_missing_parts(path)
 
 
+@pytest.mark.slow
 def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(trained / "runs")}
     alone = ["-c", "trainer/cpu"]

@@ -2,14 +2,17 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import Callback
 from torch import nn
 
-from callbacks.stochastic_weight_averaging import SWA
+from callbacks.compiled import Compiled
+from callbacks.stochastic_weight_averaging import SWA, keeps_statistics, mean_of_all_calls
 from common.messages import UserError
+from lit_models.cnn.batch_norm import BatchNorm
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -37,11 +40,12 @@ def test_validation_and_the_trained_model_have_the_mean_of_the_last_epochs(tmp_p
     assert torch.equal(model.net[0].weight, ends.validated[-1]) and not torch.equal(ends.ends[-1], ends.validated[-1])
 
 
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, BatchNorm], ids=["torch", "by hand"])
 def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loader_keeps_its_place(
-    tmp_path: Path,
+    norm: type[nn.Module], tmp_path: Path
 ) -> None:
     model, data = SmallNet(dropout=0.0, optimizer=partial(torch.optim.SGD, lr=0.5)), Points(noise=0.0)
-    model.net.insert(1, nn.BatchNorm1d(8))
+    model.net.insert(1, norm(8))
     small_trainer(tmp_path, SWA(0.2), max_epochs=5).fit(model, data)
     hidden = model.net[0](data.splits["train"][0]).detach()
     torch.testing.assert_close(model.net[1].running_mean, hidden.mean(0))
@@ -49,6 +53,34 @@ def test_the_statistics_are_those_of_the_mean_on_the_training_data_and_the_loade
     assert model.net[1].momentum == 0.1 and float(model.net[1].running_var.mean()) < 1.3 * float(
         torch.stack([b.var(0) for b in batches]).mean() + hidden.var(0).mean()
     )
+
+
+def test_statistics_are_those_of_layers_that_keep_them_and_all_calls_of_a_layer_have_the_same_weight() -> None:
+    layers = (BatchNorm(2), nn.BatchNorm2d(2), nn.BatchNorm2d(2, track_running_stats=False), nn.LayerNorm(2))
+    assert [keeps_statistics(layer) for layer in layers] == [True, True, False, False]
+    norm, parts = BatchNorm(2), torch.randn(3, 4, 2)
+    norm.register_forward_pre_hook(mean_of_all_calls())
+    for part in parts:
+        norm(part)
+    torch.testing.assert_close(norm.running_mean, parts.mean((0, 1)))
+    torch.testing.assert_close(norm.running_var, parts.var(1).mean(0))
+
+
+def test_a_compiled_network_is_not_compiled_again_for_its_statistics(tmp_path: Path) -> None:
+    def compilations(*callbacks: Callback) -> int:
+        made: list[Any] = []
+
+        def backend(graph: Any, inputs: Any) -> Any:
+            made.append(graph)
+            return graph.forward
+
+        torch.compiler.reset()
+        model = SmallNet(dropout=0.0)
+        model.net.insert(1, BatchNorm(8))
+        small_trainer(tmp_path, *callbacks, Compiled(backend), max_epochs=2).fit(model, Points())  # type: ignore[arg-type]
+        return len(made)
+
+    assert compilations(SWA(0.2)) == compilations() > 0
 
 
 def test_a_start_outside_of_the_run_is_refused() -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EMAWeightAveraging, WeightAveraging
+from lightning.pytorch.trainer.call import _call_setup_hook
 
+from callbacks.stochastic_weight_averaging import SWA
 from callbacks.weight_averaging import WarmupEMA, decay_after
 from common.messages import UserError
 from tests.small import Points, SmallNet, small_trainer
@@ -49,3 +52,15 @@ def test_the_average_has_the_precision_of_the_weights(tmp_path: Path) -> None:
     assert all(p.dtype == torch.float64 for p in averaging._average_model.parameters())  # type: ignore[union-attr]
     with pytest.raises(UserError, match="bf16-true is too coarse for a mean of weights"):
         small_trainer(tmp_path, WarmupEMA(), precision="bf16-true").fit(SmallNet(), datamodule=Points())
+
+
+@pytest.mark.parametrize("kind", [WarmupEMA, SWA, EMAWeightAveraging])
+def test_an_average_is_made_on_the_device_of_the_training(kind: type[WeightAveraging], tmp_path: Path) -> None:
+    """Lightning tells the model its device before callbacks are set up, and moves it later."""
+    averaging = kind()
+    trainer = small_trainer(tmp_path, averaging)
+    trainer.strategy._root_device = torch.device("meta")
+    trainer.strategy.connect(SmallNet())
+    trainer.state.fn = "fit"
+    _call_setup_hook(trainer)
+    assert {p.device.type for p in averaging._average_model.parameters()} == {"meta"}  # type: ignore[union-attr]

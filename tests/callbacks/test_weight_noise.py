@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.gradient_noise import GradientNoise
 from callbacks.weight_noise import DropConnect, WeightNoise
 from common.messages import UserError
+from lit_models.convolution.tiled import TiledConv2d
+from lit_models.convolution.unshared import UnsharedConv2d
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -84,3 +86,10 @@ def test_weights_that_processes_share_out_are_refused() -> None:
         with pytest.raises(UserError, match="-c trainer/ddp"):
             callback.on_train_start(trainer, sharded)
         callback.on_train_start(trainer, SimpleNamespace(device_mesh=None))  # type: ignore[arg-type]
+
+
+def test_biases_of_several_dimensions_get_no_noise() -> None:
+    model: Any = SmallNet()
+    model.net = nn.Sequential(UnsharedConv2d(1, 2, 4, 3), TiledConv2d(2, 2, 2), nn.Linear(2, 3))
+    found = {id(p) for p in WeightNoise().parameters(model)}
+    assert {name for name, p in model.net.named_parameters() if id(p) in found} == {"0.weight", "1.weight", "2.weight"}

@@ -48,6 +48,20 @@ def test_gradients_and_statistics_are_those_of_one_process(processes: int, tmp_p
         assert max(found.values()) < 1e-10
 
 
+def statistics_in(dtype: torch.dtype) -> float:
+    """How far the running statistics of rows in a lower precision are from one process's in single precision."""
+    x = (3 + torch.randn(4 * world(), 2, 16, 16, generator=torch.Generator().manual_seed(1))).to(dtype)
+    ours, theirs = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    SynchronizedBatchNorm().apply(ours)
+    assert ours(x[rank() * 4 : (rank() + 1) * 4]).dtype == dtype
+    theirs(x.float())
+    return max(float((mine - its).abs().max()) for mine, its in zip(ours.buffers(), theirs.buffers(), strict=True))
+
+
+def test_half_precision_has_the_statistics_of_single(tmp_path: Path) -> None:
+    assert max(together(statistics_in, torch.bfloat16, folder=tmp_path)) < 1e-5
+
+
 def test_each_process_by_itself_differs(tmp_path: Path) -> None:
     for found in together(compare, False, folder=tmp_path):
         assert found["gradients"] > 1e-3 and found["statistics"] > 1e-3

@@ -107,6 +107,9 @@ FIT = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.l
         ("attention/gpt", "tensor_parallel", ["--model.num_heads", "1"], "2 processes do not divide the 1 heads"),
         pytest.param("cnn/lenet", "tensor_parallel", [], "LeNet has no attention to divide", marks=pytest.mark.slow),
         pytest.param("linear/softmax_regression", "pipeline", [], "2 processes for 1 layers", marks=pytest.mark.slow),
+        pytest.param(
+            "cnn/lenet", "pipeline", ["-c", "regularizer/swa"], "averaging the weights", marks=pytest.mark.slow
+        ),
         pytest.param("cnn/googlenet", "pipeline", [], "GoogLeNet is not layers one after", marks=pytest.mark.slow),
     ],
 )

@@ -112,6 +112,7 @@ def dive_at_a_terminal(*words: str) -> None:
     dive(*words)
 
 
+@pytest.mark.slow
 def test_a_progress_bar_which_the_first_process_alone_has_waits_for_no_other(tmp_path: Path) -> None:
     words = [*FIT, *DDP, "--trainer.max_epochs", "2", "--trainer.limit_train_batches", "3"]
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs"), "DIVE_RUN_DIR": str(tmp_path / "runs" / "1")}
@@ -126,6 +127,7 @@ def children(pid: int | None) -> list[int]:
     return [int(word) for word in path.read_text().split()] if path.exists() else []
 
 
+@pytest.mark.slow
 def test_lightnings_launcher_makes_one_folder_and_a_signal_to_the_first_process_stops_both(tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
     words = [*FIT, *DDP, "--trainer.max_epochs", "100000"]
@@ -168,6 +170,7 @@ def test_a_process_that_never_comes_is_named_within_the_timeout(tmp_path: Path) 
     assert code == 1 and line.startswith("1 of 2 processes came within")
 
 
+@pytest.mark.slow
 def test_a_first_process_that_never_comes_is_named_within_the_timeout(tmp_path: Path) -> None:
     code, line = outcome(tmp_path, {"LOCAL_RANK": "1", "MASTER_PORT": str(free_port())}, *SOON)
     assert code == 1 and line.startswith("no answer from the first process at 127.0.0.1:")

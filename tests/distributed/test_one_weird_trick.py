@@ -57,6 +57,7 @@ def checkpoint_of(folder: Path, processes: int, *words: str) -> dict[str, Any]:
     return torch.load(path / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_under_ddp_ends_where_that_of_one_does(tmp_path: Path) -> None:
     clip = ["--trainer.gradient_clip_val", "0.5"]  # by the norm over both
     one = checkpoint_of(tmp_path / "one", 1, *clip)

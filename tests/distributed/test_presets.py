@@ -114,6 +114,7 @@ def test_divided_weights_generate_where_one_process_has_more_to_do(tmp_path: Pat
     assert (tmp_path / "runs" / TRANSFORMER / "1/heads.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("preset", ["trainer/gpu", "trainer/fp16"])
 def test_it_trains_on_a_gpu(preset: str) -> None:
@@ -149,7 +150,7 @@ def codes_of(recipe: Recipe, preset: str, folder: Path, record_property: Record)
     return codes
 
 
-@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp", topics=8))
+@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp", topics=4))
 def test_recipe_runs_one_batch_of_each_verb_in_two_processes_and_takes_one_step(
     recipe: Recipe, tmp_path: Path, record_property: Record
 ) -> None:

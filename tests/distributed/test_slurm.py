@@ -58,6 +58,7 @@ def test_usr1_requeues_the_job_which_goes_on_to_the_batch(undisturbed: Path, tmp
     check_equal(undisturbed, run)
 
 
+@pytest.mark.slow
 def test_many_nodes(undisturbed: Path, tmp_path: Path) -> None:  # noqa: F811
     job = Cluster(tmp_path, dive).sbatch(SCRIPTS / "many_nodes.sbatch", *WORDS, job=18, ntasks_per_node="1")
     assert len(job.serve()) == 2
@@ -65,6 +66,7 @@ def test_many_nodes(undisturbed: Path, tmp_path: Path) -> None:  # noqa: F811
     check_equal(undisturbed, tmp_path / "runs" / RECIPE / "slurm-18")
 
 
+@pytest.mark.slow
 def test_an_array_runs_a_seed_a_task(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, dive)
     for seed in ("0", "2"):

@@ -95,6 +95,7 @@ def test_a_run_of_two_processes_ends_where_that_of_one_does(trained: Any) -> Non
     assert (two / "runs" / RECIPE / "1/placement.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [(1, 2), pytest.param(2, 1, marks=pytest.mark.slow)])
 def test_a_checkpoint_of_either_kind_continues_in_the_other(
     first: int, second: int, trained: Any, tmp_path: Path
@@ -118,6 +119,7 @@ def test_three_processes_are_refused_in_one_line(tmp_path: Path) -> None:
     assert "AlexNet has two towers, not 3" in lines(tmp_path / "rank0.log")[-1]
 
 
+@pytest.mark.slow
 def test_units_that_two_towers_do_not_divide_are_refused_in_one_line(tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
     words = [*FIT, *TWO, "--model.hidden_size", "33"]
@@ -127,6 +129,7 @@ def test_units_that_two_towers_do_not_divide_are_refused_in_one_line(tmp_path: P
     ]
 
 
+@pytest.mark.slow
 def test_a_process_that_never_comes_is_named_in_time(tmp_path: Path) -> None:
     env = {"DIVE_RUNS": str(tmp_path / "runs"), "LOCAL_RANK": "0", "MASTER_PORT": str(free_port())}
     soon = ["-c", "trainer/ddp", "--trainer.strategy.init_args.timeout", "0:00:05"]

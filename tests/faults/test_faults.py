@@ -195,7 +195,7 @@ def test_a_process_that_is_killed_ends_the_other_with_one_line(victim: int, tmp_
     codes = wait(*processes)
     assert codes[victim] == -signal.SIGKILL and codes[1 - victim] == 1, logs(tmp_path)
     (line,) = lines(tmp_path / f"rank{1 - victim}.log")
-    assert line.startswith("another process ended in the middle of a step")
+    assert line.startswith("another process ended within a step")
     assert load(tmp_path, "last")["global_step"] > 0
 
 

@@ -13,7 +13,7 @@ from tests.faults.training import EPOCHS, STEPS
 from tests.warm import FORKS, wait
 
 #: Twenty in `make test-all`, three of them in `make test`.
-MOMENTS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 2 else []) for k in range(20)]
+MOMENTS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 1 else []) for k in range(20)]
 
 
 def killed(folder: Path, moment: int, world: int = 1, **settings: Any) -> int:
@@ -56,6 +56,7 @@ def test_a_killed_run_ends_as_one_that_was_not(moment: int, world: int, whole: d
     check_equal(whole[world], tmp_path)
 
 
+@pytest.mark.slow
 def test_the_best_of_a_validation_inside_of_an_epoch_survives_a_kill(tmp_path: Path) -> None:
     whole, other = tmp_path / "whole", tmp_path / "killed"
     run(whole, interval=0.25)
@@ -65,7 +66,7 @@ def test_the_best_of_a_validation_inside_of_an_epoch_survives_a_kill(tmp_path: P
     assert load(whole, "best")["global_step"] % (STEPS // EPOCHS), "the best is that of an epoch's end"
 
 
-@pytest.mark.parametrize("count", [4, 9])
+@pytest.mark.parametrize("count", [4, pytest.param(9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("when", ["within", "after"])
 def test_a_kill_in_or_after_a_save_costs_nothing(when: str, count: int, whole: dict[int, Path], tmp_path: Path) -> None:
     (process,) = launch(tmp_path, kill_save=(when, count))

@@ -60,10 +60,10 @@ def measure(name: str) -> dict[str, Any]:
     torch.cuda.reset_peak_memory_stats()
     bare = bare_rate(case, batch)
     ours = our_rate(case, batch)
+    memory = torch.cuda.max_memory_allocated() / 2**30  # before the count of operations, which is in single precision
     card = torch.cuda.get_device_name()
     peak = next((value for mark, value in PEAK.items() if mark in card), float("nan"))
     per_row = operations(case, batch) / len(batch[0])
-    memory = torch.cuda.max_memory_allocated() / 2**30
     row = {"model": name, "card": card, "ours": ours, "bare": bare, "peak_gib": memory}
     return row | {"utilization": ours * per_row / peak}
 

@@ -4,6 +4,7 @@ Skipped where there is none. Not run so far: no machine of the project has a GPU
 """
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from lit_models.cnn.lenet import LitLeNet
 from scripts.cli import main
 from scripts.front.recipes import Recipe, all_recipes
 from scripts.front.runs import newest_run
+from tests.distributed.divided_runs import train
 from tests.faults.runs import same
 from tests.gpu.speed import CASES, measure
 from tests.recipes import build, params, run_all_verbs, small
+from tests.warm import start_ranks, wait
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,6 +58,13 @@ def test_nccl_trains_with_one_device() -> None:
     quick = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
     assert main(["fit", "cnn/lenet", "-c", "trainer/ddp", *GPU, *quick]) == 0
     assert json.loads((newest_run("cnn/lenet") / "run.json").read_text())["processes"] == 1
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs: not run")
+@pytest.mark.parametrize(("name", "kind"), [("gpt", "tensor"), ("lenet", "pipeline")])
+def test_two_gpus_train_save_and_test_a_divided_network(name: str, kind: str, tmp_path: Path) -> None:
+    ranks = start_ranks(partial(train, tmp_path, name, kind, 2, accelerator="gpu"), folder=tmp_path)
+    assert wait(*ranks) == [0, 0], "\n".join(path.read_text()[-2000:] for path in tmp_path.glob("rank*.log"))
 
 
 def test_channels_last_and_float32_give_the_cpus_numbers() -> None:

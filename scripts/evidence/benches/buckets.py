@@ -19,7 +19,7 @@ from scripts.front.build import build
 PART = Part(
     "Fine-tuning a BERT",
     """\
-4 layers of 128 on random texts as long as rt-polarity's reviews (10 to 80 tokens, 27 on average), 32 a step:
+4 layers of 128 on random texts as long as rt-polarity's reviews (10 to 80 tokens, 27 on average), 32 per step:
 `bert/classifier` as `dive fit` runs it. `ours` has texts of like lengths in a batch, `longest of the batch` any texts,
 `fixed` pads all to 80.""",
     "samples",

@@ -17,7 +17,7 @@ from scripts.evidence.benches.part import Goal, Part
 PART = Part(
     "Encoding a corpus",
     """\
-Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` alone.""",
+Python's documentation in 1,000 byte pairs, as one text: our tokenizer and the library `tokenizers` by itself.""",
     "characters",
     (Goal("byte pairs", "tokenizers", 0.95, None, "the library does the work"),),
 )

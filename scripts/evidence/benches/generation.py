@@ -21,16 +21,16 @@ from lit_models.layers.packed_linear import PackedLinear
 from scripts.evidence.benches.part import Goal, Part
 
 PART = Part(
-    "Writing with GPT",
+    "Generation with GPT",
     """\
 6 layers of 256, random weights, a vocabulary of 1,000; greedy or four beams, no stop token. `transformers` is
-`generate` on the same weights, and both write the same text to the letter, or the bench fails. `matrices alone` is the
-products with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The
-window's `ours` writes after 1,536 tokens, its `early` after 128.""",
+`generate` on the same weights, and both generate identical text, or the bench fails. `matrices only` is the products
+with the network's matrices and nothing else: what is left of our step when all the rest costs nothing. The window's
+`ours` generates after 1,536 tokens, its `early` after 128.""",
     "tokens",
     (
-        Goal("writing, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
-        Goal("writing, batch 16", "transformers", 1.7, None, "the same"),
+        Goal("generation, batch 1", "transformers", 2.0, None, "GPT with a cache that is written in place"),
+        Goal("generation, batch 16", "transformers", 1.7, None, "the same"),
         Goal("beams of 4, batch 4", "transformers", 1.5, None, "all beams of all rows in one batch"),
         Goal("a window of 64", "early", 0.9, None, "a late token costs what an early one costs"),
     ),
@@ -111,8 +111,8 @@ def theirs_beam(rows: int) -> Tensor:
 
 
 CASES: dict[str, tuple[int, dict[str, Callable[[int], Tensor]]]] = {
-    "writing, batch 1": (1, {"ours": ours, "transformers": theirs}),
-    "writing, batch 16": (16, {"ours": ours, "transformers": theirs}),
+    "generation, batch 1": (1, {"ours": ours, "transformers": theirs}),
+    "generation, batch 16": (16, {"ours": ours, "transformers": theirs}),
     "beams of 4, batch 4": (4, {"ours": ours_beam, "transformers": theirs_beam}),
 }
 
@@ -142,7 +142,7 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
             if "beams" not in workload:
                 start = time.perf_counter()
                 tokens = matrices(rows)
-                note(workload, "matrices alone", tokens, time.perf_counter() - start)
+                note(workload, "matrices only", tokens, time.perf_counter() - start)
     for _ in range(repeats):
         for name, seconds in window_seconds().items():
             note(f"a window of {WINDOW}", name, NEW, seconds)

@@ -24,7 +24,7 @@ from scripts.front.build import build
 PART = Part(
     "Training the book's recurrent networks",
     """\
-32 hidden units on one-hot characters, 1,024 windows of 32 a step: `rnn/rnn_time_machine` and the like as `dive fit`
+32 hidden units on one-hot characters, 1,024 windows of 32 per step: `rnn/rnn_time_machine` and the like as `dive fit`
 runs them, the bare loop with the same steps, clipping included, and the book's manner (D2L 9.5): a `TensorDataset` of
 all windows, its own clipping, the perplexity of each step kept.""",
     "samples",

@@ -40,7 +40,7 @@ PART = Part(
     "RWKV",
     """\
 6 layers of 256, random weights, a vocabulary of 1,000; the sides compute the same numbers, or the bench fails. `WKV` is
-the operator alone, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
+only the operator, forward and backward, against the loop that defines it. `training` counts tokens for RWKV-4 (AdamW,
 ours and transformers' on the same weights) and rows for RWKV-7 (`rwkv/rwkv` as `dive fit` runs it against the bare
 loop). `prefill` reads 512 tokens in pieces of 256, or one by one. A long text's `ours` comes after 100,000 tokens, its
 `early` after one; the state has the same size.""",

@@ -1,4 +1,4 @@
-"""The recommender's website over a generated catalogue of any size, as a process that ``benches/serving.py`` asks.
+"""The recommender's website over a generated catalog of any size, as a process that ``benches/serving.py`` asks.
 
     python -m scripts.evidence.benches.serving_site 1682 --state DIR
 

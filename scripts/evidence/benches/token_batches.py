@@ -24,8 +24,8 @@ PART = Part(
     """\
 `batches`: `translation/cldr` as `dive fit` runs it; `ours` has batches by tokens, `rows` those of 64 pairs, padded to
 the longest. `Marian's step` and `Marian's beams`: 3 + 3 layers of 256, a vocabulary of 2,000, the same weights in our
-network and in `MarianMTModel`; 32 pairs of 24 tokens a step, and four beams for 8 sources of up to 24 tokens, 32 tokens
-long (samples are tokens there).""",
+network and in `MarianMTModel`; 32 pairs of 24 tokens per step, and four beams for 8 sources of up to 24 tokens, 32
+tokens long (samples are tokens there).""",
     "samples",
     (
         Goal("batches", "rows", 1.3, None, "as many tokens in each batch, and little padding"),

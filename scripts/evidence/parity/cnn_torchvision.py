@@ -174,8 +174,8 @@ PAIRS = [
     Pair("resnet18", ResNet, NO_NORM, shortcut_without_norm),
     Pair("resnet34", partial(ResNet, depth=34), NO_NORM, shortcut_without_norm, slow=True),
     Pair("resnet50", partial(ResNet, depth=50), STRIDE, stride_first),
-    Pair("resnext50_32x4d", ResNeXt, "groups of every 32nd channel", interleaved_groups),
-    Pair("densenet121", DenseNet, "maximum instead of mean in a transition", max_transition, 64),
+    Pair("resnext50_32x4d", ResNeXt, "groups of every 32nd channel", interleaved_groups, slow=True),
+    Pair("densenet121", DenseNet, "maximum instead of mean in a transition", max_transition, 64, slow=True),
     Pair("regnet_x_400mf", partial(AnyNet, *LINE), "no ReLU after a block's sum", no_relu_after_sum, device="cpu"),
 ]
 CHECKS = [

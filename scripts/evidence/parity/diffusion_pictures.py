@@ -152,7 +152,7 @@ def their_measures() -> Tensors:
 CHECKS = [
     Check(
         name="diffusion/ancestral_learned",
-        claim="ancestral sampling with a learnt variance: the states after all steps",
+        claim="ancestral sampling with a learned variance: the states after all steps",
         package="diffusers",
         ours=our_learned,
         reference=their_learned,

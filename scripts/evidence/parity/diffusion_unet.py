@@ -117,7 +117,7 @@ CHECKS = [
     ),
     Check(
         name="diffusion/dit",
-        claim="DiT with classes and a learnt variance: predictions and gradients, weights by key",
+        claim="DiT with classes and a learned variance: predictions and gradients, weights by key",
         package="diffusers",
         ours=lambda: dit_quantities(our_dit()),
         reference=lambda: dit_quantities(their_dit()),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lit_models.embeddings.subwords import fnv1a, ngrams
-from lit_models.embeddings.vector_files import write_vectors
 from lit_models.functional.word_similarity import nearest, solve_analogies, spearman, unit
+from lit_models.layers.vector_files import write_vectors
 from scripts.evidence.verify import Check, Tensors
 
 WORDS = ("where", "here", "hare", "ɔdɔ", "a", "wherever", "care")

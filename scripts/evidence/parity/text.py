@@ -41,27 +41,27 @@ def one_by_one(frozen: bool, pooling: str = "max", padded: int = 0) -> Tensors:
         pooling: ``max``; or ``mean``, as in the book.
         padded: Length that texts are filled up to, with the network's outputs on padding included: the error.
     """
-    learnt = {name: p.detach().clone() for name, p in network(frozen).named_parameters()}
-    for name, p in learnt.items():
+    learned = {name: p.detach().clone() for name, p in network(frozen).named_parameters()}
+    for name, p in learned.items():
         p.requires_grad_(not name.startswith("frozen"))
     rows = []
     for text in TEXTS:
         words = text + [0] * max(0, padded - len(text))
         zero = torch.zeros(6 * (1 + frozen), dtype=torch.float64)
         tables = ["embedding", "frozen"] if frozen else ["embedding"]
-        vectors = [torch.cat([learnt[f"{t}.weight"][w] for t in tables]) if w else zero for w in words]
+        vectors = [torch.cat([learned[f"{t}.weight"][w] for t in tables]) if w else zero for w in words]
         features = []
         for i, k in enumerate((2, 3, 5)):
             around = [zero] * (k - 1)
             line = torch.stack([*around, *vectors, *around])
-            kernel, bias = learnt[f"convs.{i}.weight"], learnt[f"convs.{i}.bias"]
+            kernel, bias = learned[f"convs.{i}.weight"], learned[f"convs.{i}.bias"]
             windows = [
                 torch.relu(torch.einsum("oek,ke->o", kernel, line[s : s + k]) + bias) for s in range(len(line) - k + 1)
             ]
             found = torch.stack(windows)
             features.append(found.max(0).values if pooling == "max" else found.mean(0))
-        rows.append(learnt["head.weight"] @ torch.cat(features) + learnt["head.bias"])
-    return quantities(torch.stack(rows), learnt)
+        rows.append(learned["head.weight"] @ torch.cat(features) + learned["head.bias"])
+    return quantities(torch.stack(rows), learned)
 
 
 CHECKS = [

@@ -60,8 +60,8 @@ def compiled(rows: list[Row]) -> str:
         ratio = f"{eager / made:.2f} ({min(turns):.2f} to {max(turns):.2f})"
         names = [row["network"], row["where"], f"{row['parameters']:,}", str(row["batch"])]
         cells.append([*names, time_of(eager), time_of(made), ratio, f"{row['compiling']:.1f} s", paid])
-    head = ["network", "on", "parameters", "rows", "a step, eager", "compiled", "times as fast", "compiling"]
-    return table([*head, "paid after steps"], cells)
+    head = ["network", "on", "parameters", "rows", "step, eager", "compiled", "times as fast", "compiling"]
+    return table([*head, "break-even, steps"], cells)
 
 
 def asynchronous(rows: list[Row]) -> str:
@@ -71,7 +71,7 @@ def asynchronous(rows: list[Row]) -> str:
     waits = [[r["where"], f"{r['calls']:,}", time_of(r["each"]), time_of(r["once"])] for r in chains]
     if not any(row["where"] == "GPU" for row in rows):
         cells.append(["an operator", "GPU", "not run", "not run"])
-    first = table(["a call", "on", "returns after", "its result is there after"], cells)
+    first = table(["a call", "on", "returns after", "result available after"], cells)
     return first + "\n\n" + table(["small operators on", "calls", "a wait after each", "one wait"], waits)
 
 

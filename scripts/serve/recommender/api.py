@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from scripts.serve.recommender import people
-from scripts.serve.recommender.catalogue import find_films
+from scripts.serve.recommender.catalog import find_films
 from scripts.serve.recommender.desk import COOKIE, Desk
 from scripts.serve.recommender.suggest import Shown, questions, similar_films, suggestions
 

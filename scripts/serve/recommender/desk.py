@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from scripts.serve.csrf import set_cookie
 from scripts.serve.models import Loaded
-from scripts.serve.recommender.catalogue import Film, FilmCache
+from scripts.serve.recommender.catalog import Film, FilmCache
 from scripts.serve.recommender.database import open_database
 from scripts.serve.recommender.people import SESSION_DAYS, Person, Rated, person_of
 from scripts.serve.recommender.suggest import Prepared, Shown, Suggestion, prepare

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scripts.serve.models import Loaded
-from scripts.serve.recommender.catalogue import Film, add_films, genres_of
+from scripts.serve.recommender.catalog import Film, add_films, genres_of
 from scripts.serve.recommender.engine import Engine, engine_of
 from scripts.serve.recommender.people import Rated
 
@@ -47,7 +47,7 @@ def prepare(database: object, loaded: Loaded, index: str = "exact") -> Prepared:
     """The engine of a run, and its films in the database.
 
     Raises:
-        UserError: The database has another catalogue.
+        UserError: The database has another catalog.
     """
     engine = engine_of(loaded, index)
     ids = add_films(database, engine.names, engine.titles, genres_of(loaded.data))  # type: ignore[arg-type]

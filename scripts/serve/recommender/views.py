@@ -7,7 +7,7 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from scripts.serve.recommender import people
-from scripts.serve.recommender.catalogue import choices, film_of, find_films, narrowed
+from scripts.serve.recommender.catalog import choices, film_of, find_films, narrowed
 from scripts.serve.recommender.desk import COOKIE, Desk, back_to
 from scripts.serve.recommender.suggest import POOL, in_rows, questions, similar_films, suggestions
 from scripts.serve.recommender.tables import films, ratings

@@ -67,7 +67,7 @@ def test_learns_a_grammar(tmp_path: Path) -> None:
     torch.testing.assert_close(again.eval()(TOKENS % 12)[0], model.eval()(TOKENS % 12)[0])
 
 
-def test_pairs_are_learnt_from_the_pooled_state() -> None:
+def test_pairs_are_learned_from_the_pooled_state() -> None:
     """Whether the second sentence's word is one of the larger ones."""
     torch.manual_seed(1)
     words = torch.randint(5, 15, (64, 2))

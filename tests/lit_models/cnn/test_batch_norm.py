@@ -68,6 +68,12 @@ def test_one_value_for_each_channel_is_refused_in_training() -> None:
     assert BatchNorm(3).eval()(torch.rand(1, 3)).shape == (1, 3)
 
 
+def test_frozen_features_leave_the_last_layer() -> None:
+    model = LitBatchNormLeNet(freeze_features=True)
+    (learning,) = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert model.get_submodule(learning) is model.net.layers[-1]  # type: ignore[index,union-attr]
+
+
 def test_without_normalization_it_is_lenet() -> None:
     assert not any(isinstance(m, BatchNorm) for m in BatchNormLeNet(normalize=False).modules())
 

@@ -85,6 +85,13 @@ def test_each_network_trains_as_if_it_were_alone(tmp_path: Path) -> None:
         torch.testing.assert_close(its, mine, rtol=1e-3, atol=1e-4)
 
 
+def test_losses_of_networks_in_half_precision_are_computed_in_single() -> None:
+    model = LitDesignSpace(spaces=("any",), population=2, cost=0.03, stages=2, image_size=8, num_classes=4)
+    logits, y = torch.randn(8, 2, 4).bfloat16(), torch.arange(8) % 4
+    expected = torch.stack([F.cross_entropy(logits[:, network].float(), y) for network in range(2)])
+    torch.testing.assert_close(model.losses(logits, y), expected)
+
+
 def test_errors_are_those_of_each_network(tmp_path: Path) -> None:
     model = LitDesignSpace(
         spaces=("regnet", "any"), population=2, cost=0.03, stages=2, image_size=8, num_classes=4, optimizer=ADAM

@@ -81,6 +81,15 @@ def test_heads_on_the_way_count_a_third_in_training_and_nothing_in_evaluation() 
     assert len(model.eval().net.all_logits(x)) == 1
 
 
+def test_losses_of_a_network_in_half_precision_are_computed_in_single() -> None:
+    sizes: Any = {"in_channels": 1, "image_size": 16, "stem": "small", "width": 0.0625, "dropout": 0.0}
+    model = LitGoogLeNet(num_classes=10, **sizes).bfloat16()
+    model.record_train_loss = lambda *_: None  # type: ignore[method-assign]
+    x, y = torch.rand(4, 1, 16, 16).bfloat16(), torch.arange(4)
+    loss = torch.nn.functional.cross_entropy(model.net.all_logits(x)[0].float(), y)
+    torch.testing.assert_close(model.training_step((x, y), 0), loss)
+
+
 @pytest.mark.parametrize(
     ("variant", "stem", "least"),
     [("torchvision", "imagenet", 15), ("torchvision", "small", 4), ("paper", "imagenet", 31), ("paper", "small", 8)],

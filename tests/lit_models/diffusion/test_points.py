@@ -19,7 +19,7 @@ from tests.small import small_trainer
 class TestLitPoints(TaskBattery):
     parameters = 1824 + 18_624 + 2 * (9312 + 18_624 + 9312) + 194  # enter, time, two blocks, leave
     overfit_steps = 400
-    overfit_loss = 0.35  # of points without noise: where the noise hides them, nothing can be learnt by heart
+    overfit_loss = 0.35  # of points without noise: where the noise hides them, nothing can be learned by heart
 
     def model(self) -> LitPoints:
         return LitPoints(num_timesteps=50, optimizer=partial(torch.optim.Adam, lr=1e-2))
@@ -56,7 +56,7 @@ class ExactAndPlace(Exact):
         return torch.cat([super().forward(x, t, y), torch.zeros_like(x)], 1)
 
 
-def test_a_learnt_variance_does_not_change_the_likelihood_by_the_flow(tmp_path: Path) -> None:
+def test_a_learned_variance_does_not_change_the_likelihood_by_the_flow(tmp_path: Path) -> None:
     data = MixturePoints(num_test=100, batch_size=100)
     found: list[Any] = []
     for variance, net in (("small", Exact), ("learned", ExactAndPlace)):

@@ -105,7 +105,7 @@ def test_inversion_returns_to_the_noise() -> None:
 
 
 @pytest.mark.parametrize(("fraction", "variance"), [(0.0, "small"), (1.0, "large")])
-def test_a_learnt_variance_at_its_limits_makes_the_steps_of_the_two_others(fraction: float, variance: str) -> None:
+def test_a_learned_variance_at_its_limits_makes_the_steps_of_the_two_others(fraction: float, variance: str) -> None:
     def learned(x: Tensor, level: Level) -> tuple[Tensor, ...]:
         return *denoise(x, level), torch.full_like(x, fraction)
 

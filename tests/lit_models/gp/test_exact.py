@@ -12,7 +12,7 @@ from callbacks.pictures.line_plots import LinePlots
 from common.messages import UserError
 from datamodules.synthetic.two_sines import TwoSines, two_sines
 from datamodules.tabular.co2_months import CO2Months
-from lit_models.gp.exact import ExactGP, LitExactGP, likeliest, refuse_too_many
+from lit_models.gp.exact import ExactGP, LitExactGP, likeliest
 from tests.small import small_trainer
 
 ADAM = partial(torch.optim.Adam, lr=0.1)
@@ -185,7 +185,7 @@ def test_rows_with_a_missing_value_are_left_out_and_counted(capsys: pytest.Captu
         (lambda: ExactGP(noise=0).remember(torch.ones(3, 1), torch.rand(3)), "2 training points are there twice"),
         (lambda: ExactGP().remember(torch.rand(5, 2), torch.rand(5)), "2 columns"),
         (lambda: net()(torch.rand(5, 3).double()), "3 columns"),
-        (lambda: refuse_too_many(3_000_000, "use gp/svgp"), "use gp/svgp"),
+        (lambda: ExactGP().remember(torch.rand(3_000_000, 1), torch.rand(3_000_000)), "use gp/svgp"),
         (lambda: LitExactGP(prior=-1.0), r"model\.prior"),
     ],
 )

@@ -79,5 +79,7 @@ def test_bad_input_is_one_line() -> None:
         CGExactGP().remember(torch.rand(4, 1), torch.ones(4))
     with pytest.raises(UserError, match="2 columns"):
         CGExactGP().remember(torch.rand(4, 2), torch.rand(4))
+    with pytest.raises(UserError, match=r"3,000,000 rows needs 402,331 GiB, .* use gp/svgp"):
+        CGExactGP().remember(torch.rand(3_000_000, 1), torch.rand(3_000_000))
     with pytest.raises(UserError, match="3 columns"):
         net().eval()(torch.rand(4, 3).double())

@@ -1,12 +1,21 @@
 """The equations against their definitions, and the book's worked numbers."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from common.messages import UserError
 from lit_models.gp.kernels import make_kernel
-from lit_models.gp.regression import condition, leave_one_out, log_marginal_likelihood, safe_cholesky, sample
+from lit_models.gp.regression import (
+    condition,
+    leave_one_out,
+    log_marginal_likelihood,
+    refuse_too_many,
+    safe_cholesky,
+    sample,
+)
 
 
 def problem(n: int = 12) -> tuple[Tensor, Tensor]:
@@ -76,3 +85,18 @@ def test_samples_have_the_covariance() -> None:
     drawn = sample(covariance, 40_000, mean=2.0)
     torch.testing.assert_close(drawn.mean(0), torch.full((4,), 2.0).double(), atol=0.03, rtol=0)
     torch.testing.assert_close(drawn.T.cov(), covariance, atol=0.04, rtol=0)
+
+
+def test_rows_on_a_gpu_are_counted_against_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Rows:
+        device = torch.device("cuda")
+
+        def __len__(self) -> int:
+            return 10_000
+
+    x: Any = Rows()
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 80 * 2**30))
+    refuse_too_many(x, "use fewer")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 2**30))
+    with pytest.raises(UserError, match="10,000 rows needs 4 GiB, this GPU has 1: use fewer"):
+        refuse_too_many(x, "use fewer")

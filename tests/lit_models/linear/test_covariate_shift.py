@@ -1,6 +1,7 @@
 """Covariate shift: the battery, the estimated weights against the true ones, and what they repair over five draws."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -82,6 +83,14 @@ def test_unweighted_training_has_weights_of_one(tmp_path: Path) -> None:
     model = LitCovariateShift(weighted=False)
     small_trainer(tmp_path, max_epochs=1).fit(model, datamodule=CovariateShift())
     assert model.row_weights(torch.randn(5, 1)).tolist() == [1.0] * 5
+
+
+def test_without_inputs_of_the_target_every_weight_is_one() -> None:
+    x, model = torch.randn(20, 1), LitCovariateShift()
+    model.trainer = type("Trainer", (), {"datamodule": SimpleNamespace(splits={"train": (x, x[:, 0])})})()
+    model.setup("fit")
+    assert model.row_weights(x).tolist() == [1.0] * 20
+    assert model.panels()[0]["points"].keys() == {"source"}
 
 
 def test_the_weights_are_saved_with_the_model(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Label shift: the battery, the estimated shares against the true ones, and what they repair over five draws."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from common.messages import UserError
 from datamodules.synthetic.shift import LabelShift
@@ -81,6 +83,21 @@ def test_unweighted_training_has_weights_of_one(tmp_path: Path) -> None:
     model = LitLabelShift(weighted=False)
     small_trainer(tmp_path, max_epochs=1).fit(model, datamodule=LabelShift())
     assert model.class_weights.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_without_inputs_of_the_target_every_weight_is_one() -> None:
+    model, rows = LitLabelShift(), (torch.randn(9, 2), torch.arange(9) % 3)
+    model.trainer = type("Trainer", (), {"datamodule": SimpleNamespace(splits={"train": rows, "val": rows})})()
+    model.setup("fit")
+    assert model.class_weights.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_label_smoothing_keeps_the_weight_of_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x, y = LitLabelShift(label_smoothing=0.3), torch.randn(9, 2), torch.arange(9) % 3
+    model.class_weights.copy_(torch.tensor([0.5, 1.0, 4.0]))
+    monkeypatch.setattr(model, "record_train_loss", lambda loss, rows: None)
+    losses = F.cross_entropy(model(x), y, label_smoothing=0.3, reduction="none")
+    torch.testing.assert_close(model.training_step((x, y), 0), (model.class_weights[y] * losses).mean())
 
 
 def test_the_weights_are_saved_with_the_model(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_training_stops_after_so_many_epochs_without_a_new_lowest_loss(
 
 
 def stopped(**data: Any) -> Trainer:
-    """Points of which all labels are drawn at random, learnt by heart or stopped before."""
+    """Points of which all labels are drawn at random, learned by heart or stopped before."""
 
     class Drawn(Points):
         def load(self, stage: str) -> dict[str, tuple[torch.Tensor, ...]]:
@@ -56,7 +56,7 @@ def stopped(**data: Any) -> Trainer:
     return trainer
 
 
-def test_labels_that_say_nothing_are_given_up_on_held_out_rows_and_learnt_on_without() -> None:
+def test_labels_that_say_nothing_are_given_up_on_held_out_rows_and_learned_on_without() -> None:
     with_held, without = stopped(hold_out=True), stopped(hold_out=False)
     assert with_held.current_epoch < 20 < without.current_epoch
     assert without.callback_metrics["train/loss"] < with_held.callback_metrics["train/loss"]

@@ -19,7 +19,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("first", [1e-3, 1.0, 50.0])
 @pytest.mark.parametrize("c2", [0.1, 0.9])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_step_fulfils_the_strong_wolfe_conditions(name: str, c2: float, first: float) -> None:
+def test_the_step_fulfills_the_strong_wolfe_conditions(name: str, c2: float, first: float) -> None:
     def objective(p: Tensor) -> tuple[float, Tensor]:
         p = p.detach().requires_grad_()
         value = FUNCTIONS[name](p)

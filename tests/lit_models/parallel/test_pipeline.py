@@ -1,5 +1,7 @@
 """How a network becomes stages, in one process; runs of two are in tests/distributed."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,9 @@ from torch import nn
 from common.messages import UserError
 from lit_models.cnn.alexnet import AlexNet
 from lit_models.cnn.lenet import LeNet
-from lit_models.parallel.pipeline import Given, sequence_of, stages_of
+from lit_models.parallel.batch_norm import SynchronizedBatchNorm
+from lit_models.parallel.pipeline import Given, Pipeline, sequence_of, stages_of
+from tests.small import SmallNet
 
 X = torch.rand(2, 1, 28, 28)
 
@@ -52,3 +56,12 @@ def test_stages_have_as_many_layers_with_weights_in_their_order() -> None:
 
 def test_given_gives_what_it_was_given() -> None:
     assert torch.equal(Given(X)(None), X)
+
+
+def test_batch_normalization_over_processes_is_refused() -> None:
+    """It would wait for processes that do not have the layer."""
+    strategy, model = Pipeline(), SmallNet()
+    model._trainer = SimpleNamespace(accumulate_grad_batches=1)
+    strategy._lightning_module, strategy._layer_sync = model, SynchronizedBatchNorm()
+    with pytest.raises(UserError, match="no -c trainer/sync_batch_norm"):
+        strategy.divide(model.net)

@@ -8,6 +8,7 @@ import torch
 
 from common.messages import UserError
 from datamodules.synthetic.wavy_line import WavyLine
+from datamodules.tabular.csv_table import CSVTable
 from lit_models.probability.bayesian_regression import (
     BayesianLinear,
     LitBayesianRegression,
@@ -72,7 +73,18 @@ def test_the_module_predicts_with_the_posterior_and_its_bands_cover(tmp_path: Pa
     again = LitBayesianRegression()
     again.load_state_dict(model.state_dict())
     predicted = again.predict_step(x.float(), 0)
-    torch.testing.assert_close(predicted["std"][:, 0], net.std(x.float()))
+    half = (predicted["upper"] - predicted["lower"])[:, 0] / 2
+    torch.testing.assert_close(half, 1.959964 * net.std(x.float()), atol=1e-5, rtol=1e-5)
+
+
+def test_all_that_is_predicted_is_in_the_units_of_a_target_whose_logarithm_is_learned(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("size,price\n" + "".join(f"{k},{100 * 1.1**k}\n" for k in range(40)))
+    data = CSVTable(str(path), "price", log_target=True)
+    found = LitBayesianRegression(num_features=1).predict_step(torch.zeros(3, 1), 0)
+    for name, values in found.items():
+        torch.testing.assert_close(data.in_units(name, values), values.double().exp(), msg=name)
+    assert bool((found["lower"] < found["prediction"]).all() and (found["prediction"] < found["upper"]).all())
 
 
 def test_one_bump_is_refused() -> None:

@@ -27,11 +27,12 @@ def test_the_likelihood_never_falls() -> None:
     assert losses[-1] < losses[0] - 0.1
 
 
-def test_one_training_step_is_one_sweep(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_one_training_step_is_one_sweep(precision: str, tmp_path: Path) -> None:
     data = Clusters(num_train=300, batch_size=300)
     model = LitGaussianMixture(num_features=2, num_components=3, optimizer=SGD)
     by_hand = GaussianMixture(2, 3)
-    small_trainer(tmp_path, max_epochs=1).fit(model, data)
+    small_trainer(tmp_path, max_epochs=1, precision=precision).fit(model, data)
     x = data.splits["train"][0]
     by_hand.start_at(x, model.start)
     by_hand.fit(x, 1)

@@ -57,6 +57,14 @@ def test_many_pixels_do_not_underflow() -> None:
     assert bool(torch.isfinite(joint).all()) and float(joint.max()) < -1e5
 
 
+def test_autocast_leaves_the_sums_over_pixels_as_they_are() -> None:
+    model, x = LitNaiveBayes(num_classes=10, image_size=28), torch.rand(4, 1, 28, 28)
+    torch.nn.init.normal_(model.net.logits)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = model(x)
+    torch.testing.assert_close(mixed, model(x))
+
+
 @pytest.mark.realdata
 def test_accuracy_on_mnist_is_the_books_to_the_digit() -> None:
     """8,427 of 10,000, with all 60,000 training images: D2L 22.9."""

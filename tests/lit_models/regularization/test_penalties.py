@@ -8,6 +8,8 @@ from torch import nn
 
 from common.messages import UserError
 from lit_models.cnn.batch_norm import LitBatchNormLeNet
+from lit_models.convolution.tiled import TiledConv2d
+from lit_models.convolution.unshared import UnsharedConv2d
 from lit_models.regularization.penalties import ActivityPenalty, WeightPenalty
 from tests.small import Points, SmallNet, small_trainer
 
@@ -21,6 +23,13 @@ def test_weights_are_penalized_and_biases_and_gains_are_not() -> None:
     torch.autograd.backward(total)
     with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
     assert with_gradient == {name for name, p in model.named_parameters() if p.ndim > 1}
+
+
+def test_biases_of_several_dimensions_are_not_penalized() -> None:
+    model = SmallNet()
+    model.net = nn.Sequential(UnsharedConv2d(1, 2, 4, 3), TiledConv2d(2, 2, 2))
+    total = WeightPenalty(l1=1.0).penalty(model, torch.ones(1), torch.ones(1), torch.ones(1))
+    torch.testing.assert_close(total, sum(layer.weight.abs().sum() for layer in model.net))
 
 
 def test_an_l1_penalty_leaves_many_weights_near_zero(tmp_path: Path) -> None:

@@ -52,3 +52,11 @@ def test_numbers_out_of_range_are_refused() -> None:
             make()
     with pytest.raises(UserError, match="most is 3"):
         RandomErasing(0.5, 3)
+
+
+def test_half_precision_moves_no_pixel() -> None:
+    x, nothing = torch.rand(2, 1, 32, 32), torch.zeros(2, 3, dtype=torch.int64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(changed(x, nothing, torch.full((2, 3), 0.3)), x, atol=1e-5, rtol=0)
+    half = x.bfloat16()
+    assert torch.equal(changed(half, nothing, torch.full((2, 3), 0.3)), half)

@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_models.rnn.listener import Listener
+from common.transcription import Heard, Transcript
+from lit_models.rnn.listener import Listener, WholeListener
 from lit_models.rnn.recognizer import Recognizer
 
 
@@ -45,3 +46,13 @@ def test_samples_wait_until_a_step_is_full_and_the_last_one_is_filled_up() -> No
 def test_the_delay_is_a_step_and_the_lookahead() -> None:
     net = Recognizer(hop=160, reduction=2, sample_rate=8000, bidirectional=False, lookahead=4)
     assert Listener(net, 8000).delay == 0.2
+
+
+def test_what_is_decoded_as_a_whole_comes_at_the_end() -> None:
+    def labels_of(log_probs: Tensor, frames: Tensor) -> list[Transcript]:
+        assert frames.tolist() == [3] and log_probs.shape == (1, 3, 4)
+        return [Transcript(tuple(Heard(label, 0.0, 1.0, 1.0) for label in log_probs[0].argmax(1).tolist()), 1.0)]
+
+    net = listener(1, 1, 3).net
+    one = WholeListener(net, 1000, labels_of)
+    assert one.hear(torch.zeros(81)) == [] and [h.label for h in one.finish()] == [1, 1, 3]

@@ -51,6 +51,12 @@ class TestLitTransducer(TaskBattery):
         heard = [one.labels for one in model.transcribe(x, lengths)]
         assert heard == model.heard(torch.zeros(0), (x, lengths, targets * 0), test=True)
 
+    def test_labels_alone_need_no_lattice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        model, batch = self.model().eval(), self.batch()
+        heard = [one.labels for one in model.transcribe(*batch[:2])]
+        monkeypatch.setattr(type(model.net), "lattice", None)
+        assert model.heard(torch.zeros(0), batch, test=False) == heard
+
 
 class TestMonotonic(TestLitTransducer):
     overfit_loss = 0.8

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -232,3 +233,18 @@ def test_bfloat16_trains_with_penalties_in_full_precision(tmp_path: Path) -> Non
     model = LitToyGAN(**SMALL, optimizer=adam(), loss="wasserstein", gradient_penalty=10.0, r1_gamma=1.0)
     fit(tmp_path, model, batches(), precision="bf16-mixed")
     assert bool(weights(model.net).isfinite().all())
+
+
+def test_what_is_logged_is_on_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning reduces it over the processes; NCCL takes nothing from the CPU."""
+    model, devices = LitToyGAN(**SMALL, optimizer=adam()), {}
+    model._device = torch.device("meta")
+    model._trainer = SimpleNamespace(current_epoch=0, global_rank=0, world_size=1, lr_scheduler_configs=[])
+    monkeypatch.setattr(model, "log", lambda name, value, **_: devices.update({name: value.device.type}))
+    monkeypatch.setattr(model, "measures", lambda rows: {"frechet": torch.tensor(1.0, dtype=torch.float64)})
+    for mean in model.means.values():
+        monkeypatch.setattr(mean, "compute", lambda *_: torch.tensor(1.0))
+    model.on_train_epoch_end()
+    model.log_measures("test")
+    names = ("train/discriminator_loss", "train/generator_loss", "test/frechet")
+    assert devices == dict.fromkeys(names, "meta")

@@ -147,3 +147,9 @@ def test_the_probabilities_of_views_are_averaged_in_tests_and_predictions(tmp_pa
     assert torch.equal(views[2][..., 1:, 1:], x[..., :-1, :-1])  # moved by an eighth of 8 pixels
     with pytest.raises(UserError, match=r"model.views is 3: give 1, 2"):
         LitNet(views=3)
+
+
+def test_a_network_without_a_head_of_its_own_cannot_be_frozen() -> None:
+    whole = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))
+    with pytest.raises(UserError, match=r"model\.freeze_features leaves nothing of Sequential to train"):
+        ImageClassifier(num_classes=3, net=whole, freeze_features=True)

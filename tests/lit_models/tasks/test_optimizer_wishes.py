@@ -2,11 +2,14 @@
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
+from common.messages import UserError
 from lit_models.tasks.optimizer_wishes import check_run, evaluated_state, needs_graph
 from tests.small import Points, SmallNet, small_trainer
 
@@ -43,6 +46,16 @@ def test_switches_around_each_validation_and_at_the_end_and_saves_the_weights_of
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     saved = torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]
     assert not any(bool(value.any()) for name, value in saved.items() if name.startswith("net."))
+
+
+def test_one_that_averages_is_refused_where_the_network_is_divided() -> None:
+    model = SmallNet()
+    optimizers = [Averages(model.parameters(), [])]
+    model._trainer = SimpleNamespace(optimizers=optimizers, strategy=SimpleNamespace())  # type: ignore[assignment]
+    check_run(model)
+    model._trainer.strategy.part = model.net  # type: ignore[union-attr]
+    with pytest.raises(UserError, match=r"Averages averages weights, .*train with -c trainer/ddp"):
+        check_run(model)
 
 
 def test_other_optimizers_ask_for_nothing(tmp_path: Path) -> None:

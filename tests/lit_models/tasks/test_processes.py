@@ -9,7 +9,15 @@ import torch
 
 from common.messages import UserError
 from lit_models.tasks import processes
-from lit_models.tasks.processes import EpochMean, gather_rows, mean_over_processes, own_rows, rank_and_world, shard
+from lit_models.tasks.processes import (
+    EpochMean,
+    gather_equal,
+    gather_rows,
+    mean_over_processes,
+    own_rows,
+    rank_and_world,
+    shard,
+)
 from tests.small import SmallNet
 
 
@@ -88,24 +96,24 @@ def test_a_restored_sum_goes_to_the_rank_that_saved_it_or_all_to_the_first(
     assert float(mean.state(alone)["total"][0, 0]) == expected
 
 
-def process(rank: int, world: int) -> Any:
-    """A model in one of several processes, whose reduction notes what it is asked for."""
-    asked: list[str] = []
-
-    def reduce(value: torch.Tensor, reduce_op: str) -> torch.Tensor:
-        asked.append(reduce_op)
-        return value
-
-    strategy = SimpleNamespace(reduce=reduce, asked=asked)
-    trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=strategy)
+def process(rank: int, world: int, **strategy: Any) -> Any:
+    """A model in one of several processes."""
+    trainer = SimpleNamespace(global_rank=rank, world_size=world, strategy=SimpleNamespace(**strategy))
     return SimpleNamespace(_trainer=trainer, trainer=trainer)
 
 
-def test_each_process_has_every_other_row_and_means_are_means() -> None:
-    model = process(1, 2)
+def test_each_process_has_every_other_row_and_means_are_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, mine = process(1, 2), torch.tensor(3.0)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.add_(4))
     assert own_rows(model, "abcdefgh", start=1, count=2) == ["d", "f"]
-    assert float(mean_over_processes(model, torch.tensor(3))) == 3.0
-    assert model.trainer.strategy.asked == ["mean"]
+    assert float(mean_over_processes(model, mine)) == 3.5
+    assert float(mine) == 3.0
+
+
+def test_tensors_are_gathered_on_the_device_of_the_processes() -> None:
+    """After training the model is on the CPU, from which NCCL sends nothing."""
+    model = process(0, 2, root_device=torch.device("meta"), all_gather=lambda value: value)
+    assert gather_equal(model, torch.zeros(2)).device.type == "meta"
 
 
 def test_layers_that_share_a_parameter_are_sharded_with_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, ReduceLROnPlateau
 
+from lit_models.convolution.tiled import TiledConv2d
+from lit_models.convolution.unshared import UnsharedConv2d
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -42,6 +45,14 @@ def test_biases_are_exempt_from_decay_where_asked() -> None:
     assert {name: decay[id(p)] for name, p in model.named_parameters()} == {
         "net.0.weight": 0.5, "net.0.bias": 0.0, "net.3.weight": 0.5, "net.3.bias": 0.0
     }  # fmt: skip
+
+
+def test_biases_of_each_position_or_tile_are_exempt_from_decay_too() -> None:
+    model = SmallNet(decay_biases=False)
+    model.net = nn.Sequential(UnsharedConv2d(1, 2, 4, 3), TiledConv2d(2, 2, 2), nn.Linear(2, 3))
+    names = {id(p): name for name, p in model.net.named_parameters()}
+    groups = [[names[id(p)] for p in group["params"]] for group in model.parameter_groups()]
+    assert groups == [["0.weight", "1.weight", "2.weight"], ["0.bias", "1.bias", "2.bias"]]
 
 
 @pytest.mark.parametrize(("interval", "rate"), [("epoch", 0.1 * 0.5**2), ("step", 0.1 * 0.5**8)])
@@ -95,3 +106,13 @@ def test_a_model_that_was_validated_can_be_trained(tmp_path: Path) -> None:
     trainer.fit(model, datamodule=Points())
     assert float(model.val_acc.compute()) >= 0
     assert int(model.val_loss.weight) in (0, 10), "rows of the earlier validation are counted"
+
+
+def test_the_loss_of_an_epoch_is_logged_on_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning reduces it over the processes; NCCL takes nothing from the CPU."""
+    model, devices = SmallNet(), {}
+    model._device = torch.device("meta")
+    monkeypatch.setattr(model, "log", lambda name, value, **_: devices.update({name: value.device.type}))
+    monkeypatch.setattr(model.epoch_loss, "compute", lambda *_: torch.tensor(1.0))
+    model.on_train_epoch_end()
+    assert devices["train/loss"] == "meta"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError
+from lit_models.layers.vector_files import write_vectors
 from lit_models.text.text_cnn import LitTextCNN, TextCNN, load_vectors
 from tests.battery import ADAM, ClassifierBattery
 from tests.small import small_trainer
@@ -82,6 +83,22 @@ def test_vectors_of_known_words_are_taken_and_others_kept(tmp_path: Path) -> Non
     table = torch.zeros(5, 2)
     assert load_vectors(str(path), ["<pad>", "<unk>", "good", "bad", "film"], table) == 2
     assert table.tolist() == [[0, 0], [0, 0], [-1, 0.5], [0, 0], [1, 2]]
+
+
+@pytest.mark.parametrize("form", ["glove", "text", "binary"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_vectors_may_have_every_format_that_embed_writes(form: Any, ending: str, tmp_path: Path) -> None:
+    rows = torch.randn(3, 4)
+    write_vectors(path := tmp_path / f"v{ending}", ["film", "nobody", "good"], rows, form)
+    table = torch.zeros(3, 4)
+    assert load_vectors(str(path), ["<pad>", "good", "film"], table) == 2
+    assert torch.equal(table, torch.stack([torch.zeros(4), rows[2], rows[0]]))
+
+
+def test_vectors_of_one_number_and_of_words_with_spaces_are_read(tmp_path: Path) -> None:
+    (path := tmp_path / "v.txt").write_text("film 0.5\n. . . 2\ngood 3\n")
+    table = torch.zeros(2, 1)
+    assert load_vectors(str(path), ["good", "film"], table) == 2 and table.tolist() == [[3.0], [0.5]]
 
 
 def test_vectors_fill_every_table_before_training(tmp_path: Path) -> None:

@@ -67,3 +67,19 @@ def test_predictions_have_no_padding() -> None:
     x = torch.stack([image((0.0, 0.0, 0.5, 0.5, 0.9, 2)), image()])
     first, second = Fixed().predict_step((x,), 0)
     assert first["labels"].tolist() == [2] and first["boxes"].shape == (1, 4) and len(second["scores"]) == 0
+
+
+def test_precisions_are_logged_on_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning reduces them over the processes; NCCL takes nothing from the CPU, where they are computed."""
+    model, devices = Fixed(), {}
+    model._device = torch.device("meta")
+
+    def log(name: str, value: Any, **_: Any) -> None:
+        devices[name] = value.device.type
+
+    monkeypatch.setattr(model, "log", log)
+    monkeypatch.setattr(model, "log_dict", lambda found, **_: [log(name, value) for name, value in found.items()])
+    monkeypatch.setattr(model, "measure", lambda rows, stage: {"map50": torch.tensor(0.5)})
+    model.on_validation_epoch_end()
+    model.on_test_epoch_end()
+    assert devices["val/map50"] == devices["test/map50"] == "meta"

@@ -30,6 +30,7 @@ def check_work(name: str, witness: Witness) -> None:
     assert all(type(optimizer) is torch.optim.SGD for optimizer in witness.optimizers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*bench.FAST, *NO_WORKERS])
 def test_every_side_takes_the_same_steps_on_the_same_number_of_samples(name: str, witness: Witness) -> None:
     check_work(name, witness)
@@ -143,10 +144,10 @@ def test_page_shows_losses_and_tokens() -> None:
         row("transformer", "ours", 100.0) | {"losses": [2.0]},
         row("transformer", "bare", 100.0) | {"losses": [3.0]},
     ]
-    writing = [row("writing, batch 1", "ours", 300.0), row("writing, batch 1", "transformers", 100.0)]
+    writing = [row("generation, batch 1", "ours", 300.0), row("generation, batch 1", "transformers", 100.0)]
     page = render(fake(transformer=rows, generation=writing))
     assert cells(page, "1", "bare")[2] == "3.000"
-    assert cells(page, "writing, batch 1: ours / transformers")[2] == "3.00" and "tokens/s" in page
+    assert cells(page, "generation, batch 1: ours / transformers")[2] == "3.00" and "tokens/s" in page
 
 
 @pytest.mark.parametrize(

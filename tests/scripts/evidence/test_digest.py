@@ -111,11 +111,11 @@ def test_other_words_for_the_same_steps_keep_a_row(toy: Path, old: str, new: str
 
 CHANGES = {
     "learning rate": ("lr: 0.1,", "lr: 0.1001,", "optimizer"),
+}
+MORE_CHANGES = {
     "initialization": ("std=scale", "std=1.001 * scale", "start"),
     "augmentation": ("0.1 * torch.randn_like(x)", "0.101 * torch.randn_like(x)", "losses"),
     "order of the data": ('"train": (x[:40], y[:40])', '"train": (x[:40].flip(0), y[:40].flip(0))', "losses"),
-}
-MORE_CHANGES = {
     "weight decay": ("momentum: 0.9", "momentum: 0.9, weight_decay: 0.0001", "optimizer"),
     "schedule": ("step_size: 1", "step_size: 2", "rates"),
     "length": ("max_epochs: 3", "max_epochs: 4", "settings"),
@@ -140,6 +140,7 @@ def test_other_steps_make_a_row_stale_and_are_named(toy: Path, old: str, new: st
     assert state == "stale" and differs.startswith(f"{column}, word ")
 
 
+@pytest.mark.slow
 def test_a_recipe_that_breaks_is_stale_and_says_why(toy: Path) -> None:
     assert refreshed(toy, "x.sum(1", "x.summ(1") == ("stale", "AttributeError: 'Tensor' object has no attribute 'summ'")
     (toy / "toy.py").write_text(CODE)
@@ -151,6 +152,7 @@ def test_arguments_that_the_recipe_does_not_know_are_an_error(toy: Path) -> None
         digest(find_recipe("toy/one"), ["--trainer.nonsense", "1"])
 
 
+@pytest.mark.slow
 def test_a_recipe_whose_files_are_not_here_stays_as_it_is(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     download = "        fetch('https://example.org/x', 'abc', 'nowhere/x')\n        y = x.sum"
     edit(toy / "toy.py", "import torch\n", "import torch\nfrom datamodules.downloads import fetch\n")

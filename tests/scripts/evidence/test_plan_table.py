@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_a_number_is_filled_in_and_a_missing_one_is_not_run() -> None:
     table = plan_table({"cnn/lenet": {"test/acc": 0.98125}})
-    assert "<!--cnn/lenet test/acc-->0.9812<!----> of 1,000 digits right" in table
+    assert "<!--cnn/lenet test/acc-->0.9812<!----> accuracy on 1,000 test digits" in table
     assert "<!--rnn/gru test/perplexity-->not run<!---->" in table
     assert row(Item(21, "a new item", [], []), {}) == "| 21 | a new item |  |  | not built yet |\n"
 

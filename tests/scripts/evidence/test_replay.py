@@ -51,10 +51,10 @@ def test_asha_and_models_are_faster_than_random_search_where_they_can_be() -> No
     found = {name: row["seconds_to_target"] for name, row in result["methods"].items()}
     assert found["asha"] < found["async_random"] / 3 and found["gp"] < found["async_random"]
     assert result["methods"]["asha"]["trials"] > 2 * result["methods"]["async_random"]["trials"]
-    assert "ASHA was to be 3 times faster" in replay.table(result) and "was reached" in replay.table(result)
+    assert "Goal: ASHA reaches random search's error 3 times faster. Measured: " in replay.table(result)
     missed = json.loads(json.dumps(result))
     missed["methods"]["asha"]["seconds_to_target"] = result["methods"]["async_random"]["seconds_to_target"]
-    assert "was missed: 1.0 times" in replay.sentence(missed)
+    assert "Measured: 1.0 times" in replay.sentence(missed)
 
 
 def test_the_best_so_far_at_a_time_and_chance_before() -> None:

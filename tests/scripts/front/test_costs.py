@@ -26,8 +26,8 @@ def test_costs_are_those_that_torchvision_publishes(pair: Pair) -> None:
     weights: Any = next(iter(tv.get_model_weights(pair.theirs)))
     _, multiply_adds = measure(net, (torch.zeros(1, 3, 224, 224, device="meta"),))
     assert multiply_adds is not None and round(multiply_adds / 1e9, 3) == weights.meta["_ops"]
-    learnt = sum(p.numel() for name, p in net.named_parameters() if ".aux" not in f".{name}")
-    assert learnt == weights.meta["num_params"]
+    learned = sum(p.numel() for name, p in net.named_parameters() if ".aux" not in f".{name}")
+    assert learned == weights.meta["num_params"]
 
 
 @pytest.mark.parametrize(("name", "field"), [("alexnet", 195), ("vgg16", 212), ("resnet18", 435)])

@@ -5,9 +5,12 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from scripts import cli
+from scripts.front import slurm
 from scripts.front.slurm import REQUEUED, requeue, requeueing_on_usr1
 from tests.warm import SECONDS, start, wait
 
@@ -113,3 +116,25 @@ def test_a_handler_that_training_installs_has_the_signal(tmp_path: Path, monkeyp
         signal.signal(signal.SIGUSR1, early)
     assert heard == [signal.SIGUSR1] and not (tmp_path / "said").exists()
     assert signal.getsignal(signal.SIGUSR1) is not early
+
+
+@pytest.mark.parametrize(
+    ("rank", "name", "code", "waited"),
+    [("1", "dive", REQUEUED, [10]), ("0", "dive", REQUEUED, []), ("1", "bash", REQUEUED, []), ("1", "dive", 143, [])],
+)
+def test_other_processes_than_the_first_wait_until_it_has_requeued_the_job(
+    rank: str, name: str, code: int, waited: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under ``srun -K`` a process that ends with an error ends the others."""
+    for key, value in job(tmp_path, SLURM_PROCID=rank, SLURM_JOB_NAME=name).items():
+        monkeypatch.setenv(key, value or "")
+    slept: list[int] = []
+    monkeypatch.setattr(slurm, "time", SimpleNamespace(sleep=slept.append))
+
+    def ended(argv: list[str]) -> int:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(cli, "dispatch", ended)
+    with pytest.raises(SystemExit):
+        cli.main([])
+    assert slept == waited

@@ -61,6 +61,16 @@ def test_a_model_learns_from_trials_that_pause(name: str, space: Space) -> None:
     assert sum(distance) / 3 < 0.17 < sum(blind) / 3 + 0.05
 
 
+@pytest.mark.parametrize("name", ["gp", "own_gp"])
+def test_a_few_promoted_trials_leave_the_model_as_it_is(name: str, space: Space) -> None:
+    """ASHA promotes a third: too few for a model of their epoch, and the epoch before has enough."""
+    trials = seen(space, 15)
+    before = [propose(name, space, trials, 15 + k, 0) for k in range(2)]
+    for trial in sorted(trials, key=lambda trial: -trial.intermediate_values[1])[:5]:
+        trial.intermediate_values |= {2: 0.5, 3: 0.5}
+    assert [propose(name, space, trials, 15 + k, 0) for k in range(2)] == before
+
+
 def test_the_own_process_looks_at_the_longest_training_that_enough_have(space: Space) -> None:
     trials = seen(space, 12)
     for trial in trials:

@@ -11,8 +11,8 @@ from common.messages import UserError
 from common.packages import model_folder
 from datamodules.downloads import data_root
 from datamodules.text.sick import read_sick
-from lit_models.embeddings.vector_files import read_vectors
 from lit_models.functional.word_similarity import spearman
+from lit_models.layers.vector_files import read_vectors
 from scripts.cli import main
 from scripts.verbs.embed import read_options, show_nearest
 

@@ -18,7 +18,7 @@ from scripts.verbs import ensemble
 from scripts.verbs.ensemble import combine, read_arguments
 
 
-def test_numbers_learnt_as_logarithms_have_the_geometric_mean() -> None:
+def test_numbers_learned_as_logarithms_have_the_geometric_mean() -> None:
     parts = [[{"name": "7", "prediction": value}] for value in ("100", "10000")]
     processor = {"target": "price", "id": "Id"}
     heading, (name, answer) = combine(parts, processor | {"log_target": True})

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from scripts.cli import main
 from scripts.front.runs import runs_root
-from scripts.verbs.profile import share_lines, shares
+from scripts.verbs.profile import Timings, share_lines, shares
 
 FEW = ["--trainer.accelerator", "cpu", "--data.batch_size", "8", "--steps", "3"]
 
@@ -44,3 +45,15 @@ def test_what_is_missing_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["profile"]) == 2
     assert main(["profile", "cnn/lenet", "--steps", "0"]) == 2
     assert "which recipe?" in capsys.readouterr().err
+
+
+def test_an_action_ends_when_the_gpu_has_done_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waits.append("for the GPU"))
+    timings = Timings()
+    for used in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda used=used: used)
+        with timings.profile("an action"):
+            waits.append("action")
+    assert waits == ["action", "for the GPU", "action", "for the GPU"]
+    assert len(timings.recorded_durations["an action"]) == 2

@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from datamodules.audio.key_strings import KeyStrings
+from lit_models.rnn.speech import LitSpeech
+from lit_models.rnn.transducer import LitTransducer
 from scripts.cli import main
 from scripts.front.runs import newest_run
+from scripts.verbs import transcribe
+from scripts.verbs.transcribe import heard_in
 from tests.datamodules.audio.sounds import corrupt, sing
 
 SIZES = ["--data.num_train", "16", "--data.num_eval", "8", "--data.longest", "4", "--data.snr", "[20.0]"]
@@ -181,3 +186,32 @@ def test_a_model_of_both_directions_or_of_another_kind_is_refused(
     assert "need the end of a sound first" in capsys.readouterr().err
     assert main(["transcribe", "--file", "x.wav"]) == 2
     assert "which recipe?" in capsys.readouterr().err
+
+
+def test_a_long_sound_is_searched_as_a_short_one_or_that_it_is_not_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"num_classes": 3, "n_mels": 8, "hop": 400, "hidden_size": 6, "num_layers": 1}
+    model = LitSpeech(bidirectional=False, lookahead=2, beam_width=3, bonus=20.0, lm_order=0, **sizes).eval()
+    wavfile.write(tmp_path / "a.wav", 8000, np.random.default_rng(0).normal(0, 0.1, 100_001).astype("<f4"))
+    file = str(tmp_path / "a.wav")
+    short = heard_in(model, file)
+    monkeypatch.setattr(transcribe, "LONG", 5.0)
+    long = heard_in(model, file)  # in two pieces
+    assert len(short) > 50 and [one[:3] for one in long] == [one[:3] for one in short]
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(transcribe, "SEARCHED", 6.0)
+    assert len(heard_in(model, file)) < len(short)
+    assert "longer than 6 s: decoded by the best path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_a_transducer_hears_a_long_sound(bidirectional: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"num_classes": 3, "n_mels": 8, "hop": 400, "hidden_size": 6, "num_layers": 1}
+    model = LitTransducer(bidirectional=bidirectional, **sizes).eval()
+    wavfile.write(tmp_path / "a.wav", 8000, np.random.default_rng(0).normal(0, 0.1, 8000).astype("<f4"))
+    short = heard_in(model, str(tmp_path / "a.wav"))
+    monkeypatch.setattr(transcribe, "LONG", 0.5)
+    assert [one.label for one in heard_in(model, str(tmp_path / "a.wav"))] == [one.label for one in short]

@@ -38,6 +38,13 @@ def test_a_mistake_is_one_line(words: list[str], says: str) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_more_trials_than_the_grid_has_points_are_refused_before_the_first(tmp_path: Path) -> None:
+    path = written(tmp_path, {"model.bias": {"choices": [True, False]}})
+    words = ["--space", str(path), "--sampler", "grid", "--trials", "3"]
+    with pytest.raises(UserError, match="--trials 3: the grid has 2 points, give 2 at most"):
+        tune.main(["linear/linear_regression", *words])
+
+
 def test_data_of_ones_own_are_passed_on_to_the_trials() -> None:
     options = ["--data", "CSVTable", "--data.path", "mine.csv", "-c", "trainer/cpu", "--seed_everything", "3"]
     assert tune.read_arguments(["mlp/mlp", *options, "--jobs", "2"])[1] == options

@@ -22,6 +22,7 @@ def test_torchvisions_small_form_is_our_recipes_network(name: str) -> None:
     assert data.batch_size == convnets.BATCH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [name for name in convnets.training_sides("vgg11") if name != "naive Lightning"])
 def test_every_side_trains_the_steps_it_is_asked_for(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convnets, "BATCH", 4)

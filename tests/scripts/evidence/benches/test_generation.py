@@ -1,4 +1,4 @@
-"""Generation: both sides write the same text, and the matrices alone are all of the network's."""
+"""Generation: both sides generate the same text, and `matrices only` has all of the network's."""
 
 import pytest
 import torch

@@ -21,6 +21,7 @@ def test_both_sides_train_the_same_transformer_on_the_same_samples(side: str) ->
     assert 4 < translation.final_loss(net) < 6  # chance is log 196 = 5.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["bare", "ours"])
 def test_each_turn_trains_from_a_seed_of_its_own(side: str) -> None:
     losses = []

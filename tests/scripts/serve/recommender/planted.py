@@ -23,7 +23,7 @@ SCRIPT = '<script>alert(1)</script> & "Friends" (1999)'
 def planted_data() -> Any:
     data = PlantedFilms(num_users=USERS, num_items=ITEMS, feedback="explicit", split="random")
     data.setup("fit")
-    data.titles[0] = SCRIPT  # whatever a catalogue holds
+    data.titles[0] = SCRIPT  # whatever a catalog holds
     return data
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from tests import warm
 
-FILMS = 400  # of the generated catalogue
+FILMS = 400  # of the generated catalog
 
 
 class Served:

@@ -1,4 +1,4 @@
-"""The database: migrations, other catalogues, newer schemas, kills, two processes; and the circle to training.
+"""The database: migrations, other catalogs, newer schemas, kills, two processes; and the circle to training.
 
 With PostgreSQL the same tests are slow, and skipped where PostgreSQL is not available.
 """
@@ -21,7 +21,7 @@ from sqlalchemy import select
 from common.messages import UserError
 from datamodules.ratings.ratings_file import RatingsFile
 from scripts.serve.recommender import page
-from scripts.serve.recommender.catalogue import FilmCache, add_films, film_of, folded, readable
+from scripts.serve.recommender.catalog import FilmCache, add_films, film_of, folded, readable
 from scripts.serve.recommender.database import open_database, shown, writing
 from scripts.serve.recommender.people import add_rating, counts, export, hand_over, new_person, person_of
 from scripts.serve.recommender.tables import METADATA, films, ratings
@@ -64,7 +64,7 @@ def test_what_is_no_database_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert shown("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
 
 
-def test_films_of_another_catalogue_are_refused(url: str) -> None:
+def test_films_of_another_catalog_are_refused(url: str) -> None:
     engine = open_database(url)
     assert add_films(engine, ["1", "2"], ["A (1999)", "B"], {"1": ("Drama",)}) == [1, 2]
     assert add_films(engine, ["2", "3"], ["B", "C"], {}) == [2, 3]  # a newer run has others besides

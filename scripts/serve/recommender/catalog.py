@@ -1,7 +1,7 @@
 """What is known of films besides ratings: a title to read, a year, genres; and films found by them.
 
 Titles are as MovieLens writes them, "Godfather, The (1972)". Genres come from the data set: those of the generated
-catalogue, or of MovieLens' ``u.item`` where it lies; a person's own file has none.
+catalog, or of MovieLens' ``u.item`` where it lies; a person's own file has none.
 """
 
 import re
@@ -21,7 +21,7 @@ MOVIELENS_GENRES = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
     "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 )  # fmt: skip
-#: Each genre of the generated catalogue has colors of its own.
+#: Each genre of the generated catalog has colors of its own.
 COLORED = ("Comedy", "Drama", "Thriller", "Adventure", "Romance", "Mystery", "Western", "Space", *MOVIELENS_GENRES)
 BATCH = 5000  # rows of one INSERT
 PALETTES, PATTERNS = 12, 6  # of drawn posters
@@ -100,8 +100,8 @@ def add_films(engine: Engine, names: list[str], titles: list[str], genres: dict[
     """Makes sure that the database has these films; returns their ids.
 
     Raises:
-        UserError: It has other films of the same names, or none of these: ratings of one catalogue would be read as
-            those of another, or both catalogues shown as one.
+        UserError: It has other films of the same names, or none of these: ratings of one catalog would be read as
+            those of another, or both catalogs shown as one.
     """
     with writing(engine).begin() as connection:
         alone(connection)
@@ -109,13 +109,13 @@ def add_films(engine: Engine, names: list[str], titles: list[str], genres: dict[
         if known and not any(name in known for name in names):
             raise UserError(
                 f"the database has {len(known):,} films and none of this run's {len(names):,}: it is of another "
-                "catalogue; give another --state DIR"
+                "catalog; give another --state DIR"
             )
         for name, title in zip(names, titles, strict=True):
             if name in known and known[name].title != title:
                 raise UserError(
                     f"the database has {known[name].title[:60]!r} where this run has {title[:60]!r}: it is of another "
-                    "catalogue; give another --state DIR"
+                    "catalog; give another --state DIR"
                 )
         new = [(name, title) for name, title in zip(names, titles, strict=True) if name not in known]
         for start in range(0, len(new), BATCH):

@@ -6,7 +6,7 @@ read off its first bytes; ``.gz`` in its name, or gzip's first bytes, means that
 """
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -31,12 +31,13 @@ def open_vectors(path: str | Path) -> BinaryIO:
         raise UserError(f"no file of word vectors {path}: {error.strerror}") from None
 
 
-def read_vectors(path: str | Path, limit: int = 0) -> tuple[list[str], Tensor]:
+def read_vectors(path: str | Path, limit: int = 0, only: Container[str] | None = None) -> tuple[list[str], Tensor]:
     """The words and their vectors (V, E) float32 of a file.
 
     Args:
         path: GloVe's or word2vec's format.
-        limit: The first words only; 0 means all.
+        limit: The first words of the file only; 0 means all.
+        only: Of these, the words to keep, so that a file larger than the memory can be read; None means all.
 
     Raises:
         UserError: No such file; a line of another length, or that is not UTF-8 text, by its number.
@@ -50,10 +51,10 @@ def read_vectors(path: str | Path, limit: int = 0) -> tuple[list[str], Tensor]:
                 start = file.read(4096)
                 file.seek(len(first))
                 if is_binary(start, size):
-                    return read_binary(path, file, min(limit or count, count), size)
-                return read_text(path, file, size, limit, 2)
+                    return read_binary(path, file, min(limit or count, count), size, only)
+                return read_text(path, file, size, limit, 2, only)
             file.seek(0)
-            return read_text(path, file, len(heading) - 1, limit, 1)
+            return read_text(path, file, len(heading) - 1, limit, 1, only)
         except (EOFError, gzip.BadGzipFile) as error:
             raise UserError(f"{path} is damaged: {error}") from None
 
@@ -69,12 +70,15 @@ def is_binary(start: bytes, size: int) -> bool:
         return True
 
 
-def read_text(path: str | Path, file: BinaryIO, size: int, limit: int, number: int) -> tuple[list[str], Tensor]:
+def read_text(
+    path: str | Path, file: BinaryIO, size: int, limit: int, number: int, only: Container[str] | None
+) -> tuple[list[str], Tensor]:
     """Lines of a word and ``size`` numbers; the word may have spaces. ``number`` is that of the first line."""
     words: list[str] = []
     rows: list[np.ndarray] = []
+    seen = 0
     for number, line in enumerate(file, number):  # noqa: B020  the first line's number goes on
-        if limit and len(words) == limit:
+        if limit and seen == limit:
             break
         try:
             text = line.decode()
@@ -82,24 +86,31 @@ def read_text(path: str | Path, file: BinaryIO, size: int, limit: int, number: i
             raise UserError(
                 f"{path}, line {number}: byte {line[error.start]:#04x} at {error.start} is not UTF-8; save it as UTF-8"
             ) from None
-        parts = text.rstrip().rsplit(" ", size) if size > 0 else []
         if not text.strip():
             continue
+        seen += 1
+        word, *numbers = text.rstrip().rsplit(" ", size)
+        if only is not None and word not in only and len(numbers) == size:
+            continue
         try:
-            rows.append(np.array(parts[1:], dtype=np.float32))
+            row = np.array(numbers, dtype=np.float32)
         except ValueError:
-            rows.append(np.zeros(0, dtype=np.float32))
-        if len(rows[-1]) != size or not parts[0]:
+            row = np.zeros(0, dtype=np.float32)
+        if not 0 < size == len(row) or not word:
             raise UserError(f"{path}, line {number}: not a word and {size} numbers, as the lines before it")
-        words.append(parts[0])
-    if not words:
+        words.append(word)
+        rows.append(row)
+    if not seen:
         raise UserError(f"{path} has no word vectors: a line is `word 0.1 0.2 ...`")
-    return words, torch.from_numpy(np.stack(rows))
+    return words, table_of(rows, size)
 
 
-def read_binary(path: str | Path, file: BinaryIO, count: int, size: int) -> tuple[list[str], Tensor]:
+def read_binary(
+    path: str | Path, file: BinaryIO, count: int, size: int, only: Container[str] | None
+) -> tuple[list[str], Tensor]:
     """``count`` words, each followed by a space and ``size`` float32; a line end may follow."""
-    words, data = [], np.empty((count, size), dtype="<f4")
+    words: list[str] = []
+    rows: list[np.ndarray] = []
     for k in range(count):
         name = bytearray()
         while (byte := file.read(1)) not in (b" ", b""):
@@ -108,9 +119,16 @@ def read_binary(path: str | Path, file: BinaryIO, count: int, size: int) -> tupl
         row = file.read(4 * size)
         if len(row) < 4 * size:
             raise UserError(f"{path} ends after {k} of {count} words: it is cut off")
-        words.append(name.decode(errors="replace"))
-        data[k] = np.frombuffer(row, dtype="<f4")
-    return words, torch.from_numpy(data.astype(np.float32))
+        word = name.decode(errors="replace")
+        if only is None or word in only:
+            words.append(word)
+            rows.append(np.frombuffer(row, dtype="<f4"))
+    return words, table_of(rows, size)
+
+
+def table_of(rows: Sequence[np.ndarray], size: int) -> Tensor:
+    """Rows of numbers as a table (V, size) float32, also of no row."""
+    return torch.from_numpy(np.array(rows, dtype=np.float32).reshape(len(rows), size))
 
 
 def write_vectors(

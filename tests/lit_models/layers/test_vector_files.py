@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.messages import UserError
-from lit_models.embeddings.vector_files import is_binary, read_vectors, write_vectors
+from lit_models.layers.vector_files import is_binary, read_vectors, write_vectors
 
 WORDS = ["king", "ọba", "1", "new_york", "12 34"]
 
@@ -25,6 +25,10 @@ def test_what_was_written_is_read(form: Any, ending: str, tmp_path: Path) -> Non
     assert words == ["king", "ọba", "1", "new_york", "12_34"] and torch.equal(vectors, table())
     words, vectors = read_vectors(path, limit=2)
     assert words == WORDS[:2] and torch.equal(vectors, table()[:2])
+    words, vectors = read_vectors(path, only={"1", "nobody", "king"})
+    assert words == ["king", "1"] and torch.equal(vectors, table()[[0, 2]])
+    words, vectors = read_vectors(path, only={"nobody"})
+    assert words == [] and vectors.shape == (0, 3)
 
 
 @pytest.mark.parametrize("form", ["text", "binary"])
@@ -44,6 +48,7 @@ def test_gensim_reads_ours_and_we_read_gensims(form: Any, tmp_path: Path) -> Non
         (b"a 1 2 3\nb 1 2\n", "line 2: not a word and 3 numbers"),
         (b"a 1 2\nb 1 x\n", "line 2: not a word and 2 numbers"),
         (b"a 1 2\n\xffb 1 2\n", "line 2: byte 0xff at 0 is not UTF-8"),
+        (b"a\nb\n", "line 1: not a word and 0 numbers"),
         (b"", "no word vectors"),
         (b"3 2\na " + b"\0" * 8 + b"\nb \0", "ends after 1 of 3"),
         (b"\x1f\x8b\x08junk", "damaged"),
