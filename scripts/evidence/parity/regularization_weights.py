@@ -67,7 +67,7 @@ def weights() -> list[Tensor]:
 def our_max_norm() -> Tensors:
     found = weights()
     for weight in found:
-        project(weight, 2.0)
+        project(weight, 2.0, weight.ndim - 1)
     return {f"weight {k}": w for k, w in enumerate(found)}
 
 
