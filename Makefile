@@ -18,7 +18,7 @@ run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint
 	$(BIN)/dive fit cnn/lenet
 	$(BIN)/dive test cnn/lenet
 
-test: $(STAMP)  ## the quick tests, under 12 minutes on two cores
+test: $(STAMP)  ## the quick tests, 10 to 25 minutes on two cores
 	$(BIN)/pytest -q -n 2 -m "not public"
 
 test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA

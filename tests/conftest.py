@@ -20,7 +20,7 @@ os.environ.setdefault("WANDB_MODE", "offline")
 torch.set_num_threads(1)  # two workers with two threads each are up to 60 times slower
 threadpool_limits(1)  # the same for NumPy's and SciPy's linear algebra
 CPU_SECONDS = 5.0  # of a test
-TOPIC_SECONDS = 40.0  # of all quick tests of a topic, so that twenty topics stay under twelve minutes on two cores
+TOPIC_SECONDS = 40.0  # of all quick tests of a topic, which is a third of the time of `make test`
 RECIPE_SECONDS = 8.0  # of those for each offline recipe, where a topic has so many that this is more (cnn)
 SECONDS_OF_A_SLOW_TEST = 7200  # others have pyproject.toml's: both only end what hangs
 BEGAN = pytest.StashKey[float]()

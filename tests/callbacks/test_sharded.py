@@ -84,6 +84,7 @@ def test_a_sharded_run_resumes(trained: Path, tmp_path: Path) -> None:
     assert same(whole, resumed)
 
 
+@pytest.mark.slow
 def test_a_sharded_run_resumes_on_another_number_of_processes(trained: Path, tmp_path: Path) -> None:
     fit(tmp_path, "--trainer.max_epochs", "1")
     halves = ["--trainer.devices", "4", "--data.batch_size", "16"]  # of twice the processes

@@ -67,6 +67,7 @@ def test_each_process_by_itself_differs(tmp_path: Path) -> None:
         assert found["gradients"] > 1e-3 and found["statistics"] > 1e-3
 
 
+@pytest.mark.slow
 def test_the_preset_trains_a_network_with_batch_normalization(tmp_path: Path) -> None:
     run = tmp_path / "runs/cnn/batch_norm/1"
     run.mkdir(parents=True)

@@ -62,8 +62,8 @@ def test_two_processes_end_with_the_weights_and_metrics_of_one(kind: str, name: 
 @pytest.mark.parametrize(
     ("kind", "name", "first"),
     [
-        ("tensor", "gpt", 1),
         ("pipeline", "lenet", 2),
+        pytest.param("tensor", "gpt", 1, marks=pytest.mark.slow),
         pytest.param("tensor", "gpt", 2, marks=pytest.mark.slow),
         pytest.param("pipeline", "lenet", 1, marks=pytest.mark.slow),
     ],

@@ -33,6 +33,7 @@ def furthest(a: dict[str, Any], b: dict[str, Any]) -> float:
     return max(float((a["state_dict"][name] - value).abs().max()) for name, value in b["state_dict"].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [pytest.param("synchronous", marks=pytest.mark.slow), "asynchronous"])
 def test_two_processes_are_two_workers(mode: str, tmp_path: Path) -> None:
     one, two = (checkpoint_of(tmp_path / str(k), k, mode) for k in (1, 2))

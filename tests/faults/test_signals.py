@@ -28,10 +28,10 @@ def send(process: BaseProcess, signum: int) -> None:
     [
         (signal.SIGINT, 130, 1, 0),
         (signal.SIGTERM, 143, 1, 0),
-        (signal.SIGHUP, 129, 1, 0),
-        (signal.SIGUSR1, 138, 1, 0),
+        pytest.param(signal.SIGHUP, 129, 1, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 138, 1, 0, marks=pytest.mark.slow),
         (signal.SIGTERM, 143, 2, 0),  # to the first process alone, as a scheduler may
-        (signal.SIGINT, 130, 2, 1),
+        pytest.param(signal.SIGINT, 130, 2, 1, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_saves_and_a_resume_loses_nothing(

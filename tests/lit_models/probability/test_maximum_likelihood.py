@@ -12,7 +12,13 @@ from lit_models.tasks.schedules import Cosine
 from tests.small import small_trainer
 
 
-@pytest.mark.parametrize("family", ["bernoulli", "categorical", "exponential", "gaussian", "laplace", "poisson"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        *("bernoulli", "laplace"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("categorical", "exponential", "gaussian", "poisson")),
+    ],
+)
 def test_gradient_descent_finds_the_closed_form(family: Family, tmp_path: Path) -> None:
     data = Samples(family=family, num_features=2, num_values=3, num_train=400, num_test=50, batch_size=400)
     model = LitMaximumLikelihood(
