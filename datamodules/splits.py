@@ -45,7 +45,7 @@ def split_fractions(
     For a user's own data, where a class may have three rows. The caller refuses classes with fewer rows than splits.
 
     Args:
-        y: Labels (N,); all zeros where there are no classes.
+        y: Labels (N,); all zeros for rows without classes.
         val_fraction, test_fraction: Between 0 and 1.
         seed: The split is fixed by it and does not depend on the global seed.
 
@@ -78,8 +78,8 @@ def split_texts(
     than there are splits, in one of which it would be missing.
 
     Args:
-        texts: N texts; two are the same if they are to the letter.
-        y: Labels (N,); all zeros where there are no classes.
+        texts: N texts; two are the same if all their characters are.
+        y: Labels (N,); all zeros for rows without classes.
         val_fraction, test_fraction: As of ``split_fractions``.
     """
     first: dict[str, int] = {}  # row of each different text

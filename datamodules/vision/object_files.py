@@ -194,7 +194,7 @@ def sizes_of(splits: Split, root: str, num_classes: int, in_channels: int, image
 
 
 def class_names_of(splits: Split) -> list[str]:
-    """The sorted names of the classes in the list of training; of all pictures where there are no lists."""
+    """The sorted names of the classes in the list of training, or of all pictures without lists."""
     return sorted({name for item in splits.get("train") or splits.get("all", []) for name in item.labels})
 
 

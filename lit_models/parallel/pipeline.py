@@ -68,7 +68,7 @@ class Pipeline(WholeBatch):
         """This process's stage.
 
         Raises:
-            UserError: The network is no sequence of layers, or the run has what stages cannot have.
+            UserError: The network is not a sequence of layers, or the run has what stages cannot have.
         """
         module: Any = self.lightning_module
         if module.trainer.accumulate_grad_batches > 1:

@@ -103,7 +103,7 @@ def explain_failure(error: BaseException) -> Exception | None:
         format_tb(error.__traceback__)
     )
     if workers or re.search(r"DataLoader worker \(pid.*\) (exited unexpectedly|is killed)", text):
-        return RunError("a data-loading worker died, often for want of memory: fewer workers, then --resume")
+        return RunError("a data-loading worker died, often for lack of memory: fewer workers, then --resume")
     if found := re.search(r"[Tt]imed out waiting (\d+)ms for (?:recv|send) operation", text):
         return RunError(f"another process did not answer for {int(found[1]) // 1000} s; continue with --resume")
     if re.search(r"Connection (closed|reset) by peer|Broken pipe|remote worker crashing|Socket closed", text):

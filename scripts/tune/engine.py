@@ -23,7 +23,7 @@ from scripts.tune.progress import Job, Progress
 from scripts.tune.schedulers import always
 from scripts.tune.search import Running, Search
 
-KILLS = 2  # a trial whose process is killed so often has failed, often for want of memory
+KILLS = 2  # a trial whose process is killed so often has failed, often for lack of memory
 FAILURES = 5  # the first trials: if all fail alike, the command is at fault
 END_SECONDS = 30.0  # for a trial to save and end
 
@@ -221,7 +221,7 @@ class Engine:
             self.ledger.note(trial, "kills", kills)
             if kills >= KILLS:
                 name = signal.Signals(-code if code < 0 else 9).name
-                job.state, job.error = TrialState.FAIL, f"killed {kills} times by {name}, often for want of memory"
+                job.state, job.error = TrialState.FAIL, f"killed {kills} times by {name}, often for lack of memory"
         if job.state == TrialState.FAIL:
             self.fail(job)
         self.finish(trial, job.turn, job.until, job.state, job.value, stopped=code in (0,))

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from common.messages import UserError
 from lit_models.mlp.backprop import LitBackprop, Objective, TwoLayers
 from tests.battery import ADAM, ClassifierBattery
 from tests.small import small_trainer
@@ -82,8 +81,3 @@ def test_depth_one_trains_the_output_layer_alone(tmp_path: Path) -> None:
     batch = torch.rand(6, 1, 2, 2), torch.arange(6) % 3
     small_trainer(tmp_path, max_epochs=1).fit(model, torch.utils.data.DataLoader([batch], batch_size=None))
     assert [torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)] == [True, True, False, False]
-
-
-def test_label_smoothing_which_the_gradients_do_not_have_is_refused() -> None:
-    with pytest.raises(UserError, match=r"model\.label_smoothing"):
-        LitBackprop(label_smoothing=0.1)

@@ -1,14 +1,22 @@
 """The classifier's numbers against scikit-learn and torch."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from sklearn.metrics import accuracy_score, log_loss
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from common.messages import UserError
+from lit_models.gp.laplace import LitLaplaceGP
+from lit_models.mlp.backprop import LitBackprop
+from lit_models.probability.naive_bayes import LitNaiveBayes
+from lit_models.tasks.classifier import Classifier
+from scripts.front.classes import import_class
+from scripts.front.recipes import all_recipes
 from tests.battery import ClassifierBattery
 from tests.small import Points, SmallNet, small_trainer
 
@@ -99,3 +107,19 @@ def test_means_of_a_run_in_pure_half_precision_are_in_single_precision(tmp_path:
     assert model.val_loss.dtype == torch.float32 and next(model.parameters()).dtype == torch.bfloat16
     assert trainer.test(model, datamodule=data, verbose=False)[0]["test/loss"] > 0
     assert model.test_loss.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", [LitNaiveBayes, LitLaplaceGP, LitBackprop])
+def test_label_smoothing_is_refused_where_the_training_loss_has_none(kind: type[Classifier]) -> None:
+    with pytest.raises(UserError, match=rf"model\.label_smoothing: the training loss of {kind.__name__} has none"):
+        kind(label_smoothing=0.1)
+
+
+def test_every_other_training_step_of_a_recipe_smooths() -> None:
+    paths = {yaml.safe_load(r.path.read_text(encoding="utf-8"))["model"]["class_path"] for r in all_recipes()}
+    kinds = {import_class(path) for path in paths}
+    own = {k for k in kinds if issubclass(k, Classifier) and k.training_step is not Classifier.training_step}
+    assert len(own) > 6
+    for kind in own:
+        source = inspect.getsource(kind.training_step)
+        assert kind.smooths == ("label_smoothing" in source or "super().training_step" in source), kind
