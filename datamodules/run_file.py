@@ -35,6 +35,11 @@ class KnowsItsFile:
         self.run_file = processor.get("file")
         self.of_older_run = not self.run_file
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Compares what is tested with the run's data, where it is not another file, which has been said already."""
+        if not self.other_file:
+            super().load_state_dict(state_dict)  # type: ignore[misc]
+
     def is_another(self, stage: str) -> bool:
         """Whether a stage evaluates another file than the run's; it is the run's where none is known yet.
 
@@ -71,10 +76,10 @@ class KnowsItsFile:
             if part:
                 return False
             option, what = ("path", "its content") if kind == "file" else ("root", "names or sizes of its files")
-            given = f"--data.test_{option}, or " if hasattr(self, f"test_{option}") else ""
+            name = f"test_{option}" if hasattr(self, f"test_{option}") else option
             raise UserError(
                 f"{place}: {what} changed since training, and a new split would test rows that were trained on: "
-                f"give {given}a copy of it as --data.{option}, which is tested whole"
+                f"train again, or give --data.{name} with new rows only, which are all tested"
             )
         self.other_file = True
         self.facts.append(f"not the {kind} of the run: {part or 'all of it'}")

@@ -18,6 +18,11 @@ class Base:
     def load_processor(self, processor: dict[str, Any]) -> None:
         self.loaded = processor
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.facts.append("compared")
+
+    facts: list[str]
+
 
 class Lines(KnowsItsFile, Base):
     """A file, with or without an option for a test file."""
@@ -47,10 +52,16 @@ def test_a_file_is_known_again_by_its_content_wherever_it_is(tmp_path: Path) -> 
     for stage in ("test", "validate"):
         data = Lines(tmp_path / "other", run)
         assert data.is_another(stage) and data.other_file and data.facts == ["not the file of the run: all of it"]
-    assert not Lines(tmp_path / "other", run).is_another("fit")
+        data.load_state_dict({})
+        assert "compared" not in data.facts  # with the run's split: that it is another file has been said
+    same = Lines(tmp_path / "same", run)
+    same.load_state_dict({})
+    assert same.facts == ["compared"] and not Lines(tmp_path / "other", run).is_another("fit")
 
 
-@pytest.mark.parametrize(("options", "remedy"), [({}, "give a copy"), ({"test_path": ""}, "give --data.test_path, or")])
+@pytest.mark.parametrize(
+    ("options", "remedy"), [({}, "--data.path with"), ({"test_path": ""}, "--data.test_path with")]
+)
 def test_a_file_that_changed_at_its_place_is_refused(tmp_path: Path, options: dict[str, str], remedy: str) -> None:
     path = tmp_path / "one"
     path.write_text("a")

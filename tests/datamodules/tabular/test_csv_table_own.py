@@ -253,7 +253,7 @@ def test_a_file_that_is_not_the_runs_is_tested_whole_and_a_changed_one_refused(t
     moved.setup("test")
     assert torch.equal(moved.splits["test"][0], data.splits["test"][0]) and not moved.other_file
     write(tmp_path, codes(80))
-    with pytest.raises(UserError, match=r"table.csv: its content changed since training.* give --data.test_path, or"):
+    with pytest.raises(UserError, match=r"table.csv: its content changed since training.* give --data.test_path with"):
         run_of(data, path).setup("test")
     again = run_of(data, path, test_path=path)
     again.setup("test")
