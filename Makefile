@@ -11,7 +11,8 @@ help:  ## show this list
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[onnx,serve,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[onnx,serve,test]'
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores; pip has one. A few packages hold templates
 	@touch $(STAMP)
 
 run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint

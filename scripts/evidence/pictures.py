@@ -149,15 +149,18 @@ def made_by(verb: str, words: list[str], folder: str) -> None:
 
 def draw_results(name: str, folder: Path) -> Path:
     """``networks.png``: what the measured recipes of ``results/TOPIC`` reach, against their size; of the study
-    ``study.png``, of the searches ``replay.png``, of ``results/performance`` one a study; ``grid.png``
+    one a network, of the searches ``replay.png``, of ``results/performance`` one a study; ``grid.png``
     of the optimizers, ``scaling.png`` of the law.
     """
     from scripts.evidence.results import RESULTS, load
     from scripts.evidence.results_picture import draw_topic
+    from scripts.evidence.study_methods import NETWORKS
     from scripts.evidence.study_page import draw, read_rows
 
     if name.endswith("_study"):
-        draw(read_rows(RESULTS.parent / f"{name}.csv")).savefig(folder / "study.png", dpi=80)
+        for network in NETWORKS:
+            if measured := read_rows(RESULTS.parent / f"{name}.csv", network):
+                draw(measured).savefig(folder / f"{network}.png", dpi=80)
         return folder
     if name.endswith("_replay"):
         from scripts.evidence.replay import RESULT

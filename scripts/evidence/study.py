@@ -1,6 +1,7 @@
 """``dive study``: what each regularizer is worth: LeNet on 500 digits, from the same start, each method on its own.
 
     dive study                        ten seeds of all methods: results/regularization_study.csv, page and picture
+    dive study --networks resnet      the narrow ResNet
     dive study --seeds 3 --methods mixup cutmix
     dive study --strengths            one seed of other strengths, on training digits that are not among the 500
     dive study --render               table and picture alone
@@ -26,26 +27,25 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError, did_you_mean
-from scripts.evidence.study_methods import METHODS, Method
+from scripts.evidence.study_methods import METHODS, NETWORKS, Method
 from scripts.evidence.study_page import read_rows, render
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
-RECIPE = "regularization/lenet_500"
 ROWS = CONFIGS.parent / "results" / "regularization_study.csv"
-COLUMNS = ("method", "seed", "test_digits", "test_acc", "gap", "nll", "ece", "robust_acc", "seconds")
+COLUMNS = ("network", "method", "seed", "test_digits", "test_acc", "gap", "nll", "ece", "robust_acc", "seconds")
 ATTACKED, STEPS, EPSILON = 400, 20, 0.1
 PASSES = 30  # of Monte Carlo dropout
 Predict = Callable[[Any], Any]  # images (N, 1, 28, 28) in [0, 1] to log probabilities (N, 10)
 
 
 @cache
-def builder(words: str) -> Any:
-    """The recipe with a method's words, parsed; its objects are made anew for each seed."""
+def builder(network: str, words: str) -> Any:
+    """A network's recipe with a method's words, parsed; its objects are made anew for each seed."""
     from scripts.front.arguments import resolve
     from scripts.front.build import Builder, typed
 
-    command = resolve("fit", [RECIPE, "-c", "regularizer/none", *shlex.split(words)])
+    command = resolve("fit", [NETWORKS[network].recipe, "-c", "regularizer/none", *shlex.split(words)])
     with typed(command):
         return Builder(command, run=False)
 
@@ -63,10 +63,11 @@ def test_digits() -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=8)  # `temperature` predicts with the network of `none`, and an ensemble has it as a member
-def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any, float]:
+def train(network: str, words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tuple[Any, Any, Any, float]:
     """A trained model, its data, the callbacks of its preset, and the CPU-seconds of the training.
 
     Args:
+        network: Of ``NETWORKS``.
         words: Of the method.
         seed: Of the digits, the initial weights and the batches.
         start: Of a further member of an ensemble: other weights and batches.
@@ -75,11 +76,12 @@ def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tup
     import torch
     from lightning.pytorch import Trainer, seed_everything
 
-    cli = builder(words)
+    cli = builder(network, words)
     cli.config.data.init_args.subset = seed
     seed_everything(seed + 1000 * start, verbose=False)
     cli.instantiate_classes()
-    data, callbacks = cli.datamodule, cli.config_init.trainer.callbacks[len(builder("").config.trainer.callbacks) :]
+    data, callbacks = cli.datamodule, cli.config_init.trainer.callbacks
+    callbacks = callbacks[len(builder(network, "").config.trainer.callbacks) :]
     data.setup("fit")
     if bootstrap:
         rows = torch.randint(len(data.splits["train"][0]), (len(data.splits["train"][0]),))
@@ -100,13 +102,13 @@ def train(words: str, seed: int, start: int = 0, bootstrap: bool = False) -> tup
     return cli.model.eval(), data, callbacks, time.process_time() - began
 
 
-def predict_of(method: Method, seed: int) -> tuple[Predict, Any, float]:
+def predict_of(network: str, method: Method, seed: int) -> tuple[Predict, Any, float]:
     """What a method makes of images, its data, and the CPU-seconds of all trainings."""
     import torch
 
     from lit_models.functional.calibration import fitted_temperature
 
-    trained = [train(method.words, seed, member, method.bootstrap) for member in range(method.members)]
+    trained = [train(network, method.words, seed, member, method.bootstrap) for member in range(method.members)]
     (model, data, callbacks, _), models = trained[0], [model for model, *_ in trained]
     seconds = sum(spent for *_, spent in trained)
     if method.predict == "temperature":
@@ -166,13 +168,13 @@ def measure(predict: Predict, train_split: Any, test: Any, attacked: int) -> dic
     return found
 
 
-def run_row(name: str, seed: int) -> dict[str, Any]:
-    """One row: a method and a seed."""
-    predict, data, seconds = predict_of(METHODS[name], seed)
+def run_row(network: str, name: str, seed: int) -> dict[str, Any]:
+    """One row: a network, a method and a seed."""
+    predict, data, seconds = predict_of(network, METHODS[name], seed)
     x, y = test_digits()
     attacked = ATTACKED if METHODS[name].predict != "dropout" else 0  # 30 passes of each step: another study
     found = measure(predict, data.transform(data.splits["train"]), (x, y), attacked)
-    return {"method": name, "seed": seed, "test_digits": len(y), **found, "seconds": seconds}
+    return {"network": network, "method": name, "seed": seed, "test_digits": len(y), **found, "seconds": seconds}
 
 
 def append(row: dict[str, Any]) -> None:
@@ -185,10 +187,10 @@ def append(row: dict[str, Any]) -> None:
         writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
 
 
-def measure_rows(methods: Iterable[str], seeds: int) -> None:
-    """The rows that are missing, seed by seed."""
+def measure_rows(network: str, methods: Iterable[str], seeds: int) -> None:
+    """The rows of a network that are missing, seed by seed."""
     digits = len(test_digits()[1])
-    known = read_rows(ROWS)
+    known = read_rows(ROWS, network)
     if other := {row["test_digits"] for row in known} - {digits}:
         raise UserError(
             f"{ROWS.name} has rows of {other.pop():.0f} test digits, here are {digits}: set DIVE_DATA as then"
@@ -196,29 +198,29 @@ def measure_rows(methods: Iterable[str], seeds: int) -> None:
     done = {(row["method"], row["seed"]) for row in known}
     for seed in range(seeds):
         for name in methods:
-            if (name, seed) not in done:
-                append(row := run_row(name, seed))
+            if (name, seed) not in done and name not in NETWORKS[network].without:
+                append(row := run_row(network, name, seed))
                 shown = ", ".join(f"{key} {row[key]:.3f}" for key in ("test_acc", "ece", "seconds"))
-                print(f"{name} seed {seed}: {shown}", flush=True)
+                print(f"{network}, {name} seed {seed}: {shown}", flush=True)
 
 
-def try_strengths(methods: Iterable[str]) -> None:
+def try_strengths(network: str, methods: Iterable[str]) -> None:
     """Prints accuracy and likelihood of each strength on training digits outside of the 500, of a seed of its own."""
     from datamodules.vision.mnist import MNIST5k
 
     seed = 100  # no seed of the study
     whole = MNIST5k()
     whole.setup("fit")
-    for name in methods:
+    for name in (name for name in methods if name not in NETWORKS[network].without):
         method = METHODS[name]
         for strength in method.strengths or (None,):
             words = f"{method.words} {method.option} {strength}" if strength is not None else method.words
-            predict, data, _ = predict_of(method._replace(words=words), seed)
+            predict, data, _ = predict_of(network, method._replace(words=words), seed)
             x, y = whole.transform(whole.splits["train"])
             taken = {picture.numpy().tobytes() for picture in data.splits["train"][0]}
             left = [k for k, picture in enumerate(whole.splits["train"][0]) if picture.numpy().tobytes() not in taken]
             found = measure(predict, data.transform(data.splits["train"]), (x[left], y[left]), 0)
-            print(f"{name} {strength}: acc {found['test_acc']:.4f}, nll {found['nll']:.4f}", flush=True)
+            print(f"{network}, {name} {strength}: acc {found['test_acc']:.4f}, nll {found['nll']:.4f}", flush=True)
 
 
 def main(argv: list[str]) -> int:
@@ -226,23 +228,25 @@ def main(argv: list[str]) -> int:
     parser = OptionParser(prog="dive study", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seeds", type=int, default=10, help="how many; rows that are there are kept")
+    parser.add_argument("--networks", nargs="+", default=["lenet"], metavar="NAME", help="lenet, resnet; lenet")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD", help="none of these: all")
     parser.add_argument("--strengths", action="store_true", help="try other strengths, write nothing")
     parser.add_argument("--render", action="store_true", help="table and picture of the rows that are there")
     options = parser.parse_args(argv)
-    for name in options.methods:
-        if name not in METHODS:
-            raise UserError(f"no method {name!r}{did_you_mean(name, METHODS) or ': ' + ', '.join(METHODS)}")
+    for what, names, known in (("method", options.methods, METHODS), ("network", options.networks, NETWORKS)):
+        for name in names:
+            if name not in known:
+                raise UserError(f"no {what} {name!r}{did_you_mean(name, known) or ': ' + ', '.join(known)}")
     if options.seeds < 2:
         raise UserError(f"--seeds {options.seeds}: an interval needs at least 2")
-    if options.strengths:
-        quiet()
-        try_strengths(options.methods)
-        return 0
     if not options.render:
         quiet()
-        measure_rows(options.methods, options.seeds)
-    return render(ROWS)
+        for network in options.networks:
+            if options.strengths:
+                try_strengths(network, options.methods)
+            else:
+                measure_rows(network, options.methods, options.seeds)
+    return 0 if options.strengths else render(ROWS)
 
 
 def quiet() -> None:

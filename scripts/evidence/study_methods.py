@@ -1,11 +1,30 @@
-"""What ``dive study`` compares: each method as words of ``dive fit regularization/lenet_500``, and what is expected of
-it.
+"""What ``dive study`` compares: each method as words of ``dive fit`` for a recipe of 500 digits, and what is expected
+of it.
 
 ``DEMANDED`` was written before the first run: effects whose sign must come out, since theory or the method's own loss
 says so. All others are reported. A wrong sign stays in the table.
 """
 
 from typing import NamedTuple
+
+
+class Network(NamedTuple):
+    """One network.
+
+    Args:
+        recipe: That trains it on 500 digits.
+        without: Methods that it cannot have.
+    """
+
+    recipe: str
+    without: tuple[str, ...] = ()
+
+
+NETWORKS = {
+    "lenet": Network("regularization/lenet_500"),
+    # Its one dense layer is the last: no weights to drop, and a pass of dropout would be a pass of all convolutions.
+    "resnet": Network("regularization/resnet_500", without=("drop_connect", "mc_dropout")),
+}
 
 
 class Method(NamedTuple):

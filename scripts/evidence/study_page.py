@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 from common.messages import UserError
 from scripts.evidence.pages import between
 from scripts.evidence.pictures import small_png
-from scripts.evidence.study_methods import DEMANDED, METHODS
+from scripts.evidence.study_methods import DEMANDED, METHODS, NETWORKS
 from scripts.front.recipes import CONFIGS
 
 PAGE = CONFIGS.parent / "docs" / "regularization.md"
-PICTURE = CONFIGS.parent / "docs" / "pictures" / "regularization_study.png"
-MARKS = ("<!--study-->\n", "<!--/study-->")
+PICTURES = CONFIGS.parent / "docs" / "pictures"
 METRICS = {
     "test_acc": "test accuracy",
     "gap": "gap",
@@ -31,14 +30,15 @@ class Effect(NamedTuple):
     seeds: int
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a study, numbers as numbers; what was not measured is missing."""
+def read_rows(path: Path, network: str) -> list[dict[str, Any]]:
+    """The rows of a network, numbers as numbers; what was not measured is missing."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:
         return [
-            {key: value if key == "method" else float(value) for key, value in row.items() if value != ""}
+            {k: v if k in ("network", "method") else float(v) for k, v in row.items() if v != ""}
             for row in csv.DictReader(file)
+            if row["network"] == network
         ]
 
 
@@ -57,21 +57,37 @@ def effect(rows: list[dict[str, Any]], method: str, metric: str) -> Effect | Non
 
 
 def render(rows_file: Path) -> int:
-    """Writes the table into the page and the picture; prints the demanded signs and returns 1 if one is wrong."""
-    rows = read_rows(rows_file)
-    if not any(effect(rows, name, "test_acc") for name in METHODS):
+    """Writes each network's table into the page, and its picture; prints the demanded signs and returns 1 if one is
+    wrong.
+    """
+    wrong, drawn = 0, 0
+    for network in NETWORKS:
+        rows = read_rows(rows_file, network)
+        if not any(effect(rows, name, "test_acc") for name in METHODS):
+            continue
+        drawn += 1
+        marks = f"<!--study {network}-->\n", "<!--/study-->"
+        PAGE.write_text(between(PAGE.read_text(), *marks, table(rows), PAGE.name))
+        picture = PICTURES / f"regularization_study_{network}.png"
+        draw(rows).savefig(picture, dpi=80)
+        picture.write_bytes(small_png(picture))
+        wrong += wrong_signs(network, rows)
+    if not drawn:
         raise UserError(f"{rows_file.name} has no two seeds of a method and of none: run `dive study`")
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows), PAGE.name))
-    draw(rows).savefig(PICTURE, dpi=80)
-    PICTURE.write_bytes(small_png(PICTURE))
+    return int(wrong > 0)
+
+
+def wrong_signs(network: str, rows: list[dict[str, Any]]) -> int:
+    """Prints the effects whose sign was predicted; returns how many have another."""
     wrong = 0
     for (method, metric), sign in DEMANDED.items():
         found = effect(rows, method, metric)
         if found is not None:
             right = found.difference * sign > 0
             wrong += not right
-            print(f"{'ok  ' if right else 'WRONG'} {method} {metric}: {found.difference:+.4f} ± {found.half:.4f}")
-    return int(wrong > 0)
+            word = "ok  " if right else "WRONG"
+            print(f"{word} {network}, {method} {metric}: {found.difference:+.4f} ± {found.half:.4f}")
+    return wrong
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -17,7 +17,7 @@ ROW = {"test_digits": 1000.0, "gap": 0.1, "nll": 0.5, "ece": 0.05, "robust_acc":
 
 def rows(**accuracies: list[float]) -> list[dict[str, Any]]:
     return [
-        {"method": name, "seed": float(seed), "test_acc": value, **ROW}
+        {"network": "lenet", "method": name, "seed": float(seed), "test_acc": value, **ROW}
         for name, values in accuracies.items()
         for seed, value in enumerate(values)
     ]
@@ -33,44 +33,47 @@ def test_the_interval_is_students_on_the_differences_of_the_same_seeds() -> None
 
 def test_a_wrong_sign_stays_in_the_table_and_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_page, "PAGE", tmp_path / "page.md")
-    monkeypatch.setattr(study_page, "PICTURE", tmp_path / "picture.png")
+    monkeypatch.setattr(study_page, "PICTURES", tmp_path)
     monkeypatch.setattr(study, "ROWS", tmp_path / "rows.csv")
-    (tmp_path / "page.md").write_text("a\n<!--study-->\nold\n<!--/study-->\nb\n")
+    (tmp_path / "page.md").write_text("a\n<!--study lenet-->\nold\n<!--/study-->\nb\n")
     for row in rows(none=[0.8, 0.9], rand_augment=[0.7, 0.85], l1=[0.9, 0.95]):
         study.append(row)
     assert study.main(["--render"]) == 1
     text = (tmp_path / "page.md").read_text()
-    assert text.startswith("a\n<!--study-->\n| method") and text.endswith("<!--/study-->\nb\n") and "old" not in text
-    assert "-0.075 ± 0.318 ✗" in text and (tmp_path / "picture.png").stat().st_size > 1000
-    assert table(read_rows(tmp_path / "rows.csv")).count("\n") == 5
+    assert text.startswith("a\n<!--study lenet-->\n| method") and text.endswith("<!--/study-->\nb\n")
+    assert "old" not in text
+    assert "-0.075 ± 0.318 ✗" in text and (tmp_path / "regularization_study_lenet.png").stat().st_size > 1000
+    assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n") == 5
 
 
 def test_rows_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "ROWS", tmp_path / "rows.csv")
     monkeypatch.setattr(study, "test_digits", lambda: (None, [0] * 1000))
-    trained: list[tuple[str, int]] = []
+    trained: list[tuple[str, str, int]] = []
 
-    def run(name: str, seed: int) -> dict[str, Any]:
-        trained.append((name, seed))
-        return {"method": name, "seed": seed, "test_acc": 0.5, **ROW, "test_digits": 1000}
+    def run(network: str, name: str, seed: int) -> dict[str, Any]:
+        trained.append((network, name, seed))
+        return {"network": network, "method": name, "seed": seed, "test_acc": 0.5, **ROW, "test_digits": 1000}
 
     monkeypatch.setattr(study, "run_row", run)
-    study.measure_rows(["none", "l1"], 1)
-    study.measure_rows(["none", "l1"], 2)
-    assert trained == [("none", 0), ("l1", 0), ("none", 1), ("l1", 1)]
+    study.measure_rows("lenet", ["none", "l1"], 1)
+    study.measure_rows("lenet", ["none", "l1"], 2)
+    study.measure_rows("resnet", ["none", "drop_connect"], 1)  # which this network cannot have
+    rows = [("lenet", "none", 0), ("lenet", "l1", 0), ("lenet", "none", 1), ("lenet", "l1", 1), ("resnet", "none", 0)]
+    assert trained == rows
     with (tmp_path / "rows.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 4
+        assert len(list(csv.DictReader(file))) == 5
     monkeypatch.setattr(study, "test_digits", lambda: (None, [0] * 10_000))
     with pytest.raises(UserError, match="rows of 1000 test digits, here are 10000"):
-        study.measure_rows(["none"], 1)
+        study.measure_rows("lenet", ["none"], 1)
 
 
 def test_a_method_begins_as_none_with_the_same_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     both = "-c regularizer/dropout -c regularizer/mixup"
     for words in ("", both):  # no steps: the initial weights
-        monkeypatch.setattr(study.builder(words).config.trainer, "max_epochs", 0)
+        monkeypatch.setattr(study.builder("lenet", words).config.trainer, "max_epochs", 0)
     (none, digits, *_), (dropout, same, callbacks, _), (other, others, *_) = (
-        study.train(words, seed) for words, seed in (("", 3), (both, 3), ("", 4))
+        study.train("lenet", words, seed) for words, seed in (("", 3), (both, 3), ("", 4))
     )
     assert not none.regularizers and [type(r).__name__ for r in dropout.regularizers] == ["Mixup"]
     assert [type(c).__name__ for c in callbacks] == ["Dropout"]
@@ -82,6 +85,10 @@ def test_a_method_begins_as_none_with_the_same_digits(monkeypatch: pytest.Monkey
 
 def test_what_is_demanded_is_measured_and_bad_words_are_one_line() -> None:
     assert {method for method, _ in DEMANDED} <= set(METHODS) and {m for _, m in DEMANDED} <= set(study.COLUMNS)
-    for words, says in ((["--methods", "mixupp"], "did you mean 'mixup'"), (["--seeds", "1"], "needs at least 2")):
+    for words, says in (
+        (["--methods", "mixupp"], "did you mean 'mixup'"),
+        (["--networks", "vgg"], "no network 'vgg': lenet, resnet"),
+        (["--seeds", "1"], "needs at least 2"),
+    ):
         with pytest.raises(UserError, match=says):
             study.main(words)
