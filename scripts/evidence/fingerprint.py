@@ -1,17 +1,20 @@
 """The fingerprint of a recipe: a hash over everything that determines its numbers, to detect stale results.
 
-It covers the contents of the config (not its comments, but its ablation and folds), ``default.yaml``, and the code of
-every class that the config names in ``lit_models`` and ``datamodules``, and what it imports from the two packages.
-Comments, docstrings and blank lines are left out: a better explanation of a model does not make its number stale.
+It covers the contents of the config (not its comments, but its ablation with its preset files, and folds),
+``default.yaml``, and the code of every class that the config and the ablation name in ``lit_models``, ``datamodules``
+and ``callbacks``, and what it imports from these packages. Comments, docstrings and blank lines are left out: a better
+explanation of a model does not make its number stale; so are the callbacks that draw.
 """
 
 import ast
 import hashlib
 import io
 import json
+import shlex
 import tokenize
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +22,32 @@ import yaml
 
 from scripts.front.recipes import Recipe
 
-PACKAGES = ("lit_models", "datamodules")
+PACKAGES = ("lit_models", "datamodules", "callbacks")
+DRAWS = "callbacks.pictures."
 
 
 def fingerprint(recipe: Recipe, root: Path) -> str:
     """Hex digest of a recipe in the project at ``root``."""
     config = yaml.safe_load(recipe.path.read_text()) or {}
     default = root / "configs" / "default.yaml"
+    presets = [yaml.safe_load(path.read_text()) or {} for path in preset_files(recipe.header.get("ablation", ""), root)]
     parts: list[Any] = [
         yaml.safe_load(default.read_text()) if default.is_file() else {},
         config,
         recipe.header.get("ablation", ""),
+        *presets,
         *([recipe.header["folds"]] if "folds" in recipe.header else []),
     ]
-    modules = sources([path.rpartition(".")[0] for path in class_paths(config)], root)
+    modules = sources([path.rpartition(".")[0] for path in class_paths([config, *presets])], root)
     parts += [[path.relative_to(root).as_posix(), bare_code(path.read_text())] for path in modules]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def preset_files(words: str, root: Path) -> list[Path]:
+    """The files of ``configs`` that ``-c NAME`` and ``--config NAME`` name in the words of a command."""
+    typed = shlex.split(words.replace("=", " "))
+    names = [name for option, name in pairwise(typed) if option in ("-c", "--config")]
+    return [path for name in names if (path := root / "configs" / f"{name}.yaml").is_file()]
 
 
 def class_paths(config: Any) -> Iterator[str]:
@@ -57,7 +70,9 @@ def sources(modules: list[str], root: Path) -> list[Path]:
     while waiting:
         module = waiting.pop()
         path = root / (module.replace(".", "/") + ".py")
-        if module.split(".")[0] in PACKAGES and path.is_file() and path not in found:
+        if module.split(".")[0] not in PACKAGES or module.startswith(DRAWS):
+            continue
+        if path.is_file() and path not in found:
             found.add(path)
             waiting += imports(path.read_text())
     return sorted(found)

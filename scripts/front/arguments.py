@@ -168,14 +168,14 @@ def next_word(words: Any, option: str) -> str:
     raise UserError(f"{option} needs a value")
 
 
-def new_file(path: str) -> str:
+def new_file(path: str, option: str = "--out") -> str:
     """The path of a file to write, which is not there yet.
 
     Raises:
         UserError: It is there, or is a folder.
     """
     if Path(path).exists():
-        raise UserError(f"--out {path} is there already: give another name, or remove it first")
+        raise UserError(f"{option} {path} is there already: give another name, or remove it first")
     return path
 
 

@@ -159,16 +159,14 @@ def answers(member: Member) -> tuple[Any, Any, bool]:
 
     from lit_models.tasks.classifier import Classifier
     from lit_models.tasks.regressor import Regressor
-    from scripts.front.build import build
+    from scripts.front.restored import restore
 
     run, checkpoint = member
-    _, model, data = build(["--config", str(run / "config.yaml")])
+    model, data = restore(run, checkpoint)
     if data is None or not isinstance(model, Classifier | Regressor):
         raise UserError(
             f"{type(model).__name__} is neither a classifier nor a regressor: there is no mean of its answers"
         )
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
-    model.eval()
     data.prepare_data()
     data.setup("test")
     found, targets = [], []

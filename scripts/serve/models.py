@@ -4,7 +4,6 @@ A request takes ``models.current`` once and keeps it; a newer run that is put in
 nothing for it. A run that cannot be used (another kind, damaged) leaves the one in place.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -95,27 +94,15 @@ def load_run(what: str, checkpoint: str = "best") -> Loaded:
     import torch
 
     from scripts.front.arguments import resolve
-    from scripts.front.build import build
-    from scripts.front.checkpoints import check_checkpoint, read_checkpoint
+    from scripts.front.restored import restore
 
     words = ["--run", what] if Path(what).is_dir() else [what]
     found = resolve("test", [*words, "--ckpt_path", checkpoint])
     run = found.run
     if run is None:
         raise UserError(f"{checkpoint} lies in no run folder: give the folder of its run")
-    path = found.checkpoint or checkpoint_of(run, checkpoint)
-    _, model, data = build(["--config", str(run / "config.yaml")])
-    check_checkpoint(path, f"{type(model).__module__}.{type(model).__name__}", {})
-    content = read_checkpoint(path)
-    try:
-        model.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(f"checkpoint {path} does not fit the config of its run: {str(error)[:120]}") from None
-    model.on_load_checkpoint(content)
-    processor = run / "processor.json"
-    if processor.is_file() and hasattr(data, "load_processor"):
-        data.load_processor(json.loads(processor.read_text(encoding="utf-8")))  # type: ignore[union-attr]
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+    model, data = restore(run, found.checkpoint or checkpoint_of(run, checkpoint))
+    model.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False)
     return Loaded(model, data, run, recipe_of(run) or found.recipe)
 
 

@@ -7,7 +7,7 @@
 
 Sennrich et al. 2016; Caswell et al. 2019, "Tagged back-translation". A trained model of the other direction translates
 each line; its output is the source of a pair whose target is the line. ``<BT>`` before the source says that a machine
-wrote it, so that the new model does not learn the mistakes as if they were the language. A model of several languages
+wrote it, so that the new model does not learn the errors as if they were the language. A model of several languages
 needs the tag that its sources begin with (``--into``), and so may the new model (``--tag``).
 """
 
@@ -16,6 +16,8 @@ from typing import Any
 
 from common.messages import UserError, note
 from scripts.front.option_parser import OptionParser
+
+BATCHES = 50  # of texts of like lengths, after which the pairs are written
 
 
 def main(argv: list[str]) -> int:
@@ -36,7 +38,10 @@ def main(argv: list[str]) -> int:
     from datamodules.parallel_text.tags import BACK
     from datamodules.text.files import read_text
     from lit_models.tasks.seq2seq import Seq2Seq
+    from scripts.front.arguments import new_file
     from scripts.verbs.generate import load
+
+    output = Path(new_file(given.output, "--output"))
 
     lines = [" ".join(line.split()) for line in read_text(given.texts, "texts").splitlines()]
     lines = [line for line in lines if line]
@@ -47,18 +52,24 @@ def main(argv: list[str]) -> int:
         raise UserError(f"{run} is a run of {type(model).__name__}, which does not translate")
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     model.beam_width = given.beam
-    sources = translated(model, data, [f"{given.into} {line}".strip() for line in lines], given.rows)
-    rows = [
-        (" ".join(filter(None, ["" if given.untagged else BACK, given.tag, source])), line)
-        for source, line in zip(sources, lines, strict=True)
-        if source
-    ]
-    if len(rows) < len(lines):
-        note(f"{len(lines) - len(rows)} of {len(lines)} lines have an empty translation and are left out")
-    if not rows:
+    before = " ".join(filter(None, ["" if given.untagged else BACK, given.tag]))
+    part, pairs = output.with_name(f"{output.name}.part"), 0
+    with part.open("w", encoding="utf-8") as file:  # what an interrupted command has translated stays there
+        for start in range(0, len(lines), block := BATCHES * given.rows):
+            some = lines[start : start + block]
+            sources = translated(model, data, [f"{given.into} {line}".strip() for line in some], given.rows)
+            both = zip(sources, some, strict=True)
+            rows = [f"{before} {source}".strip() + f"\t{line}\n" for source, line in both if source]
+            file.writelines(rows)
+            file.flush()
+            pairs += len(rows)
+    if pairs < len(lines):
+        note(f"{len(lines) - pairs} of {len(lines)} lines have an empty translation and are left out")
+    if not pairs:
+        part.unlink()
         raise UserError(f"{run} translates no line of {given.texts}")
-    Path(given.output).write_text("".join(f"{source}\t{target}\n" for source, target in rows), encoding="utf-8")
-    print(f"{len(rows):,} pairs in {given.output}: --data.synthetic {given.output}")
+    part.rename(output)
+    print(f"{pairs:,} pairs in {given.output}: --data.synthetic {given.output}")
     return 0
 
 
@@ -78,7 +89,7 @@ def make_parser() -> OptionParser:
 
 
 def translated(model: Any, data: Any, texts: list[str], rows: int) -> list[str]:
-    """The translation of each text, on one line. Texts of like lengths are translated together."""
+    """The translation of each text, on one line. Texts of like lengths are translated together, ``rows`` at once."""
     import torch
 
     cut = [len(data.source_tokenizer.encode(data.normalize(text))) + 1 for text in texts]

@@ -59,13 +59,13 @@ def main(argv: list[str]) -> int:
             with suppress(OSError):  # it has the finished folds
                 runs[-1].rmdir()
             return code
+        if name and name not in (columns := read_predictions(runs[-1])[0]):  # after the first fold, not after the last
+            raise UserError(f"the table has no column {name!r} for --id; it has {', '.join(columns)}")
     records = [json.loads((run / "run.json").read_text()) for run in runs]
     simple = [simple_models(run) for run in runs]
     tests = [{k: v for k, v in record["metrics"].items() if k.startswith("test/")} for record in records]
     folder = new_folder(parent / "ensemble")
     parts, processor = [read_predictions(run) for run in runs], json.loads((runs[0] / "processor.json").read_text())
-    if name and name not in parts[0][0]:
-        raise UserError(f"the table has no column {name!r} for --id; it has {', '.join(parts[0][0])}")
     rows = combine(parts, processor | ({"id": name} if name else {}))
     with open(folder / "submission.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)

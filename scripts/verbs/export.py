@@ -36,9 +36,10 @@ from callbacks.atomic_checkpoint import AtomicCheckpoint
 from common.messages import UserError
 from scripts.front.arguments import Command, resolve
 from scripts.front.build import Builder, typed
-from scripts.front.checkpoints import is_sharded, read_checkpoint
+from scripts.front.checkpoints import is_sharded
 from scripts.front.graphs import description, example_of, outputs_of, save_graph, save_onnx
 from scripts.front.recipes import CONFIGS, read_recipe
+from scripts.front.restored import load_weights
 from scripts.front.working_directory import add_working_directory
 
 FORMATS = ("pt2", "onnx")
@@ -110,14 +111,9 @@ class Restored(Builder):
 
     def __init__(self, command: Command) -> None:
         assert command.checkpoint is not None
-        self.content = read_checkpoint(command.checkpoint)
         with typed(command):
             super().__init__(command, run=False)
-        try:
-            self.model.load_state_dict(self.content["state_dict"])
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:160]
-            raise UserError(f"checkpoint {command.checkpoint} does not fit the model: {reason}") from None
+        self.content = load_weights(self.model, command.checkpoint)
         self.model.eval()
 
     def given_net(self) -> dict[str, Any] | None:

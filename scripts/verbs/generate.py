@@ -16,7 +16,6 @@ them (speculative decoding): the same texts in distribution, with fewer steps of
 import argparse
 import csv
 import inspect
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -140,8 +139,7 @@ def unescape(text: str) -> str:
 def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     """The model with its trained weights, the datamodule with the run's vocabulary, the run folder."""
     from scripts.front.arguments import resolve
-    from scripts.front.build import build
-    from scripts.front.checkpoints import check_checkpoint, read_checkpoint
+    from scripts.front.restored import restore
 
     words = [options.recipe] if options.recipe else []
     words += ["--run", options.run] if options.run else []
@@ -149,14 +147,8 @@ def load(options: argparse.Namespace) -> tuple[Any, Any, Path]:
     run, checkpoint = found.run, found.checkpoint
     if run is None or checkpoint is None:
         raise UserError(f"{options.ckpt_path} lies in no run folder: say --run DIR")
-    _, model, data = build(["--config", str(run / "config.yaml")])
-    name = f"{type(model).__module__}.{type(model).__name__}"
-    check_checkpoint(checkpoint, name, {})
-    model.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
-    processor = run / "processor.json"
-    if processor.is_file() and hasattr(data, "load_processor"):
-        data.load_processor(json.loads(processor.read_text(encoding="utf-8")))  # type: ignore[union-attr]
-    elif isinstance(model, Generates):
+    model, data = restore(run, checkpoint)
+    if isinstance(model, Generates) and not (run / "processor.json").is_file():
         raise UserError(f"{run} has no processor.json: generation needs what it keeps of the data")
     return model, data, run
 

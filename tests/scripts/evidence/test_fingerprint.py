@@ -10,10 +10,21 @@ from scripts.front import recipes
 from scripts.front.recipes import find_recipe
 from tests.scripts.evidence.toy_project import edit, write_project
 
+CALLBACKS = {
+    "configs/regularizer/noise.yaml": "trainer: {callbacks+: [{class_path: callbacks.noise.Noise, init_args: {std: 1}}]}\n",
+    "callbacks/noise.py": "from callbacks.pictures import drawn\ny = 1\n",
+    "callbacks/other.py": "z = 1\n",
+    "callbacks/pictures/drawn.py": "w = 1\n",
+}
+
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = write_project(tmp_path / "project")
+    edit(root / "configs/toy/one.yaml", "--model.width 1", "--model.width 1 --config regularizer/noise")
+    for name, text in CALLBACKS.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
     monkeypatch.setattr(recipes, "CONFIGS", root / "configs")
     return root
 
@@ -29,6 +40,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("lit_models/deep.py", "1", "2"),  # imported by what the model imports, inside a function
         ("datamodules/toy.py", "5", "6"),
         ("datamodules/base.py", "1", "2"),
+        ("callbacks/noise.py", "1", "2"),  # named by the ablation's preset
+        ("configs/regularizer/noise.yaml", "std: 1", "std: 2"),
     ],
 )
 def test_what_decides_the_number_makes_it_stale(project: Path, file: str, old: str, new: str) -> None:
@@ -45,7 +58,8 @@ def test_what_decides_the_number_makes_it_stale(project: Path, file: str, old: s
         ("lit_models/toy/net.py", "A net.", "A net, explained better."),
         ("lit_models/toy/net.py", "WIDTH = 3", "WIDTH = 3  # as in the paper"),
         ("lit_models/unused.py", "1", "2"),
-        ("callbacks/noise.py", "1", "2"),
+        ("callbacks/other.py", "1", "2"),
+        ("callbacks/pictures/drawn.py", "1", "2"),  # it draws
     ],
 )
 def test_what_does_not_decide_the_number_leaves_it_fresh(project: Path, file: str, old: str, new: str) -> None:

@@ -15,7 +15,7 @@ FILES = {
     "README.md": "One: <!--toy/one test/acc-->x<!---->, two: <!--toy/two test/acc-->0.5<!---->.\n",
     "configs/default.yaml": "seed_everything: 0\n",
     "configs/toy/one.yaml": HEAD + CONFIG,
-    "lit_models/toy/net.py": '"""A net."""\n\nfrom lit_models.layers import block\nimport callbacks.noise\nWIDTH = 3\n',
+    "lit_models/toy/net.py": '"""A net."""\n\nfrom lit_models.layers import block\nWIDTH = 3\n',
     "lit_models/layers/block.py": "from datamodules.base import x\n\n\ndef f():\n    from lit_models.deep import d\n",
     "lit_models/deep.py": "A = 1\n",
     "lit_models/unused.py": "B = 1\n",

@@ -8,6 +8,7 @@ import torch
 
 from scripts.cli import main
 from scripts.front.runs import newest_run
+from scripts.verbs import backtranslate
 from scripts.verbs.backtranslate import translated
 
 SMALL = ["--data.train_size", "60", "--data.val_size", "8", "--data.test_size", "8", "--data.batch_size", "8",
@@ -38,7 +39,12 @@ def test_pairs_are_written_with_a_tag_and_a_child_of_the_run_trains_on_them(
     assert all(row[0].startswith("<BT> <2x> ") for row in rows)
     shown = capsys.readouterr()
     assert f"{len(rows)} pairs in" in shown.out and ("empty translation" in shown.err) == (len(rows) < 3)
+    assert main(["backtranslate", *words]) == 2  # the pairs of before stay
+    assert f"--output {output} is there already" in capsys.readouterr().err
+    assert len(output.read_text().splitlines()) == len(rows)
+    output.unlink()
     assert main(["backtranslate", *words, "--untagged"]) == 0
+    assert not output.with_name("synthetic.tsv.part").exists()
     assert all("<" not in line for line in output.read_text().splitlines())
     monkeypatch.setenv("DIVE_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("DIVE_RUN_DIR", raising=False)
@@ -65,6 +71,25 @@ def test_a_mistake_is_one_line(
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
     assert main(["backtranslate", "--texts", "x"]) == 2
+
+
+def test_what_is_translated_when_it_is_interrupted_is_kept(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, output = tmp_path / "texts", tmp_path / "pairs.tsv"
+    texts.write_text("a\nb\nc\n")
+    batches = iter([["A", "B"], KeyboardInterrupt()])
+
+    def some(*_: object) -> list[str]:
+        if isinstance(found := next(batches), BaseException):
+            raise found
+        return found
+
+    monkeypatch.setattr(backtranslate, "translated", some)
+    monkeypatch.setattr(backtranslate, "BATCHES", 1)
+    with pytest.raises(KeyboardInterrupt):
+        backtranslate.main(["--run", str(run), "--texts", str(texts), "--output", str(output), "--rows", "2"])
+    assert not output.exists() and output.with_name("pairs.tsv.part").read_text() == "<BT> A\ta\n<BT> B\tb\n"
 
 
 def test_each_text_has_its_own_translation_though_like_lengths_go_together() -> None:
