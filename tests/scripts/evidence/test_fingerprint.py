@@ -11,7 +11,7 @@ from scripts.front.recipes import find_recipe
 from tests.scripts.evidence.toy_project import edit, write_project
 
 CALLBACKS = {
-    "configs/regularizer/noise.yaml": "trainer: {callbacks+: [{class_path: callbacks.noise.Noise, init_args: {std: 1}}]}\n",
+    "configs/regularizer/noise.yaml": "trainer: {callbacks: [{class_path: callbacks.noise.N, init_args: {std: 1}}]}\n",
     "callbacks/noise.py": "from callbacks.pictures import drawn\ny = 1\n",
     "callbacks/other.py": "z = 1\n",
     "callbacks/pictures/drawn.py": "w = 1\n",

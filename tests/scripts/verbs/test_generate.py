@@ -52,6 +52,18 @@ def test_a_stop_text_ends_the_writing(run: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.rstrip("\n") == whole[: whole.index(stop, 3)]
 
 
+def test_a_checkpoint_that_does_not_fit_the_run_is_one_line(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = Path(shutil.copytree(run, tmp_path / "run"))
+    config = changed / "config.yaml"
+    config.write_text(config.read_text().replace("hidden_size: 16", "hidden_size: 12"))
+    capsys.readouterr()
+    assert generate(changed, "--prompt", "the") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "best.ckpt does not fit the config of its run: " in error and "size mismatch" in error
+
+
 def test_greedy_text_is_the_same_alone_and_in_a_batch(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate(run, "--prompt", "the c", "the d", "--temperature", "0", "--max_tokens", "12") == 0
     both = capsys.readouterr().out
