@@ -61,16 +61,17 @@ def test_what_is_missing_is_said(
 @pytest.mark.parametrize("batches", ["windows", "counts"])
 def test_another_file_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path, batches: Any) -> None:
     def of(name: str, times: int) -> WordFile:
-        (tmp_path / name).write_text("the cat sat. the dog sat on it.\n" * times)
-        return WordFile(str(tmp_path / name), vocab_size=9, min_count=1, batches=batches)
+        words = [chr(97 + k % 20) * (1 + k % 3) for k in range(7 * times)]
+        (tmp_path / name).write_text("".join(" ".join(words[k : k + 7]) + "\n" for k in range(0, len(words), 7)))
+        return WordFile(str(tmp_path / name), vocab_size=60, min_count=1, batches=batches)
 
-    data = of("a", 30)
+    data = of("a", 60)
     own = rows(data, stage="fit")
     run = data.processor()
-    assert rows(of("a", 30), run) == own
-    other = of("b", 20)
+    assert rows(of("a", 60), run) == own
+    other = of("b", 40)
     found = rows(other, run)
-    assert set(found) == {"test"} and found["test"] == (140 if batches == "windows" else sum(own.values()))
+    assert set(found) == {"test"} and found["test"] == {"windows": 280, "counts": 594}[batches]
     assert "not the file of the run: all of it" in other.summary()
     with pytest.raises(UserError, match="a: its content changed since training"):
-        rows(of("a", 31), run)
+        rows(of("a", 61), run)
