@@ -22,7 +22,7 @@ from datamodules.audio.wav_files import fit_length
 from datamodules.audio.waveforms import Waveforms
 from datamodules.reading import progress, some
 from datamodules.vision.class_folders import (
-    KnowsItsFolder,
+    KnowsItsClassFolder,
     all_files,
     class_names_of,
     find_splits,
@@ -36,7 +36,7 @@ LONGER = 1.25  # times a window: from there a sound has several
 MOST_READ = 1_000  # headers read to find rate and length; larger folders are sampled evenly
 
 
-class AudioFolder(KnowsItsFolder, Waveforms):
+class AudioFolder(KnowsItsClassFolder, Waveforms):
     """Sounds x (B, num_samples) in [-1, 1] with the number y of their class folder in sorted order.
 
     Each sound is read as one channel at ``sample_rate``. Of a longer one there are several windows, spread evenly over

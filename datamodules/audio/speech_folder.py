@@ -30,6 +30,7 @@ from datamodules.audio.sound_files import find_sounds, read_sound, read_sound_he
 from datamodules.audio.transcribed import Transcribed, padded, to_int16
 from datamodules.reading import progress, some
 from datamodules.text.files import decode
+from datamodules.vision.class_folders import KnowsItsFolder
 
 SPLITS = ("train", "val", "test")
 
@@ -49,11 +50,11 @@ class Line:
     number: int
 
 
-class SpeechFolder(Transcribed):
+class SpeechFolder(KnowsItsFolder, Transcribed):
     """Sounds of any rate, width, length and number of channels, with their texts.
 
     Args:
-        root: The folder.
+        root: The folder. At test time all of a folder that is not the run's is tested, or its test folder.
         transcripts: The file with the texts, in the folder.
         num_classes, sample_rate: 0 means as found: the number of characters, and the most frequent rate, at most
             16,000 Hz.
@@ -63,8 +64,10 @@ class SpeechFolder(Transcribed):
 
     Raises:
         UserError: No folder or transcripts, a line without a text, a file that is not there or cannot be read, a
-            character that the model does not know.
+            character that the model does not know, the run's own folder changed and what is tested is drawn from it.
     """
+
+    decides = "texts, names or sizes of its sounds"
 
     def __init__(
         self,
@@ -120,9 +123,9 @@ class SpeechFolder(Transcribed):
                     f"{self.transcripts} has {len(self.class_names)} characters, but data.num_classes is "
                     f"{self.num_classes}: leave it out"
                 )
-        parts = split_lines(lines, *self.fractions)
+        parts = self.parts(stage, lines)
         found = {}
-        for split in ("test",) if stage == "test" else SPLITS:
+        for split in parts:
             sounds = [self.read(line) for line in progress(parts[split], f"reading {self.root}")]
             self.refuse_long(sounds, [line.file for line in parts[split]])
             found[split] = padded(sounds, [self.labels_of(line) for line in parts[split]])
@@ -132,6 +135,15 @@ class SpeechFolder(Transcribed):
             self.facts.append(f"{len(untold):,} sounds without a transcript are left out ({some(sorted(untold))})")
         self.facts.append(f"characters {''.join(self.class_names)!r}")
         return found
+
+    def parts(self, stage: str, lines: list[Line]) -> dict[str, list[Line]]:
+        """The lines of the splits that a stage needs; of another folder than the run's all, or its own folder's."""
+        split, folders = "test" if stage == "test" else "val", split_folders(lines)
+        files = ((line.text, os.path.normpath(line.file)) for line in lines)
+        if self.is_another_folder(stage, files, f"its {split} folder" if folders.get(split) else ""):
+            return {split: folders.get(split) or lines}
+        parts = split_lines(lines, *self.fractions)
+        return {name: parts[name] for name in (("test",) if stage == "test" else SPLITS)}
 
     def labels_of(self, line: Line) -> list[int]:
         try:
@@ -225,12 +237,17 @@ def readable(path: str) -> bool:
     return True
 
 
+def split_folders(lines: list[Line]) -> dict[str, list[Line]]:
+    """The lines of each of the folders train, val (may be empty) and test; none where these are not all folders."""
+    top = [os.path.normpath(line.file).split(os.sep)[0] for line in lines]
+    if not {"train", "test"} <= set(top) <= set(SPLITS):
+        return {}
+    return {split: [line for line, name in zip(lines, top, strict=True) if name == split] for split in SPLITS}
+
+
 def split_lines(lines: list[Line], val_fraction: float, test_fraction: float) -> dict[str, list[Line]]:
     """The lines of each split: by the folders train, val and test, or drawn."""
-    folders = {os.path.normpath(line.file).split(os.sep)[0] for line in lines}
-    found: dict[str, list[Line]] = {}
-    if {"train", "test"} <= folders <= set(SPLITS):
-        found = {s: [line for line in lines if os.path.normpath(line.file).split(os.sep)[0] == s] for s in SPLITS}
+    if found := split_folders(lines):
         if found["val"]:
             return found
         lines, test_fraction = found["train"], 0.0

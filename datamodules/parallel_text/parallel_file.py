@@ -155,6 +155,9 @@ class ParallelFile(KnowsItsFile, ParallelText):
         only_sources = set(self.splits) == {"predict"}
         return self.path if only_sources or not self.target_path else f"{self.path} and {self.target_path}"
 
+    def own_files(self) -> dict[str, str]:
+        return {"path": self.path, **({"target": self.target_path} if self.target_path else {})}
+
     def processor(self) -> dict[str, Any]:
         ids = (self.pad_id, self.bos_id, self.eos_id)
         other = {"special_ids": list(ids)} if ids != (PAD, BOS, EOS) else {}

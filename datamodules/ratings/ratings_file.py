@@ -19,13 +19,14 @@ from common.messages import UserError, did_you_mean
 from datamodules.ratings.interactions import Interactions, without_duplicates
 from datamodules.ratings.ratings import Ratings
 from datamodules.reading import some
+from datamodules.run_file import KnowsItsFile
 from datamodules.tabular.tables import read_table
 
 COLUMNS = {"user": ("user_id", "userid"), "item": ("item_id", "itemid", "movie_id", "movieid")}
 OPTIONAL = {"rating": ("score", "stars"), "timestamp": ("time", "unix_timestamp"), "title": ("name",)}
 
 
-class RatingsFile(Ratings):
+class RatingsFile(KnowsItsFile, Ratings):
     """A person's ratings. Sizes and scale are those of the file unless they are given.
 
     A user with one or two ratings is trained on and not tested (``leave_one_out``).
@@ -37,8 +38,11 @@ class RatingsFile(Ratings):
         **ratings: See ``Ratings``.
 
     Raises:
-        UserError: The file cannot be read, a column is missing, or a cell is not what it should be.
+        UserError: The file cannot be read, a column is missing, or a cell is not what it should be; before a test, the
+            run's own file changed and its split is random.
     """
+
+    tested_whole = False  # a user is tested on what follows its history
 
     def __init__(
         self,
@@ -85,6 +89,8 @@ class RatingsFile(Ratings):
         return RatingsFile.infer(path) if path else {}
 
     def interactions(self) -> Interactions:
+        if self.split == "random" or self.stage == "fit":  # else the newest ratings are tested, also of a longer file
+            self.is_another(self.stage)
         table = read_columns(self.path)
         items, users = list(dict.fromkeys(table["item"])), list(dict.fromkeys(table["user"]))
         titles = dict(zip(table["item"], table["title"], strict=True))

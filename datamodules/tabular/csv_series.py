@@ -17,6 +17,7 @@ from torch import Tensor
 
 from common.messages import UserError, did_you_mean
 from datamodules.reading import some
+from datamodules.run_file import KnowsItsFile
 from datamodules.tabular import formats
 from datamodules.tabular.column import Column
 from datamodules.tabular.columns import decimal_of, how_read, is_counter
@@ -27,14 +28,14 @@ MOST_FEATURES = 24  # past values where the file has enough; give num_features f
 MOST_STEPS = 16
 
 
-class CSVSeries(Series):
+class CSVSeries(KnowsItsFile, Series):
     """Windows x (B, num_features) with the next values y, standardized by the training part; see ``Series``.
 
     Missing values are put on the line between their neighbors, which is said. Rows that are not in the order of the
     times are sorted.
 
     Args:
-        path: The file.
+        path: The file. At test time all of a file that is not the run's is tested.
         column: The heading of the values; empty: the only column of numbers.
         time: The heading of the times; empty: the first column of dates, if there is one.
         num_features, num_outputs: Past values, and steps ahead; 0: 24 and 16, or fewer in a short file (``infer``).
@@ -42,7 +43,7 @@ class CSVSeries(Series):
         **series: See ``Series``.
 
     Raises:
-        UserError: The file or the column is missing or cannot be used.
+        UserError: The file or the column is missing or cannot be used, or the run's own file changed before a test.
     """
 
     items = "windows"
@@ -88,6 +89,11 @@ class CSVSeries(Series):
         self.column, self.time = processor.get("column", self.column), processor.get("time", self.time)
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
+        if self.is_another(stage) and self.standard:
+            (self.mean, self.scale), values = self.standard, self.values()
+            self.series = torch.from_numpy((values - self.mean) / self.scale).float()
+            windows = self._windows(self.num_features, len(values), self.num_outputs)
+            return {"test" if stage == "test" else "val": windows}
         if stage != "predict":
             return {name: split for name, split in super().load(stage).items() if name != "predict"}
         values = self.values()

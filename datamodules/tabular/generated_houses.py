@@ -69,6 +69,9 @@ class GeneratedHouses(HousePrices):
     fixed (seed 1), and so are the 300 new houses that are predicted (seed 2).
     """
 
+    def own_files(self) -> dict[str, str]:
+        return {"path": self.path}  # generated houses do not change
+
     @staticmethod
     def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
         return read_table(path, encoding, text) if path else generate(1200, seed=1)

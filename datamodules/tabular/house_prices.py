@@ -17,8 +17,9 @@ from datamodules.tabular.csv_table import CSVTable
 from datamodules.tabular.tables import read_table
 
 URL = "https://d2l-data.s3-accelerate.amazonaws.com/"
+TRAIN = "kaggle_house_pred_train.csv"
 FILES = {
-    "kaggle_house_pred_train.csv": "1e18addf81e5e4d347cc17ee6075bbe4a42b7fa26b9e5b063e8f692a5f929d41",
+    TRAIN: "1e18addf81e5e4d347cc17ee6075bbe4a42b7fa26b9e5b063e8f692a5f929d41",
     "kaggle_house_pred_test.csv": "8fdd3d829d4d986b58f845c9553b225e67dd8383624d90fb6ca1d4bed5798c1e",
 }
 
@@ -72,11 +73,15 @@ class HousePrices(CSVTable):
 
     @staticmethod
     def read(path: str, encoding: str = "", text: Sequence[str] | None = ()) -> pd.DataFrame:
-        return read_table(path or kaggle_file("kaggle_house_pred_train.csv"), encoding, text)
+        return read_table(path or kaggle_file(TRAIN), encoding, text)
 
     @staticmethod
     def read_new(path: str, encoding: str = "") -> pd.DataFrame:
         return read_table(path or kaggle_file("kaggle_house_pred_test.csv"), encoding, None)
+
+    def own_files(self) -> dict[str, str]:
+        """Also Kaggle's table, which a person may have put there: its folds are drawn from it."""
+        return {"path": self.path or kaggle_file(TRAIN)}
 
     def load_new(self) -> Tensor:
         x = super().load_new()

@@ -17,6 +17,7 @@ import torch
 
 from common.messages import UserError, note
 from datamodules.downloads import data_root, fetch
+from datamodules.run_file import KnowsItsFile
 from datamodules.text.files import read_text
 from datamodules.text.ptb import SHA256 as PTB_SHA256
 from datamodules.text.ptb import URL as PTB_URL
@@ -127,11 +128,11 @@ class EnglishWords(WordCorpus):
         return published_tests()
 
 
-class WordFile(WordCorpus):
+class WordFile(KnowsItsFile, WordCorpus):
     """Your own text file, UTF-8: sentences end at ``.!?`` and line ends; 90 % train, 5 % validation, 5 % test.
 
     Args:
-        path: The file.
+        path: The file. At test time all of a file that is not the run's is tested.
         vocab_size, window, subsample, min_count: See ``WordCorpus``.
         **corpus: See ``WordCorpus``.
 
@@ -149,10 +150,13 @@ class WordFile(WordCorpus):
         **corpus: Any,
     ) -> None:
         super().__init__(vocab_size, window, subsample=subsample, min_count=min_count, **corpus)
-        self.path = path
+        self.path = self.own_path = path
+        self.items = "words" if self.batches == "windows" else "pairs of words"
 
     def sentences(self) -> dict[str, Sentences]:
         found = split_words(read_text(self.path))
+        if self.is_another(self.stage):
+            return {"test" if self.stage == "test" else "val": found}
         if len(found) < 20:
             raise UserError(f"{self.path} has {len(found)} sentences: give it at least 20, better 100,000")
         return parts_of(found, len(found))

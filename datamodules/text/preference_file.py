@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.run_file import KnowsItsFile
 from datamodules.text.chat_template import CHAT_SPECIALS, MARKS, Message, pieces_of
 from datamodules.text.files import read_text
 from datamodules.text.preferences import Pair, PreferenceData
@@ -24,11 +25,11 @@ KEYS = ("prompt", "chosen", "rejected")
 LONGEST_FOUND = 1024  # tokens that ``infer`` allows; give seq_len for more
 
 
-class PreferenceFile(PreferenceData):
+class PreferenceFile(KnowsItsFile, PreferenceData):
     """Pairs of a file.
 
     Args:
-        path: The file.
+        path: The file. At test time all of a file that is not the run's is tested.
         val_fraction, test_fraction: Fractions of the pairs that are held out, at the end of the file.
         vocab_size: Entries of the vocabulary; 0 means as many as the training pairs have words.
         seq_len: T; 0 means as the longest conversation.
@@ -85,6 +86,8 @@ class PreferenceFile(PreferenceData):
             if self.tokenizer is None:
                 raise UserError("predicting needs a trained run: its processor.json has the vocabulary")
             return {"predict": self.pair_tensors(pairs, f"{self.path}: pair")}
+        if self.is_another(stage):
+            return {"test" if stage == "test" else "val": self.pair_tensors(pairs, f"{self.path}: pair")}
         parts = divided(pairs, *self.fractions)
         self.learn_words(texts_of(parts["train"]))
         self.demonstrations = self.tensors([chosen for chosen, _ in parts["train"]], f"{self.path}: pair")

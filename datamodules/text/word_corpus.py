@@ -101,7 +101,8 @@ class WordCorpus(TensorDataModule):
         splits: dict[str, tuple[Tensor, ...]] = {}
         if self.batches == "counts":
             text = as_tensors([sentence for part in parts.values() for sentence in part], number)
-            splits = split_cells(cooccurrences(*text, self.window, self.vocab_size, self.weighted))
+            counted_pairs = cooccurrences(*text, self.window, self.vocab_size, self.weighted)
+            splits = split_cells(counted_pairs) if "train" in parts else dict.fromkeys(parts, counted_pairs)
         else:
             for name, sentences in parts.items():
                 text = as_tensors(sentences, number)

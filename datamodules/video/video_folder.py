@@ -25,7 +25,7 @@ from datamodules.reading import progress, some
 from datamodules.video.clips import Clips
 from datamodules.video.video_files import BrokenVideoError, Header, find_videos, read_header, read_video
 from datamodules.vision.class_folders import (
-    KnowsItsFolder,
+    KnowsItsClassFolder,
     all_files,
     class_names_of,
     find_splits,
@@ -39,7 +39,7 @@ MOST_FRAMES = 16  # frames of a clip; give num_frames for more
 MOST_READ = 1_000  # headers read to find the sizes; larger folders are sampled evenly
 
 
-class VideoFolder(KnowsItsFolder, Clips):
+class VideoFolder(KnowsItsClassFolder, Clips):
     """Clips (B, in_channels, num_frames, image_size, image_size) in [0, 1] with the number of their class folder.
 
     A training clip begins anywhere in its video, anew each time; validation sees the middle clip, test and prediction

@@ -29,6 +29,8 @@ class BCCD(VOCFolder):
         UserError: The folder is not there; the line says where it comes from.
     """
 
+    own_path = ""  # not a person's own
+
     def __init__(self, num_classes: int = 3, in_channels: int = 3, image_size: int = 320, **files: Any) -> None:
         root = str(Path(data_root()) / "BCCD")
         super().__init__(root, num_classes, in_channels, image_size, skip_bad_boxes=True, **files)

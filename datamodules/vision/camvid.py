@@ -32,6 +32,8 @@ class CamVid(MaskFolder):
         UserError: The folder is not there, with where it comes from.
     """
 
+    own_path = ""  # not a person's own
+
     def __init__(self, num_classes: int = 11, in_channels: int = 3, image_size: int = 192, **masks: Any) -> None:
         super().__init__(str(Path(data_root()) / "CamVid"), num_classes, in_channels, image_size, **masks)
         self.class_names = NAMES

@@ -6,7 +6,7 @@ The layout is ``root/CLASS/**`` or ``root/{train,val,test}/CLASS/**``. Names tha
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -218,13 +218,21 @@ def all_files(
     return [file for file, _ in pairs], torch.tensor([number for _, number in pairs])
 
 
-def identity_of_folder(root: str, splits: Splits) -> dict[str, str]:
-    """What a run keeps of a folder, to know it again: its place, and SHA-256 of classes, names and sizes of its files.
+def with_classes(splits: Splits) -> Iterable[tuple[str, str]]:
+    """The class and the name of each file of a folder."""
+    return ((name, file) for classes in splits.values() for name, files in classes.items() for file in files)
+
+
+def identity_of_folder(root: str, files: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What a run keeps of a folder, to know it again: its place, and SHA-256 of labels, names and sizes of its files.
 
     A folder among the files, such as one of the frames of a video, counts with all that is in it.
+
+    Args:
+        root: The folder.
+        files: The label of each file (its class, its text, or nothing), and its path relative to ``root``.
     """
     digest = hashlib.sha256()
-    files = ((name, file) for classes in splits.values() for name, some_of in classes.items() for file in some_of)
     for name, file in sorted(files):
         path = os.path.join(root, file)
         for part in [os.path.join(path, inner) for inner in find_files(path)] if os.path.isdir(path) else [path]:
@@ -235,10 +243,34 @@ def identity_of_folder(root: str, splits: Splits) -> dict[str, str]:
 
 
 class KnowsItsFolder(KnowsItsFile):
-    """For a datamodule of one's own folder: another one than the run's is tested whole, one that changed is refused."""
+    """For a datamodule of one's own folder: another one than the run's is tested whole, one that changed is refused.
 
+    A subclass for a data set of the project has an empty ``own_path``: its folder is not known again.
+    """
+
+    option, decides = "root", "names or sizes of its files"
     root: str
     own_path: str
+
+    def is_another_folder(self, stage: str, files: Iterable[tuple[str, str]], part: str = "") -> bool:
+        """Whether a stage evaluates another folder than the run's.
+
+        Args:
+            stage: Of Lightning.
+            files: As for ``identity_of_folder``.
+            part: What of the folder the stage evaluates where its split is not drawn; empty: it is drawn.
+
+        Raises:
+            UserError: The run's folder changed, and its split is drawn.
+        """
+        if not self.own_path:
+            return False
+        return self.differs(stage, self.root, lambda: identity_of_folder(self.root, files), part=part)
+
+
+class KnowsItsClassFolder(KnowsItsFolder):
+    """For a datamodule of one's own class folders."""
+
     class_names: list[str] | None
     val_fraction: float
     test_fraction: float
@@ -254,8 +286,6 @@ class KnowsItsFolder(KnowsItsFile):
         names = self.class_names or class_names_of(splits)
         split = "test" if stage == "test" else "val"
         part = f"its {split} folder" if self.folders_are_splits and split in splits else ""
-        if self.own_path and self.differs(
-            stage, self.root, lambda: identity_of_folder(self.root, splits), "folder", part
-        ):
+        if self.is_another_folder(stage, with_classes(splits), part):
             return {split: all_files(self.root, splits, names, what, split if part else "")}
         return label_files(self.root, splits, names, self.val_fraction, self.test_fraction, stage, what)

@@ -23,15 +23,19 @@ class COCOFile(ObjectFiles):
     """Pictures (B, in_channels, image_size, image_size) in [0, 1] with their boxes, classes in alphabetical order.
 
     Args:
-        annotations: The JSON file, of training or of all pictures.
+        annotations: The JSON file, of training or of all pictures. At test time one that is not the run's is tested
+            whole, where ``test_annotations`` names none.
         root: The folder of the pictures.
         val_annotations, test_annotations: JSON files of the other splits, optional.
         num_classes, in_channels, image_size: 0 means as found in the files (``infer``).
         **files: See ``ObjectFiles``.
 
     Raises:
-        UserError: No such file, one that is not COCO's; the line names it.
+        UserError: No such file, one that is not COCO's, the run's own that changed where what is tested is drawn from
+            it; the line names it.
     """
+
+    option, decides = "annotations", "its content"
 
     def __init__(
         self,
@@ -49,6 +53,14 @@ class COCOFile(ObjectFiles):
             num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
         super().__init__(root, num_classes, in_channels, image_size, **files)
         self.files = {"train": annotations, "val": val_annotations, "test": test_annotations}
+        self.test_annotations = test_annotations
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        if self.stage == "predict":
+            return self.root
+        tested = self.test_annotations and "test" in self.splits and "train" not in self.splits
+        return self.test_annotations if tested else self.files["train"]
 
     @staticmethod
     def infer(
@@ -56,6 +68,13 @@ class COCOFile(ObjectFiles):
     ) -> dict[str, int]:
         """The sizes by the annotations and the headers of the pictures; arguments that are not 0 are kept."""
         return sizes_of({"train": read_coco(annotations, root)}, annotations, num_classes, in_channels, image_size)
+
+    def own_files(self) -> dict[str, str]:
+        return {"path": self.files["train"]}
+
+    def of_another(self, stage: str, found: Split) -> list[Annotated] | None:
+        drawn = not self.files["test" if stage == "test" else "val"]
+        return found["train"] if drawn and self.is_another(stage) else None
 
     def read(self) -> Split:
         return {name: read_coco(file, self.root) for name, file in self.files.items() if file or name == "train"}

@@ -24,7 +24,7 @@ from datamodules.cache import digest_of_files, kept
 from datamodules.data_digest import Split
 from datamodules.reading import some
 from datamodules.vision.class_folders import (
-    KnowsItsFolder,
+    KnowsItsClassFolder,
     Splits,
     all_files,
     class_names_of,
@@ -49,7 +49,7 @@ LARGEST_FOUND = 64  # pixels: a small network trains at this size within minutes
 MOST_HEADERS = 10_000  # headers that are read; larger folders are sampled evenly
 
 
-class ImageFolder(KnowsItsFolder, ImageTensors):
+class ImageFolder(KnowsItsClassFolder, ImageTensors):
     """Images (B, in_channels, image_size, image_size) in [0, 1] with the number of their class folder in sorted order.
 
     Each image is turned upright, the largest centered square cut out and resized. Files that cannot be read are left

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from common.messages import UserError, note
 from datamodules.splits import split_fractions
-from datamodules.vision.class_folders import SPLIT_OF, find_images
+from datamodules.vision.class_folders import SPLIT_OF, KnowsItsFolder, find_images
 from datamodules.vision.image_files import decode, in_threads, read_header, reason_of, whole_picture
 from datamodules.vision.masks import MaskImages, refuse_other_values
 
@@ -28,19 +28,22 @@ LARGEST_FOUND = 256
 Pairs = list[tuple[str, str]]  # paths of images and of their masks
 
 
-class MaskFolder(MaskImages):
+class MaskFolder(KnowsItsFolder, MaskImages):
     """Pictures (B, in_channels, S, S) in [0, 1], whole, resized to a square, with their masks.
 
     Args:
-        root: The folder.
+        root: The folder. At test time all of a folder that is not the run's is tested, or its test folder.
         num_classes, in_channels, image_size: 0 means as found in the files (``infer``): one more than the largest
             number in the masks, color, and the median of the short sides, at most 256.
         val_fraction, test_fraction: Fractions of the pictures where there is no val or test folder.
         **masks: See ``MaskImages``.
 
     Raises:
-        UserError: No such folder, an image without its mask, a mask of another size or with other values.
+        UserError: No such folder, an image without its mask, a mask of another size or with other values; the run's
+            own folder changed, and what is tested is drawn from it.
     """
+
+    items = "pictures"
 
     def __init__(
         self,
@@ -62,6 +65,10 @@ class MaskFolder(MaskImages):
             )
         self.root = root
         self.fractions = val_fraction, test_fraction
+
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.root
 
     @staticmethod
     def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
@@ -91,12 +98,19 @@ class MaskFolder(MaskImages):
 
     def pairs(self) -> dict[str, Pairs]:
         """The images with their masks by split, or under ``all``."""
-        return find_pairs(self.root)
+        return find_pairs(self.root, to_train=False)
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage == "predict":
             return self.load_pictures()
         known = self.pairs()
+        split = "test" if stage == "test" else "val"
+        every = [pair for pairs in known.values() for pair in pairs]
+        files = (("", os.path.relpath(path, self.root)) for pair in every for path in pair)
+        if self.is_another_folder(stage, files, f"its {split} folder" if split in known else ""):
+            return {split: self.load_pairs(known.get(split, every))}
+        if "all" not in known:
+            refuse_no_train(self.root, list(known))
         whole = known.pop("all", None) or known.pop("train")
         val, test = (0.0 if name in known else part for name, part in zip(("val", "test"), self.fractions, strict=True))
         if len(whole) < (needed := 1 + (val > 0) + (test > 0)):
@@ -151,17 +165,31 @@ class MaskFolder(MaskImages):
         return images, masks
 
 
-def find_pairs(root: str) -> dict[str, Pairs]:
-    """The images with their masks by split, or under ``all``."""
+def find_pairs(root: str, to_train: bool = True) -> dict[str, Pairs]:
+    """The images with their masks by split, or under ``all``.
+
+    Args:
+        root: The folder.
+        to_train: Folders of splits without one for train are refused.
+
+    Raises:
+        UserError: As ``MaskFolder``.
+    """
     find_images(root)  # its errors for no folder
     splits = {
         SPLIT_OF[entry.name.lower()]: Path(entry.path)
         for entry in sorted(os.scandir(root), key=lambda e: e.name)
         if entry.is_dir() and entry.name.lower() in SPLIT_OF
     }
-    if splits and "train" not in splits:
-        raise UserError(f"{root} has folders for {', '.join(splits)}, but none for train")
+    if to_train and splits:
+        refuse_no_train(root, list(splits))
     return {name: pairs_of(folder) for name, folder in (splits or {"all": Path(root)}).items()}
+
+
+def refuse_no_train(root: str, splits: list[str]) -> None:
+    """Refuses folders of splits of which none is for training (``UserError``)."""
+    if "train" not in splits:
+        raise UserError(f"{root} has folders for {', '.join(splits)}, but none for train")
 
 
 def pairs_of(folder: Path) -> Pairs:

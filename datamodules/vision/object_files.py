@@ -19,7 +19,7 @@ from torch import Tensor
 
 from common.messages import UserError, did_you_mean, note
 from datamodules.splits import split_fractions
-from datamodules.vision.class_folders import find_images
+from datamodules.vision.class_folders import KnowsItsFolder, find_images
 from datamodules.vision.image_files import decode, in_threads, read_header, reason_of, whole_picture
 from datamodules.vision.objects import ObjectImages, padded
 
@@ -51,7 +51,7 @@ class Annotated:
 Split = dict[str, list[Annotated]]
 
 
-class ObjectFiles(ObjectImages):
+class ObjectFiles(KnowsItsFolder, ObjectImages):
     """Pictures (B, in_channels, S, S) in [0, 1], whole, resized to a square, with the objects of their annotations.
 
     Args:
@@ -64,6 +64,9 @@ class ObjectFiles(ObjectImages):
         memory_limit_mb: The most memory for decoded pictures (uint8), in megabytes.
         **objects: See ``ObjectImages``.
     """
+
+    items = "pictures"
+    decides = "classes, names or sizes of its files"
 
     def __init__(
         self,
@@ -87,9 +90,25 @@ class ObjectFiles(ObjectImages):
         self.skip_bad_boxes = skip_bad_boxes
         self.memory_limit_mb = memory_limit_mb
 
+    @property
+    def own_path(self) -> str:  # type: ignore[override]
+        return self.root
+
     def read(self) -> Split:
         """The annotated pictures by split, or under ``all``."""
         raise NotImplementedError
+
+    def of_another(self, stage: str, found: Split) -> list[Annotated] | None:
+        """What is evaluated of a folder that is not the run's: its own list, or all pictures; None of the run's.
+
+        Raises:
+            UserError: The run's folder changed, and its split is drawn.
+        """
+        split, every = "test" if stage == "test" else "val", [item for part in found.values() for item in part]
+        files = [(" ".join(item.labels), os.path.relpath(item.path, self.root)) for item in every]
+        files += [("", os.path.relpath(item.source, self.root)) for item in every]
+        part = f"the {split} list" if split in found else ""
+        return found.get(split, every) if self.is_another_folder(stage, files, part) else None
 
     def processor(self) -> dict[str, Any]:
         return {**super().processor(), "in_channels": self.in_channels, "image_size": self.image_size}
@@ -106,12 +125,14 @@ class ObjectFiles(ObjectImages):
         found = self.read()
         if self.class_names is None:
             self.class_names = class_names_of(found)  # before the split, as ``infer`` finds them
-        splits = divided(found, self.val_fraction, self.test_fraction)
         if len(self.class_names) != self.num_classes:
             raise UserError(
                 f"{self.root} has {len(self.class_names)} classes ({', '.join(self.class_names[:6])}), but "
                 f"data.num_classes is {self.num_classes}"
             )
+        if (other := self.of_another(stage, found)) is not None:
+            return {"test" if stage == "test" else "val": self.load_split(other)}
+        splits = divided(found, self.val_fraction, self.test_fraction)
         wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
         return {name: self.load_split(splits[name]) for name in wanted}
 

@@ -27,12 +27,14 @@ class VOCFolder(ObjectFiles):
     """Pictures (B, in_channels, image_size, image_size) in [0, 1] with their boxes, classes in alphabetical order.
 
     Args:
-        root: The folder that has ``Annotations``.
+        root: The folder that has ``Annotations``. At test time all of a folder that is not the run's is tested, or its
+            test list.
         num_classes, in_channels, image_size: 0 means as found in the files (``infer``).
         **files: See ``ObjectFiles``.
 
     Raises:
-        UserError: No such folder or files, an annotation that is not as it must be; the line names the file.
+        UserError: No such folder or files, an annotation that is not as it must be, the run's own folder changed and
+            what is tested is drawn from it; the line names the file.
     """
 
     def __init__(

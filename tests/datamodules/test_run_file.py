@@ -1,5 +1,6 @@
 """A run knows its file again by its content; another one is tested whole, one that changed is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ class Lines(KnowsItsFile, Base):
         self.__dict__.update(options)
         if run is not None:
             self.load_processor(run)
+
+
+def rows(data: Any, run: dict[str, Any] | None = None, stage: str = "test") -> dict[str, int]:
+    """The rows of each split that a stage loads, where ``run`` is what the run that trained the model kept."""
+    if run is not None:
+        data.load_processor(json.loads(json.dumps(run)))
+    data.setup(stage)
+    return {name: len(split[0]) for name, split in data.splits.items() if name != "predict"}
 
 
 def trained(path: Path) -> dict[str, Any]:
@@ -78,3 +87,40 @@ def test_a_run_that_kept_no_file_is_tested_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     data = Lines(tmp_path / "a", {"size": 3})
     assert not data.is_another("test") and data.processor() == {"size": 3}
+
+
+class Two(Lines):
+    """Two files that belong together."""
+
+    def own_files(self) -> dict[str, str]:
+        return {"path": self.path, "target": f"{self.path}.target"}
+
+
+def test_two_files_are_known_again_by_both(tmp_path: Path) -> None:
+    for name in ("one", "same", "one.target", "same.target", "other", "other.target", "half", "half.target"):
+        (tmp_path / name).write_text(f"{name.removeprefix('same') if 'other' in name else ''}{'target' in name}")
+    data = Two(tmp_path / "one")
+    assert not data.is_another("fit")
+    run = data.processor()
+    assert run["file"] == identity(tmp_path / "one", target=str(tmp_path / "one.target"))
+    assert not Two(tmp_path / "same", run).is_another("test") and Two(tmp_path / "other", run).is_another("test")
+    for name in ("one.target", "half.target"):  # that of the run; one beside the same content of the first
+        (tmp_path / name).write_text("changed")
+        with pytest.raises(UserError, match=r"and .*target: the content of one of them changed since training"):
+            Two(tmp_path / name.removesuffix(".target"), run).is_another("test")
+    source_only = {"file": identity(tmp_path / "one")}  # of a run before targets were kept
+    assert not Two(tmp_path / "one", source_only).is_another("test")
+
+
+def test_a_file_of_which_the_split_is_drawn_from_histories_is_refused_if_it_changed(tmp_path: Path) -> None:
+    class Histories(Lines):
+        tested_whole = False
+
+    (tmp_path / "one").write_text("a")
+    run = trained(tmp_path / "one")
+    (tmp_path / "two").write_text("b")
+    other = Histories(tmp_path / "two", run)
+    assert not other.is_another("test") and not other.other_file and not other.facts
+    (tmp_path / "one").write_text("b")
+    with pytest.raises(UserError, match=r"trained on: train again$"):
+        Histories(tmp_path / "one", run).is_another("test")

@@ -1,6 +1,7 @@
 """A folder of sounds with transcripts: what is read, how it is split, and the one line for each mistake."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from common.messages import UserError
 from datamodules.audio.speech_folder import SpeechFolder
 from tests.datamodules.audio.sounds import corrupt, sing
+from tests.datamodules.test_run_file import rows
 
 
 def folder(root: Path, count: int = 10) -> Path:
@@ -124,3 +126,39 @@ def test_a_sound_to_which_all_others_would_be_padded_beyond_the_memory_is_named(
     data = SpeechFolder(str(tmp_path), num_classes=10, sample_rate=8000, memory_limit_mb=5)
     with pytest.raises(UserError, match=r"05.wav has 30.0 s, to which all 20 sounds"):
         data.setup("predict")
+
+
+def test_another_folder_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    sizes: Any = {"num_classes": 10, "sample_rate": 8000}
+    data = SpeechFolder(str(folder(tmp_path / "a")))
+    data.setup("fit")
+    run = data.processor()
+    assert rows(SpeechFolder(str(tmp_path / "a"), **sizes), run) == {"test": 2}
+    other = SpeechFolder(str(folder(tmp_path / "b", 7)), **sizes)
+    assert rows(other, run) == {"test": 7} and "not the folder of the run: all of it" in other.summary()
+    assert rows(SpeechFolder(str(tmp_path / "b"), **sizes), run, "validate") == {"val": 7}
+    assert rows(SpeechFolder(str(tmp_path / "b"), **sizes), run, "predict") == {}
+    text = (tmp_path / "a" / "transcripts.txt").read_text()
+    (tmp_path / "a" / "transcripts.txt").write_text("\n" + text.replace("00.wav 00", "00.wav 01"))
+    with pytest.raises(UserError, match=r"a: texts, names or sizes of its sounds changed since.*give --data.root with"):
+        rows(SpeechFolder(str(tmp_path / "a"), **sizes), run)
+    (tmp_path / "a" / "transcripts.txt").write_text("\n" + text)
+    assert rows(SpeechFolder(str(tmp_path / "a"), **sizes), run) == {"test": 2}
+
+
+def test_a_folder_with_a_test_folder_may_change_and_of_another_it_is_tested(tmp_path: Path) -> None:
+    def make(root: Path, tested: int) -> SpeechFolder:
+        names = [f"{split}/{n}.wav" for split, count in (("train", 4), ("test", tested)) for n in range(count)]
+        for name in names:
+            sing(root / name)
+        (root / "transcripts.txt").write_text("".join(f"{name}\t1\n" for name in names))
+        return SpeechFolder(str(root), num_classes=1, sample_rate=8000)
+
+    data = make(tmp_path / "a", 2)
+    data.setup("fit")
+    again = make(tmp_path / "a", 3)
+    assert rows(again, data.processor()) == {"test": 3} and not again.other_file
+    other = make(tmp_path / "b", 5)
+    assert rows(other, data.processor()) == {"test": 5} and "its test folder" in other.summary()
+    with pytest.raises(UserError, match="a: texts, names or sizes of its sounds changed"):  # validation is drawn
+        rows(make(tmp_path / "a", 3), data.processor(), "validate")

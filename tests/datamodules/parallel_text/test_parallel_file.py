@@ -6,6 +6,7 @@ import pytest
 
 from common.messages import UserError
 from datamodules.parallel_text.parallel_file import ParallelFile
+from tests.datamodules.test_run_file import rows
 
 LINES = [(f"house number {i}", f"nyumba namba {i}") for i in range(40)]
 
@@ -147,3 +148,22 @@ def test_translations_that_are_in_no_split_are_counted(tmp_path: Path) -> None:
     data.setup("fit")
     assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [64, 4, 4]
     assert "8 further translations of validation and test sources are not used" in data.facts
+
+
+def test_a_pair_of_files_is_known_again_by_both(tmp_path: Path) -> None:
+    def of(source: str, target: str) -> ParallelFile:
+        sizes = {"source_vocab_size": 50, "target_vocab_size": 50, "max_length": 9}
+        return ParallelFile(path=str(tmp_path / source), target_path=str(tmp_path / target), **sizes)  # type: ignore[arg-type]
+
+    for name, side, count in (("a.en", 0, 40), ("a.sw", 1, 40), ("b.en", 0, 30), ("b.sw", 1, 30)):
+        (tmp_path / name).write_text("".join(f"{line[side]}\n" for line in LINES[:count]))
+    data = of("a.en", "a.sw")
+    assert rows(data, stage="fit")["train"] == 32
+    run = data.processor()
+    assert rows(of("a.en", "a.sw"), run)["test"] == 4 and rows(of("b.en", "b.sw"), run) == {"test": 30}
+    (tmp_path / "c.sw").write_text("".join(f"{target} tena\n" for _, target in LINES))
+    with pytest.raises(UserError, match=r"a.en and .*c.sw: the content of one of them changed .*--data.test_path with"):
+        rows(of("a.en", "c.sw"), run)
+    (tmp_path / "a.sw").write_text("".join(f"{target} tena\n" for _, target in LINES))
+    with pytest.raises(UserError, match=r"a.en and .*a.sw: the content of one of them changed since training"):
+        rows(of("a.en", "a.sw"), run)

@@ -7,6 +7,7 @@ import pytest
 
 from common.messages import UserError
 from datamodules.ratings.ratings_file import RatingsFile
+from tests.datamodules.test_run_file import rows
 
 ROWS = [("ana", "lamp", 4, 10), ("ana", "sofa", 5, 30), ("ana", "desk", 2, 20), ("bo", "lamp", 3, 5)]
 
@@ -86,3 +87,22 @@ def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
 def test_no_path_is_one_line() -> None:
     with pytest.raises(UserError, match=r"--data\.path FILE"):
         RatingsFile.infer("")
+
+
+def test_a_changed_file_is_refused_where_its_split_is_random(tmp_path: Path) -> None:
+    def of(many: int, split: Any) -> RatingsFile:
+        table = [(f"u{k % 4}", f"i{k}", 1 + k % 5, k) for k in range(many)]
+        feedback: Any = "explicit" if split == "random" else "implicit"
+        return RatingsFile(write(tmp_path, table), 4, 20, 1.0, 5.0, feedback=feedback, split=split)
+
+    data = of(20, "random")
+    data.setup("fit")
+    run = data.processor()
+    assert rows(of(20, "random"), run)["test"] == 2
+    with pytest.raises(UserError, match=r"ratings.csv: its content changed since training, and a .*: train again$"):
+        rows(of(19, "random"), run)
+    assert rows(of(19, "random"), run, "predict")
+    latest = of(16, "leave_one_out")
+    latest.setup("fit")
+    again = of(20, "leave_one_out")  # newer ratings of the same users are what is tested
+    assert rows(again, {**latest.processor(), "items": data.item_names, "titles": data.titles})["test"] == 4

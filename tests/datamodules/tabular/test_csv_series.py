@@ -9,6 +9,7 @@ import pytest
 from common.messages import UserError
 from datamodules.tabular.csv_series import CSVSeries
 from scripts.cli import main
+from tests.datamodules.test_run_file import rows
 
 
 def write(folder: Path, rows: int = 120, name: str = "sales.csv", heading: str = "month;sold") -> str:
@@ -88,3 +89,18 @@ def test_times_that_come_twice_and_a_column_of_words_are_named(tmp_path: Path) -
         CSVSeries(str(path), "v").setup("fit")
     with pytest.raises(UserError, match=r"'w' is not a column of numbers: name another --data.column"):
         CSVSeries(str(path), "w").setup("fit")
+
+
+def test_another_series_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    data = CSVSeries(write(tmp_path))
+    assert rows(data, stage="fit") == {"train": 60, "val": 13, "test": 13}
+    run = data.processor()
+    assert rows(CSVSeries(data.path, num_features=12, num_outputs=12), run)["test"] == 13
+    other = CSVSeries(write(tmp_path, 100, "other.csv"), num_features=12, num_outputs=12)
+    assert rows(other, run) == {"test": 100 - 2 * 12 + 1} and (other.mean, other.scale) == (data.mean, data.scale)
+    assert "not the file of the run: all of it" in other.summary()
+    assert set(rows(CSVSeries(other.path, num_features=12, num_outputs=12), run, "validate")) == {"val"}
+    write(tmp_path, 121)
+    with pytest.raises(UserError, match=r"sales.csv: its content changed since training"):
+        rows(CSVSeries(data.path, num_features=12, num_outputs=12), run)
+    assert rows(CSVSeries(data.path, num_features=12, num_outputs=12), run, "predict") == {}

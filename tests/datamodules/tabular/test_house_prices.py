@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.tabular.generated_houses import generate
 from datamodules.tabular.house_prices import HousePrices
+from tests.datamodules.test_run_file import rows
 
 
 def own(tmp_path: Path) -> str:
@@ -52,3 +54,21 @@ def test_features_are_those_of_the_book_but_for_what_the_training_rows_do_not_sh
     widths = [HousePrices(fold=fold).num_features for fold in range(5)]
     assert all(290 <= width <= 305 for width in widths)
     assert torch.tensor(widths).float().std() > 0  # the folds differ: categories come from the training rows alone
+
+
+def test_kaggles_own_table_is_known_again_and_another_is_tested_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIVE_DATA", str(tmp_path))
+    (tmp_path / "kaggle_house").mkdir()
+    table = tmp_path / "kaggle_house" / "kaggle_house_pred_train.csv"
+    generate(60, seed=3).to_csv(table, index=False)
+    data = HousePrices()
+    assert rows(data, stage="fit")["test"] == 12
+    run, sizes = data.processor(), {"num_features": data.num_features, "num_outputs": 1}
+    assert rows(HousePrices(**sizes), run)["test"] == 12  # type: ignore[arg-type]
+    generate(20, seed=4).to_csv(tmp_path / "mine.csv", index=False)
+    assert rows(HousePrices(str(tmp_path / "mine.csv"), **sizes), run) == {"test": 20}  # type: ignore[arg-type]
+    generate(61, seed=3).to_csv(table, index=False)
+    with pytest.raises(UserError, match=r"kaggle_house_pred_train.csv: its content changed since training"):
+        rows(HousePrices(**sizes), run)  # type: ignore[arg-type]

@@ -1,11 +1,13 @@
 """Sentences of words, your own file, the public texts."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.messages import UserError
 from datamodules.text.english_words import EnglishWords, WordFile, english_fields, split_words
+from tests.datamodules.test_run_file import rows
 
 
 def test_sentences_end_at_their_marks_and_words_keep_their_apostrophes() -> None:
@@ -54,3 +56,22 @@ def test_what_is_missing_is_said(
     (tmp_path / "timemachine/timemachine.txt").write_text("The time traveller spoke.\n" * 40)
     assert EnglishWords().sentences()["train"]
     assert "does not have ptb/ptb.zip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batches", ["windows", "counts"])
+def test_another_file_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path, batches: Any) -> None:
+    def of(name: str, times: int) -> WordFile:
+        words = [chr(97 + k % 20) * (1 + k % 3) for k in range(7 * times)]
+        (tmp_path / name).write_text("".join(" ".join(words[k : k + 7]) + "\n" for k in range(0, len(words), 7)))
+        return WordFile(str(tmp_path / name), vocab_size=60, min_count=1, batches=batches)
+
+    data = of("a", 60)
+    own = rows(data, stage="fit")
+    run = data.processor()
+    assert rows(of("a", 60), run) == own
+    other = of("b", 40)
+    found = rows(other, run)
+    assert set(found) == {"test"} and found["test"] == {"windows": 280, "counts": 594}[batches]
+    assert "not the file of the run: all of it" in other.summary()
+    with pytest.raises(UserError, match="a: its content changed since training"):
+        rows(of("a", 61), run)

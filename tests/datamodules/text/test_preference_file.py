@@ -7,6 +7,7 @@ import pytest
 
 from common.messages import UserError
 from datamodules.text.preference_file import PreferenceFile
+from tests.datamodules.test_run_file import rows
 
 ROW = {"prompt": "Is it late?", "chosen": "It is ten.", "rejected": "Yes."}
 
@@ -58,3 +59,15 @@ def test_too_few_pairs_and_a_missing_file_are_one_line_each(tmp_path: Path) -> N
         PreferenceFile(write(tmp_path / "a.jsonl", ROW, ROW))
     with pytest.raises(UserError, match=r"no file .*b.jsonl"):
         PreferenceFile(str(tmp_path / "b.jsonl"))
+
+
+def test_another_file_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    data = PreferenceFile(write(tmp_path / "a.jsonl", *[ROW] * 10))
+    assert rows(data, stage="fit") == {"train": 8, "val": 1, "test": 1}
+    run, sizes = data.processor(), {"vocab_size": data.vocab_size, "seq_len": data.seq_len}
+    assert rows(PreferenceFile(data.path, **sizes), run)["test"] == 1  # type: ignore[arg-type]
+    other = PreferenceFile(write(tmp_path / "b.jsonl", *[ROW] * 7), **sizes)  # type: ignore[arg-type]
+    assert rows(other, run) == {"test": 7} and "not the file of the run: all of it" in other.summary()
+    write(tmp_path / "a.jsonl", *[ROW] * 11)
+    with pytest.raises(UserError, match=r"a.jsonl: its content changed since training"):
+        rows(PreferenceFile(data.path, **sizes), run)  # type: ignore[arg-type]

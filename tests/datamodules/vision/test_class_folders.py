@@ -8,12 +8,13 @@ import pytest
 
 from common.messages import UserError
 from datamodules.vision.class_folders import (
-    KnowsItsFolder,
+    KnowsItsClassFolder,
     all_files,
     class_names_of,
     find_images,
     find_splits,
     identity_of_folder,
+    with_classes,
 )
 from tests.datamodules.test_run_file import Base
 from tests.datamodules.vision.pictures import draw, fill
@@ -91,7 +92,7 @@ def test_all_files_are_those_of_all_split_folders_or_of_the_one_that_is_asked_fo
 
 def test_a_folder_is_known_again_by_the_names_and_sizes_of_its_files(tmp_path: Path) -> None:
     def known(root: Path) -> str:
-        return identity_of_folder(str(root), find_splits(str(root)))["sha256"]
+        return identity_of_folder(str(root), with_classes(find_splits(str(root))))["sha256"]
 
     first = known(fill(tmp_path / "a", 3))
     (tmp_path / "a" / "dark" / "notes.txt").write_text("no picture")
@@ -102,7 +103,7 @@ def test_a_folder_is_known_again_by_the_names_and_sizes_of_its_files(tmp_path: P
     assert known(tmp_path / "b") != first
 
 
-class Pictures(KnowsItsFolder, Base):
+class Pictures(KnowsItsClassFolder, Base):
     """A folder of which nothing is read but names."""
 
     def __init__(self, root: Path, run: dict[str, Any] | None = None) -> None:

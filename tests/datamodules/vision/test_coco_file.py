@@ -10,6 +10,7 @@ import torch
 from common.messages import UserError
 from datamodules.vision.coco_file import COCOFile, read_coco, write_coco
 from datamodules.vision.scenes import NAMES, draw_scenes
+from tests.datamodules.test_run_file import rows
 
 
 @pytest.fixture
@@ -82,3 +83,26 @@ def test_faults_are_one_line(file: Path) -> None:
         COCOFile("nowhere.json")
     with pytest.raises(UserError, match=r"data.annotations is not given"):
         COCOFile()
+
+
+def test_another_file_is_tested_whole_and_a_changed_one_is_refused(file: Path) -> None:
+    def of(path: Path, **files: str) -> COCOFile:
+        return COCOFile(str(path), str(path.parent / "photos"), num_classes=6, in_channels=3, image_size=48, **files)
+
+    images, _, objects = draw_scenes(7, "test")
+    other = file.parent / "other.json"
+    write_coco(other, file.parent / "photos", images, objects, NAMES)
+    data = of(file)
+    data.class_names = NAMES
+    assert rows(data, stage="fit") == {"train": 6, "val": 2}
+    run = data.processor()
+    assert rows(of(file), run) == {"test": 2} and rows(of(other), run, "validate") == {"val": 7}
+    whole = of(other, val_annotations=str(file))
+    assert rows(whole, run) == {"test": 7} and whole.own_path == str(other)
+    assert "not the file of the run: all of it" in whole.summary()
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {"annotations": content["annotations"][1:]}))
+    with pytest.raises(UserError, match=r"train.json: its content changed since.*give --data.test_annotations with"):
+        rows(of(file), run)
+    named = of(file, test_annotations=str(other))
+    assert rows(named, run) == {"test": 7} and named.own_path == str(other) and not named.other_file

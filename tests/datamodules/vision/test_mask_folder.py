@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from common.messages import UserError
 from datamodules.vision.mask_folder import MaskFolder, read_mask
+from tests.datamodules.test_run_file import rows
 
 
 def write(folder: Path, stem: str, mask: np.ndarray, mode: str = "L") -> None:
@@ -121,3 +122,28 @@ def test_white_masks_and_a_broken_picture_are_named(tmp_path: Path) -> None:
     (tmp_path / "images/p3.jpg").write_bytes(b"\xff\xd8x")
     with pytest.raises(UserError, match=r"images/p3.jpg cannot be read"):
         MaskFolder(str(tmp_path))
+
+
+def test_another_folder_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    def of(name: str) -> MaskFolder:
+        return MaskFolder(str(tmp_path / name), num_classes=3, in_channels=3, image_size=16)
+
+    for name, count in (("a", 10), ("b", 7), ("c/test", 3), ("c/train", 2), ("d/test", 2)):
+        for k in range(count):
+            write(tmp_path / name, f"p{k}", squares(24 + k))
+    data = of("a")
+    assert rows(data, stage="fit") == {"train": 6, "val": 2}
+    run = data.processor()
+    assert rows(of("a"), run) == {"test": 2} and rows(of("b"), run) == {"test": 7}
+    assert rows(of("b"), run, "validate") == {"val": 7} and rows(of("b/images"), run, "predict") == {}
+    whole, own = of("b"), of("c")
+    assert rows(whole, run) == {"test": 7}
+    assert "7 pictures; not the folder of the run: all of it" in whole.summary()
+    assert rows(own, run) == {"test": 3} and "its test folder" in own.summary()
+    assert rows(of("d"), run) == {"test": 2}  # a folder for the test alone
+    with pytest.raises(UserError, match="d has folders for test, but none for train"):
+        rows(of("d"), stage="fit")
+    write(tmp_path / "a", "new", squares())
+    with pytest.raises(UserError, match="a: names or sizes of its files changed since training") as error:
+        rows(of("a"), run)
+    assert "\n" not in str(error.value)

@@ -8,6 +8,7 @@ import torch
 from common.messages import UserError
 from datamodules.vision.scenes import NAMES, draw_scenes
 from datamodules.vision.voc_folder import VOCFolder, read_voc, write_voc
+from tests.datamodules.test_run_file import rows
 
 
 @pytest.fixture
@@ -88,3 +89,31 @@ def test_faults_are_one_line(folder: Path) -> None:
         VOCFolder(str(folder / "JPEGImages"))
     with pytest.raises(UserError, match=r"data.root is not given"):
         VOCFolder()
+
+
+def test_another_folder_is_tested_whole_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    def of(name: str) -> VOCFolder:
+        return VOCFolder(str(tmp_path / name), num_classes=6, in_channels=3, image_size=48)
+
+    def draw(name: str, split: str, count: int, lists: bool = False) -> None:
+        images, _, objects = draw_scenes(count, split)
+        write_voc(tmp_path / name, split, images, objects, NAMES)
+        if not lists:
+            (tmp_path / name / f"ImageSets/Main/{split}.txt").unlink()
+
+    draw("a", "train", 20), draw("b", "test", 7), draw("c", "train", 3, True), draw("c", "test", 2, True)
+    data = of("a")
+    assert rows(data, stage="fit") == {"train": 14, "val": 3}
+    run = data.processor()
+    assert rows(of("a"), run) == {"test": 3} and rows(of("b"), run, "validate") == {"val": 7}
+    other, listed = of("b"), of("c")
+    assert rows(other, run) == {"test": 7} and "not the folder of the run: all of it" in other.summary()
+    assert rows(listed, run) == {"test": 2} and "not the folder of the run: the test list" in listed.summary()
+    path = tmp_path / "a/Annotations/train_00000.xml"
+    text = path.read_text()
+    name = text.split("<name>")[1].split("</name>")[0]
+    path.write_text(text.replace(name, next(n for n in NAMES if n != name and len(n) == len(name)), 1))
+    with pytest.raises(UserError, match="a: classes, names or sizes of its files changed since training"):
+        rows(of("a"), run)  # a class decides where a picture goes
+    path.write_text(text)
+    assert rows(of("a"), run) == {"test": 3}

@@ -149,3 +149,14 @@ def test_a_large_training_set_is_sampled_and_the_row_says_so() -> None:
 def test_other_data_has_no_baseline(split: tuple[torch.Tensor, ...]) -> None:
     assert baselines(Tensors(split, split)) == {}
     assert baselines(object()) == {}
+
+
+def test_pictures_with_masks_have_no_baseline_and_are_not_read_for_it() -> None:
+    class Masks(TensorDataModule):
+        def load(self, stage: str) -> dict[str, tuple[torch.Tensor, ...]]:
+            assert stage == "test", "the training pictures are read"
+            return {"test": (torch.zeros(4, 1, 8, 8), torch.zeros(4, 8, 8, dtype=torch.long))}
+
+    data = Masks()
+    data.setup("test")
+    assert baselines(data) == {}
