@@ -15,13 +15,25 @@ propagation is training on moved pictures.
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from lit_models.tasks.regularizer import PENALTY, Regularizer, between
 
 
-class TangentProp(Regularizer):
+class Derivative(Regularizer):
+    """A penalty on a derivative; its gradient is a derivative of second order."""
+
+    def build(self, net: nn.Module) -> nn.Module | None:
+        """The fused kernels of attention have no second derivative: this process takes torch's plain one instead."""
+        torch.backends.cuda.enable_flash_sdp(False)  # on the CPU too
+        torch.backends.cuda.enable_mem_efficient_sdp(False)
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        return None
+
+
+class TangentProp(Derivative):
     """weight / 2 times the mean squared derivative of the logits along one tangent of each picture.
 
     The tangent is drawn evenly from the five of ``tangents``. Their unit is a pixel of the picture's edge.
@@ -45,7 +57,7 @@ class TangentProp(Regularizer):
         return self.weight / 2 * directional(task, x.detach(), along).square().sum(1).mean()
 
 
-class DoubleBackprop(Regularizer):
+class DoubleBackprop(Derivative):
     """weight / 2 times the mean squared gradient of each sample's loss with respect to its input.
 
     Args:
@@ -66,7 +78,7 @@ class DoubleBackprop(Regularizer):
         return self.weight / 2 * gradient.flatten(1).square().sum(1).mean()
 
 
-class GradientPenalty(Regularizer):
+class GradientPenalty(Derivative):
     """weight / 2 times the mean squared Frobenius norm of the Jacobian of the logits with respect to the input.
 
     By one random direction among the logits for each sample: K times the squared gradient of its projection, K classes,
@@ -111,10 +123,9 @@ def tangents(x: Tensor) -> Tensor:
 def directional(function: Any, x: Tensor, along: Tensor) -> Tensor:
     """The derivative of ``function`` at x along a direction, of the function's shape; it can be differentiated again.
 
-    By differentiating twice in reverse: the gradient of v -> J' v along the direction is J times the direction.
+    In forward mode: one pass carries the derivative along. (Differentiating twice in reverse gives the same, but its
+    own gradient would be a third derivative, which torch's batch normalization does not have.)
     """
-    at = x.detach().requires_grad_()
-    out = function(at)
-    dummy = torch.zeros_like(out, requires_grad=True)
-    (back,) = torch.autograd.grad(out, at, dummy, create_graph=True)
-    return torch.autograd.grad(back, dummy, along, create_graph=True)[0]
+    with forward_ad.dual_level():
+        out = forward_ad.unpack_dual(function(forward_ad.make_dual(x.detach(), along)))
+    return torch.zeros_like(out.primal) if out.tangent is None else out.tangent

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from common.messages import UserError
 from lit_models.cnn.lenet import LitLeNet
 from lit_models.regularization.invariance import DoubleBackprop, GradientPenalty, TangentProp, directional, tangents
+from lit_models.tasks.regularizer import Regularizer
 
 
 def smooth() -> Any:
@@ -71,6 +73,32 @@ def test_tangent_propagation_lowers_what_it_penalizes() -> None:
         TangentProp(1.0).penalty(model, x, x, x).backward()  # type: ignore[union-attr]
         optimizer.step()
     assert change() < 0.7 * first
+
+
+class Attends(nn.Module):
+    """Fused attention over the rows of pictures."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(x, x, x).flatten(1)
+
+
+@pytest.mark.parametrize("kind", [TangentProp, DoubleBackprop, GradientPenalty])
+@pytest.mark.parametrize("layer", [nn.BatchNorm2d(1), Attends()])
+def test_penalties_differentiate_batch_normalization_and_attention(kind: type[Regularizer], layer: nn.Module) -> None:
+    regularizer = kind()
+    try:
+        model = nn.Sequential(nn.Conv2d(1, 1, 3), layer, nn.Flatten(), nn.Linear(100, 3)).double().train()
+        regularizer.build(model)
+        x = torch.rand(4, 1, 12, 12).double().requires_grad_()
+        logits = model(x)
+        losses = F.cross_entropy(logits, torch.tensor([0, 1, 2, 1]), reduction="none")
+        penalty = regularizer.penalty(model, x, logits, losses)
+        assert isinstance(penalty, torch.Tensor)
+        penalty.backward()
+    finally:
+        for switch in (torch.backends.cuda.enable_flash_sdp, torch.backends.cuda.enable_mem_efficient_sdp):
+            switch(True)
+    assert float(model[0].weight.grad.abs().sum()) > 0  # type: ignore[union-attr,arg-type]
 
 
 def test_negative_weights_are_refused_and_zero_is_free() -> None:
