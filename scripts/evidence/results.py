@@ -28,7 +28,7 @@ from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import write_plan
-from scripts.evidence.results_files import read_topic, summary, write_topic
+from scripts.evidence.results_files import BASELINES, read_topic, summary, write_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
@@ -41,6 +41,7 @@ PAGE = ROOT / "RESULTS.md"
 PICTURES = ("cnn",)  # topics whose networks are compared in docs/pictures/<topic>_networks.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
+INCOMPLETE = "ablation, not measured yet"  # what `differs` says of a row that has its seeds; --stale adds the rest
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -89,11 +90,16 @@ def refresh(recipe: Recipe) -> str:
         return f"still unchecked: {error}"
     except RunError as error:
         taken, differs = {}, str(error)
+    words = ablation_arguments(recipe)
+    if not differs and words and "ablation" not in result:
+        differs = INCOMPLETE
     if differs:
         store(recipe, result | {"checked": now, "differs": differs})
         return f"stale: {differs}"
-    if "ablation" in result:  # the same steps, perhaps with arguments that were renamed
-        result["ablation"]["arguments"] = shlex.join(ablation_arguments(recipe))
+    if words:  # the same steps, perhaps with arguments that were renamed
+        result["ablation"]["arguments"] = shlex.join(words)
+    else:
+        result.pop("ablation", None)
     # The digest stays the one of the measured runs, so that small differences cannot add up.
     store(recipe, result | {"fingerprint": now, "checked": "", "differs": "", "digest": taken | result["digest"]})
     return "fresh"
@@ -109,8 +115,12 @@ def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str
 
 
 def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any]:
-    """Runs all seeds and the ablation of a recipe, computes its baselines and stores everything."""
-    words = ablation_arguments(recipe)
+    """Runs all seeds of a recipe and stores them; then adds its ablation and its baselines.
+
+    Raises:
+        RunError: A run failed. Where it was the ablation's, the seeds stand, and the row is stale.
+    """
+    ablation_arguments(recipe)  # a mistake in the header is said before the runs
     before = fingerprint(recipe, ROOT)
     runs: list[dict[str, Any]] = []
     for seed in seeds:
@@ -120,7 +130,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     result = {
         "recipe": recipe.name,
         "extra": extra,
-        "fingerprint": before,
+        **{"fingerprint": "", "checked": before, "differs": INCOMPLETE},
         "digest": {},
         "commit": record["commit"],
         "versions": record["versions"],
@@ -129,29 +139,36 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         "runs": runs,
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
     }
-    if words:
-        result["ablation"] = ablation_row(recipe, extra, words)
-    result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
         note(f"{recipe.name}: {error}; the row has no digest and is stale when a source changes")
     store(recipe, result)
-    return result
-
-
-def ablation_row(recipe: Recipe, extra: list[str], words: list[str]) -> dict[str, Any]:
-    ablated = run_folds(recipe, 0, [*extra, *words])[0]
-    print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
-    return {"arguments": shlex.join(words), **ablated}
+    return complete(recipe, result, before)
 
 
 def measure_ablation(recipe: Recipe) -> dict[str, Any]:
     """Runs the ablation only: for a row whose own steps are those that were measured."""
     result, now = load(recipe), fingerprint(recipe, ROOT)
     assert result is not None
-    result["ablation"] = ablation_row(recipe, result["extra"], ablation_arguments(recipe))
-    result["digest"]["ablation"] = digest(recipe, result["extra"])["ablation"]
+    kept = {name: text for name, text in result["digest"].items() if name != "ablation"}
+    result["digest"] = digest(recipe, result["extra"]) | kept
+    return complete(recipe, result, now)
+
+
+def complete(recipe: Recipe, result: dict[str, Any], now: str) -> dict[str, Any]:
+    """Runs the ablation, computes the baselines that a result lacks, and stores it as fresh.
+
+    A result whose recipe has no ablation any more loses it.
+    """
+    extra, words = result["extra"], ablation_arguments(recipe)
+    result.pop("ablation", None)
+    if words:
+        ablated = run_folds(recipe, 0, [*extra, *words])[0]
+        print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
+        result["ablation"] = {"arguments": shlex.join(words), **ablated}
+    if not any(kind in result for kind in BASELINES):
+        result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     result |= {"fingerprint": now, "checked": "", "differs": ""}
     store(recipe, result)
     return result
@@ -258,12 +275,15 @@ def main(argv: list[str]) -> int:
     failures: list[str] = []
     for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
-        if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
-            result = measure_ablation(recipe)
-        else:
-            result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+        try:
+            if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
+                result = measure_ablation(recipe)
+            else:
+                result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+            failures += complaints(recipe, result)
+        except RunError as error:  # the other recipes are measured all the same
+            failures.append(f"{recipe.name}: {error}")
         write_page()  # after each, so that an interruption keeps the finished rows
-        failures += complaints(recipe, result)
     for line in failures:
         print(line, file=sys.stderr)
     return 1 if failures else 0
