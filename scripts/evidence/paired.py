@@ -10,7 +10,6 @@ compared by the differences of a person's NDCG@10, means over the seeds: a sign-
 2007) whose p-values are Holm's for the whole table, and a bootstrap interval of the mean difference over people.
 """
 
-import csv
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -26,12 +25,14 @@ from lit_models.functional.ranking import rank_targets, ranking_metrics, unseen
 from scripts.evidence.pages import between
 from scripts.evidence.results_files import read_topic
 from scripts.evidence.results_runs import dive
+from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, find_recipe
 
 ROOT = CONFIGS.parent
 ROWS = ROOT / "results" / "recommender_ranks.csv"
 PAGE = ROOT / "docs" / "recommender.md"
+KEY = ("recipe", "seed")
 TOPIC, METRIC, CEILING = "recommender", "ndcg@10", "ceiling"
 TABLES = ("generated", "movielens")
 DRAWS, ROWS_AT_ONCE = 9_999, 256  # permutations and bootstrap samples; people of a batch
@@ -54,38 +55,27 @@ def ranking_recipes() -> list[str]:
 
 def read_ranks(path: Path | None = None) -> Ranks:
     """The ranks that were measured."""
-    path = path or ROWS
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_unique(path or ROWS, KEY)
     return {(row["recipe"], int(row["seed"])): np.array(row["ranks"].split(), dtype=np.int64) for row in rows}
 
 
 def append(recipe: str, seed: int, ranks: Any) -> None:
     """A row at the end of the file."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        if new:
-            writer.writerow(["recipe", "seed", "ranks"])
-        writer.writerow([recipe, seed, " ".join(str(int(rank)) for rank in ranks)])
+    row = {"recipe": recipe, "seed": seed, "ranks": " ".join(str(int(rank)) for rank in ranks)}
+    append_row(ROWS, (*KEY, "ranks"), KEY, row)
 
 
 def measure(recipes: list[str], seeds: list[int]) -> None:
     """Trains what is missing; each row is kept as soon as it is there."""
-    for seed in seeds:
-        for recipe in recipes:
-            if (recipe, seed) in read_ranks():
-                continue
-            with tempfile.TemporaryDirectory(prefix="dive-paired-") as folder:
-                dive("fit", recipe, "--seed_everything", str(seed), runs=folder)
-                (run,) = (path.parent for path in Path(folder).glob(f"{recipe}/*/config.yaml"))
-                data, ranks = ranks_of(run)
-            append(recipe, seed, ranks)
-            print(f"{recipe} seed {seed}: {METRIC} {gains(np.array(ranks)).mean():.4f}", flush=True)
-            if hasattr(data, "probabilities") and (CEILING, 0) not in read_ranks():
-                append(CEILING, 0, ceiling_ranks(data))
+    for recipe, seed in missing(ROWS, KEY, [(recipe, seed) for seed in seeds for recipe in recipes]):
+        with tempfile.TemporaryDirectory(prefix="dive-paired-") as folder:
+            dive("fit", recipe, "--seed_everything", str(seed), runs=folder)
+            (run,) = (path.parent for path in Path(folder).glob(f"{recipe}/*/config.yaml"))
+            data, ranks = ranks_of(run)
+        append(recipe, seed, ranks)
+        print(f"{recipe} seed {seed}: {METRIC} {gains(np.array(ranks)).mean():.4f}", flush=True)
+        if hasattr(data, "probabilities") and (CEILING, 0) not in read_ranks():
+            append(CEILING, 0, ceiling_ranks(data))
 
 
 @torch.inference_mode()

@@ -14,7 +14,6 @@ of the width.
 """
 
 import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 from common.messages import UserError
 from scripts.evidence.pages import between
 from scripts.evidence.results_runs import run_once
+from scripts.evidence.rows_file import append_row, missing, read_unique, replace_text
 from scripts.evidence.scaling_law import Law, Row, bootstrap, fit_law, interval
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, find_recipe
@@ -32,7 +32,8 @@ PREDICTION = CONFIGS.parent / "results" / "scaling.json"
 PAGE = CONFIGS.parent / "docs" / "courses.md"
 PICTURE = CONFIGS.parent / "docs" / "pictures" / "scaling.png"
 MARKS = ("<!--scaling-->\n", "<!--/scaling-->")
-COLUMNS = ("width", "epochs", "seed", "parameters", "tokens", "loss", "cpu_seconds")
+KEY = ("width", "epochs", "seed")
+COLUMNS = (*KEY, "parameters", "tokens", "loss", "cpu_seconds")
 WIDTHS, EPOCHS = (16, 24, 32, 48, 64, 96), (1, 2, 4)
 LARGEST = (160, 6)  # of width and epochs
 RATE, AT = 0.002, 128  # the recipe's learning rate, and the width it was chosen for
@@ -81,20 +82,7 @@ def parameters_of(width: int, epochs: int) -> int:
 
 def read_rows() -> list[dict[str, float]]:
     """The rows that were measured."""
-    if not ROWS.is_file():
-        return []
-    with ROWS.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    return [{key: float(value) for key, value in row.items()} for row in read_unique(ROWS, KEY)]
 
 
 def small_rows() -> list[Row]:
@@ -104,17 +92,14 @@ def small_rows() -> list[Row]:
 
 def measure(seeds: list[int]) -> None:
     """Trains what is missing, the small runs first; then predicts and trains the largest."""
-    done = {(row["width"], row["epochs"], row["seed"]) for row in read_rows()}
-    for seed in seeds:
-        for epochs in EPOCHS:
-            for width in WIDTHS:
-                if (width, epochs, seed) not in done:
-                    append(row := run_row(width, epochs, seed))
-                    print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    wanted = [(width, epochs, seed) for seed in seeds for epochs in EPOCHS for width in WIDTHS]
+    for width, epochs, seed in missing(ROWS, KEY, wanted):
+        append_row(ROWS, COLUMNS, KEY, row := run_row(width, epochs, seed))
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if not PREDICTION.is_file():
         predict()
-    if (*LARGEST, seeds[0]) not in done:
-        append(run_row(*LARGEST, seeds[0]))
+    for width, epochs, seed in missing(ROWS, KEY, [(*LARGEST, seeds[0])]):
+        append_row(ROWS, COLUMNS, KEY, run_row(width, epochs, seed))
 
 
 def predict() -> None:
@@ -135,7 +120,7 @@ def predict() -> None:
         "predicted": law.loss(parameters, tokens),
         "interval": interval(laws, parameters, tokens),
     }
-    PREDICTION.write_text(json.dumps(found, indent=1) + "\n")
+    replace_text(PREDICTION, json.dumps(found, indent=1) + "\n")
     print(f"predicted {found['predicted']:.3f} nats for {parameters:,} parameters after {tokens:,} tokens", flush=True)
 
 

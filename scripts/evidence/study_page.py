@@ -1,6 +1,5 @@
 """The results of ``dive study``: differences from ``none`` with their paired intervals, as a table and a picture."""
 
-import csv
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -8,11 +7,13 @@ from typing import Any, NamedTuple
 from common.messages import UserError
 from scripts.evidence.pages import between
 from scripts.evidence.pictures import small_png
+from scripts.evidence.rows_file import read_unique
 from scripts.evidence.study_methods import DEMANDED, METHODS, NETWORKS
 from scripts.front.recipes import CONFIGS
 
 PAGE = CONFIGS.parent / "docs" / "regularization.md"
 PICTURES = CONFIGS.parent / "docs" / "pictures"
+KEY = ("network", "method", "seed")  # of a row
 METRICS = {
     "test_acc": "test accuracy",
     "gap": "gap",
@@ -32,14 +33,11 @@ class Effect(NamedTuple):
 
 def read_rows(path: Path, network: str) -> list[dict[str, Any]]:
     """The rows of a network, numbers as numbers; what was not measured is missing."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return [
-            {k: v if k in ("network", "method") else float(v) for k, v in row.items() if v != ""}
-            for row in csv.DictReader(file)
-            if row["network"] == network
-        ]
+    return [
+        {k: v if k in ("network", "method") else float(v) for k, v in row.items() if v != ""}
+        for row in read_unique(path, KEY)
+        if row["network"] == network
+    ]
 
 
 def effect(rows: list[dict[str, Any]], method: str, metric: str) -> Effect | None:

@@ -37,7 +37,7 @@ def test_a_wrong_sign_stays_in_the_table_and_is_the_exit_code(tmp_path: Path, mo
     monkeypatch.setattr(study, "ROWS", tmp_path / "rows.csv")
     (tmp_path / "page.md").write_text("a\n<!--study lenet-->\nold\n<!--/study-->\nb\n")
     for row in rows(none=[0.8, 0.9], rand_augment=[0.7, 0.85], l1=[0.9, 0.95]):
-        study.append(row)
+        study.append_row(study.ROWS, study.COLUMNS, study.KEY, row)
     assert study.main(["--render"]) == 1
     text = (tmp_path / "page.md").read_text()
     assert text.startswith("a\n<!--study lenet-->\n| method") and text.endswith("<!--/study-->\nb\n")
