@@ -15,6 +15,7 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_runs import run_once
 from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.option_parser import OptionParser
@@ -101,14 +102,14 @@ def render(page: Path = PAGE) -> None:
     Raises:
         UserError: The page lacks them.
     """
-    text, rows = page.read_text(), read_rows()
-    for task in TASKS:
-        first, last = f"<!--networks {task}-->\n", "<!--/networks-->"
-        before, found, rest = text.partition(first)
-        if not found or last not in rest:
-            raise UserError(f"{page.name} has no {first.strip()} with {last} after it")
-        text = before + first + table(task, rows) + rest[rest.index(last) :]
-    page.write_text(text)
+    rows = read_rows()
+
+    def filled(text: str) -> str:
+        for task in TASKS:
+            text = between(text, f"<!--networks {task}-->\n", "<!--/networks-->", table(task, rows), page.name)
+        return text
+
+    rewrite(page, filled)
 
 
 def main(argv: list[str]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.messages import UserError
 from scripts.evidence.optimizer_grid import KEY, NETWORKS, OPTIMIZERS, rates
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
 from scripts.evidence.rows_file import read_unique
 from scripts.front.recipes import CONFIGS
@@ -99,7 +99,7 @@ def render(file: Path) -> int:
         raise UserError(f"{file.name} has no rows: run `dive optimizers`")
     says = "steps to the loss over the learning rate, a line for each optimizer"
     picture = f"<!--picture results/optimizer_grid grid.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

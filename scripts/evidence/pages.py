@@ -6,12 +6,14 @@
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from common.messages import UserError
 from scripts.evidence.results_page import fill_numbers, reference
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.recipes import CONFIGS
 
 ROOT = CONFIGS.parent
@@ -26,10 +28,15 @@ def all_pages(root: Path = ROOT) -> list[Path]:
 def fill_pages(results: dict[str, dict[str, Any] | None], root: Path = ROOT) -> None:
     """Writes the measured numbers between the markers of every page."""
     for page in all_pages(root):
+        rewrite(page, lambda text, name=page.name: filled_in(text, results, name))
+
+
+def rewrite(page: Path, change: Callable[[str], str]) -> None:
+    """Gives a page the text that a function makes of its own; other processes wait, then see the new text."""
+    with locked(page.parent):
         text = page.read_text()
-        filled = filled_in(text, results)
-        if filled != text:
-            page.write_text(filled)
+        if (new := change(text)) != text:
+            replace_text(page, new)
 
 
 def between(text: str, first: str, last: str, new: str, page: str) -> str:
@@ -44,9 +51,13 @@ def between(text: str, first: str, last: str, new: str, page: str) -> str:
     return before + first + new + rest[rest.index(last) :]
 
 
-def filled_in(text: str, results: dict[str, dict[str, Any] | None]) -> str:
-    """A page with the numbers of the stored results, by recipe."""
-    return fill_references(fill_numbers(text, results), results)
+def filled_in(text: str, results: dict[str, dict[str, Any] | None], page: str = "the page") -> str:
+    """A page with the numbers of the stored results, by recipe.
+
+    Raises:
+        UserError: The page, whose name is ``page``, asks for a metric that a recipe does not have.
+    """
+    return fill_references(fill_numbers(text, results, page), results)
 
 
 def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str:

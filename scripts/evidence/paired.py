@@ -22,7 +22,7 @@ from scipy import stats
 from common.messages import RunError, UserError
 from datamodules.ratings.baseline import ranks_by
 from lit_models.functional.ranking import rank_targets, ranking_metrics, unseen
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_files import read_topic
 from scripts.evidence.results_runs import dive
 from scripts.evidence.rows_file import append_row, missing, read_unique
@@ -191,11 +191,15 @@ def render(page: Path | None = None) -> None:
         UserError: The page lacks them.
     """
     page = page or PAGE
-    text, ranks = page.read_text(), read_ranks()
-    for name in TABLES:
-        first, last = f"<!--paired {name}-->\n", "<!--/paired-->"
-        text = between(text, first, last, table(name, ranks), str(page))
-    page.write_text(text)
+    ranks = read_ranks()
+    tables = {f"<!--paired {name}-->\n": table(name, ranks) for name in TABLES}
+
+    def filled(text: str) -> str:
+        for first, new in tables.items():
+            text = between(text, first, "<!--/paired-->", new, page.name)
+        return text
+
+    rewrite(page, filled)
 
 
 def main(argv: list[str]) -> int:

@@ -17,7 +17,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError, did_you_mean
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
 from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.option_parser import OptionParser
@@ -146,7 +146,7 @@ def render() -> int:
         raise UserError(f"{ROWS.name} has no rows: run `dive regret`")
     says = "the regret of each method over the evaluations, a panel for each function"
     picture = f"<!--picture results/regret regret.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

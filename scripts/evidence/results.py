@@ -28,10 +28,11 @@ from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import write_plan
-from scripts.evidence.results_files import BASELINES, read_topic, summary, write_topic
+from scripts.evidence.results_files import BASELINES, read_topic, summary, update_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 
@@ -53,7 +54,7 @@ def load(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def store(recipe: Recipe, result: dict[str, Any]) -> None:
-    write_topic(RESULTS, recipe.topic, read_topic(RESULTS, recipe.topic) | {recipe.name: result})
+    update_topic(RESULTS, recipe.topic, result)
 
 
 def status(recipe: Recipe) -> str:
@@ -65,14 +66,22 @@ def status(recipe: Recipe) -> str:
     return {result["checked"]: "stale", result["fingerprint"]: "fresh"}.get(now, "unchecked")
 
 
-def write_page() -> None:
-    rows = [(recipe, load(recipe), status(recipe)) for recipe in all_recipes()]
-    PAGE.write_text(render(rows))
-    for topic in PICTURES:
-        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.topic == topic], topic)
-    results = {recipe.name: result for recipe, result, _ in rows}
+def write_numbers() -> dict[str, dict[str, Any] | None]:
+    """Writes the measured numbers into README.md and docs/*.md; returns all results."""
+    results = {recipe.name: load(recipe) for recipe in all_recipes()}
     write_plan(PAGE.with_name("README.md"), results)
     fill_pages(results, PAGE.parent)
+    return results
+
+
+def write_page() -> None:
+    """RESULTS.md, the pictures of the topics, and the numbers in the other pages; one process at a time."""
+    with locked(RESULTS):
+        results = write_numbers()
+        rows = [(recipe, results[recipe.name], status(recipe)) for recipe in all_recipes()]
+        replace_text(PAGE, render(rows))
+        for topic in PICTURES:
+            draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.topic == topic], topic)
 
 
 # -- freshness ------------------------------------------------------------------------------------------------------
@@ -273,6 +282,7 @@ def main(argv: list[str]) -> int:
         note(f"{waiting} rows are unchecked: see `dive results --refresh`")
     names = [name for name, state in states.items() if state == "stale"] or options.recipes
     failures: list[str] = []
+    write_numbers()  # a marker that is wrong is said before the runs
     for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
         try:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_runs import run_once
 from scripts.evidence.rows_file import append_row, missing, read_unique, replace_text
 from scripts.evidence.scaling_law import Law, Row, bootstrap, fit_law, interval
@@ -195,7 +195,7 @@ def render() -> None:
     Raises:
         UserError: The page lacks the marks.
     """
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(), PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(), PAGE.name))
     if read_rows():
         draw()
 

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
 from scripts.evidence.rows_file import read_unique
 from scripts.evidence.study_methods import DEMANDED, METHODS, NETWORKS
@@ -64,8 +64,8 @@ def render(rows_file: Path) -> int:
         if not any(effect(rows, name, "test_acc") for name in METHODS):
             continue
         drawn += 1
-        marks = f"<!--study {network}-->\n", "<!--/study-->"
-        PAGE.write_text(between(PAGE.read_text(), *marks, table(rows), PAGE.name))
+        marks, new = (f"<!--study {network}-->\n", "<!--/study-->"), table(rows)
+        rewrite(PAGE, lambda text, marks=marks, new=new: between(text, *marks, new, PAGE.name))
         picture = PICTURES / f"regularization_study_{network}.png"
         draw(rows).savefig(picture, dpi=80)
         picture.write_bytes(small_png(picture))
