@@ -2,12 +2,13 @@
 
     dive paired                              what is missing: results/recommender_ranks.csv and docs/recommender.md
     dive paired recommender/sasrec --seeds 0 1 2
-    dive paired --render                     the tables alone
+    dive paired --render                     the tables only
 
 Of each recipe and seed the rank of every person's last film is kept, of generated films also that by the generator's
 own probabilities, the ceiling. All recipes of a table rank the same films for the same people. Two neighbors are
-compared by the differences of a person's NDCG@10, means over the seeds: a sign-flip permutation test (Smucker et al.
-2007) whose p-values are Holm's for the whole table, and a bootstrap interval of the mean difference over people.
+compared by the differences of a person's NDCG@10, means over the seeds that both have: a sign-flip permutation test
+(Smucker et al. 2007) whose p-values are Holm's for the whole table, and a bootstrap interval of the mean difference
+over people. Both are about these trained weights and other people: how much another training differs is not in them.
 """
 
 import tempfile
@@ -35,7 +36,13 @@ PAGE = ROOT / "docs" / "recommender.md"
 KEY = ("recipe", "seed")
 TOPIC, METRIC, CEILING = "recommender", "ndcg@10", "ceiling"
 TABLES = ("generated", "movielens")
+FEWEST = 3  # seeds of a pair whose p-value may be bold
 DRAWS, ROWS_AT_ONCE = 9_999, 256  # permutations and bootstrap samples; people of a batch
+LIMIT = (
+    "The intervals and p-values are about these trained weights and other people: the seeds that both neighbors have "
+    "are averaged, and how much another training would differ is not in them. A pair with fewer than "
+    f"{FEWEST} common seeds is never bold."
+)
 Ranks = dict[tuple[str, int], np.ndarray]  # of recipe and seed
 
 
@@ -150,38 +157,45 @@ def table(name: str, ranks: Ranks, draws: int = DRAWS) -> str:
     """A table in Markdown: the best first, each with what it is above the next one.
 
     Raises:
-        UserError: Two recipes rank other numbers of people.
+        UserError: Two recipes rank different numbers of people.
     """
     own = {key: gains(value) for key, value in ranks.items() if key[0] != CEILING and table_of(key[0]) == name}
     if not own:
         return f"Not run: `dive paired` with recipes of {name}.\n"
     if len({len(value) for value in own.values()}) > 1:
-        raise UserError(f"{ROWS}: the recipes of {name} have other numbers of people: measure them again")
+        raise UserError(f"{ROWS}: the recipes of {name} have different numbers of people: measure them again")
     seeds = {recipe: [seed for one, seed in own if one == recipe] for recipe, _ in own}
     mean = {recipe: np.mean([own[recipe, seed] for seed in found], 0) for recipe, found in seeds.items()}
     order = sorted(mean, key=lambda recipe: -mean[recipe].mean())
-    pairs = [compared(mean[a], mean[b], draws) for a, b in pairwise(order)]
-    adjusted = holm([pair[3] for pair in pairs])
+    both = [sorted(set(seeds[a]) & set(seeds[b])) for a, b in pairwise(order)]
+    pairs = [
+        compared(*(np.mean([own[recipe, seed] for seed in common], 0) for recipe in pair), draws) if common else None
+        for pair, common in zip(pairwise(order), both, strict=True)
+    ]
+    adjusted = iter(holm([pair[3] for pair in pairs if pair]))
     best = gains(ranks[CEILING, 0]).mean() if name == "generated" and (CEILING, 0) in ranks else None
-    head = ["recipe", "seeds", "NDCG@10", *(["of the ceiling"] if best else []), "above the next (95 % interval)", "p"]
+    head = ["recipe", "seeds", "NDCG@10", *(["of the ceiling"] if best else [])]
+    head += ["above the next (95 % interval)", "common seeds", "p"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for k, recipe in enumerate(order):
         share = [f"{mean[recipe].mean() / best:.0%}"] if best else []
-        above = ["", ""]
+        above = ["", "", ""]
         if k < len(pairs):
-            difference, low, high, _ = pairs[k]
-            above = [f"{difference:.4f} ({low:.4f} to {high:.4f})", shown(adjusted[k])]
+            above = ["-", "0", "-"]
+            if found := pairs[k]:
+                text = f"{found[0]:.4f} ({found[1]:.4f} to {found[2]:.4f})"
+                above = [text, str(len(both[k])), shown(next(adjusted), len(both[k]))]
         cells = [f"`{recipe}`", str(len(seeds[recipe])), f"{mean[recipe].mean():.4f}", *share, *above]
         lines.append("| " + " | ".join(cells) + " |")
     if best:
-        lines.append(f"| the ceiling: the generator's probabilities | | {best:.4f} | 100% | | |")
-    return "\n".join(lines) + "\n"
+        lines.append(f"| the ceiling: the generator's probabilities | | {best:.4f} | 100% | | | |")
+    return "\n".join(lines) + f"\n\n{LIMIT}\n"
 
 
-def shown(value: float) -> str:
-    """A p-value: bold where it is below 0.05."""
+def shown(value: float, seeds: int) -> str:
+    """A p-value: bold where it is below 0.05 over at least ``FEWEST`` seeds."""
     text = "< 0.001" if value < 0.001 else f"{value:.3f}"
-    return f"**{text}**" if value < 0.05 else text
+    return f"**{text}**" if value < 0.05 and seeds >= FEWEST else text
 
 
 def render(page: Path | None = None) -> None:
@@ -207,13 +221,13 @@ def main(argv: list[str]) -> int:
     parser = OptionParser(prog="dive paired", description="Compare neighbors in the table of rankings.")
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="all offline rankings without names")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="default: 0")
-    parser.add_argument("--render", action="store_true", help="write the tables alone")
+    parser.add_argument("--render", action="store_true", help="write the tables only")
     options = parser.parse_args(argv)
-    known = ranking_recipes()
-    for name in options.recipes:
-        if find_recipe(name).name not in known:
+    known, recipes = ranking_recipes(), [find_recipe(name).name for name in options.recipes]
+    for name in recipes:
+        if name not in known:
             raise UserError(f"{name} is not a measured ranking: take one of {', '.join(known)}")
     if not options.render:
-        measure(options.recipes or [name for name in known if find_recipe(name).offline], options.seeds)
+        measure(recipes or [name for name in known if find_recipe(name).offline], options.seeds)
     render()
     return 0

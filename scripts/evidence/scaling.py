@@ -22,7 +22,7 @@ from common.messages import UserError
 from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_runs import run_once
 from scripts.evidence.rows_file import append_row, missing, read_unique, replace_text
-from scripts.evidence.scaling_law import Law, Row, bootstrap, fit_law, interval
+from scripts.evidence.scaling_law import Law, Row, at_bound, bootstrap, fit_law, interval, run_interval
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, find_recipe
 
@@ -108,9 +108,17 @@ def predict() -> None:
         raise UserError(f"{ROWS.name} has the largest run already: take its row out, a prediction comes first")
     rows = small_rows()
     law = fit_law(rows)
-    laws = bootstrap(rows, law, TIMES)
     parameters, tokens = parameters_of(*LARGEST), tokens_of(LARGEST[1])
-    found = {
+    found = prediction(rows, law, parameters, tokens)
+    replace_text(PREDICTION, json.dumps(found, indent=1) + "\n")
+    print(f"predicted {found['predicted']:.3f} nats for {parameters:,} parameters after {tokens:,} tokens", flush=True)
+
+
+def prediction(rows: list[Row], law: Law, parameters: int, tokens: int) -> dict[str, Any]:
+    """What ``results/scaling.json`` holds: the law, its intervals, and how many of the bootstrap's fits hit a bound."""
+    laws = bootstrap(rows, law, TIMES)
+    hits = [name for one in laws for name in at_bound(one)]
+    return {
         "rows": len(rows),
         "law": law._asdict(),
         "alpha": interval_of(laws, "alpha"),
@@ -119,9 +127,10 @@ def predict() -> None:
         "tokens": tokens,
         "predicted": law.loss(parameters, tokens),
         "interval": interval(laws, parameters, tokens),
+        "run_interval": run_interval(rows, law, laws, parameters, tokens),
+        "at_bound": at_bound(law),
+        "bootstrap_at_bound": {name: hits.count(name) / len(laws) for name in Law._fields if name in hits},
     }
-    replace_text(PREDICTION, json.dumps(found, indent=1) + "\n")
-    print(f"predicted {found['predicted']:.3f} nats for {parameters:,} parameters after {tokens:,} tokens", flush=True)
 
 
 def interval_of(laws: list[Law], name: str) -> tuple[float, float]:
@@ -151,12 +160,23 @@ def table() -> str:
     text += (
         f"\n{formula}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
-        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and "
-        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats "
-        f"({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
+        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.{bounds_sentence(p)}\n\n"
+        f"Predicted for {p['parameters']:,} parameters and {p['tokens']:,} tokens before it was trained: "
+        f"{p['predicted']:.3f} nats, "
+        f"{p['run_interval'][0]:.3f} to {p['run_interval'][1]:.3f} for a single run "
+        f"(the law's mean: {p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
     )
     largest = [row["loss"] for row in rows if (row["width"], row["epochs"]) == LARGEST]
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")
+
+
+def bounds_sentence(p: dict[str, Any]) -> str:
+    """What is said of the fits that ended at a bound; nothing where none did."""
+    letters = {name: name.upper() if len(name) == 1 else name for name in Law._fields}
+    of = ", ".join(f"{letters[name]} in {share:.0%}" for name, share in p["bootstrap_at_bound"].items())
+    fitted = f" In the law above: {', '.join(letters[name] for name in p['at_bound'])}." if p["at_bound"] else ""
+    text = " Where a number ends at a bound of the fit, the rows do not decide it; of the bootstrap's fits "
+    return f"{text}{of}.{fitted}" if of or fitted else ""
 
 
 def draw(path: Path | None = None) -> None:
@@ -180,9 +200,11 @@ def draw(path: Path | None = None) -> None:
             line = [least * (most / least) ** (i / 40) for i in range(41)]
             ax.plot(line, [law.loss(n, tokens) for n in line], "-", color=f"C{k}", linewidth=1)
     if p:
-        low, high = p["interval"]
+        low, high = p["run_interval"]
         errors = [[max(0.0, p["predicted"] - low)], [max(0.0, high - p["predicted"])]]
-        ax.errorbar([p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 %")
+        ax.errorbar(
+            [p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 % of single runs"
+        )
     ax.set(xscale="log", xlabel="parameters", ylabel="test loss in nats per token")
     ax.legend(fontsize="small")
     figure.savefig(path, dpi=110)

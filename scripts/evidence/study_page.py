@@ -101,7 +101,17 @@ def table(rows: list[dict[str, Any]]) -> str:
             cells = [cell(effects[metric], DEMANDED.get((name, metric), 0)) for metric in METRICS]
             seconds = mean(row["seconds"] for row in own)
             lines.append(f"| {name} | {found.seeds} | {' | '.join(cells)} | {seconds:.1f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{by_chance(rows)}\n"
+
+
+def by_chance(rows: list[dict[str, Any]]) -> str:
+    """How many bold cells chance makes, and how many there are."""
+    found = [e for name in METHODS for metric in METRICS if (e := effect(rows, name, metric)) and e.half]
+    bold = sum(abs(e.difference) > e.half for e in found)
+    return (
+        f"The {len(found)} intervals are not corrected for their number: if no method changed anything, about 5 % of "
+        f"them, {len(found) * 0.05:.2g}, would be bold by chance; {bold} are. A single bold cell is a hint."
+    )
 
 
 def cell(found: Effect | None, sign: int) -> str:
