@@ -2,7 +2,7 @@
 
     dive compare                    recall, parity and modular sums: results/rwkv_networks.csv and docs/rwkv.md
     dive compare recall --seeds 0 1 2
-    dive compare --render           the tables alone
+    dive compare --render           the tables only
 
 All networks of a task have the same data, steps, batches and learning rate (that of the recipe, which was chosen for
 RWKV-7), and as many parameters, within 2 %. A row is one training; rows that are there are not trained again.
@@ -42,7 +42,7 @@ TASKS = {
     "parity": Task("rwkv/state_tracking", "", *BEYOND),
     "sums": Task("rwkv/state_tracking", "--data.modulus 5", *BEYOND),
 }
-PLAIN = "--model.negative_eigenvalues false"  # version 7 alone may have them
+PLAIN = "--model.negative_eigenvalues false"  # only version 7 may have them
 #: What replaces the recipes' RWKV-7. The inner sizes make up for what the versions have more or less of.
 NETWORKS = {
     "RWKV-7": "--model.negative_eigenvalues false",

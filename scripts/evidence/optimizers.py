@@ -4,13 +4,13 @@
     dive optimizers --networks lenet resnet     the narrow ResNet as well, about forty more
     dive optimizers --optimizers Adam Muon --seeds 1
     dive optimizers --probes                    batch normalization and smoothness; the large-batch rule: two minutes
-    dive optimizers --render                    table and picture alone
+    dive optimizers --render                    table and picture only
 
 A row of results/optimizer_grid.csv is one training; rows that are there are not trained again. The grid was fixed
 before the first run: a middle that papers and defaults suggest, and half a decade and a decade to each side. The loss
 is the cross-entropy on the validation digits of the recipe, without label smoothing, looked at every 20 steps; a
 training ends when it is reached, or after as many steps as ``NETWORKS`` says. Seconds are those of one CPU thread, in
-steps alone. No schedule, no weight decay but AdamW's own; the best rate is the one that reaches the loss most often,
+steps only. No schedule, no weight decay but AdamW's own; the best rate is the one that reaches the loss most often,
 then soonest.
 """
 

@@ -8,6 +8,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -29,7 +30,7 @@ def all_pages(root: Path = ROOT) -> list[Path]:
 def fill_pages(results: dict[str, dict[str, Any] | None], root: Path = ROOT) -> None:
     """Writes the measured numbers between the markers of every page."""
     for page in all_pages(root):
-        rewrite(page, lambda text, name=page.name: filled_in(text, results, name))
+        rewrite(page, partial(filled_in, results=results, page=page.name))
 
 
 def rewrite(page: Path, change: Callable[[str], str]) -> None:

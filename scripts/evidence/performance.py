@@ -104,7 +104,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="of `compile` and `roofline`")
     parser.add_argument("--small", action="store_true", help="small sizes, in a minute: no measurement")
     parser.add_argument("--write", action="store_true", help="keep it, and render page and pictures")
-    parser.add_argument("--render", action="store_true", help="page and pictures alone")
+    parser.add_argument("--render", action="store_true", help="page and pictures only")
     options = parser.parse_args(argv)
     for study in options.studies:
         if study not in STUDIES:

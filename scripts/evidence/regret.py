@@ -2,7 +2,7 @@
 
     dive regret                           30 repeats: 30 evaluations of Branin, 60 of Hartmann-6; about 20 CPU-minutes
     dive regret --repeats 5 --objectives branin --methods ei random
-    dive regret --render                  table and picture alone
+    dive regret --render                  table and picture only
 
 The regret is the best value so far minus the known minimum. A repeat decides the random places that all methods begin
 with. A row of results/regret.csv is one run with its regret after each evaluation; rows that are there are kept.

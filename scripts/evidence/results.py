@@ -5,7 +5,7 @@
     dive results --stale      measure again what takes other steps now; the ablation only, where only that does
     dive results --list       fresh, unchecked, stale or not run, for each recipe
     dive results --digest RECIPE [--extra ARGUMENTS]   what the first steps do, in numbers
-    dive results --render     RESULTS.md alone
+    dive results --render     RESULTS.md only
     dive results --check N    rerun N cheap fresh rows, chosen by the commit, and compare; exit code 1 when one is off
 
 A recipe runs as it stands: fit and test in a process of their own for each seed, then once with its ``ablation:``
@@ -129,7 +129,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     Raises:
         RunError: A run failed. Where it was the ablation's, the seeds stand, and the row is stale.
     """
-    ablation_arguments(recipe)  # a mistake in the header is said before the runs
+    ablation_arguments(recipe)  # an error in the header is said before the runs
     before = fingerprint(recipe, ROOT)
     runs: list[dict[str, Any]] = []
     for seed in seeds:
@@ -246,7 +246,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--stale", action="store_true", help="measure all stale rows again")
     parser.add_argument("--list", action="store_true", help="fresh, unchecked, stale or not run")
     parser.add_argument("--digest", metavar="RECIPE", help="print what the first steps of a recipe do")
-    parser.add_argument("--render", action="store_true", help="write RESULTS.md alone")
+    parser.add_argument("--render", action="store_true", help="write RESULTS.md only")
     parser.add_argument("--check", type=int, metavar="N", help="rerun N cheap fresh rows and compare")
     options = parser.parse_args(argv)
     whole = [options.refresh, options.stale, options.list, options.render, options.check is not None]

@@ -4,7 +4,7 @@
     dive study --networks resnet      the narrow ResNet
     dive study --seeds 3 --methods mixup cutmix
     dive study --strengths            one seed of other strengths, on training digits that are not among the 500
-    dive study --render               table and picture alone
+    dive study --render               table and picture only
 
 A seed decides the 500 digits, the initial weights and the order of batches, the same for all methods, so that
 differences from ``none`` are taken seed by seed. A row is one training; rows that are there are not trained again. The

@@ -1,5 +1,6 @@
 """The results of ``dive study``: differences from ``none`` with their paired intervals, as a table and a picture."""
 
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -64,8 +65,8 @@ def render(rows_file: Path) -> int:
         if not any(effect(rows, name, "test_acc") for name in METHODS):
             continue
         drawn += 1
-        marks, new = (f"<!--study {network}-->\n", "<!--/study-->"), table(rows)
-        rewrite(PAGE, lambda text, marks=marks, new=new: between(text, *marks, new, PAGE.name))
+        marks = {"first": f"<!--study {network}-->\n", "last": "<!--/study-->"}
+        rewrite(PAGE, partial(between, **marks, new=table(rows), page=PAGE.name))
         picture = PICTURES / f"regularization_study_{network}.png"
         draw(rows).savefig(picture, dpi=80)
         picture.write_bytes(small_png(picture))
@@ -110,7 +111,7 @@ def by_chance(rows: list[dict[str, Any]]) -> str:
     bold = sum(abs(e.difference) > e.half for e in found)
     return (
         f"The {len(found)} intervals are not corrected for their number: if no method changed anything, about 5 % of "
-        f"them, {len(found) * 0.05:.2g}, would be bold by chance; {bold} are. A single bold cell is a hint."
+        f"them, {len(found) * 0.05:.2g}, would be bold by chance. Bold here: {bold}. A single bold cell is a hint."
     )
 
 

@@ -41,7 +41,7 @@ def test_a_wrong_sign_stays_in_the_table_and_is_the_exit_code(tmp_path: Path, mo
     assert study.main(["--render"]) == 1
     text = (tmp_path / "page.md").read_text()
     assert text.startswith("a\n<!--study lenet-->\n| method") and text.endswith("<!--/study-->\nb\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert "-0.075 ± 0.318 ✗" in text and (tmp_path / "regularization_study_lenet.png").stat().st_size > 1000
     assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n") == 5
 
