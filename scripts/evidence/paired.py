@@ -167,10 +167,14 @@ def table(name: str, ranks: Ranks, draws: int = DRAWS) -> str:
     seeds = {recipe: [seed for one, seed in own if one == recipe] for recipe, _ in own}
     mean = {recipe: np.mean([own[recipe, seed] for seed in found], 0) for recipe, found in seeds.items()}
     order = sorted(mean, key=lambda recipe: -mean[recipe].mean())
+
+    def mean_over(recipe: str, common: list[int]) -> np.ndarray:
+        return np.array(np.mean([own[recipe, seed] for seed in common], 0))
+
     both = [sorted(set(seeds[a]) & set(seeds[b])) for a, b in pairwise(order)]
     pairs = [
-        compared(*(np.mean([own[recipe, seed] for seed in common], 0) for recipe in pair), draws) if common else None
-        for pair, common in zip(pairwise(order), both, strict=True)
+        compared(mean_over(a, common), mean_over(b, common), draws) if common else None
+        for (a, b), common in zip(pairwise(order), both, strict=True)
     ]
     adjusted = iter(holm([pair[3] for pair in pairs if pair]))
     best = gains(ranks[CEILING, 0]).mean() if name == "generated" and (CEILING, 0) in ranks else None

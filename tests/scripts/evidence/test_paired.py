@@ -58,7 +58,7 @@ def test_the_tables_have_the_ceiling_and_are_between_their_marks(
     lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
     assert [line.split("`")[1] for line in lines] == list(NAMES[::-1])
     assert "| 3 | 0." in lines[0] and "%" in lines[0] and "**" in lines[0] and "| the ceiling" in page.read_text()
-    assert "old" not in page.read_text() and "Not run: `dive paired` with recipes of movielens" in page.read_text()
+    assert "\nold\n" not in page.read_text() and "Not run: `dive paired` with recipes of movielens" in page.read_text()
     page.write_text("nothing")
     with pytest.raises(UserError, match="has no <!--paired generated-->"):
         paired.render(page)

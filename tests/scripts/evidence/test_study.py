@@ -43,7 +43,7 @@ def test_a_wrong_sign_stays_in_the_table_and_is_the_exit_code(tmp_path: Path, mo
     assert text.startswith("a\n<!--study lenet-->\n| method") and text.endswith("<!--/study-->\nb\n")
     assert "\nold\n" not in text
     assert "-0.075 ± 0.318 ✗" in text and (tmp_path / "regularization_study_lenet.png").stat().st_size > 1000
-    assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n") == 5
+    assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n|") == 4
 
 
 def test_rows_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
