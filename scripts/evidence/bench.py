@@ -34,6 +34,7 @@ from scripts.evidence.benches import scaling as scaling_over_processes
 from scripts.evidence.benches.page import render
 from scripts.evidence.benches.parts import PARTS as SEQUENCES
 from scripts.evidence.benches.workloads import IMAGES, WARMUP, WORKLOADS, Clock, Workload
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,8 +220,8 @@ def main(argv: list[str]) -> int:
     say("\n" + render(results))
     if options.write:
         path = ROOT / "results" / "bench.json"
-        path.parent.mkdir(exist_ok=True)
-        results = merged(json.loads(path.read_text()) if path.is_file() else {}, results, parts)
-        path.write_text(json.dumps(results, indent=1) + "\n")
-        (ROOT / "BENCH.md").write_text(render(results))
+        with locked(path.parent):
+            results = merged(json.loads(path.read_text()) if path.is_file() else {}, results, parts)
+            replace_text(path, json.dumps(results, indent=1) + "\n")
+            replace_text(ROOT / "BENCH.md", render(results))
     return 0

@@ -2,27 +2,29 @@
 
     dive compare                    recall, parity and modular sums: results/rwkv_networks.csv and docs/rwkv.md
     dive compare recall --seeds 0 1 2
-    dive compare --render           the tables alone
+    dive compare --render           the tables only
 
 All networks of a task have the same data, steps, batches and learning rate (that of the recipe, which was chosen for
 RWKV-7), and as many parameters, within 2 %. A row is one training; rows that are there are not trained again.
 """
 
 import argparse
-import csv
 import shlex
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_runs import run_once
+from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, find_recipe
 
 ROWS = CONFIGS.parent / "results" / "rwkv_networks.csv"
 PAGE = CONFIGS.parent / "docs" / "rwkv.md"
-COLUMNS = ("task", "network", "seed", "parameters", "val/acc", "test/acc", "cpu_seconds")
+KEY = ("task", "network", "seed")
+COLUMNS = (*KEY, "parameters", "val/acc", "test/acc", "cpu_seconds")
 
 
 class Task(NamedTuple):
@@ -40,7 +42,7 @@ TASKS = {
     "parity": Task("rwkv/state_tracking", "", *BEYOND),
     "sums": Task("rwkv/state_tracking", "--data.modulus 5", *BEYOND),
 }
-PLAIN = "--model.negative_eigenvalues false"  # version 7 alone may have them
+PLAIN = "--model.negative_eigenvalues false"  # only version 7 may have them
 #: What replaces the recipes' RWKV-7. The inner sizes make up for what the versions have more or less of.
 NETWORKS = {
     "RWKV-7": "--model.negative_eigenvalues false",
@@ -55,21 +57,15 @@ NETWORKS = {
 
 def read_rows() -> list[dict[str, str]]:
     """The rows that were measured."""
-    if not ROWS.is_file():
-        return []
-    with ROWS.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_unique(ROWS, KEY)
 
 
 def measure(tasks: list[str], seeds: list[int]) -> None:
     """Trains what is missing; each row is kept as soon as it is there."""
-    done = {(row["task"], row["network"], int(row["seed"])) for row in read_rows()}
-    for seed in seeds:
-        for task in tasks:
-            for network in NETWORKS:
-                if (task, network, seed) not in done:
-                    append(row := run_row(task, network, seed))
-                    print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    wanted = [(task, network, seed) for seed in seeds for task in tasks for network in NETWORKS]
+    for task, network, seed in missing(ROWS, KEY, wanted):
+        append_row(ROWS, COLUMNS, KEY, row := run_row(task, network, seed))
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
 
 
 def run_row(task: str, network: str, seed: int) -> dict[str, Any]:
@@ -79,16 +75,6 @@ def run_row(task: str, network: str, seed: int) -> dict[str, Any]:
     accuracies = {name: f"{record['metrics'][name]:.4f}" for name in ("val/acc", "test/acc")}
     facts = {"parameters": record["parameters"], **accuracies, "cpu_seconds": f"{record['cpu_seconds']:.1f}"}
     return {"task": task, "network": network, "seed": seed, **facts}
-
-
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def table(task: str, rows: list[dict[str, str]]) -> str:
@@ -116,14 +102,14 @@ def render(page: Path = PAGE) -> None:
     Raises:
         UserError: The page lacks them.
     """
-    text, rows = page.read_text(), read_rows()
-    for task in TASKS:
-        first, last = f"<!--networks {task}-->\n", "<!--/networks-->"
-        before, found, rest = text.partition(first)
-        if not found or last not in rest:
-            raise UserError(f"{page.name} has no {first.strip()} with {last} after it")
-        text = before + first + table(task, rows) + rest[rest.index(last) :]
-    page.write_text(text)
+    rows = read_rows()
+
+    def filled(text: str) -> str:
+        for task in TASKS:
+            text = between(text, f"<!--networks {task}-->\n", "<!--/networks-->", table(task, rows), page.name)
+        return text
+
+    rewrite(page, filled)
 
 
 def main(argv: list[str]) -> int:

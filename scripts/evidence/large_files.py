@@ -21,8 +21,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scripts.evidence.pages import DOCS, between
+from scripts.evidence.pages import DOCS, between, rewrite
 from scripts.evidence.results import ROOT
+from scripts.evidence.rows_file import locked, replace_text
 
 RESULT, PAGE = ROOT / "results" / "large_files.json", DOCS / "how_to.md"
 FIRST, LAST = "<!--large files-->\n", "<!--/large files-->"
@@ -171,17 +172,19 @@ def main(argv: list[str]) -> int:
         return 0
     parser = argparse.ArgumentParser(prog="python -m scripts.evidence.large_files", description="Read large files.")
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(WHAT) + "; all without")
-    kinds, known = parser.parse_args(argv).kinds or list(WHAT), results()
+    kinds = parser.parse_args(argv).kinds or list(WHAT)
     if unknown := [kind for kind in kinds if kind not in WHAT]:
         parser.error(f"there is no {unknown[0]}: give {', '.join(WHAT)}")
     for kind in kinds:
-        known[kind] = measure(kind)
+        found = measure(kind)
+        with locked(RESULT.parent):
+            known = results() | {kind: found}
+            replace_text(RESULT, json.dumps(known, indent=1) + "\n")
         first, second = known[kind]["first"], known[kind]["second"]
         print(
             f"{kind}: {first['seconds']:.0f} s, then {second['seconds']:.1f} s; peak {first['peak']:.2f} of the tensors"
         )
-        RESULT.write_text(json.dumps(known, indent=1) + "\n")
-        PAGE.write_text(between(PAGE.read_text(), FIRST, LAST, table(known), PAGE.name))
+        rewrite(PAGE, lambda text: between(text, FIRST, LAST, table(results()), PAGE.name))
     return 0
 
 

@@ -6,9 +6,7 @@ epoch. Departs from the book: 1,000 real MNIST digits instead of Fashion-MNIST, 
 minutes; momentum is a third parameter; validation is on 500 digits that are neither trained on nor the test split.
 """
 
-import csv
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.recipes import CONFIGS
 
 TABLE = CONFIGS.parent / "results" / "tune_curves.csv"
@@ -24,7 +23,8 @@ TRAIN = 1000  # digits
 SEED = 19
 #: The space, fixed before the first run: the book's learning rate from 0.01 on and batch size, and momentum.
 LOW, HIGH = np.array([1e-3, 16, 0.0]), np.array([1.0, 256, 0.95])
-COLUMNS = ["number", "lr", "batch_size", "momentum", "seconds", *(f"e{k}" for k in range(1, EPOCHS + 1))]
+KEY = ["number"]
+COLUMNS = [*KEY, "lr", "batch_size", "momentum", "seconds", *(f"e{k}" for k in range(1, EPOCHS + 1))]
 
 
 def decode(unit: Any) -> dict[str, float]:
@@ -87,26 +87,19 @@ def extend(count: int, path: Path = TABLE) -> int:
 
     A row is appended when its training has ended, so that an interrupted table is continued.
     """
-    have = {int(row["number"]) for row in read(path)} if path.is_file() else set()
-    todo = [number for number in range(count) if number not in have]
-    write = partial(csv.DictWriter, fieldnames=COLUMNS, lineterminator="\n")
-    data = digits() if todo else None
-    for number in todo:
-        assert data is not None
+    data, trained = None, 0
+    for (number,) in missing(path, KEY, [(number,) for number in range(count)]):
+        data = digits() if data is None else data
         config = configuration(number)
         errors, seconds = train(config, data)
-        fresh = not path.is_file()
-        with open(path, "a", newline="") as file:
-            writer = write(file)
-            if fresh:
-                writer.writeheader()
-            curve = {f"e{k + 1}": f"{error:.4g}" for k, error in enumerate(errors)}
-            known = {"number": number, "seconds": f"{seconds:.4f}", "batch_size": int(config["batch_size"])}
-            writer.writerow({name: f"{config[name]:.6g}" for name in ("lr", "momentum")} | known | curve)
-    return len(todo)
+        curve = {f"e{k + 1}": f"{error:.4g}" for k, error in enumerate(errors)}
+        known = {"number": number, "seconds": f"{seconds:.4f}", "batch_size": int(config["batch_size"])}
+        row = {name: f"{config[name]:.6g}" for name in ("lr", "momentum")} | known | curve
+        append_row(path, COLUMNS, KEY, row)
+        trained += 1
+    return trained
 
 
 def read(path: Path = TABLE) -> list[dict[str, float]]:
     """The rows of a table, all values numbers."""
-    with open(path, newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    return [{name: float(value) for name, value in row.items() if value} for row in read_unique(path, KEY)]

@@ -5,7 +5,8 @@ All of it was written before the first run.
 
 from typing import NamedTuple
 
-COLUMNS = ("network", "optimizer", "rate", "seed", "steps", "seconds", "loss")
+KEY = ("network", "optimizer", "rate", "seed")
+COLUMNS = (*KEY, "steps", "seconds", "loss")
 GRID = (0.1, 10**-0.5, 1.0, 10**0.5, 10.0)  # times the middle
 
 

@@ -1,14 +1,14 @@
 """The results of ``dive optimizers``: the best rate of each optimizer as a table, the whole grid as a picture."""
 
-import csv
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from common.messages import UserError
-from scripts.evidence.optimizer_grid import COLUMNS, NETWORKS, OPTIMIZERS, rates
-from scripts.evidence.pages import between
+from scripts.evidence.optimizer_grid import KEY, NETWORKS, OPTIMIZERS, rates
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
+from scripts.evidence.rows_file import read_unique
 from scripts.front.recipes import CONFIGS
 
 PAGE = CONFIGS.parent / "docs" / "optimization.md"
@@ -18,13 +18,10 @@ MARKS = ("<!--optimizers-->\n", "<!--/optimizers-->")
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows that are there; what was not reached is missing."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return [
-            {key: value if key in COLUMNS[:2] else float(value) for key, value in row.items() if value != ""}
-            for row in csv.DictReader(file)
-        ]
+    return [
+        {name: value if name in KEY[:2] else float(value) for name, value in row.items() if value != ""}
+        for row in read_unique(path, KEY)
+    ]
 
 
 def best_rate(rows: list[dict[str, Any]]) -> float | None:
@@ -102,7 +99,7 @@ def render(file: Path) -> int:
         raise UserError(f"{file.name} has no rows: run `dive optimizers`")
     says = "steps to the loss over the learning rate, a line for each optimizer"
     picture = f"<!--picture results/optimizer_grid grid.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

@@ -4,18 +4,17 @@
     dive optimizers --networks lenet resnet     the narrow ResNet as well, about forty more
     dive optimizers --optimizers Adam Muon --seeds 1
     dive optimizers --probes                    batch normalization and smoothness; the large-batch rule: two minutes
-    dive optimizers --render                    table and picture alone
+    dive optimizers --render                    table and picture only
 
 A row of results/optimizer_grid.csv is one training; rows that are there are not trained again. The grid was fixed
 before the first run: a middle that papers and defaults suggest, and half a decade and a decade to each side. The loss
 is the cross-entropy on the validation digits of the recipe, without label smoothing, looked at every 20 steps; a
 training ends when it is reached, or after as many steps as ``NETWORKS`` says. Seconds are those of one CPU thread, in
-steps alone. No schedule, no weight decay but AdamW's own; the best rate is the one that reaches the loss most often,
+steps only. No schedule, no weight decay but AdamW's own; the best rate is the one that reaches the loss most often,
 then soonest.
 """
 
 import argparse
-import csv
 import math
 import time
 from collections.abc import Iterable
@@ -23,8 +22,9 @@ from functools import cache
 from typing import Any
 
 from common.messages import UserError, did_you_mean
-from scripts.evidence.optimizer_grid import COLUMNS, NETWORKS, OPTIMIZERS, rates
-from scripts.evidence.optimizer_page import read_rows, render
+from scripts.evidence.optimizer_grid import COLUMNS, KEY, NETWORKS, OPTIMIZERS, rates
+from scripts.evidence.optimizer_page import render
+from scripts.evidence.rows_file import append_row, missing
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
@@ -127,27 +127,13 @@ def run_row(network: str, name: str, rate: float, seed: int) -> dict[str, Any]:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file, as soon as it is measured."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
-
-
 def measure(networks: Iterable[str], names: Iterable[str], seeds: int) -> None:
-    """The rows that are missing."""
-    done = {(row["network"], row["optimizer"], row["rate"], int(row["seed"])) for row in read_rows(ROWS)}
-    for network in networks:
-        for name in names:
-            for rate in rates(name):
-                for seed in range(seeds):
-                    if (network, name, rate, seed) not in done:
-                        append(row := run_row(network, name, rate, seed))
-                        reached = f"{row['steps']} steps, {row['seconds']:.1f} s" if "steps" in row else "not reached"
-                        print(f"{network} {name} {rate:g} seed {seed}: {reached}, {row['loss']:.3f}", flush=True)
+    """The rows that are missing; each is kept as soon as it is there."""
+    grid = [(network, name, rate) for network in networks for name in names for rate in rates(name)]
+    for network, name, rate, seed in missing(ROWS, KEY, [(*cell, seed) for cell in grid for seed in range(seeds)]):
+        append_row(ROWS, COLUMNS, KEY, row := run_row(network, name, rate, seed))
+        reached = f"{row['steps']} steps, {row['seconds']:.1f} s" if "steps" in row else "not reached"
+        print(f"{network} {name} {rate:g} seed {seed}: {reached}, {row['loss']:.3f}", flush=True)
 
 
 def main(argv: list[str]) -> int:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.messages import UserError, did_you_mean
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
@@ -56,8 +57,9 @@ def run(study: str, setting: "Setting") -> dict[str, Any]:
 
 def keep(study: str, found: dict[str, Any]) -> None:
     """Puts a study in the place of its older numbers."""
-    known = read() | {study: found}
-    RESULT.write_text(json.dumps({name: known[name] for name in STUDIES if name in known}, indent=1) + "\n")
+    with locked(RESULT.parent):
+        known = read() | {study: found}
+        replace_text(RESULT, json.dumps({name: known[name] for name in STUDIES if name in known}, indent=1) + "\n")
 
 
 def read() -> dict[str, Any]:
@@ -82,11 +84,15 @@ def render(page: Path = PAGE) -> None:
     """
     from scripts.evidence.studies.page import section
 
-    text, results = page.read_text(), read()
-    for study in STUDIES:
-        first, new = f"<!--performance {study}-->\n", section(study, results.get(study))
-        text = between(text, first, LAST, new, page.name)
-    page.write_text(text)
+    results = read()
+
+    def filled(text: str) -> str:
+        for study in STUDIES:
+            first, new = f"<!--performance {study}-->\n", section(study, results.get(study))
+            text = between(text, first, LAST, new, page.name)
+        return text
+
+    rewrite(page, filled)
 
 
 def main(argv: list[str]) -> int:
@@ -98,13 +104,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="of `compile` and `roofline`")
     parser.add_argument("--small", action="store_true", help="small sizes, in a minute: no measurement")
     parser.add_argument("--write", action="store_true", help="keep it, and render page and pictures")
-    parser.add_argument("--render", action="store_true", help="page and pictures alone")
+    parser.add_argument("--render", action="store_true", help="page and pictures only")
     options = parser.parse_args(argv)
     for study in options.studies:
         if study not in STUDIES:
             raise UserError(f"no study {study!r}{did_you_mean(study, STUDIES) or ': ' + ', '.join(STUDIES)}")
     if options.threads < 1:
         raise UserError(f"--threads is {options.threads}: give a whole number of at least 1")
+    if options.small and options.write:
+        raise UserError("--small is no measurement: leave out --write, which would replace one")
     if not options.render:
         from scripts.evidence.studies.page import section
         from scripts.evidence.studies.work import Setting

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.evidence.pages import rewrite
 from scripts.evidence.results_page import number
 from scripts.front.plan import Headline, Item, items
 from scripts.front.recipes import CONFIGS
@@ -61,4 +62,4 @@ def fill_plan(text: str, results: Mapping[str, Mapping[str, float]]) -> str:
 def write_plan(readme: Path, results: Mapping[str, Mapping[str, Any] | None]) -> None:
     """Renders the table of a page anew from stored results."""
     means = {name: {k: v["mean"] for k, v in r["metrics"].items()} for name, r in results.items() if r}
-    readme.write_text(fill_plan(readme.read_text(), means))
+    rewrite(readme, lambda text: fill_plan(text, means))

@@ -2,7 +2,7 @@
 
     dive regret                           30 repeats: 30 evaluations of Branin, 60 of Hartmann-6; about 20 CPU-minutes
     dive regret --repeats 5 --objectives branin --methods ei random
-    dive regret --render                  table and picture alone
+    dive regret --render                  table and picture only
 
 The regret is the best value so far minus the known minimum. A repeat decides the random places that all methods begin
 with. A row of results/regret.csv is one run with its regret after each evaluation; rows that are there are kept.
@@ -10,7 +10,6 @@ with. A row of results/regret.csv is one run with its regret after each evaluati
 """
 
 import argparse
-import csv
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,8 +17,9 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError, did_you_mean
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
+from scripts.evidence.rows_file import append_row, missing, read_unique
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
@@ -27,7 +27,8 @@ ROWS = CONFIGS.parent / "results" / "regret.csv"
 PAGE = CONFIGS.parent / "docs" / "gp.md"
 PICTURE = CONFIGS.parent / "docs" / "pictures" / "gp_regret.png"
 MARKS = ("<!--regret-->\n", "<!--/regret-->")
-COLUMNS = ("objective", "method", "repeat", "seconds", "regrets")
+KEY = ("objective", "method", "repeat")
+COLUMNS = (*KEY, "seconds", "regrets")
 METHODS = ("random", "ei", "ucb", "noisy_ei")
 
 
@@ -67,37 +68,22 @@ def run_row(name: str, method: Any, repeat: int) -> dict[str, Any]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows that are there."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return [
-            row
-            | {"repeat": int(row["repeat"]), "seconds": float(row["seconds"])}
-            | {"regrets": [float(value) for value in row["regrets"].split()]}
-            for row in csv.DictReader(file)
-        ]
-
-
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file, as soon as it is measured."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        regrets = " ".join(f"{value:.4g}" for value in row["regrets"])
-        writer.writerow(row | {"seconds": f"{row['seconds']:.2f}", "regrets": regrets})
+    return [
+        row
+        | {"repeat": int(row["repeat"]), "seconds": float(row["seconds"])}
+        | {"regrets": [float(value) for value in row["regrets"].split()]}
+        for row in read_unique(path, KEY)
+    ]
 
 
 def measure(names: Iterable[str], methods: Iterable[str], repeats: int) -> None:
-    """The rows that are missing, repeat by repeat."""
-    done = {(row["objective"], row["method"], row["repeat"]) for row in read_rows(ROWS)}
-    for repeat in range(repeats):
-        for name in names:
-            for method in methods:
-                if (name, method, repeat) not in done:
-                    append(row := run_row(name, method, repeat))
-                    print(f"{name} {method} {repeat}: {row['regrets'][-1]:.4f}, {row['seconds']:.1f} s", flush=True)
+    """The rows that are missing, repeat by repeat; each is kept as soon as it is there."""
+    wanted = [(name, method, repeat) for repeat in range(repeats) for name in names for method in methods]
+    for name, method, repeat in missing(ROWS, KEY, wanted):
+        row = run_row(name, method, repeat)
+        regrets = " ".join(f"{value:.4g}" for value in row["regrets"])
+        append_row(ROWS, COLUMNS, KEY, row | {"seconds": f"{row['seconds']:.2f}", "regrets": regrets})
+        print(f"{name} {method} {repeat}: {row['regrets'][-1]:.4f}, {row['seconds']:.1f} s", flush=True)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -160,7 +146,7 @@ def render() -> int:
         raise UserError(f"{ROWS.name} has no rows: run `dive regret`")
     says = "the regret of each method over the evaluations, a panel for each function"
     picture = f"<!--picture results/regret regret.png-->\n![{says}](pictures/{PICTURE.name})\n"
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(rows) + "\n" + picture, PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(rows) + "\n" + picture, PAGE.name))
     draw(rows).savefig(PICTURE, dpi=80)
     PICTURE.write_bytes(small_png(PICTURE))
     print(table(rows), end="")

@@ -21,7 +21,7 @@ import numpy as np
 from callbacks.run_record import commit, write_json
 from common.messages import UserError
 from scripts.evidence.learning_curves import EPOCHS, TABLE, encode, extend, read
-from scripts.evidence.pages import DOCS, between
+from scripts.evidence.pages import DOCS, between, rewrite
 from scripts.front.option_parser import OptionParser
 from scripts.tune import random_search
 from scripts.tune import schedulers as by_name
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
         write_json(RESULT, study(read(TABLE), asked.repeats))
     result = json.loads(RESULT.read_text())
     draw(result, PICTURE)
-    PAGE.write_text(fill_page(PAGE.read_text(), result))
+    rewrite(PAGE, lambda text: fill_page(text, result))
     print(table(result))
     return 0
 

@@ -5,7 +5,7 @@
     dive results --stale      measure again what takes other steps now; the ablation only, where only that does
     dive results --list       fresh, unchecked, stale or not run, for each recipe
     dive results --digest RECIPE [--extra ARGUMENTS]   what the first steps do, in numbers
-    dive results --render     RESULTS.md alone
+    dive results --render     RESULTS.md only
     dive results --check N    rerun N cheap fresh rows, chosen by the commit, and compare; exit code 1 when one is off
 
 A recipe runs as it stands: fit and test in a process of their own for each seed, then once with its ``ablation:``
@@ -28,10 +28,11 @@ from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import write_plan
-from scripts.evidence.results_files import read_topic, summary, write_topic
+from scripts.evidence.results_files import BASELINES, read_topic, summary, update_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
 from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
 
@@ -41,6 +42,7 @@ PAGE = ROOT / "RESULTS.md"
 PICTURES = ("cnn",)  # topics whose networks are compared in docs/pictures/<topic>_networks.png
 CHEAP_SECONDS = 60.0  # of training: what --check may rerun
 FLOOR = 0.01  # of the mean: what other hardware may change beyond four standard deviations
+INCOMPLETE = "ablation, not measured yet"  # what `differs` says of a row that has its seeds; --stale adds the rest
 
 
 # -- files ----------------------------------------------------------------------------------------------------------
@@ -52,7 +54,7 @@ def load(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def store(recipe: Recipe, result: dict[str, Any]) -> None:
-    write_topic(RESULTS, recipe.topic, read_topic(RESULTS, recipe.topic) | {recipe.name: result})
+    update_topic(RESULTS, recipe.topic, result)
 
 
 def status(recipe: Recipe) -> str:
@@ -64,14 +66,22 @@ def status(recipe: Recipe) -> str:
     return {result["checked"]: "stale", result["fingerprint"]: "fresh"}.get(now, "unchecked")
 
 
-def write_page() -> None:
-    rows = [(recipe, load(recipe), status(recipe)) for recipe in all_recipes()]
-    PAGE.write_text(render(rows))
-    for topic in PICTURES:
-        draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.topic == topic], topic)
-    results = {recipe.name: result for recipe, result, _ in rows}
+def write_numbers() -> dict[str, dict[str, Any] | None]:
+    """Writes the measured numbers into README.md and docs/*.md; returns all results."""
+    results = {recipe.name: load(recipe) for recipe in all_recipes()}
     write_plan(PAGE.with_name("README.md"), results)
     fill_pages(results, PAGE.parent)
+    return results
+
+
+def write_page() -> None:
+    """RESULTS.md, the pictures of the topics, and the numbers in the other pages; one process at a time."""
+    with locked(RESULTS):
+        results = write_numbers()
+        rows = [(recipe, results[recipe.name], status(recipe)) for recipe in all_recipes()]
+        replace_text(PAGE, render(rows))
+        for topic in PICTURES:
+            draw_topic([(recipe.name, result) for recipe, result, _ in rows if recipe.topic == topic], topic)
 
 
 # -- freshness ------------------------------------------------------------------------------------------------------
@@ -89,11 +99,16 @@ def refresh(recipe: Recipe) -> str:
         return f"still unchecked: {error}"
     except RunError as error:
         taken, differs = {}, str(error)
+    words = ablation_arguments(recipe)
+    if not differs and words and "ablation" not in result:
+        differs = INCOMPLETE
     if differs:
         store(recipe, result | {"checked": now, "differs": differs})
         return f"stale: {differs}"
-    if "ablation" in result:  # the same steps, perhaps with arguments that were renamed
-        result["ablation"]["arguments"] = shlex.join(ablation_arguments(recipe))
+    if words:  # the same steps, perhaps with arguments that were renamed
+        result["ablation"]["arguments"] = shlex.join(words)
+    else:
+        result.pop("ablation", None)
     # The digest stays the one of the measured runs, so that small differences cannot add up.
     store(recipe, result | {"fingerprint": now, "checked": "", "differs": "", "digest": taken | result["digest"]})
     return "fresh"
@@ -109,8 +124,12 @@ def run_folds(recipe: Recipe, seed: int, arguments: list[str]) -> tuple[dict[str
 
 
 def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any]:
-    """Runs all seeds and the ablation of a recipe, computes its baselines and stores everything."""
-    words = ablation_arguments(recipe)
+    """Runs all seeds of a recipe and stores them; then adds its ablation and its baselines.
+
+    Raises:
+        RunError: A run failed. Where it was the ablation's, the seeds stand, and the row is stale.
+    """
+    ablation_arguments(recipe)  # an error in the header is said before the runs
     before = fingerprint(recipe, ROOT)
     runs: list[dict[str, Any]] = []
     for seed in seeds:
@@ -120,7 +139,7 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     result = {
         "recipe": recipe.name,
         "extra": extra,
-        "fingerprint": before,
+        **{"fingerprint": "", "checked": before, "differs": INCOMPLETE},
         "digest": {},
         "commit": record["commit"],
         "versions": record["versions"],
@@ -129,29 +148,36 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
         "runs": runs,
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
     }
-    if words:
-        result["ablation"] = ablation_row(recipe, extra, words)
-    result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
         note(f"{recipe.name}: {error}; the row has no digest and is stale when a source changes")
     store(recipe, result)
-    return result
-
-
-def ablation_row(recipe: Recipe, extra: list[str], words: list[str]) -> dict[str, Any]:
-    ablated = run_folds(recipe, 0, [*extra, *words])[0]
-    print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
-    return {"arguments": shlex.join(words), **ablated}
+    return complete(recipe, result, before)
 
 
 def measure_ablation(recipe: Recipe) -> dict[str, Any]:
     """Runs the ablation only: for a row whose own steps are those that were measured."""
     result, now = load(recipe), fingerprint(recipe, ROOT)
     assert result is not None
-    result["ablation"] = ablation_row(recipe, result["extra"], ablation_arguments(recipe))
-    result["digest"]["ablation"] = digest(recipe, result["extra"])["ablation"]
+    kept = {name: text for name, text in result["digest"].items() if name != "ablation"}
+    result["digest"] = digest(recipe, result["extra"]) | kept
+    return complete(recipe, result, now)
+
+
+def complete(recipe: Recipe, result: dict[str, Any], now: str) -> dict[str, Any]:
+    """Runs the ablation, computes the baselines that a result lacks, and stores it as fresh.
+
+    A result whose recipe has no ablation any more loses it.
+    """
+    extra, words = result["extra"], ablation_arguments(recipe)
+    result.pop("ablation", None)
+    if words:
+        ablated = run_folds(recipe, 0, [*extra, *words])[0]
+        print(f"{recipe.name} ablation: {facts(ablated)}", flush=True)
+        result["ablation"] = {"arguments": shlex.join(words), **ablated}
+    if not any(kind in result for kind in BASELINES):
+        result |= mean_baselines([simple_baselines([recipe.name, *fold, *extra]) for fold in fold_arguments(recipe)])
     result |= {"fingerprint": now, "checked": "", "differs": ""}
     store(recipe, result)
     return result
@@ -220,7 +246,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--stale", action="store_true", help="measure all stale rows again")
     parser.add_argument("--list", action="store_true", help="fresh, unchecked, stale or not run")
     parser.add_argument("--digest", metavar="RECIPE", help="print what the first steps of a recipe do")
-    parser.add_argument("--render", action="store_true", help="write RESULTS.md alone")
+    parser.add_argument("--render", action="store_true", help="write RESULTS.md only")
     parser.add_argument("--check", type=int, metavar="N", help="rerun N cheap fresh rows and compare")
     options = parser.parse_args(argv)
     whole = [options.refresh, options.stale, options.list, options.render, options.check is not None]
@@ -256,14 +282,18 @@ def main(argv: list[str]) -> int:
         note(f"{waiting} rows are unchecked: see `dive results --refresh`")
     names = [name for name, state in states.items() if state == "stale"] or options.recipes
     failures: list[str] = []
+    write_numbers()  # a marker that is wrong is said before the runs
     for recipe in [find_recipe(name) for name in names]:
         old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
-        if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
-            result = measure_ablation(recipe)
-        else:
-            result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+        try:
+            if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
+                result = measure_ablation(recipe)
+            else:
+                result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+            failures += complaints(recipe, result)
+        except RunError as error:  # the other recipes are measured all the same
+            failures.append(f"{recipe.name}: {error}")
         write_page()  # after each, so that an interruption keeps the finished rows
-        failures += complaints(recipe, result)
     for line in failures:
         print(line, file=sys.stderr)
     return 1 if failures else 0

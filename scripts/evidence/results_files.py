@@ -10,8 +10,8 @@ fingerprint for which another digest was found, and ``differs`` says what was di
 """
 
 import csv
+import io
 import json
-import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +19,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from scripts.evidence.digest import COLUMNS
+from scripts.evidence.rows_file import locked, replace_text
 
 TAKEN = {"seconds": float, "cpu_seconds": float, "epochs": int, "samples_per_second": float, "parameters": int}
 FIRST = ("recipe", "kind", "seed", *TAKEN, "what")
@@ -52,6 +53,12 @@ def read_topic(folder: Path, topic: str) -> dict[str, dict[str, Any]]:
     return results
 
 
+def update_topic(folder: Path, topic: str, result: dict[str, Any]) -> None:
+    """Puts the result of one recipe in the place of its older one; what other processes write meanwhile stays."""
+    with locked(folder):
+        write_topic(folder, topic, read_topic(folder, topic) | {result["recipe"]: result})
+
+
 def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) -> None:
     """Writes both files of a topic, recipes by name; each is replaced atomically."""
     rows, origins = [], []
@@ -65,7 +72,6 @@ def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) ->
         extra = {"recipe": recipe, "extra": shlex.join(result["extra"])}
         origins.append({**extra, **own, **result["versions"], **result["digest"]})
     metrics = dict.fromkeys(name for row in rows for name in row if name not in (*FIRST, "folds"))
-    folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / f"{topic}.csv", [*FIRST, *metrics, "folds"], rows)
     write_csv(folder / f"{topic}.digests.csv", ORIGIN, origins)
 
@@ -116,9 +122,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_text(path, file.getvalue())

@@ -7,6 +7,7 @@ import re
 from statistics import mean, stdev
 from typing import Any
 
+from common.messages import UserError, did_you_mean
 from scripts.front.plan import topic_rank
 from scripts.front.recipes import Recipe
 
@@ -44,11 +45,19 @@ def render(rows: list[tuple[Recipe, dict[str, Any] | None, str]]) -> str:
     return text
 
 
-def fill_numbers(text: str, results: dict[str, dict[str, Any] | None]) -> str:
-    """Writes the mean of a metric between each pair of markers ``<!--recipe metric-->`` and ``<!---->``."""
+def fill_numbers(text: str, results: dict[str, dict[str, Any] | None], page: str) -> str:
+    """Writes the mean of a metric between each pair of markers ``<!--recipe metric-->`` and ``<!---->``.
+
+    Raises:
+        UserError: A marker of the page names a metric that its recipe does not have.
+    """
 
     def mean_of(found: re.Match[str]) -> str:
         result = results.get(found[1])
+        if result and found[2] not in result["metrics"]:
+            known = result["metrics"]
+            hint = did_you_mean(found[2], known) or f": there are {', '.join(known)}"
+            raise UserError(f"{page}: <!--{found[1]} {found[2]}-->: {found[1]} has no {found[2]}{hint}")
         value = number(result["metrics"][found[2]]["mean"]) if result else "not run"
         return f"<!--{found[1]} {found[2]}-->{value}<!---->"
 

@@ -14,15 +14,15 @@ of the width.
 """
 
 import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 from common.messages import UserError
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.results_runs import run_once
-from scripts.evidence.scaling_law import Law, Row, bootstrap, fit_law, interval
+from scripts.evidence.rows_file import append_row, missing, read_unique, replace_text
+from scripts.evidence.scaling_law import Law, Row, at_bound, bootstrap, fit_law, interval, run_interval
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, find_recipe
 
@@ -32,7 +32,8 @@ PREDICTION = CONFIGS.parent / "results" / "scaling.json"
 PAGE = CONFIGS.parent / "docs" / "courses.md"
 PICTURE = CONFIGS.parent / "docs" / "pictures" / "scaling.png"
 MARKS = ("<!--scaling-->\n", "<!--/scaling-->")
-COLUMNS = ("width", "epochs", "seed", "parameters", "tokens", "loss", "cpu_seconds")
+KEY = ("width", "epochs", "seed")
+COLUMNS = (*KEY, "parameters", "tokens", "loss", "cpu_seconds")
 WIDTHS, EPOCHS = (16, 24, 32, 48, 64, 96), (1, 2, 4)
 LARGEST = (160, 6)  # of width and epochs
 RATE, AT = 0.002, 128  # the recipe's learning rate, and the width it was chosen for
@@ -81,20 +82,7 @@ def parameters_of(width: int, epochs: int) -> int:
 
 def read_rows() -> list[dict[str, float]]:
     """The rows that were measured."""
-    if not ROWS.is_file():
-        return []
-    with ROWS.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-
-
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    return [{key: float(value) for key, value in row.items()} for row in read_unique(ROWS, KEY)]
 
 
 def small_rows() -> list[Row]:
@@ -104,17 +92,14 @@ def small_rows() -> list[Row]:
 
 def measure(seeds: list[int]) -> None:
     """Trains what is missing, the small runs first; then predicts and trains the largest."""
-    done = {(row["width"], row["epochs"], row["seed"]) for row in read_rows()}
-    for seed in seeds:
-        for epochs in EPOCHS:
-            for width in WIDTHS:
-                if (width, epochs, seed) not in done:
-                    append(row := run_row(width, epochs, seed))
-                    print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+    wanted = [(width, epochs, seed) for seed in seeds for epochs in EPOCHS for width in WIDTHS]
+    for width, epochs, seed in missing(ROWS, KEY, wanted):
+        append_row(ROWS, COLUMNS, KEY, row := run_row(width, epochs, seed))
+        print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
     if not PREDICTION.is_file():
         predict()
-    if (*LARGEST, seeds[0]) not in done:
-        append(run_row(*LARGEST, seeds[0]))
+    for width, epochs, seed in missing(ROWS, KEY, [(*LARGEST, seeds[0])]):
+        append_row(ROWS, COLUMNS, KEY, run_row(width, epochs, seed))
 
 
 def predict() -> None:
@@ -123,9 +108,17 @@ def predict() -> None:
         raise UserError(f"{ROWS.name} has the largest run already: take its row out, a prediction comes first")
     rows = small_rows()
     law = fit_law(rows)
-    laws = bootstrap(rows, law, TIMES)
     parameters, tokens = parameters_of(*LARGEST), tokens_of(LARGEST[1])
-    found = {
+    found = prediction(rows, law, parameters, tokens)
+    replace_text(PREDICTION, json.dumps(found, indent=1) + "\n")
+    print(f"predicted {found['predicted']:.3f} nats for {parameters:,} parameters after {tokens:,} tokens", flush=True)
+
+
+def prediction(rows: list[Row], law: Law, parameters: int, tokens: int) -> dict[str, Any]:
+    """What ``results/scaling.json`` holds: the law, its intervals, and how many of the bootstrap's fits hit a bound."""
+    laws = bootstrap(rows, law, TIMES)
+    hits = [name for one in laws for name in at_bound(one)]
+    return {
         "rows": len(rows),
         "law": law._asdict(),
         "alpha": interval_of(laws, "alpha"),
@@ -134,9 +127,10 @@ def predict() -> None:
         "tokens": tokens,
         "predicted": law.loss(parameters, tokens),
         "interval": interval(laws, parameters, tokens),
+        "run_interval": run_interval(rows, law, laws, parameters, tokens),
+        "at_bound": at_bound(law),
+        "bootstrap_at_bound": {name: hits.count(name) / len(laws) for name in Law._fields if name in hits},
     }
-    PREDICTION.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"predicted {found['predicted']:.3f} nats for {parameters:,} parameters after {tokens:,} tokens", flush=True)
 
 
 def interval_of(laws: list[Law], name: str) -> tuple[float, float]:
@@ -166,12 +160,23 @@ def table() -> str:
     text += (
         f"\n{formula}, fitted to {p['rows']} rows; "
         f"95 % of the bootstrap's exponents are from {p['alpha'][0]:.2f} to {p['alpha'][1]:.2f} and from "
-        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.\n\nPredicted for {p['parameters']:,} parameters and "
-        f"{p['tokens']:,} tokens before it was trained: {p['predicted']:.3f} nats "
-        f"({p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
+        f"{p['beta'][0]:.2f} to {p['beta'][1]:.2f}.{bounds_sentence(p)}\n\n"
+        f"Predicted for {p['parameters']:,} parameters and {p['tokens']:,} tokens before it was trained: "
+        f"{p['predicted']:.3f} nats, "
+        f"{p['run_interval'][0]:.3f} to {p['run_interval'][1]:.3f} for a single run "
+        f"(the law's mean: {p['interval'][0]:.3f} to {p['interval'][1]:.3f}). "
     )
     largest = [row["loss"] for row in rows if (row["width"], row["epochs"]) == LARGEST]
     return text + (f"Measured: {largest[0]:.3f}.\n" if largest else "Measured: not yet.\n")
+
+
+def bounds_sentence(p: dict[str, Any]) -> str:
+    """What is said of the fits that ended at a bound; nothing where none did."""
+    letters = {name: name.upper() if len(name) == 1 else name for name in Law._fields}
+    of = ", ".join(f"{letters[name]} in {share:.0%}" for name, share in p["bootstrap_at_bound"].items())
+    fitted = f" In the law above: {', '.join(letters[name] for name in p['at_bound'])}." if p["at_bound"] else ""
+    text = " Where a number ends at a bound of the fit, the rows do not decide it; of the bootstrap's fits "
+    return f"{text}{of}.{fitted}" if of or fitted else ""
 
 
 def draw(path: Path | None = None) -> None:
@@ -195,9 +200,11 @@ def draw(path: Path | None = None) -> None:
             line = [least * (most / least) ** (i / 40) for i in range(41)]
             ax.plot(line, [law.loss(n, tokens) for n in line], "-", color=f"C{k}", linewidth=1)
     if p:
-        low, high = p["interval"]
+        low, high = p["run_interval"]
         errors = [[max(0.0, p["predicted"] - low)], [max(0.0, high - p["predicted"])]]
-        ax.errorbar([p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 %")
+        ax.errorbar(
+            [p["parameters"]], [p["predicted"]], errors, fmt="x", color="black", label="predicted, 95 % of single runs"
+        )
     ax.set(xscale="log", xlabel="parameters", ylabel="test loss in nats per token")
     ax.legend(fontsize="small")
     figure.savefig(path, dpi=110)
@@ -210,7 +217,7 @@ def render() -> None:
     Raises:
         UserError: The page lacks the marks.
     """
-    PAGE.write_text(between(PAGE.read_text(), *MARKS, table(), PAGE.name))
+    rewrite(PAGE, lambda text: between(text, *MARKS, table(), PAGE.name))
     if read_rows():
         draw()
 

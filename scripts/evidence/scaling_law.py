@@ -2,13 +2,13 @@
 
 Hoffmann et al. 2022, "Training compute-optimal large language models", approach 3: the loss L in nats of a network with
 N parameters after D tokens. E is what no network removes. Fitted as there: the logarithms of A, B and E, so that all
-are positive, by the Huber loss of the difference of logarithms of losses, from several starts. The interval is of a
-bootstrap over the rows.
+are positive, by the Huber loss of the difference of logarithms of losses, from several starts. A bootstrap over the
+rows gives the interval of the law's mean; what the rows differ from the law is added for that of a single run.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ HUBER = 1e-3  # the paper's: larger differences count linearly
 STARTS = [
     (a, b, e, p, q) for a in (2.0, 6.0) for b in (2.0, 6.0) for e in (-1.0, 0.5) for p, q in ((0.3, 0.3), (0.7, 0.7))
 ]
+#: Of the logarithms of A, B and E, and of the exponents: a fit that ends at one of them did not find its number.
+BOUNDS = {"a": (-20.0, 30.0), "b": (-20.0, 30.0), "e": (-10.0, 5.0), "alpha": (0.01, 3.0), "beta": (0.01, 3.0)}
 Row = tuple[float, float, float]  # parameters, tokens, loss
 
 
@@ -73,8 +75,8 @@ def fit_law(rows: Sequence[Row], starts: Sequence[tuple[float, ...]] = tuple(STA
         )
         return float(value) / HUBER**2, gradient / HUBER**2
 
-    bounds = [(-20, 30), (-20, 30), (-10, 5), (0.01, 3), (0.01, 3)]
-    found = [minimize(objective, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds) for start in starts]
+    how: dict[str, Any] = {"jac": True, "method": "L-BFGS-B", "bounds": list(BOUNDS.values())}
+    found = [minimize(objective, np.array(start), **how) for start in starts]
     a, b, e, alpha, beta = min(found, key=lambda result: result.fun).x
     return Law(math.exp(a), math.exp(b), math.exp(e), float(alpha), float(beta))
 
@@ -91,6 +93,26 @@ def bootstrap(rows: Sequence[Row], law: Law, times: int = 200, seed: int = 0) ->
 
 
 def interval(laws: Sequence[Law], parameters: float, tokens: float) -> tuple[float, float]:
-    """The middle 95 % of what laws say of a network."""
+    """The middle 95 % of what laws say of a network: of the mean of its runs."""
     low, high = np.quantile([law.loss(parameters, tokens) for law in laws], (0.025, 0.975))
     return float(low), float(high)
+
+
+def run_interval(
+    rows: Sequence[Row], law: Law, laws: Sequence[Law], parameters: float, tokens: float
+) -> tuple[float, float]:
+    """The middle 95 % for a single run: each of a bootstrap's laws with each difference of a row from the law.
+
+    The differences are those of the logarithms, larger by what five fitted numbers make them smaller.
+    """
+    apart = np.array([math.log(loss / law.loss(n, d)) for n, d, loss in rows])
+    apart *= math.sqrt(len(rows) / max(1, len(rows) - len(Law._fields)))
+    means = np.array([one.loss(parameters, tokens) for one in laws])
+    low, high = np.quantile(np.outer(means, np.exp(apart)), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def at_bound(law: Law) -> list[str]:
+    """The numbers of a law that lie on a bound of the fit."""
+    values = {name: value if name in ("alpha", "beta") else math.log(value) for name, value in law._asdict().items()}
+    return [name for name, value in values.items() if min(abs(value - bound) for bound in BOUNDS[name]) < 1e-6]

@@ -4,7 +4,7 @@
     dive study --networks resnet      the narrow ResNet
     dive study --seeds 3 --methods mixup cutmix
     dive study --strengths            one seed of other strengths, on training digits that are not among the 500
-    dive study --render               table and picture alone
+    dive study --render               table and picture only
 
 A seed decides the 500 digits, the initial weights and the order of batches, the same for all methods, so that
 differences from ``none`` are taken seed by seed. A row is one training; rows that are there are not trained again. The
@@ -17,7 +17,6 @@ CPU-seconds of training.
 """
 
 import argparse
-import csv
 import os
 import shlex
 import time
@@ -27,13 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.rows_file import append_row, missing
 from scripts.evidence.study_methods import METHODS, NETWORKS, Method
-from scripts.evidence.study_page import read_rows, render
+from scripts.evidence.study_page import KEY, read_rows, render
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
 
 ROWS = CONFIGS.parent / "results" / "regularization_study.csv"
-COLUMNS = ("network", "method", "seed", "test_digits", "test_acc", "gap", "nll", "ece", "robust_acc", "seconds")
+COLUMNS = (*KEY, "test_digits", "test_acc", "gap", "nll", "ece", "robust_acc", "seconds")
 ATTACKED, STEPS, EPSILON = 400, 20, 0.1
 PASSES = 30  # of Monte Carlo dropout
 Predict = Callable[[Any], Any]  # images (N, 1, 28, 28) in [0, 1] to log probabilities (N, 10)
@@ -177,31 +177,19 @@ def run_row(network: str, name: str, seed: int) -> dict[str, Any]:
     return {"network": network, "method": name, "seed": seed, "test_digits": len(y), **found, "seconds": seconds}
 
 
-def append(row: dict[str, Any]) -> None:
-    """A row at the end of the file, as soon as it is measured."""
-    new = not ROWS.is_file()
-    with ROWS.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{value:.5g}" if isinstance(value, float) else value for key, value in row.items()})
-
-
 def measure_rows(network: str, methods: Iterable[str], seeds: int) -> None:
-    """The rows of a network that are missing, seed by seed."""
+    """The rows of a network that are missing, seed by seed; each is kept as soon as it is there."""
     digits = len(test_digits()[1])
     known = read_rows(ROWS, network)
     if other := {row["test_digits"] for row in known} - {digits}:
         raise UserError(
             f"{ROWS.name} has rows of {other.pop():.0f} test digits, here are {digits}: set DIVE_DATA as then"
         )
-    done = {(row["method"], row["seed"]) for row in known}
-    for seed in range(seeds):
-        for name in methods:
-            if (name, seed) not in done and name not in NETWORKS[network].without:
-                append(row := run_row(network, name, seed))
-                shown = ", ".join(f"{key} {row[key]:.3f}" for key in ("test_acc", "ece", "seconds"))
-                print(f"{network}, {name} seed {seed}: {shown}", flush=True)
+    names = [name for name in methods if name not in NETWORKS[network].without]
+    for _, name, seed in missing(ROWS, KEY, [(network, name, seed) for seed in range(seeds) for name in names]):
+        append_row(ROWS, COLUMNS, KEY, row := run_row(network, name, seed))
+        shown = ", ".join(f"{key} {row[key]:.3f}" for key in ("test_acc", "ece", "seconds"))
+        print(f"{network}, {name} seed {seed}: {shown}", flush=True)
 
 
 def try_strengths(network: str, methods: Iterable[str]) -> None:

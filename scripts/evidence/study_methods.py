@@ -83,10 +83,10 @@ METHODS = {
     "gradient_noise": callback("gradient_noise", "eta", 0.001, 0.01, 0.1),
     "ema": callback("ema"),
     "swa": Method("step", "-c regularizer/swa"),
-    "temperature": Method("answer", predict="temperature"),
-    "mc_dropout": Method("answer", "-c regularizer/dropout", predict="dropout"),
-    "ensemble of 3": Method("answer", members=3),
-    "bagging of 3": Method("answer", members=3, bootstrap=True),
+    "temperature": Method("prediction", predict="temperature"),
+    "mc_dropout": Method("prediction", "-c regularizer/dropout", predict="dropout"),
+    "ensemble of 3": Method("prediction", members=3),
+    "bagging of 3": Method("prediction", members=3, bootstrap=True),
 }
 
 #: (method, metric): the sign of its difference from ``none``.

@@ -1,18 +1,20 @@
 """The results of ``dive study``: differences from ``none`` with their paired intervals, as a table and a picture."""
 
-import csv
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from common.messages import UserError
-from scripts.evidence.pages import between
+from scripts.evidence.pages import between, rewrite
 from scripts.evidence.pictures import small_png
+from scripts.evidence.rows_file import read_unique
 from scripts.evidence.study_methods import DEMANDED, METHODS, NETWORKS
 from scripts.front.recipes import CONFIGS
 
 PAGE = CONFIGS.parent / "docs" / "regularization.md"
 PICTURES = CONFIGS.parent / "docs" / "pictures"
+KEY = ("network", "method", "seed")  # of a row
 METRICS = {
     "test_acc": "test accuracy",
     "gap": "gap",
@@ -32,14 +34,11 @@ class Effect(NamedTuple):
 
 def read_rows(path: Path, network: str) -> list[dict[str, Any]]:
     """The rows of a network, numbers as numbers; what was not measured is missing."""
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return [
-            {k: v if k in ("network", "method") else float(v) for k, v in row.items() if v != ""}
-            for row in csv.DictReader(file)
-            if row["network"] == network
-        ]
+    return [
+        {k: v if k in ("network", "method") else float(v) for k, v in row.items() if v != ""}
+        for row in read_unique(path, KEY)
+        if row["network"] == network
+    ]
 
 
 def effect(rows: list[dict[str, Any]], method: str, metric: str) -> Effect | None:
@@ -66,8 +65,8 @@ def render(rows_file: Path) -> int:
         if not any(effect(rows, name, "test_acc") for name in METHODS):
             continue
         drawn += 1
-        marks = f"<!--study {network}-->\n", "<!--/study-->"
-        PAGE.write_text(between(PAGE.read_text(), *marks, table(rows), PAGE.name))
+        marks = {"first": f"<!--study {network}-->\n", "last": "<!--/study-->"}
+        rewrite(PAGE, partial(between, **marks, new=table(rows), page=PAGE.name))
         picture = PICTURES / f"regularization_study_{network}.png"
         draw(rows).savefig(picture, dpi=80)
         picture.write_bytes(small_png(picture))
@@ -103,7 +102,17 @@ def table(rows: list[dict[str, Any]]) -> str:
             cells = [cell(effects[metric], DEMANDED.get((name, metric), 0)) for metric in METRICS]
             seconds = mean(row["seconds"] for row in own)
             lines.append(f"| {name} | {found.seeds} | {' | '.join(cells)} | {seconds:.1f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{by_chance(rows)}\n"
+
+
+def by_chance(rows: list[dict[str, Any]]) -> str:
+    """How many bold cells chance makes, and how many there are."""
+    found = [e for name in METHODS for metric in METRICS if (e := effect(rows, name, metric)) and e.half]
+    bold = sum(abs(e.difference) > e.half for e in found)
+    return (
+        f"The {len(found)} intervals are not corrected for their number: if no method changed anything, about 5 % of "
+        f"them, {len(found) * 0.05:.2g}, would be bold by chance. Bold here: {bold}. A single bold cell is a hint."
+    )
 
 
 def cell(found: Effect | None, sign: int) -> str:

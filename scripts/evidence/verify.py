@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from common.messages import UserError, did_you_mean
+from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,10 +175,11 @@ def choose(checks: Iterable[Check], names: list[str]) -> list[Check]:
 
 def write(outcomes: list[Outcome], root: Path) -> None:
     """Keeps the outcomes in ``results/parity.json`` and renders ``PARITY.md`` from it."""
-    path = root / "results" / "parity.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"checks": [o.row() for o in outcomes]}, indent=1, ensure_ascii=False) + "\n")
-    (root / "PARITY.md").write_text(render(json.loads(path.read_text())))
+    parity = {"checks": [o.row() for o in outcomes]}
+    text = json.dumps(parity, indent=1, ensure_ascii=False) + "\n"
+    with locked(root / "results"):
+        replace_text(root / "results" / "parity.json", text)
+        replace_text(root / "PARITY.md", render(json.loads(text)))
 
 
 def render(parity: dict[str, Any]) -> str:

@@ -6,11 +6,13 @@
 
 A recipe stands for its runs that have the metric; those of different settings are lines of their own, and only what
 differs is named. The band is a 95 % confidence interval of the mean over seeds, by Student's t at each place that all
-of them reached. A single run has no band. Seeds are runs with ``--seed_everything N``.
+of them reached. A single run has no band. Seeds are runs with ``--seed_everything N``; of several runs of one seed the
+newest counts. Callbacks are settings too, but for those that every run has, those of loggers, and pictures.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,18 @@ from callbacks.metrics_csv import read_metrics
 from callbacks.pictures.figures import new_figure
 from common.messages import UserError, did_you_mean, note
 from scripts.front.option_parser import OptionParser
-from scripts.front.recipes import find_recipe
+from scripts.front.recipes import CONFIGS, find_recipe
 from scripts.front.runs import runs_of, runs_root
 
 LEVEL = 0.95
-#: Settings that do not make two runs different.
+#: Settings that do not make two runs different; callbacks are looked at one by one.
 IGNORED = ("seed_everything", "ckpt_path", "trainer.default_root_dir", "trainer.logger", "trainer.callbacks")
+PICTURES, RANGE_TEST = "callbacks.pictures.", "callbacks.pictures.range_test.RangeTest"  # it changes the rate
 
 
 @dataclass
 class Line:
-    """What one line shows: runs that differ in their seeds alone.
+    """What one line shows: runs that differ in their seeds only.
 
     Args:
         recipe: As it was given.
@@ -101,6 +104,8 @@ def collect(what: Iterable[str], metric: str, x: str) -> list[Line]:
         if not (folders[0] / "config.yaml").is_file():
             recipe = find_recipe(word).name
             folders = runs_of(recipe)
+        if any(recipe == line.recipe for line in lines.values()):
+            continue  # named twice
         if not folders:
             raise UserError(f"no run of {recipe} in {runs_root()}: start one with `dive fit {recipe}`")
         found = [(folder, *read(folder, metric, x)) for folder in folders]
@@ -110,10 +115,17 @@ def collect(what: Iterable[str], metric: str, x: str) -> list[Line]:
             raise UserError(f"no run of {recipe} has {metric} over {x}{hint or ': there are ' + ', '.join(columns)}")
         if left := sum(not curve for _, curve, _ in found):
             note(f"{recipe}: {left} of {len(found)} runs have no {metric} over {x}: left out")
-        for folder, curve, _ in found:
+        newest: dict[tuple[str, Any], tuple[dict[str, str], dict[float, float]]] = {}
+        for folder, curve, _ in found:  # the newest last
             if curve:
-                settings = settings_of(folder)
-                lines.setdefault((recipe, repr(settings)), Line(recipe, settings)).curves.append(curve)
+                config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
+                settings, seed = settings_of(config), config.get("seed_everything")
+                seeded = isinstance(seed, int) and not isinstance(seed, bool)
+                newest[repr(settings), seed if seeded else folder] = settings, curve
+        if again := len(found) - left - len(newest):
+            note(f"{recipe}: {again} runs have the settings and the seed of a newer one: left out")
+        for settings, curve in newest.values():
+            lines.setdefault((recipe, repr(settings)), Line(recipe, settings)).curves.append(curve)
     for line in lines.values():
         if not len(line.band()[0]):
             raise UserError(f"{line.recipe}: its runs have no {x} in common at which {metric} is known: try --x epoch")
@@ -126,9 +138,17 @@ def read(folder: Path, metric: str, x: str) -> tuple[dict[float, float], list[st
     return {row[x]: row[metric] for row in rows if metric in row and x in row}, sorted({n for row in rows for n in row})
 
 
-def settings_of(run: Path) -> dict[str, str]:
-    """The run's settings by dotted name, as text, without those that make no difference."""
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) or {}
+@cache
+def onlookers() -> frozenset[str]:
+    """The callbacks that every run has, and those of loggers."""
+    files = [CONFIGS / "default.yaml", *sorted((CONFIGS / "logger").glob("*.yaml"))]
+    trainers = [yaml.safe_load(file.read_text(encoding="utf-8"))["trainer"] for file in files]
+    lists = [trainer.get(key, []) for trainer in trainers for key in ("callbacks", "callbacks+")]
+    return frozenset(callback["class_path"] for callbacks in lists for callback in callbacks)
+
+
+def settings_of(config: dict[str, Any]) -> dict[str, str]:
+    """The settings of a run's config by dotted name, as text, without those that make no difference."""
     flat: dict[str, str] = {}
 
     def walk(value: Any, name: str) -> None:
@@ -139,6 +159,14 @@ def settings_of(run: Path) -> dict[str, str]:
             flat[name] = str(value)
 
     walk(config, "")
+    callbacks = (config.get("trainer") or {}).get("callbacks") or []
+    for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
+        path = str(callback.get("class_path", ""))
+        if path == RANGE_TEST or not (path in onlookers() or path.startswith(PICTURES)):
+            name = f"trainer.callbacks.{path.rpartition('.')[2]}"
+            while name in flat or any(key.startswith(f"{name}.") for key in flat):  # the same one twice
+                name += "_again"
+            walk(callback.get("init_args") or "set", name)
     return flat
 
 

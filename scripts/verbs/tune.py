@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     """Searches, refits and tests the best, reports; returns 0.
 
     Raises:
-        UserError: A mistake in the command or the space; a storage that cannot be used.
+        UserError: An error in the command or the space; a storage that cannot be used.
     """
     asked, arguments = read_arguments(argv)
     file = asked.recipe.endswith((".yaml", ".yml"))
@@ -72,7 +72,7 @@ def prepare(
     """The search, its ledger and its settings. What a command with ``--resume`` does not say is as in the study.
 
     Raises:
-        UserError: A mistake in the space or the options; another study than the stored one.
+        UserError: An error in the space or the options; another study than the stored one.
     """
     from scripts.tune import pareto, samplers, schedulers
     from scripts.tune.ledger import Ledger, stored

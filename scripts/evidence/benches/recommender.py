@@ -238,7 +238,7 @@ def measure(
     """Ratings, users or pairs a second of each side in each turn.
 
     Raises:
-        RuntimeError: The two rankings have other hits.
+        RuntimeError: The two rankings have different hits.
     """
     torch.set_num_threads(threads)
     rows: list[Row] = []

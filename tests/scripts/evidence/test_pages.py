@@ -22,15 +22,15 @@ def test_what_was_not_run_says_so() -> None:
     assert "-->-<!--" in fill_references(text, {"cnn/lenet": RESULT})
 
 
-def test_a_gain_is_paired_fold_by_fold_and_has_students_interval() -> None:
+def test_a_gain_over_draws_is_paired_and_has_students_interval() -> None:
     from scipy.stats import ttest_rel
 
     own, other = [0.9, 0.8, 0.95, 0.85], [0.5, 0.45, 0.6, 0.4]
     rows = [[{"test/acc": value} for value in values] for values in (own, other)]
     result = {"runs": [{"seed": 0, "folds": rows[0]}], "ablation": {"folds": rows[1]}}
-    filled = fill_references("<!--a/b test/acc gain-->?<!---->", {"a/b": result})
+    filled = fill_references("<!--a/b test/acc draw_gain-->?<!---->", {"a/b": result})
     low, high = ttest_rel(own, other).confidence_interval(0.95)
-    assert filled == f"<!--a/b test/acc gain-->{(low + high) / 2:.4f} ± {(high - low) / 2:.4f}<!---->"
+    assert filled == f"<!--a/b test/acc draw_gain-->{(low + high) / 2:.4f} ± {(high - low) / 2:.4f}<!---->"
     assert "-->-<!--" in fill_references(filled, {"a/b": {"runs": [{"seed": 0}], "ablation": {}}})
 
 

@@ -48,7 +48,7 @@ def test_the_tables_have_the_ceiling_and_are_between_their_marks(
 ) -> None:
     monkeypatch.setattr(paired, "ROWS", tmp_path / "ranks.csv")
     for k, name in enumerate(NAMES):
-        for seed in (0, 1):
+        for seed in (0, 1, 2):
             paired.append(name, seed, ranks(0.4 * k, seed))
     paired.append(paired.CEILING, 0, ranks(1.0, 0))
     monkeypatch.setattr(paired, "DRAWS", 99)
@@ -57,8 +57,8 @@ def test_the_tables_have_the_ceiling_and_are_between_their_marks(
     paired.render(page)
     lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
     assert [line.split("`")[1] for line in lines] == list(NAMES[::-1])
-    assert "| 2 | 0." in lines[0] and "%" in lines[0] and "**" in lines[0] and "| the ceiling" in page.read_text()
-    assert "old" not in page.read_text() and "Not run: `dive paired` with recipes of movielens" in page.read_text()
+    assert "| 3 | 0." in lines[0] and "%" in lines[0] and "**" in lines[0] and "| the ceiling" in page.read_text()
+    assert "\nold\n" not in page.read_text() and "Not run: `dive paired` with recipes of movielens" in page.read_text()
     page.write_text("nothing")
     with pytest.raises(UserError, match="has no <!--paired generated-->"):
         paired.render(page)

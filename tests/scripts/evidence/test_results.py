@@ -10,67 +10,14 @@ from scripts.cli import main
 from scripts.evidence import results, results_runs
 from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.results_page import number, simple
-from scripts.front import recipes
 from scripts.front.recipes import find_recipe
-from tests.scripts.evidence.toy_project import HEAD, add_recipe, edit, write_project
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of one recipe, ``toy/one``, with nothing run."""
-    root = write_project(tmp_path / "project")
-    monkeypatch.setattr(recipes, "CONFIGS", root / "configs")
-    monkeypatch.setattr(results, "ROOT", root)
-    monkeypatch.setattr(results, "RESULTS", root / "results")
-    monkeypatch.setattr(results, "PAGE", root / "RESULTS.md")
-    monkeypatch.setattr(results, "simple_baselines", lambda argv: SIMPLE)
-    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(STEPS))
-    return root
+from tests.scripts.evidence.toy_project import HEAD, SIMPLE, STEPS, add_recipe, edit, record, stored_row
 
 
 def test_the_readme_shows_the_measured_numbers(project: Path, runs: dict[int, float]) -> None:
     assert main(["results", "toy/one"]) == 0
     text = (project / "README.md").read_text()
     assert text == "One: <!--toy/one test/acc-->0.9500<!---->, two: <!--toy/two test/acc-->not run<!---->.\n"
-
-
-STEPS = {"losses": "2.3 2.2"}  # the digest of every recipe, until a test changes it
-SIMPLE = {
-    "chance": {"what": "the shares", "metrics": {"test/acc": 0.25}},
-    "baseline": {"what": "logistic regression", "metrics": {"test/acc": 0.75}},
-}
-
-
-def record(acc: float, seconds: float = 10.0) -> dict[str, Any]:
-    return {
-        "commit": "abc",
-        "versions": {"torch": "9"},
-        "device": "cpu, 1 threads",
-        "seconds": 3 * seconds,
-        "cpu_seconds": seconds,
-        "samples_per_second": 1000.0,
-        "epochs": 10,
-        "parameters": 7,
-        "metrics": {"test/loss": 0.1, "test/acc": acc, "val/acc": 1.0},
-    }
-
-
-def stored_row(name: str) -> dict[str, Any]:
-    result = results.load(find_recipe(name))
-    assert result is not None
-    return result
-
-
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
-    """What each seed's run answers; an ablation answers 0.5. Filled and changed by the tests."""
-    answers = {0: 0.94, 1: 0.95, 2: 0.96}
-
-    def run_once(recipe: Any, seed: int, arguments: list[str]) -> dict[str, Any]:
-        return record(0.5 if "--model.width" in arguments else answers[seed])
-
-    monkeypatch.setattr(results, "run_once", run_once)
-    return answers
 
 
 # -- measuring and rendering ------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_the_largest_run_is_predicted_before_it_is_trained_and_no_run_is_repeate
 
 
 def test_a_prediction_after_the_fact_and_a_page_without_marks_are_one_line(trained: list[str]) -> None:
-    scaling.append(scaling.run_row(*scaling.LARGEST, 0))
+    scaling.append_row(scaling.ROWS, scaling.COLUMNS, scaling.KEY, scaling.run_row(*scaling.LARGEST, 0))
     with pytest.raises(UserError, match="a prediction comes first"):
         scaling.predict()
     scaling.PAGE.write_text("nothing")

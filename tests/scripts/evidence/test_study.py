@@ -37,13 +37,13 @@ def test_a_wrong_sign_stays_in_the_table_and_is_the_exit_code(tmp_path: Path, mo
     monkeypatch.setattr(study, "ROWS", tmp_path / "rows.csv")
     (tmp_path / "page.md").write_text("a\n<!--study lenet-->\nold\n<!--/study-->\nb\n")
     for row in rows(none=[0.8, 0.9], rand_augment=[0.7, 0.85], l1=[0.9, 0.95]):
-        study.append(row)
+        study.append_row(study.ROWS, study.COLUMNS, study.KEY, row)
     assert study.main(["--render"]) == 1
     text = (tmp_path / "page.md").read_text()
     assert text.startswith("a\n<!--study lenet-->\n| method") and text.endswith("<!--/study-->\nb\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert "-0.075 ± 0.318 ✗" in text and (tmp_path / "regularization_study_lenet.png").stat().st_size > 1000
-    assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n") == 5
+    assert table(read_rows(tmp_path / "rows.csv", "lenet")).count("\n|") == 4
 
 
 def test_rows_that_are_there_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,10 @@
 """A made-up project of one recipe, ``toy/one``, for the tests of results and fingerprints."""
 
 from pathlib import Path
+from typing import Any
+
+from scripts.evidence import results
+from scripts.front.recipes import find_recipe
 
 HEAD = """# A toy
 # plan: 1
@@ -39,3 +43,30 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def add_recipe(project: Path, name: str, head: str = HEAD) -> None:
     (project / "configs/toy" / f"{name}.yaml").write_text(head + CONFIG)
+
+
+STEPS = {"losses": "2.3 2.2"}  # the digest of every recipe, until a test changes it
+SIMPLE = {
+    "chance": {"what": "the shares", "metrics": {"test/acc": 0.25}},
+    "baseline": {"what": "logistic regression", "metrics": {"test/acc": 0.75}},
+}
+
+
+def record(acc: float, seconds: float = 10.0) -> dict[str, Any]:
+    return {
+        "commit": "abc",
+        "versions": {"torch": "9"},
+        "device": "cpu, 1 threads",
+        "seconds": 3 * seconds,
+        "cpu_seconds": seconds,
+        "samples_per_second": 1000.0,
+        "epochs": 10,
+        "parameters": 7,
+        "metrics": {"test/loss": 0.1, "test/acc": acc, "val/acc": 1.0},
+    }
+
+
+def stored_row(name: str) -> dict[str, Any]:
+    result = results.load(find_recipe(name))
+    assert result is not None
+    return result

@@ -1,6 +1,8 @@
 """`dive curves`: seeds become a mean with Student's interval, settings lines of their own; what is missing is said."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +87,41 @@ def test_places_that_differ_are_met_on_straight_lines() -> None:
     places, mean, half = line.band()
     assert places.tolist() == [10, 20]
     assert mean == pytest.approx([(1.0 + 1.5) / 2, (3.0 + 3.0) / 2]) and half[0] > half[1]
+
+
+DROPOUT = {"class_path": "callbacks.dropout.Dropout", "init_args": {"p": 0.2}}
+EMA = {"class_path": "callbacks.weight_averaging.WarmupEMA"}
+
+
+def change(folder: Path, *callbacks: dict[str, Any], seed: Any = 0) -> None:
+    """Gives a run callbacks and a seed."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["seed_everything"], config["trainer"]["callbacks"] = seed, list(callbacks)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_runs_with_other_callbacks_are_lines_of_their_own(root: Path) -> None:
+    every = {"class_path": "callbacks.best_checkpoint.BestCheckpoint", "init_args": {"monitor": "val/acc"}}
+    picture, logger = (
+        {"class_path": "callbacks.pictures.kernels.Kernels"},
+        {"class_path": "callbacks.wandb_run.WandbRun"},
+    )
+    stronger = DROPOUT | {"init_args": {"p": 0.5}}
+    for k, callbacks in enumerate(
+        [[], [every, picture, logger], [DROPOUT], [EMA], [stronger], [DROPOUT, stronger], [DROPOUT]]
+    ):
+        change(run(root, f"a{k}", 0, 0.1, [0.5, k / 10]), *callbacks, seed=k)
+    found = collect(["lenet"], "val/acc", "epoch")
+    assert [len(line.curves) for line in found] == [2, 2, 1, 1, 1]
+    assert "cnn/lenet, p 0.2, p not set, WarmupEMA not set" in names(found)
+    assert any("WarmupEMA set" in name for name in names(found)) and len(set(names(found))) == 5
+
+
+def test_of_several_runs_of_a_seed_the_newest_counts(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for k, seed in enumerate([0, 0, 1, False, False, 0]):  # without a seed, every run is another
+        folder = run(root, f"a{k}", 0, 0.1, [0.5, k / 10])
+        change(folder, seed=seed)
+        os.utime(folder / "config.yaml", (k, k))
+    (line,) = collect(["lenet", "cnn/lenet"], "val/acc", "epoch")  # named twice
+    assert sorted(curve[1.0] for curve in line.curves) == pytest.approx([0.2, 0.3, 0.4, 0.5])
+    assert "cnn/lenet: 2 runs have the settings and the seed of a newer one" in "".join(capsys.readouterr())

@@ -1,0 +1,87 @@
+"""`dive results` keeps what was measured: a run that fails later costs neither the seeds nor the other recipes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.messages import RunError
+from scripts.cli import main
+from scripts.evidence import results
+from scripts.front.recipes import find_recipe
+from tests.scripts.evidence.toy_project import add_recipe, edit, record, stored_row
+
+
+def test_an_ablation_that_fails_leaves_the_seeds_and_stale_adds_the_rest(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[tuple[int, bool]] = []
+
+    def run_once(recipe: Any, seed: int, words: list[str]) -> dict[str, Any]:
+        ran.append((seed, bool(words)))
+        if words and broken:
+            raise RunError("`dive fit toy/one` ended with exit code 1: out of memory")
+        return record(0.5 if words else 0.95)
+
+    monkeypatch.setattr(results, "run_once", run_once)
+    broken = True
+    assert main(["results", "toy/one"]) == 1
+    assert "toy/one: `dive fit toy/one` ended with exit code 1: out of memory" in capsys.readouterr().err
+    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1, 2]
+    assert results.status(find_recipe("toy/one")) == "stale" and "**stale**" in (project / "RESULTS.md").read_text()
+    broken = False
+    ran.clear()
+    assert main(["results", "--stale"]) == 0
+    assert ran == [(0, True)] and results.status(find_recipe("toy/one")) == "fresh"
+    row = stored_row("toy/one")
+    assert row["ablation"]["metrics"]["test/acc"] == 0.5 and row["baseline"]["metrics"]["test/acc"] == 0.75
+
+
+def test_seeds_whose_ablation_is_missing_are_not_fresh_after_a_repair(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_once(recipe: Any, seed: int, words: list[str]) -> dict[str, Any]:
+        if words:
+            raise RunError("no")
+        return record(0.95)
+
+    monkeypatch.setattr(results, "run_once", run_once)
+    main(["results", "toy/one"])
+    edit(project / "datamodules/toy.py", "5", "6")  # the same steps
+    main(["results", "--refresh"])
+    assert results.status(find_recipe("toy/one")) == "stale"
+    assert stored_row("toy/one")["differs"] == results.INCOMPLETE
+
+
+def test_a_recipe_that_fails_does_not_keep_the_others_from_being_measured(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_recipe(project, "two")
+
+    def run_once(recipe: Any, seed: int, words: list[str]) -> dict[str, Any]:
+        if recipe.name == "toy/one":
+            raise RunError("it does not learn")
+        return record(0.5 if words else 0.95)
+
+    monkeypatch.setattr(results, "run_once", run_once)
+    assert main(["results", "toy/one", "toy/two"]) == 1
+    assert "toy/one: it does not learn" in capsys.readouterr().err
+    assert results.status(find_recipe("toy/two")) == "fresh" and results.load(find_recipe("toy/one")) is None
+
+
+def test_an_ablation_that_the_header_no_longer_has_is_removed_and_nothing_is_trained(
+    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = {"losses": "2.3 2.2", "ablation": "losses: 2.5 2.4"}
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(steps))
+    main(["results", "toy/one"])
+    edit(project / "configs/toy/one.yaml", "# ablation: --model.width 1\n", "")
+    edit(project / "datamodules/toy.py", "5", "6")
+    steps["ablation"] = "none"
+    main(["results", "--refresh"])
+    assert stored_row("toy/one")["differs"].startswith("ablation, word 1")
+    monkeypatch.setattr(results, "run_once", lambda *_: pytest.fail("something was trained"))
+    assert main(["results", "--stale"]) == 0
+    row = stored_row("toy/one")
+    assert "ablation" not in row and row["digest"] == steps and len(row["runs"]) == 3
+    assert results.status(find_recipe("toy/one")) == "fresh"
