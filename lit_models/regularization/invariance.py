@@ -120,12 +120,18 @@ def tangents(x: Tensor) -> Tensor:
     return torch.stack([-dx, -dy, down * dx - across * dy, -across * dx - down * dy, thicker])
 
 
-def directional(function: Any, x: Tensor, along: Tensor) -> Tensor:
+def directional(function: nn.Module, x: Tensor, along: Tensor) -> Tensor:
     """The derivative of ``function`` at x along a direction, of the function's shape; it can be differentiated again.
 
-    In forward mode: one pass carries the derivative along. (Differentiating twice in reverse gives the same, but its
-    own gradient would be a third derivative, which torch's batch normalization does not have.)
+    By differentiating twice in reverse: the gradient of v -> J' v along the direction is J times the direction. Its own
+    gradient is a third derivative, which torch's batch normalization does not have: networks with it are
+    differentiated in forward mode, which attention has no gradient of.
     """
-    with forward_ad.dual_level():
-        out = forward_ad.unpack_dual(function(forward_ad.make_dual(x.detach(), along)))
-    return torch.zeros_like(out.primal) if out.tangent is None else out.tangent
+    if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in function.modules()):
+        with forward_ad.dual_level():
+            return forward_ad.unpack_dual(function(forward_ad.make_dual(x.detach(), along))).tangent
+    at = x.detach().requires_grad_()
+    out = function(at)
+    dummy = torch.zeros_like(out, requires_grad=True)
+    (back,) = torch.autograd.grad(out, at, dummy, create_graph=True)
+    return torch.autograd.grad(back, dummy, along, create_graph=True)[0]
