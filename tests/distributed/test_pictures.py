@@ -12,11 +12,8 @@ from tests.recipes import slow_but
 from tests.warm import start_ranks, wait
 
 CALLBACKS = Path(__file__).parent.parent.parent / "callbacks/pictures"
-#: Ten that gather as others do; tests/callbacks/pictures draws each in one process.
-SLOW = {
-    *("worst_counts", "count_robustness", "count_agreement", "clips", "feature_maps", "segmented_pictures"),
-    *("instance_masks", "ctc_alignment", "label_confusion", "rollout"),
-}
+#: Five that gather as others do; tests/callbacks/pictures draws each of them after a run of one process.
+SLOW = {"feature_maps", "segmented_pictures", "instance_masks", "ctc_alignment", "rollout"}
 NAMES = slow_but(set(CASES) - SLOW, [pytest.param(name, id=name) for name in CASES])
 
 
