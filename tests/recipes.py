@@ -92,6 +92,25 @@ def params(recipes: Iterable[Recipe] | None = None) -> list[Any]:
     return found
 
 
+class ParserAlone(DiveCLI):
+    """The command's parser, without objects."""
+
+    def instantiate_classes(self) -> None:
+        pass
+
+    after_instantiate_classes = before_instantiate_classes = instantiate_classes
+
+
+@cache
+def parser() -> Any:
+    """The parser of all recipes: making it takes as long as parsing one."""
+    command = resolve("fit", ["cnn/lenet"])
+    command.verb, command.recipe = "", ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dive", *command.args])
+        return ParserAlone(command, run=False).parser
+
+
 def build(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *extra: str) -> DiveCLI:
     """The recipe's objects, built by the command's own parser, with a trainer for one batch that writes nothing."""
     monkeypatch.chdir(tmp_path)  # whatever a trainer without a run folder writes

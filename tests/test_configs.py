@@ -5,9 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,7 +16,7 @@ from scripts.front.lightning_cli import DiveCLI
 from scripts.front.links import declared_links
 from scripts.front.recipes import CONFIGS, PRESETS, Recipe, all_recipes, find_recipe, read_recipe
 from tests.presets import EACH_RECIPE
-from tests.recipes import build, drawn, params, run_all_verbs, slow_but, small, variants
+from tests.recipes import build, drawn, params, parser, run_all_verbs, slow_but, small, variants
 
 RECIPES = [pytest.param(recipe, id=recipe.name) for recipe in all_recipes()]
 OFFLINE = [recipe.name for recipe in all_recipes() if recipe.offline]
@@ -94,25 +92,6 @@ def test_no_config_writes_the_target_of_a_link() -> None:
 
 
 # -- parsing --------------------------------------------------------------------------------------------------------
-
-
-class ParserAlone(DiveCLI):
-    """The command's parser, without objects."""
-
-    def instantiate_classes(self) -> None:
-        pass
-
-    after_instantiate_classes = before_instantiate_classes = instantiate_classes
-
-
-@cache
-def parser() -> Any:
-    """The parser of all recipes: making it takes as long as parsing one."""
-    command = resolve("fit", ["cnn/lenet"])
-    command.verb, command.recipe = "", ""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["dive", *command.args])
-        return ParserAlone(command, run=False).parser
 
 
 @pytest.mark.parametrize("recipe", slow_but(drawn(1, "dump"), RECIPES))

@@ -13,7 +13,7 @@ from tests.presets import preset_params
 from tests.recipes import build, run_all_verbs, small
 
 
-@pytest.mark.parametrize("recipe", preset_params("bf16", topics=14))
+@pytest.mark.parametrize("recipe", preset_params("bf16", topics=8))
 def test_recipe_runs_one_batch_of_each_verb_in_bf16(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -22,7 +22,7 @@ def test_recipe_runs_one_batch_of_each_verb_in_bf16(
     run_all_verbs(cli)
 
 
-@pytest.mark.parametrize("recipe", preset_params("debug", topics=14))
+@pytest.mark.parametrize("recipe", preset_params("debug", topics=8))
 def test_recipe_runs_one_batch_of_each_verb_in_debug(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -14,10 +14,10 @@ from lit_models.cnn.lenet import LitLeNet
 from tests.warm import dive
 
 RECIPE = "cnn/lenet"
-STEPS = 8 * 6
+STEPS = 8 * 3
 #: Small enough for a test, and long enough to be interrupted.
 FIT = [
-    *("fit", RECIPE, "--trainer.accelerator", "cpu", "--trainer.max_epochs", "6"),
+    *("fit", RECIPE, "--trainer.accelerator", "cpu", "--trainer.max_epochs", "3"),
     *("--trainer.limit_train_batches", "8", "--trainer.limit_val_batches", "1"),
 ]
 

@@ -3,7 +3,7 @@
 ``test_pictures.py`` runs it in one process and in two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -252,12 +252,12 @@ CASES: dict[str, Callable[[int], Case]] = {
 FITTED = ("curves", "kernels", "lines", "maps")
 
 
-def draw_all(folder: Path, world: int) -> None:
-    """One process: each picture is drawn as in a run; ``<name>.pt`` is what ``draw`` was given, once for each call."""
+def draw_all(folder: Path, world: int, names: Collection[str]) -> None:
+    """One process: each of these is drawn as in a run; ``<name>.pt`` is what ``draw`` was given, once for each call."""
     torch.set_num_threads(1)
-    for name, case in CASES.items():
+    for name in names:
         torch.manual_seed(0)
-        picture, model, data = case(world)
+        picture, model, data = CASES[name](world)
         found: list[Any] = []
         keep_what_is_drawn(picture, found)
         trainer = small_trainer(

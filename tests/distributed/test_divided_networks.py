@@ -104,7 +104,11 @@ FIT = ["--trainer.accelerator", "cpu", "--trainer.max_epochs", "1", "--trainer.l
     ("recipe", "preset", "words", "says"),
     [
         ("attention/gpt", "pipeline", [], "GPT uses weights in two layers: --model.tied false, or trainer/ddp"),
-        ("attention/gpt", "tensor_parallel", ["--model.num_heads", "1"], "2 processes do not divide the 1 heads"),
+        pytest.param(
+            *("attention/gpt", "tensor_parallel", ["--model.num_heads", "1"]),
+            "2 processes do not divide the 1 heads",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("cnn/lenet", "tensor_parallel", [], "LeNet has no attention to divide", marks=pytest.mark.slow),
         pytest.param("linear/softmax_regression", "pipeline", [], "2 processes for 1 layers", marks=pytest.mark.slow),
         pytest.param(

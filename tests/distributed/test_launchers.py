@@ -153,7 +153,7 @@ def test_lightnings_launcher_makes_one_folder_and_a_signal_to_the_first_process_
 
 # -- what is missing ------------------------------------------------------------------------------------------------
 
-SOON = ["--trainer.strategy.init_args.timeout", "0:00:05"]
+SOON = ["--trainer.strategy.init_args.timeout", "0:00:02"]
 
 
 def outcome(tmp_path: Path, env: dict[str, Any], *words: str) -> tuple[int, str]:

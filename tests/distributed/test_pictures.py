@@ -8,18 +8,24 @@ import pytest
 import torch
 
 from tests.distributed.pictures import CASES, draw_all
+from tests.recipes import slow_but
 from tests.warm import start_ranks, wait
 
 CALLBACKS = Path(__file__).parent.parent.parent / "callbacks/pictures"
+#: Five that gather as others do; tests/callbacks/pictures draws each of them after a run of one process.
+SLOW = {"feature_maps", "segmented_pictures", "instance_masks", "ctc_alignment", "rollout"}
+NAMES = slow_but(set(CASES) - SLOW, [pytest.param(name, id=name) for name in CASES])
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """All pictures of one process, and of two."""
+def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The pictures of the tests of this session, of one process and of two."""
     found = {}
+    ids = {item.nodeid.partition("[")[2] for item in request.session.items if item.path == request.path}
+    names = [name for name in CASES if f"{name}]" in ids]
     for world in (1, 2):
         found[world] = tmp_path_factory.mktemp(f"pictures{world}")
-        codes = wait(*start_ranks(partial(draw_all, found[world], world), world=world, folder=found[world]))
+        codes = wait(*start_ranks(partial(draw_all, found[world], world, names), world=world, folder=found[world]))
         assert codes == [0] * world, (found[world] / "rank0.log").read_text()[-3000:]
     return found
 
@@ -28,13 +34,13 @@ def drawn(folder: Path, name: str, rank: int = 0) -> list[Any]:
     return torch.load(folder / f"{name}.rank{rank}.pt", weights_only=True)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_picture_is_drawn_after_a_run(name: str, folders: dict[int, Path]) -> None:
     assert len(drawn(folders[1], name)) == 1
     assert (folders[1] / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_two_processes_draw_once_what_one_draws(name: str, folders: dict[int, Path]) -> None:
     assert len(drawn(folders[2], name)) == 1 and drawn(folders[2], name, rank=1) == []
     assert (folders[2] / f"{name}.png").is_file()

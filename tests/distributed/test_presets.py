@@ -1,6 +1,6 @@
 """Every preset of configs/trainer is used by a test, or says that it needs a GPU.
 
-Those of several processes run a batch of each verb of every recipe; quickly, of one recipe of eight topics.
+Those of several processes run a batch of each verb of every recipe; quickly, of one recipe of two topics.
 """
 
 import json
@@ -62,7 +62,8 @@ def log_of(folder: Path) -> str:
     return "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
 
 
-@pytest.mark.parametrize("preset", ["trainer/debug", "trainer/bf16"])
+# tests/test_presets.py runs debug too
+@pytest.mark.parametrize("preset", [pytest.param("trainer/debug", marks=pytest.mark.slow), "trainer/bf16"])
 def test_a_run_goes_on_is_tested_and_exported(preset: str) -> None:
     words = ["--trainer.accelerator", "cpu", *QUICK, "-c", preset]
     assert main(["fit", LENET, *words]) == 0
@@ -150,7 +151,7 @@ def codes_of(recipe: Recipe, preset: str, folder: Path, record_property: Record)
     return codes
 
 
-@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp", topics=4))
+@pytest.mark.parametrize("recipe", preset_params("ddp_find_unused", "fsdp", topics=2))
 def test_recipe_runs_one_batch_of_each_verb_in_two_processes_and_takes_one_step(
     recipe: Recipe, tmp_path: Path, record_property: Record
 ) -> None:

@@ -34,6 +34,7 @@ def test_a_script_is_bash_and_asks_for_the_signal_and_the_queue(script: Path) ->
         assert re.search(f"^#SBATCH {line}", script.read_text(), re.MULTILINE)
 
 
+@pytest.mark.slow  # test_real_slurm.py does it under SLURM, in `make test-slurm`
 def test_usr1_requeues_the_job_which_goes_on_to_the_batch(undisturbed: Path, tmp_path: Path) -> None:  # noqa: F811
     cluster = Cluster(tmp_path, waiting_dive)
     job = cluster.sbatch(SCRIPTS / "one_node.sbatch", *WORDS, job=17, **TWO)

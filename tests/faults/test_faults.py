@@ -42,7 +42,7 @@ def test_a_run_that_diverges_ends_with_code_1_and_says_the_step(capsys: pytest.C
     assert "loss is inf at step" in line or "loss is nan at step" in line
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])  # one process is above
 def test_a_loss_that_is_no_number_on_one_rank_ends_both_and_keeps_the_save_before(rank: int, tmp_path: Path) -> None:
     target = partial(as_dive, partial(train, tmp_path, 2, nan=(13, rank)))
     codes = wait(*start_ranks(target, folder=tmp_path))
@@ -183,7 +183,7 @@ def test_a_worker_that_dies_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in logs(tmp_path)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])  # either way one line of the other
 def test_a_process_that_is_killed_ends_the_other_with_one_line(victim: int, tmp_path: Path) -> None:
     here, there = FORKS.Pipe()
     processes = start_ranks(partial(as_dive, partial(train, tmp_path, 2, pipe=there, hold_at=5)), folder=tmp_path)

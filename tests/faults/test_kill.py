@@ -12,7 +12,7 @@ from tests.faults.runs import check_equal, launch, load, rows, run, same, until
 from tests.faults.training import EPOCHS, STEPS
 from tests.warm import FORKS, wait
 
-#: Twenty in `make test-all`, three of them in `make test`.
+#: Twenty in `make test-all`, one of them in `make test`.
 MOMENTS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 1 else []) for k in range(20)]
 
 
@@ -66,8 +66,14 @@ def test_the_best_of_a_validation_inside_of_an_epoch_survives_a_kill(tmp_path: P
     assert load(whole, "best")["global_step"] % (STEPS // EPOCHS), "the best is that of an epoch's end"
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(9, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("when", ["within", "after"])
+#: A save that is cut off is quick; a kill after a save is among the random ones above.
+SAVES = [
+    ("within", 4),
+    *(pytest.param(*save, marks=pytest.mark.slow) for save in (("after", 4), ("within", 9), ("after", 9))),
+]
+
+
+@pytest.mark.parametrize(("when", "count"), SAVES)
 def test_a_kill_in_or_after_a_save_costs_nothing(when: str, count: int, whole: dict[int, Path], tmp_path: Path) -> None:
     (process,) = launch(tmp_path, kill_save=(when, count))
     assert wait(process) == [-signal.SIGKILL]

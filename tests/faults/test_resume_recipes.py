@@ -1,5 +1,5 @@
 """Each offline recipe, stopped within an epoch and resumed, ends as a run that nothing stopped, to the last bit.
-Quick are those of two topics.
+Quick is that of one topic; others are in tests/lit_models/regularization/test_runs.py.
 """
 
 import signal
@@ -35,7 +35,7 @@ def stopped_dive(*words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", slow_but(drawn(1, "resume", topics=2), params(r for r in all_recipes() if r.offline))
+    "recipe", slow_but(drawn(1, "resume", topics=1), params(r for r in all_recipes() if r.offline))
 )
 def test_a_stopped_run_ends_as_one_that_was_not(recipe: Recipe, tmp_path: Path) -> None:
     words = [recipe.name, *small(recipe), *FIT]

@@ -27,7 +27,7 @@ def send(process: BaseProcess, signum: int) -> None:
     ("signum", "code", "world", "to"),
     [
         (signal.SIGINT, 130, 1, 0),
-        (signal.SIGTERM, 143, 1, 0),
+        pytest.param(signal.SIGTERM, 143, 1, 0, marks=pytest.mark.slow),  # of two processes below
         pytest.param(signal.SIGHUP, 129, 1, 0, marks=pytest.mark.slow),
         pytest.param(signal.SIGUSR1, 138, 1, 0, marks=pytest.mark.slow),
         (signal.SIGTERM, 143, 2, 0),  # to the first process alone, as a scheduler may

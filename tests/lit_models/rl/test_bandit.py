@@ -10,11 +10,11 @@ from datamodules.rl.bandits import Bandits
 from lit_models.rl.bandit import LitBandit, epsilon_greedy, play, thompson_scores, ucb_scores
 
 
-def regret(method: str, **arguments: Any) -> torch.Tensor:
-    """Mean regret after each of 1,600 pulls of 100 bandits with two arms that pay 0.6 and 0.9."""
+def regret(method: str, pulls: int = 1600, **arguments: Any) -> torch.Tensor:
+    """Mean regret after each of so many pulls of 100 bandits with two arms that pay 0.6 and 0.9."""
     torch.manual_seed(0)
     means = torch.tensor([0.6, 0.9]).repeat(100, 1)
-    rewards = (torch.rand(1600, 100, 2) < means).float()
+    rewards = (torch.rand(pulls, 100, 2) < means).float()
     return play(rewards, means, method, bernoulli=True, **arguments).mean(1)
 
 
@@ -28,9 +28,12 @@ def test_regret_of_ucb_and_thompson_grows_like_the_logarithm(method: str, logari
 
 
 def test_optimism_makes_a_greedy_player_explore_and_decay_makes_it_stop() -> None:
-    fixed, decaying = regret("epsilon_greedy", epsilon=0.3), regret("epsilon_greedy", epsilon=0.3, decay=0.02)
+    fixed, decaying = regret("epsilon_greedy", 600, epsilon=0.3), regret("epsilon_greedy", 600, epsilon=0.3, decay=0.02)
     assert decaying[-1] < fixed[-1]
-    greedy, optimistic = regret("epsilon_greedy", epsilon=0.0), regret("epsilon_greedy", epsilon=0.0, initial=5.0)
+    greedy, optimistic = (
+        regret("epsilon_greedy", 600, epsilon=0.0),
+        regret("epsilon_greedy", 600, epsilon=0.0, initial=5.0),
+    )
     assert optimistic[-1] <= greedy[-1] + 1e-9
 
 

@@ -30,7 +30,7 @@ def plan(folder: Path, data: TabularMDP, steps: int, **model: Any) -> dict[str, 
         ("FrozenLake-v1", {"map_name": "8x8"}, "policy_iteration", 15, 0.99),
         ("FrozenLake-v1", {"map_name": "8x8", "is_slippery": False}, "prioritized", 30, 0.99),
         ("CliffWalking-v1", {}, "value_iteration", 20, 1.0),
-        ("Taxi-v4", {}, "value_iteration", 30, 0.99),
+        pytest.param("Taxi-v4", {}, "value_iteration", 30, 0.99, marks=pytest.mark.slow),  # 500 states; as the first
         ("SmallGridworld", {}, "policy_evaluation", 400, 1.0),
     ],
 )

@@ -1,6 +1,8 @@
 """``dive fit --resume``: what it refuses, and that a run's files stay as they were until training goes on."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,22 @@ def recipe(tmp_path: Path) -> str:
     return str(tmp_path / "small.yaml")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs folder of one run of the recipe."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.yaml").write_text(SMALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIVE_RUNS", str(folder / "runs"))
+        patch.delenv("DIVE_RUN_DIR", raising=False)
+        assert main(["fit", str(folder / "small.yaml")]) == 0
+    return folder / "runs"
+
+
 @pytest.fixture
-def run(recipe: str) -> Path:
-    assert main(["fit", recipe]) == 0
+def run(trained: Path, own_runs_folder: None) -> Path:
+    """A copy of it, which a test may spoil."""
+    shutil.copytree(trained, os.environ["DIVE_RUNS"], symlinks=True)
     return newest_run("own/small")
 
 
@@ -139,11 +154,12 @@ def table(last: float) -> str:
 @pytest.mark.parametrize(
     ("fit", "before", "after", "says"),
     [
-        (
+        pytest.param(
             ["rnn/gru", "--data", "TextFile", "--data.path"],
             text(WORDS),
             text([{"looked": "zzzzzz", "pleased": "wwwwwww"}.get(word, word) for word in WORDS]),
             "the train split of TextFile has as many rows",
+            marks=pytest.mark.slow,  # as the table's, whose lines are the same code
         ),
         (
             ["text/text_cnn", "--data", "TextTable", "--data.path"],
