@@ -121,7 +121,7 @@ def test_what_people_rated_is_trained_on(url: str, tmp_path: Path, capsys: pytes
     assert data.num_users == 6 and (data.min_rating, data.max_rating) == (1, 5) and SCRIPT in data.titles
     last = [row for row in rows if row["user"] == "person-6"]
     assert len(last) == 7 and {row["rating"] for row in last if row["item"] == "6"} == {"2"}
-    with pytest.raises(UserError, match="exists: give the name of a new file"):
+    with pytest.raises(UserError, match=r"ratings\.csv is there already: give another name"):
         page.instead(planted_site(tmp_path, "--database", url, "--export", str(file)))
     assert page.instead(planted_site(tmp_path, "--database", url)) is None
 
