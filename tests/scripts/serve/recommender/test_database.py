@@ -126,6 +126,30 @@ def test_what_people_rated_is_trained_on(url: str, tmp_path: Path, capsys: pytes
     assert page.instead(planted_site(tmp_path, "--database", url)) is None
 
 
+def test_an_export_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a database that cannot be opened nor a reading that fails leaves a file, and none is replaced."""
+    file = tmp_path / "ratings.csv"
+    (tmp_path / "text.db").write_text("no database" * 50)
+    with pytest.raises(UserError, match="not a database"):
+        page.instead(planted_site(tmp_path, "--database", f"sqlite:///{tmp_path}/text.db", "--export", str(file)))
+    assert not file.exists()
+
+    def fails(connection: Any, written: Any) -> int:
+        written.write("user,item")
+        raise OSError(28, "No space left on device")
+
+    def comes(connection: Any, written: Any) -> int:
+        file.write_text("of another process")
+        return 0
+
+    for meanwhile, says in ((fails, "cannot write --export .*No space left"), (comes, "is there already")):
+        monkeypatch.setattr(page.people, "export", meanwhile)
+        with pytest.raises(UserError, match=says):
+            page.instead(planted_site(tmp_path, "--export", str(file)))
+        assert [path.name for path in tmp_path.glob("*ratings*")] == ["ratings.csv"] * file.exists()
+    assert file.read_text() == "of another process"
+
+
 @pytest.mark.slow
 def test_a_recipe_trains_on_the_export_and_the_site_takes_the_new_run(tmp_path: Path) -> None:
     from scripts.cli import main
