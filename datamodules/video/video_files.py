@@ -15,8 +15,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from common.messages import UserError
+from datamodules.vision.bounded import DEPTHS, eight_bits
 from datamodules.vision.class_folders import visible
-from datamodules.vision.image_files import DEPTHS, GRAY_MODES, eight_bits
+from datamodules.vision.image_files import GRAY_MODES
 
 CONTAINERS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
 ANIMATED = {".gif", ".png", ".apng", ".webp"}

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import IO, Any
@@ -22,12 +22,12 @@ from torch.utils.data import DataLoader, Dataset
 from common.messages import UserError
 from datamodules.base import TensorLoader
 from datamodules.reading import progress, some
+from datamodules.vision.bounded import Room, eight_bits
 
 Image.MAX_IMAGE_PIXELS = 500_000_000  # PIL refuses twice as many; its default refuses a valid scan of 195 megapixels
-HUGE = 50_000_000  # pixels; such images are decoded one at a time, and reduced before anything else is done
-ONE_HUGE = threading.Lock()
+HUGE = 50_000_000  # pixels; such images are reduced before anything else is done
+ROOM = Room(60_000_000)  # pixels of up to 20 bytes that the threads of a process decode; a larger image goes alone
 THREADS = min(16, os.cpu_count() or 1)
-DEPTHS = (8, 12, 16, 24, 31)  # bits of a gray number
 GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 
@@ -50,27 +50,32 @@ def read_header(path: str) -> tuple[int, bool] | None:
         return None
 
 
-def decode(path: "str | IO[bytes]", channels: int, size: int, crop: bool = True) -> np.ndarray:
+def decode(
+    path: "str | IO[bytes]", channels: int, size: int, crop: bool = True, formats: Sequence[str] | None = None
+) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 
     Turned as its EXIF says; transparent parts become white; 16 and 32 bits are scaled to 8; the largest centered square
     is cut out and resized (bilinear, antialiased), without ``crop`` the whole image. An animation gives its first
-    picture.
+    picture. Only PIL's plugins of ``formats`` see the file; None means all.
     """
     register_heif()
-    with Image.open(path) as file, ONE_HUGE if file.width * file.height > HUGE else nullcontext():
-        return decode_open(file, channels, size, crop)
+    with Image.open(path, formats=formats) as file:
+        draft(file, channels, size)
+        with ROOM.take(file.width * file.height):
+            return decode_open(file, channels, size, crop)
+
+
+def draft(file: Image.Image, channels: int, size: int) -> None:
+    """Lets a JPEG of megapixels be decoded reduced; a second time changes nothing."""
+    file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))
 
 
 def decode_open(file: Image.Image, channels: int, size: int, crop: bool = True) -> np.ndarray:
     """The same of an open file."""
     sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
-    file.draft("L" if channels == 1 else "RGB", (2 * size, 2 * size))  # a JPEG of megapixels is decoded reduced
-    image: Image.Image = file
-    if file.width * file.height > HUGE and (factor := min(file.size) // (2 * size)) > 1:
-        image = file.convert("L") if file.mode == "1" else file.convert("RGBA") if file.mode == "P" else file
-        image = image.reduce(factor)
-        image.getexif().update(file.getexif())
+    draft(file, channels, size)
+    image = reduced(file, size, crop) if file.width * file.height > HUGE else file
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -80,6 +85,28 @@ def decode_open(file: Image.Image, channels: int, size: int, crop: bool = True) 
     resized = ImageOps.fit if crop else Image.Image.resize
     image = resized(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def reduced(file: Image.Image, size: int, crop: bool) -> Image.Image:
+    """A huge image with its short side near twice the size. Where that is short already, the ends that ``crop`` cuts
+    off are left out, and without ``crop`` each side is reduced by itself.
+    """
+    image, short = file, min(file.size)
+    factors = (max(1, short // (2 * size)),) * 2
+    if factors == (1, 1) and crop and file.mode not in ("I", "F"):  # of these all numbers say which one is white
+        left, top = (max(0, (side - short) // 2 - short - 2) for side in file.size)  # bilinear looks beyond the square
+        image = file.crop((left, top, file.width - left, file.height - top))
+    elif factors == (1, 1) and not crop:
+        factors = (max(1, file.width // (2 * size)), max(1, file.height // (2 * size)))
+    if factors != (1, 1):
+        if file.mode.startswith("I;16"):  # PIL does not reduce these
+            image = eight_bits(file, 65535)
+        elif file.mode in ("1", "P"):
+            image = file.convert("L" if file.mode == "1" else "RGBA")
+        image = image.reduce(factors)
+    if image is not file:
+        image.getexif().update(file.getexif())
+    return image
 
 
 def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, float]]:
@@ -98,22 +125,6 @@ def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, fl
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return image.convert("RGB"), (left, top, left + side, top + side)
-
-
-def eight_bits(image: Image.Image, white: int = 0) -> Image.Image:
-    """Gray numbers of more than 8 bits as 8 bits.
-
-    Args:
-        image: Integers or real numbers. Real numbers are taken as [0, 1] where none is larger than 1.
-        white: The number that is white. 0: nothing says it, and it is the largest number of the least depth in
-            ``DEPTHS`` that holds all of the image.
-    """
-    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    largest = float(pixels.max(initial=0))
-    if not white:
-        bits = next((bits for bits in DEPTHS if largest < 2**bits), DEPTHS[-1])
-        white = 1 if image.mode == "F" and largest <= 1 else 2**bits - 1
-    return Image.fromarray((pixels * (255 / white) + 0.5).clip(0, 255).astype(np.uint8))
 
 
 @dataclass

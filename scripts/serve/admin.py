@@ -1,11 +1,13 @@
 """The administrator's page, ``/admin``: which run is served, the newest ones, and the swap. Every page has it.
 
-It is open to whoever knows the token of ``DIVE_ADMIN_TOKEN``, by a form that sets a cookie or by the header
-``Authorization: Bearer TOKEN``; without the variable there is no such page (404).
+It is open to whoever knows the token of ``DIVE_ADMIN_TOKEN``, by a form that sets a cookie for an hour or by the header
+``Authorization: Bearer TOKEN``; without the variable there is no such page (404). Wrong tokens of either kind are
+counted together: an address has 20 per minute.
 """
 
 import hmac
 import os
+import time
 from hashlib import sha256
 from typing import Annotated
 
@@ -14,13 +16,12 @@ from starlette.responses import RedirectResponse, Response
 
 from common.messages import UserError
 from scripts.serve.csrf import set_cookie
-from scripts.serve.guard import Rates
 from scripts.serve.site import Site
 
 COOKIE = "admin"
-HOUR = 3600
-ATTEMPTS = 20  # per minute, of an address
+HOUR = 3600  # seconds for which a cookie counts, on the server too
 SHORTEST = 16  # letters of a token
+TOO_MANY = "too many attempts: wait a minute"
 
 
 def admin_token() -> str:
@@ -38,26 +39,52 @@ def admin_token() -> str:
 def admin_check(site: Site):  # type: ignore[no-untyped-def]
     """A dependency that lets only the administrator pass (401; 404 where there is none)."""
     token = admin_token()
-    digest = hmac.new(site.secret, f"admin {token}".encode(), sha256).hexdigest()
 
     def check(request: Request) -> None:
         if not token:
             raise HTTPException(404)
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        cookie = request.cookies.get(COOKIE, "")
-        right = hmac.compare_digest(given.encode(), token.encode())
-        if not right and not hmac.compare_digest(cookie.encode(), digest.encode()):
-            raise HTTPException(401, "only for the administrator: open /admin and give the token")
+        if fresh(request.cookies.get(COOKIE, ""), site.secret, token):
+            return
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        if kind == "Bearer":
+            address = address_of(request)
+            if not site.attempts.has(address):  # the right token too, or one could go on guessing
+                raise HTTPException(429, TOO_MANY)
+            if hmac.compare_digest(given.encode(), token.encode()):
+                return
+            site.attempts.take(address)
+        raise HTTPException(401, "only for the administrator: open /admin and give the token")
 
-    check.cookie = digest  # type: ignore[attr-defined]
     return check
+
+
+def new_cookie(secret: bytes, token: str) -> str:
+    """A cookie for the administrator: when it was made, and the site's word for it."""
+    made = str(int(time.time()))
+    return f"{made}.{signed(made, secret, token)}"
+
+
+def fresh(cookie: str, secret: bytes, token: str) -> bool:
+    """Whether a cookie is ours, of this token, and not an hour old."""
+    made, _, digest = cookie.partition(".")
+    right = hmac.compare_digest(digest.encode(), signed(made, secret, token).encode())
+    return right and time.time() - int(made) < HOUR
+
+
+def signed(made: str, secret: bytes, token: str) -> str:
+    """What nobody else can write after this time."""
+    return hmac.new(secret, f"admin {made} {token}".encode(), sha256).hexdigest()
+
+
+def address_of(request: Request) -> str:
+    """Who asks, as limits know it."""
+    return request.client.host if request.client else ""
 
 
 def router(site: Site) -> APIRouter:
     """The routes of the administrator."""
     routes = APIRouter(include_in_schema=False)
     check = admin_check(site)
-    attempts = Rates(ATTEMPTS)
 
     def show(request: Request, status: int = 200, message: str = "") -> Response:
         current, runs = site.models.current, site.models.usable()
@@ -81,7 +108,7 @@ def router(site: Site) -> APIRouter:
         try:
             check(request)
         except HTTPException as error:
-            if error.status_code == 404:
+            if error.status_code != 401:
                 raise
             return site.render(request, "admin_login.html", 401, message="")
         return show(request)
@@ -90,12 +117,20 @@ def router(site: Site) -> APIRouter:
     def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
         if not admin_token():
             raise HTTPException(404)
-        if not attempts.take(request.client.host if request.client else ""):
-            raise HTTPException(429, "too many attempts: wait a minute")
+        if not site.attempts.take(address_of(request)):
+            raise HTTPException(429, TOO_MANY)
         if not hmac.compare_digest(token.encode(), admin_token().encode()):
             return site.render(request, "admin_login.html", 401, message="That is not the token.")
         response = RedirectResponse("/admin", 303)
-        set_cookie(request, response, COOKIE, check.cookie, HOUR)
+        set_cookie(request, response, COOKIE, new_cookie(site.secret, admin_token()), HOUR)
+        return response
+
+    @routes.post("/admin/leave")
+    def leave() -> Response:
+        if not admin_token():
+            raise HTTPException(404)
+        response = RedirectResponse("/admin", 303)
+        response.delete_cookie(COOKIE, path="/")
         return response
 
     @routes.post("/admin/swap", dependencies=[Depends(check)])

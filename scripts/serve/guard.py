@@ -6,7 +6,6 @@ once, so that memory and waiting stay bounded whatever comes in. ``/health``, ``
 
 import asyncio
 import time
-from collections import OrderedDict
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -15,12 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scripts.serve import errors
 from scripts.serve.csrf import SAFE
+from scripts.serve.rates import Rates
 from scripts.serve.site import Site
 
 MAX_BODY = 1 << 20  # bytes; a page with uploads has its own, ``MAX_BODY`` of its module
 MAX_ADDRESS = 4096  # bytes of path and query
 BODY_SECONDS = 10.0  # until the next piece of a body
-MAX_CLIENTS = 10_000  # addresses whose rates are remembered
 FREE = ("/health", "/metrics", "/static/")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 POLICY = (
@@ -34,31 +33,6 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
-class Rates:
-    """A bucket for each client that fills with time: a burst of a quarter minute's, then so many per minute.
-
-    Args:
-        per_minute: 0 means any number.
-        size: Most clients that are remembered.
-    """
-
-    def __init__(self, per_minute: int, size: int = MAX_CLIENTS) -> None:
-        self.per_second, self.burst, self.size = per_minute / 60, max(per_minute / 4, 1.0), size
-        self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, client: str, now: float | None = None) -> bool:
-        """Whether this client may do one more thing now."""
-        if not self.per_second:
-            return True
-        now = time.monotonic() if now is None else now
-        left, then = self.left.pop(client, (self.burst, now))
-        left = min(self.burst, left + (now - then) * self.per_second)
-        self.left[client] = (left - 1 if left >= 1 else left, now)
-        if len(self.left) > self.size:
-            self.left.popitem(last=False)  # whoever was away the longest has a full bucket anyway
-        return left >= 1
 
 
 class Guard:

@@ -15,7 +15,9 @@ from common.messages import UserError
 from scripts.front.runs import runs_root
 from scripts.serve.models import Models
 from scripts.serve.pages import HERE, Page
+from scripts.serve.rates import Rates
 
+ATTEMPTS = 20  # per minute, of an address, at the administrator's token
 MOMENTS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # seconds
 
 
@@ -46,6 +48,7 @@ class Site:
         self.page, self.models, self.options = page, models, options
         self.state = state_folder(options.state, models.current.recipe)
         self.secret = read_secret(self.state / "secret")
+        self.attempts = Rates(ATTEMPTS)  # of the form and of the header, on all routes
         self.metrics = Metrics()
         self.metrics.swaps.set_function(lambda: models.swaps)
         folders = [FileSystemLoader(folder / "templates") for folder in (page.folder, HERE)]

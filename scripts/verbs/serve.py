@@ -12,6 +12,7 @@ with TLS on the same machine, cookies are Secure by its ``X-Forwarded-Proto``.
 """
 
 import os
+from argparse import ArgumentTypeError
 from typing import NoReturn
 
 from common.messages import UserError
@@ -78,7 +79,10 @@ def serve_parser() -> Parser:
     parser.add_argument("--queue", type=positive, default=64, help="requests that wait; others get 429 (default 64)")
     parser.add_argument("--timeout", type=positive, default=30, help="seconds until a response begins (default 30)")
     parser.add_argument(
-        "--writes_per_minute", type=int, default=240, help="most changes of an address per minute (default 240; 0: any)"
+        "--writes_per_minute",
+        type=not_negative,
+        default=240,
+        help="most changes of an address per minute (default 240; 0: any)",
     )
     return parser
 
@@ -96,4 +100,12 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0 on."""
+    number = int(text)
+    if number < 0:
+        raise ArgumentTypeError(f"{number} is negative: give 0, for any number, or more")
     return number

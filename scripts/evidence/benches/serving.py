@@ -115,15 +115,20 @@ class Client(threading.Thread):
             self.error = str(error)
 
 
-def load(server: Server, items: int, clients: int, requests: int) -> list[float]:
-    """Lets new clients ask so often in all; returns the seconds of each response.
+def new_guests(server: Server, items: int, clients: int, requests: int) -> list[Client]:
+    """Clients that have rated and will ask so often in all."""
+    guests = [Client(server, k, items) for k in range(clients)]
+    for guest in guests:
+        guest.left = max(1, requests // clients)
+    return guests
+
+
+def load(guests: list[Client]) -> list[float]:
+    """Lets clients ask; returns the seconds of each response.
 
     Raises:
         RuntimeError: A response was not a list of suggestions.
     """
-    guests = [Client(server, k, items) for k in range(clients)]
-    for guest in guests:
-        guest.left = max(1, requests // clients)
     for guest in guests:
         guest.start()
     for guest in guests:
@@ -160,19 +165,23 @@ def measure(
 
 
 def latency(server: Server, items: int, index: str, clients: int, repeats: int, requests: int) -> Row:
-    """Turns of load: p50 and p95 in ms, requests per second, and the server's CPU time for one."""
+    """Turns of load: p50 and p95 in ms, requests per second, and the server's CPU time for one.
+
+    What the clients rated before is outside of the time.
+    """
     row: Row = {"what": "latency", "items": items, "index": index, "clients": clients, "requests": requests}
-    row |= {"p50": [], "p95": [], "rates": [], "cpu": []}
-    load(server, items, clients, min(WARMUP, requests))
+    row |= {"timed": "suggestions", "p50": [], "p95": [], "rates": [], "cpu": []}
+    load(new_guests(server, items, clients, min(WARMUP, requests)))
     for _ in range(repeats):
+        guests = new_guests(server, items, clients, requests)
         cpu, begun = server.cpu_seconds(), time.perf_counter()
-        seconds = load(server, items, clients, requests)
-        whole = len(seconds) + clients * RATINGS
+        seconds = load(guests)
+        took, used = time.perf_counter() - begun, server.cpu_seconds() - cpu
         cuts = quantiles(seconds, n=20)
         row["p50"].append(1e3 * median(seconds))
         row["p95"].append(1e3 * cuts[-1])
-        row["rates"].append(whole / (time.perf_counter() - begun))
-        row["cpu"].append(1e3 * (server.cpu_seconds() - cpu) / whole)
+        row["rates"].append(len(seconds) / took)
+        row["cpu"].append(1e3 * used / len(seconds))
     return row
 
 
@@ -180,7 +189,7 @@ def memory(server: Server, items: int, many: int) -> Row:
     """MiB after each tenth of so many requests."""
     found = [server.memory()]
     for _ in range(10):
-        load(server, items, MANY_CLIENTS, many // 10)
+        load(new_guests(server, items, MANY_CLIENTS, many // 10))
         found.append(server.memory())
     return {"what": "memory", "items": items, "requests": many, "mib": found}
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from fastapi import APIRouter, File, HTTPException, Request, UploadFile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from starlette.responses import Response
 
 from datamodules.vision.image_files import decode, reason_of
@@ -28,8 +28,8 @@ TITLE, ACCEPTS = "Cells", "a run of vision/cells, a detector that counts"
 MAX_BODY = 32 << 20  # bytes of an upload
 MAX_PIXELS = 120_000_000  # a scan of 100 megapixels is reduced while it is read; more than this is refused
 SHOWN_BY_BROWSERS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
-#: What is read of strangers' files. Not EPS or PDF, for which PIL runs other programs.
-FORMATS = (*SHOWN_BY_BROWSERS, "MPO", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
+#: The plugins of PIL that see strangers' files. Not EPS or PDF, for which PIL runs other programs. MPO is JPEG's.
+FORMATS = (*SHOWN_BY_BROWSERS, "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
 PREVIEW = 1024  # pixels of the longer side of a preview, for formats that browsers do not show
 LONGEST_NAME = 200  # letters of a file's name that are said again
 
@@ -126,9 +126,9 @@ def read(name: str, content: io.BytesIO, channels: int, side: int) -> tuple[tupl
         HTTPException: As ``look``.
     """
     try:
-        with Image.open(content) as image:
-            if image.format not in FORMATS:
-                raise HTTPException(422, f"{name} is in the format {image.format}: save it as PNG, TIFF or JPEG")
+        Image.init()
+        formats = [form for form in FORMATS if form in Image.OPEN]  # PIL may be built without some of them
+        with Image.open(content, formats=formats) as image:
             width, height = image.size
             if image.getexif().get(0x0112, 1) >= 5:  # it lies on its side
                 width, height = height, width
@@ -137,21 +137,24 @@ def read(name: str, content: io.BytesIO, channels: int, side: int) -> tuple[tupl
             most = MAX_PIXELS // 1_000_000
             raise HTTPException(422, f"{name} has {width} x {height} pixels: at most {most} million can be read")
         content.seek(0)
-        pixels = decode(content, channels, side, crop=False)
+        pixels = decode(content, channels, side, crop=False, formats=formats)
         preview = ""
         if not shown:
             content.seek(0)
-            preview = preview_of(content, width, height)
+            preview = preview_of(content, width, height, formats)
     except HTTPException:
         raise
+    except UnidentifiedImageError:
+        why = "not an image, or of a format that is not read here: save it as PNG, TIFF or JPEG"
+        raise HTTPException(422, f"{name} cannot be read as a picture: {why}") from None
     except Exception as error:  # PIL raises many kinds for a damaged file
         raise HTTPException(422, f"{name} cannot be read as a picture: {reason_of(error)}") from None
     return (width, height), pixels, preview
 
 
-def preview_of(content: io.BytesIO, width: int, height: int) -> str:
+def preview_of(content: io.BytesIO, width: int, height: int, formats: list[str]) -> str:
     """A small JPEG of a picture that a browser does not show, as a ``data:`` address."""
-    square = Image.fromarray(decode(content, 3, PREVIEW, crop=False).transpose(1, 2, 0))
+    square = Image.fromarray(decode(content, 3, PREVIEW, crop=False, formats=formats).transpose(1, 2, 0))
     longest = max(width, height)
     small = square.resize((max(1, PREVIEW * width // longest), max(1, PREVIEW * height // longest)))
     file = io.BytesIO()

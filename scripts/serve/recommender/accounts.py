@@ -16,15 +16,17 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from starlette.responses import RedirectResponse, Response
 
-from scripts.serve.guard import Rates
+from scripts.serve.admin import TOO_MANY, address_of
+from scripts.serve.rates import Rates
 from scripts.serve.recommender import people as peoples
 from scripts.serve.recommender.database import writing
 from scripts.serve.recommender.desk import COOKIE, Desk
-from scripts.serve.recommender.people import Person, digest, hand_over, new_person, new_session, person_of
+from scripts.serve.recommender.people import Person, digest, hand_over, hold, new_person, new_session, person_of
 from scripts.serve.recommender.tables import LONGEST_NAME, people, sessions
 
 SHORTEST = 8  # letters of a password
-ATTEMPTS = 20  # per minute, of an address and of a name
+ATTEMPTS = 20  # per minute, of an address at all names
+PER_NAME = 10  # times as many at a name, from all addresses: nobody locks another person out from a single one
 HASHER = PasswordHasher()  # RFC 9106's second choice: 64 MiB, some 50 ms
 Name = Annotated[str, Form(max_length=4 * LONGEST_NAME)]
 Password = Annotated[str, Form(max_length=200)]
@@ -53,7 +55,7 @@ def verified(stored: str | None, password: str, nobody: str) -> bool:
 def router(desk: Desk) -> APIRouter:
     """The routes of accounts."""
     routes = APIRouter(include_in_schema=False)
-    attempts = Rates(ATTEMPTS)
+    of_addresses, of_names = Rates(ATTEMPTS), Rates(PER_NAME * ATTEMPTS)
     nobody = HASHER.hash(secrets.token_hex(16))
 
     def show(request: Request, status: int = 200, message: str = "", name: str = "") -> Response:
@@ -62,10 +64,9 @@ def router(desk: Desk) -> APIRouter:
             count = len(peoples.rated_by(connection, person))
         return desk.show(request, "account.html", person, status, message=message, given=name, count=count)
 
-    def limited(request: Request, key: str) -> None:
-        address = request.client.host if request.client else ""
-        if not (attempts.take(address) and attempts.take(f"name {key}")):
-            raise HTTPException(429, "too many attempts: wait a minute")
+    def limited(request: Request, whose: str = "") -> None:
+        if not of_addresses.take(address_of(request)) or (whose and not of_names.take(whose)):
+            raise HTTPException(429, TOO_MANY)
 
     def entered(request: Request, person: int, guest: Person | None) -> Response:
         """Gives the browser a new session of a person, who gets what a guest rated."""
@@ -90,12 +91,12 @@ def router(desk: Desk) -> APIRouter:
             return show(request, 422, str(error), name[:LONGEST_NAME])
         if len(password) < SHORTEST:
             return show(request, 422, f"A password has {SHORTEST} letters or more.", shown)
-        limited(request, key)
+        limited(request)
         columns = {"name": shown, "name_key": key, "password": HASHER.hash(password)}
         try:
             with writing(desk.database).begin() as connection:
                 guest = person_of(connection, request.cookies.get(COOKIE))
-                if guest is not None and not guest.name:
+                if guest is not None and hold(connection, guest.id, guest=True):
                     connection.execute(update(people).where(people.c.id == guest.id).values(**columns))
                     person = guest.id
                 else:
@@ -110,7 +111,7 @@ def router(desk: Desk) -> APIRouter:
             shown, key = cleaned(name)
         except ValueError:
             shown, key = name[:LONGEST_NAME], ""
-        limited(request, key)
+        limited(request, f"name {key}")
         with desk.reading() as connection:
             row = connection.execute(select(people.c.id, people.c.password).where(people.c.name_key == key)).first()
             guest = desk.who(connection, request)
@@ -143,10 +144,11 @@ def router(desk: Desk) -> APIRouter:
                 return gone()
             stored = connection.execute(select(people.c.password).where(people.c.id == person.id)).scalar()
         if person.name:
-            limited(request, str(person.id))
+            limited(request, f"id {person.id}")
             if not verified(stored, password, nobody):
                 return show(request, 401, "That is not your password: nothing was deleted.")
-        peoples.remove(desk.database, person.id)
+        if not peoples.remove(desk.database, person.id, guest=not person.name):
+            return show(request, 409, "You signed up meanwhile: nothing was deleted.")
         return gone()
 
     return routes

@@ -6,6 +6,7 @@ goes with a history (``Ranker.scores`` of an unknown user): films that a person 
 score with it minus the score without it.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from scripts.serve.recommender.index import FaissIndex
 
 DIRECTIONS = 16  # of the films' vectors where a model has none
 KNOWN = 2000  # most popular films, of which questions are chosen
+ASKED = (6, 24, 96, 384)  # questions are chosen so many at once, and kept: a page that is asked for again is free
 DOUBT = 5  # ratings of a film with which half of what is personal in its score is believed
 REASONS = 40  # films of a history that are looked at as reasons
 
@@ -55,6 +57,7 @@ class Engine:
         self.vectors = self.item_vectors()
         most = self.counts[: len(self.names)].topk(min(KNOWN, len(self.names))).indices
         self.known = most.sort().values
+        self.chosen = lru_cache(256)(self.design)
         self.prepare(index)
 
     def prepare(self, index: str) -> None:
@@ -82,12 +85,18 @@ class Engine:
         x = vectors * values
         return with_bias(x / x.square().sum(1).mean().sqrt().clamp(min=1e-9))
 
-    @torch.inference_mode()
     def questions(self, rated: Tensor, count: int) -> list[int]:
         """Films to ask about first: known to many, and telling most about a taste beside what is rated (n,)."""
+        size = next((size for size in ASKED if size >= count), count)
+        return self.chosen(tuple(sorted(rated.tolist())), size)[:count]
+
+    @torch.inference_mode()
+    def design(self, rated: tuple[int, ...], count: int) -> list[int]:
+        """The same for any count. Each one is chosen beside those before, so the first ones do not depend on it."""
         rest = self.counts[self.known]
         weight = ((rest + 1) / (rest.max() + 1)).sqrt()
-        places = torch.isin(self.known, rated).nonzero()[:, 0]
+        items = torch.tensor(rated, dtype=torch.long, device=self.known.device)
+        places = torch.isin(self.known, items).nonzero()[:, 0]
         found = informative(self.vectors[self.known], weight, places, count)
         return self.known[found].tolist()
 

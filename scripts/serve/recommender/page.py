@@ -9,11 +9,15 @@ A guest's ratings are folded in: nothing is trained for it. Any recommender of r
 """
 
 import argparse
+import os
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 
 from common.messages import UserError, note
+from scripts.front.arguments import new_file
 from scripts.serve.models import Loaded, load_run
 from scripts.serve.recommender import accounts, api, numbers, people, views
 from scripts.serve.recommender.desk import Desk
@@ -63,20 +67,34 @@ def instead(site: Site) -> int | None:
     """With ``--export`` the file is written, and nothing served."""
     if not site.options.export:
         return None
-    try:
-        with (
-            open(site.options.export, "x", newline="", encoding="utf-8") as file,
-            desk_of(site).reading() as connection,
-        ):
-            count = people.export(connection, file)
-    except FileExistsError:
-        raise UserError(f"{site.options.export} exists: give the name of a new file") from None
-    except OSError as error:
-        raise UserError(f"cannot write {site.options.export}: {error.strerror}") from None
-    print(f"{count:,} ratings in {site.options.export}")
+    path = new_file(site.options.export, "--export")
+    with desk_of(site).reading() as connection:
+        count = exported(connection, Path(path))
+    print(f"{count:,} ratings in {path}")
     if count:
-        note(f"dive fit recommender/mf --data RatingsFile --data.path {site.options.export}")
+        note(f"dive fit recommender/mf --data RatingsFile --data.path {path}")
     return 0
+
+
+def exported(connection: Connection, path: Path) -> int:
+    """Writes all ratings into a new file, whole or not at all; returns how many.
+
+    Raises:
+        UserError: It is there by now, or cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with open(part, "w", newline="", encoding="utf-8") as file:
+                count = people.export(connection, file)
+            os.link(part, path)  # unlike a rename, it replaces nothing
+        finally:
+            part.unlink(missing_ok=True)
+    except FileExistsError:
+        raise UserError(f"--export {path} is there already: give another name, or remove it first") from None
+    except OSError as error:
+        raise UserError(f"cannot write --export {path}: {error.strerror}; give a file in another folder") from None
+    return count
 
 
 def facts(site: Site) -> list[tuple[str, Any]]:

@@ -75,9 +75,20 @@ def new_session(connection: Connection, person: int) -> str:
     """A cookie for a person."""
     token = secrets.token_urlsafe(32)
     now = int(time.time())
-    connection.execute(delete(sessions).where(sessions.c.created < now - SESSION_DAYS * 86_400))
+    forget_expired(connection, now - SESSION_DAYS * 86_400)
     connection.execute(insert(sessions).values(digest=digest(token), person=person, created=now))
     return token
+
+
+def forget_expired(connection: Connection, since: int) -> None:
+    """Deletes the sessions from before a time, and guests of before whom nobody can reach: none of theirs is left.
+
+    Their ratings go with them; accounts stay.
+    """
+    if connection.execute(delete(sessions).where(sessions.c.created < since)).rowcount:
+        reached = select(sessions.c.person).where(sessions.c.person == people.c.id)
+        nobodys = people.c.name.is_(None), people.c.created < since, ~reached.exists()
+        connection.execute(delete(people).where(*nobodys))
 
 
 def new_person(connection: Connection, **columns: Any) -> int:
@@ -86,12 +97,15 @@ def new_person(connection: Connection, **columns: Any) -> int:
     return int(made.inserted_primary_key[0])  # type: ignore[index]
 
 
-def hold(connection: Connection, person: int) -> bool:
-    """Lets no other change of a person in until this one ends; False where the person is gone by now.
+def hold(connection: Connection, person: int, guest: bool = False) -> bool:
+    """Lets no other change of a person in until this one ends; False where the person is gone by now, or, with
+    ``guest``, has a name.
 
     In SQLite there is one change at a time anyway.
     """
     query = select(people.c.id).where(people.c.id == person).with_for_update()
+    if guest:
+        query = query.where(people.c.name.is_(None))
     return connection.execute(query).first() is not None
 
 
@@ -139,18 +153,21 @@ def rated_by(connection: Connection, person: Person | None) -> list[Rated]:
     return [Rated(*row) for row in connection.execute(RATED_BY, {"who": person.id})]
 
 
-def remove(engine: Engine, person: int) -> None:
-    """Deletes a person with everything of theirs."""
+def remove(engine: Engine, person: int, guest: bool = False) -> bool:
+    """Deletes a person with everything of theirs; with ``guest`` not one who has a name by now (False)."""
     with writing(engine).begin() as connection:
-        hold(connection, person)
+        if not hold(connection, person, guest):
+            return not hold(connection, person)  # gone already, or a guest no more
         connection.execute(delete(ratings).where(ratings.c.person == person))
         connection.execute(delete(sessions).where(sessions.c.person == person))
         connection.execute(delete(people).where(people.c.id == person))
+    return True
 
 
 def hand_over(connection: Connection, guest: int, person: int) -> None:
-    """Makes a guest's ratings those of a person who signs in."""
-    hold(connection, guest)
+    """Makes a guest's ratings those of a person who signs in; not of a guest who has signed up by now."""
+    if not hold(connection, guest, guest=True):
+        return
     connection.execute(update(ratings).where(ratings.c.person == guest).values(person=person))
     connection.execute(delete(sessions).where(sessions.c.person == guest))
     connection.execute(delete(people).where(people.c.id == guest))

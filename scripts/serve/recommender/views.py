@@ -18,7 +18,8 @@ PAGE = 24  # films of a page of the list
 LARGEST = 2**31 - 1
 Id = Annotated[int, Path(ge=1, le=LARGEST)]
 Words = Annotated[str, Query(max_length=200)]
-Number = Annotated[int, Query(ge=0, le=100_000)]
+MOST_SKIPPED = 300  # films that were asked about before: each one is a step of the design
+Number = Annotated[int, Query(ge=0, le=MOST_SKIPPED)]
 Decade = Annotated[int, Query(ge=0, le=3000)]
 
 
@@ -50,7 +51,7 @@ def router(desk: Desk) -> APIRouter:
                 "home.html",
                 person,
                 asked=desk.cards(connection, asked),
-                more=skip + ASKED if len(asked) == ASKED else 0,
+                more=skip + ASKED if len(asked) == ASKED and skip + ASKED <= MOST_SKIPPED else 0,
                 first=desk.suggested(connection, first),
                 rows=[(reasons[film], desk.suggested(connection, row)) for film, row in rows if film in reasons],
                 mine=desk.cards(connection, [row.film for row in reversed(rated[-8:])], rated),

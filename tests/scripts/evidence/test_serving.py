@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -27,6 +28,29 @@ def test_the_rows_become_a_website() -> None:
     assert "`faiss` was not installed" in text and "after each tenth: 500, 501." in text
     found = {"what": "recall", "items": 1682, "people": 2, "recall": 0.99, "exact ms": 0.2, "faiss ms": 0.1}
     assert "| 1,682 | 0.990 | 0.20 | 0.10 | 2 |" in "\n\n".join(website([*ROWS, found], table))
+
+
+def test_the_time_is_that_of_suggestions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rating takes a minute and 30 CPU-seconds of the server here, a turn of suggestions half of it."""
+    now = [0.0]
+
+    class Guest:
+        seconds, error = [0.25, 0.5], ""
+
+        def __init__(self, server: object, number: int, items: int) -> None:
+            now[0] += 60 * serving.RATINGS
+
+        def start(self) -> None:
+            now[0] += 30
+
+        def join(self) -> None: ...
+
+    monkeypatch.setattr(serving, "Client", Guest)
+    monkeypatch.setattr(serving, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    row = serving.latency(SimpleNamespace(cpu_seconds=lambda: now[0] / 2), 300, "exact", 16, 1, 32)  # type: ignore[arg-type]
+    assert (row["rates"], row["cpu"], row["timed"]) == ([32 / 480], [1e3 * 240 / 32], "suggestions")
+    assert "a former way" in "\n\n".join(website(ROWS, table))
+    assert "a former way" not in "\n\n".join(website([row], table))
 
 
 def test_the_generated_site_answers(tmp_path: Path) -> None:

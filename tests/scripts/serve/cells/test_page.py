@@ -72,7 +72,7 @@ def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
         ("notes.txt", b"twelve red cells", "notes.txt cannot be read as a picture: not an image"),
         ("half.png", whole[: len(whole) // 2], "half.png cannot be read as a picture"),
         ("../../etc/x.png", b"x", "x.png cannot be read"),
-        ("a.eps", as_bytes(drawn(), "EPS"), "a.eps is in the format EPS: save it as PNG"),
+        ("a.eps", as_bytes(drawn(), "EPS"), "a.eps cannot be read as a picture: not an image, or of a"),
     ):
         response = post(client, name, content)
         assert response.status_code == 422 and response.json()["error"]["message"].startswith(says), response.text
@@ -80,6 +80,26 @@ def test_a_file_that_is_no_picture_is_one_sentence(client: TestClient) -> None:
     assert post(client, "large.png", bytes(33 << 20)).status_code == 413
     wide = as_bytes(Image.new("1", (20_000, 10_000)))
     assert "20000 x 10000 pixels: at most 120 million" in post(client, "wide.png", wide).json()["error"]["message"]
+
+
+def test_plugins_of_other_formats_never_see_an_upload(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, seen = as_bytes(drawn(), "EPS"), []
+    factory, accept = Image.OPEN["EPS"]
+
+    def watched(*words: Any) -> Any:
+        seen.append("EPS")
+        return factory(*words)
+
+    monkeypatch.setitem(Image.OPEN, "EPS", (watched, accept))
+    assert "save it as PNG, TIFF or JPEG" in post(client, "a.eps", content).json()["error"]["message"] and not seen
+    monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)  # PIL is built without it
+    assert (
+        post(client, "a.png", as_bytes(drawn())).status_code
+        == post(client, "a.tif", as_bytes(drawn(), "TIFF")).status_code
+        == 200
+    )
+    pair = as_bytes(drawn(), "MPO", save_all=True, append_images=[drawn(1)])
+    assert post(client, "a.mpo", pair).status_code == 200
 
 
 def test_another_sites_form_is_refused(client: TestClient) -> None:

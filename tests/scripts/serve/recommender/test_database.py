@@ -121,9 +121,33 @@ def test_what_people_rated_is_trained_on(url: str, tmp_path: Path, capsys: pytes
     assert data.num_users == 6 and (data.min_rating, data.max_rating) == (1, 5) and SCRIPT in data.titles
     last = [row for row in rows if row["user"] == "person-6"]
     assert len(last) == 7 and {row["rating"] for row in last if row["item"] == "6"} == {"2"}
-    with pytest.raises(UserError, match="exists: give the name of a new file"):
+    with pytest.raises(UserError, match=r"ratings\.csv is there already: give another name"):
         page.instead(planted_site(tmp_path, "--database", url, "--export", str(file)))
     assert page.instead(planted_site(tmp_path, "--database", url)) is None
+
+
+def test_an_export_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a database that cannot be opened nor a reading that fails leaves a file, and none is replaced."""
+    file = tmp_path / "ratings.csv"
+    (tmp_path / "text.db").write_text("no database" * 50)
+    with pytest.raises(UserError, match="not a database"):
+        page.instead(planted_site(tmp_path, "--database", f"sqlite:///{tmp_path}/text.db", "--export", str(file)))
+    assert not file.exists()
+
+    def fails(connection: Any, written: Any) -> int:
+        written.write("user,item")
+        raise OSError(28, "No space left on device")
+
+    def comes(connection: Any, written: Any) -> int:
+        file.write_text("of another process")
+        return 0
+
+    for meanwhile, says in ((fails, "cannot write --export .*No space left"), (comes, "is there already")):
+        monkeypatch.setattr(page.people, "export", meanwhile)
+        with pytest.raises(UserError, match=says):
+            page.instead(planted_site(tmp_path, "--export", str(file)))
+        assert [path.name for path in tmp_path.glob("*ratings*")] == ["ratings.csv"] * file.exists()
+    assert file.read_text() == "of another process"
 
 
 @pytest.mark.slow

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from fastapi.testclient import TestClient
 
+from lit_models.functional.fold_in import informative
+from scripts.serve.recommender.views import MOST_SKIPPED
 from tests.scripts.serve.recommender.planted import ITEMS, planted_app
 
 HTML = {"accept": "text/html"}
@@ -95,6 +98,26 @@ def test_films_are_found_by_any_words_of_their_titles(client: TestClient) -> Non
     last = client.get("/films", params={"page": 4}, headers=HTML).text
     assert 'rel="prev"' in last and 'rel="next"' not in last
     assert "similar films" in client.get("/films/5", headers=HTML).text.lower()
+
+
+def test_questions_end_and_the_same_ones_are_not_chosen_again(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = client.app.state.site.desk.run.engine  # type: ignore[attr-defined]
+    steps: list[int] = []
+
+    def counted(vectors: Any, weight: Any, rated: Any, count: int) -> Any:
+        steps.append(count)
+        return informative(vectors, weight, rated, count)
+
+    monkeypatch.setattr("scripts.serve.recommender.engine.informative", counted)
+    assert client.get("/?skip=100000", headers=HTML).status_code == 422 and not steps
+    assert client.get(f"/?skip={MOST_SKIPPED}", headers=HTML).status_code == 200
+    pages = [client.get(f"/?skip={skip}", headers=HTML).text for skip in (0, 6, 12, 0, 6, 12)]
+    assert pages[0] != pages[1] and [len(page) for page in pages[:3]] == [len(page) for page in pages[3:]]
+    assert 'href="/?skip=18#ask"' in pages[2] and steps == [384, 6, 24]
+    first = engine.questions(torch.tensor([7, 3]), 20)
+    assert first[:5] == engine.questions(torch.tensor([3, 7]), 5) and steps[3:] == [24, 6]
 
 
 def test_a_title_is_text_whatever_it_says(client: TestClient) -> None:
