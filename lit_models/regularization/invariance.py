@@ -54,7 +54,13 @@ class TangentProp(Derivative):
         each = tangents(x.detach())  # (5, B, C, H, W)
         drawn = torch.randint(len(each), (len(x),), device=x.device)
         along = each[drawn, torch.arange(len(x), device=x.device)]
-        return self.weight / 2 * directional(task, x.detach(), along).square().sum(1).mean()
+        was = task.training
+        task.eval()  # in training mode a picture's tangent would move the others, through the statistics of the batch
+        try:
+            change = directional(task, x.detach(), along)
+        finally:
+            task.train(was)
+        return self.weight / 2 * change.square().sum(1).mean()
 
 
 class DoubleBackprop(Derivative):
@@ -125,7 +131,8 @@ def directional(function: nn.Module, x: Tensor, along: Tensor) -> Tensor:
 
     By differentiating twice in reverse: the gradient of v -> J' v along the direction is J times the direction. Its own
     gradient is a third derivative, which torch's batch normalization does not have: networks with it are
-    differentiated in forward mode, which attention has no gradient of.
+    differentiated in forward mode, which attention has no gradient of. In training mode that gradient is wrong for
+    batch normalization (torch 2.14; compared with differences): ``function`` is in evaluation mode.
     """
     if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in function.modules()):
         with forward_ad.dual_level():

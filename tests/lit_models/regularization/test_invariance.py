@@ -102,6 +102,26 @@ def test_penalties_differentiate_batch_normalization_and_attention(kind: type[Re
     assert float(model[0].weight.grad.abs().sum()) > 0  # type: ignore[union-attr,arg-type]
 
 
+def test_tangent_propagation_has_the_gradient_of_differences_with_batch_normalization() -> None:
+    model: Any = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Tanh(), nn.Flatten(), nn.Linear(200, 3))
+    model.double()
+    x, weight, step = torch.rand(4, 1, 12, 12).double(), model[0].weight, torch.randn(2, 1, 3, 3).double()
+
+    def penalty() -> torch.Tensor:
+        torch.manual_seed(0)  # the same tangents
+        return TangentProp(1.0).penalty(model.train(), x, x, x)  # type: ignore[return-value]
+
+    (gradient,) = torch.autograd.grad(penalty(), weight)
+    before = model[1].running_mean.clone()
+    with torch.no_grad():
+        weight.add_(1e-6 * step)
+        ahead = penalty().item()
+        weight.sub_(2e-6 * step)
+        behind = penalty().item()
+    assert float((gradient * step).sum()) == pytest.approx((ahead - behind) / 2e-6, rel=1e-5)
+    assert model.training and torch.equal(model[1].running_mean, before)
+
+
 def test_negative_weights_are_refused_and_zero_is_free() -> None:
     for kind in (TangentProp, DoubleBackprop, GradientPenalty):
         with pytest.raises(UserError, match="weight is -1"):
