@@ -51,7 +51,7 @@ def read_header(path: str) -> tuple[int, bool] | None:
 
 
 def decode(
-    path: "str | IO[bytes]", channels: int, size: int, crop: bool = True, formats: Sequence[str] | None = None
+    path: "str | IO[bytes]", channels: int, size: int, crop: bool = True, formats: list[str] | None = None
 ) -> np.ndarray:
     """Reads one image upright as uint8 (channels, size, size).
 

@@ -21,7 +21,16 @@ from scripts.serve.rates import Rates
 from scripts.serve.recommender import people as peoples
 from scripts.serve.recommender.database import writing
 from scripts.serve.recommender.desk import COOKIE, Desk
-from scripts.serve.recommender.people import Person, digest, hand_over, hold, new_person, new_session, person_of
+from scripts.serve.recommender.people import (
+    SESSION_DAYS,
+    Person,
+    digest,
+    hand_over,
+    hold,
+    new_person,
+    new_session,
+    person_of,
+)
 from scripts.serve.recommender.tables import LONGEST_NAME, people, sessions
 
 SHORTEST = 8  # letters of a password
@@ -62,7 +71,9 @@ def router(desk: Desk) -> APIRouter:
         with desk.reading() as connection:
             person = desk.who(connection, request)
             count = len(peoples.rated_by(connection, person))
-        return desk.show(request, "account.html", person, status, message=message, given=name, count=count)
+        return desk.show(
+            request, "account.html", person, status, message=message, given=name, count=count, days=SESSION_DAYS
+        )
 
     def limited(request: Request, whose: str = "") -> None:
         if not of_addresses.take(address_of(request)) or (whose and not of_names.take(whose)):

@@ -90,6 +90,7 @@ def test_a_guest_whose_session_is_over_is_deleted_and_an_account_is_not(client: 
     guest, other, account = (Person(TestClient(app)) for _ in range(3))
     guest.send("/rate", film=1, rating=1)
     other.send("/rate", film=2, rating=2)
+    assert "They are deleted 90 days after the first one" in other.client.get("/account").text
     account.send("/account/join", name="Ada", password=SECRET)
     account.send("/rate", film=3, rating=3)
     long_ago = SESSION_DAYS * 86_400 + 60
