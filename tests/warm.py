@@ -82,6 +82,7 @@ def dive(*words: str) -> None:
 
 def as_dive(target: Callable[[], None]) -> None:
     """Runs ``target`` in the place of what ``dive fit`` runs: what it raises becomes a line and an exit code."""
+    import tests.preloaded  # noqa: F401  it derives from the class that is replaced, where no server has imported it
     from scripts import cli
     from scripts.front import lightning_cli
     from scripts.front.arguments import Command

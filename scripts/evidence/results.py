@@ -54,7 +54,7 @@ def load(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def store(recipe: Recipe, result: dict[str, Any]) -> None:
-    update_topic(RESULTS, recipe.topic, result)
+    update_topic(RESULTS, recipe.topic, {"recipe": recipe.name} | result)
 
 
 def status(recipe: Recipe) -> str:
