@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
     if options.threads < 1:
         raise UserError(f"--threads is {options.threads}: give a whole number of at least 1")
     if options.small and options.write:
-        raise UserError("--small is no measurement: leave out --write, which would replace one")
+        raise UserError("--small is not a measurement: leave out --write, which would replace one")
     if not options.render:
         from scripts.evidence.studies.page import section
         from scripts.evidence.studies.work import Setting

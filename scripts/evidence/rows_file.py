@@ -48,7 +48,7 @@ def key_of(row: Mapping[str, Any], key: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_unique(path: Path, key: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a file in its order, the first of each key; none where there is no file.
+    """The rows of a file in its order, the first of each key; none where the file does not exist.
 
     Raises:
         UserError: The file lacks a column of the key.

@@ -1,7 +1,7 @@
 """The administrator's page, ``/admin``: which run is served, the newest ones, and the swap. Every page has it.
 
 It is open to whoever knows the token of ``DIVE_ADMIN_TOKEN``, by a form that sets a cookie for an hour or by the header
-``Authorization: Bearer TOKEN``; without the variable there is no such page (404). Wrong tokens of either kind are
+``Authorization: Bearer TOKEN``; without the variable the page does not exist (404). Wrong tokens of either kind are
 counted together: an address has 20 per minute.
 """
 

@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     from scripts.verbs.generate import load
 
     output = Path(new_file(given.output, "--output"))
+    part = Path(new_file(f"{given.output}.part", "--output"))
 
     lines = [" ".join(line.split()) for line in read_text(given.texts, "texts").splitlines()]
     lines = [line for line in lines if line]
@@ -53,8 +54,8 @@ def main(argv: list[str]) -> int:
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     model.beam_width = given.beam
     before = " ".join(filter(None, ["" if given.untagged else BACK, given.tag]))
-    part, pairs = output.with_name(f"{output.name}.part"), 0
-    with part.open("w", encoding="utf-8") as file:  # what an interrupted command has translated stays there
+    pairs = 0
+    with part.open("x", encoding="utf-8") as file:  # what an interrupted command has translated stays there
         for start in range(0, len(lines), block := BATCHES * given.rows):
             some = lines[start : start + block]
             sources = translated(model, data, [f"{given.into} {line}".strip() for line in some], given.rows)

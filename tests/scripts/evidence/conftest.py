@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scripts.cli import main
 from scripts.evidence import results
 from scripts.front import recipes
 from tests.scripts.evidence.toy_project import SIMPLE, STEPS, record, write_project
@@ -43,3 +44,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
 
     monkeypatch.setattr(results, "run_once", run_once)
     return answers
+
+
+@pytest.fixture
+def steps(project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The digest of ``toy/one``, which is measured; changed by the tests."""
+    steps = {"losses": "2.3 2.2", "ablation": "losses: 2.5 2.4"}
+    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(steps))
+    main(["results", "toy/one"])
+    return steps

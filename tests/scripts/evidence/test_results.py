@@ -186,11 +186,8 @@ def test_stale_reruns_stale_rows_only_with_their_own_seeds(
 
 
 def test_where_only_the_ablation_takes_other_steps_only_the_ablation_is_measured(
-    project: Path, runs: dict[int, float], monkeypatch: pytest.MonkeyPatch
+    project: Path, steps: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = {"losses": "2.3 2.2", "ablation": "losses: 2.5 2.4"}
-    monkeypatch.setattr(results, "digest", lambda recipe, extra: dict(steps))
-    main(["results", "toy/one"])
     edit(project / "configs/toy/one.yaml", "data: {", "trainer: {max_epochs: 2}\ndata: {")
     steps["ablation"] = "losses: 2.6 2.4"
     main(["results", "--refresh"])

@@ -79,7 +79,7 @@ def test_a_page_waits_for_another_command_that_writes_it(tmp_path: Path) -> None
 
 def test_small_studies_do_not_replace_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(performance, "run", lambda *_: pytest.fail("something was measured"))
-    with pytest.raises(UserError, match="--small is no measurement: leave out --write"):
+    with pytest.raises(UserError, match="--small is not a measurement: leave out --write"):
         performance.main(["hardware", "--small", "--write"])
 
 

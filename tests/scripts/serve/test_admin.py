@@ -1,6 +1,5 @@
 """Who is the administrator, for how long, and how often a token may be tried."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,15 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from scripts.serve import admin
-from tests.scripts.serve.test_app import TOKEN, csrf
-from tests.scripts.serve.toy import toy_app
-
-
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("DIVE_ADMIN_TOKEN", TOKEN)
-    with TestClient(toy_app(tmp_path), raise_server_exceptions=False) as found:
-        yield found
+from tests.scripts.serve.test_app import csrf
+from tests.scripts.serve.toy import TOKEN
 
 
 def sign_in(client: TestClient) -> str:

@@ -15,17 +15,9 @@ from scripts.serve.guard import Guard, Rates
 from scripts.serve.models import Models
 from scripts.serve.pages import page_for
 from scripts.serve.site import read_secret
-from tests.scripts.serve.toy import toy_app, toy_page, toy_run, toy_site
+from tests.scripts.serve.toy import TOKEN, toy_app, toy_page, toy_run, toy_site
 
 HTML = {"accept": "text/html"}
-TOKEN = "a token that nobody guesses"
-
-
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("DIVE_ADMIN_TOKEN", TOKEN)
-    with TestClient(toy_app(tmp_path), raise_server_exceptions=False) as found:
-        yield found
 
 
 def csrf(page: str) -> str:

@@ -17,6 +17,7 @@ from scripts.verbs.serve import serve_parser
 
 TITLE, ACCEPTS = "Toy", "a toy"
 NAVIGATION = (("/", "Home"),)
+TOKEN = "a token that nobody guesses"  # of the administrator
 
 
 def accepts(loaded: Loaded) -> bool:

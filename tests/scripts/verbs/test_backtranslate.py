@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from common.messages import UserError
 from scripts.cli import main
 from scripts.front.runs import newest_run
 from scripts.verbs import backtranslate
@@ -90,6 +91,8 @@ def test_what_is_translated_when_it_is_interrupted_is_kept(
     with pytest.raises(KeyboardInterrupt):
         backtranslate.main(["--run", str(run), "--texts", str(texts), "--output", str(output), "--rows", "2"])
     assert not output.exists() and output.with_name("pairs.tsv.part").read_text() == "<BT> A\ta\n<BT> B\tb\n"
+    with pytest.raises(UserError, match=r"pairs.tsv.part is there already"):  # nor is it replaced
+        backtranslate.main(["--run", str(run), "--texts", str(texts), "--output", str(output)])
 
 
 def test_each_text_has_its_own_translation_though_like_lengths_go_together() -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
@@ -17,11 +16,7 @@ from tests.scripts.serve.recommender.planted import planted_app
 from tests.scripts.serve.recommender.test_accounts import SECRET, Still, mine
 from tests.scripts.serve.recommender.test_page import Person
 
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    monkeypatch.setattr(accounts, "ATTEMPTS", 0)
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture
