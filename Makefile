@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
+SELDOM := '/tests/|/transformers/models/|/torch/_inductor/'  # compiled when they are imported
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-public test-slurm test-web test-gpu test-all lint format results parity bench clean
@@ -12,7 +13,7 @@ help:  ## show this list
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[onnx,serve,test]'
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true  # on all cores; pip has one. A few packages hold templates
+	@$(BIN)/python -m compileall -qq -j 0 -x $(SELDOM) .venv/lib || true  # on all cores; pip has one
 	@touch $(STAMP)
 
 run: $(STAMP)  ## train LeNet on real digits, test its best checkpoint
@@ -23,7 +24,7 @@ test: $(STAMP)  ## the quick tests, 10 to 25 minutes on two cores
 	$(BIN)/pytest -q -n 2 -m "not public"
 
 test-public: $(STAMP)  ## one batch of each recipe on public data whose files are in DIVE_DATA
-	$(BIN)/pytest -q -n 2 -m public
+	$(BIN)/pytest -q -n 2 -m public $$(grep -rlE --include='test_*.py' 'mark\.public|tests\.recipes' tests)
 
 test-slurm: $(STAMP)  ## the SLURM scripts under a real SLURM, which apt-get downloads and nothing installs
 	$(BIN)/pytest -q -m slow tests/distributed/test_real_slurm.py
