@@ -127,24 +127,31 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     """Runs all seeds of a recipe and stores them; then adds its ablation and its baselines.
 
     Raises:
-        RunError: A run failed. Where it was the ablation's, the seeds stand, and the row is stale.
+        RunError: A run failed. The seeds before it stand, and the row is stale; but no row of more seeds is replaced.
     """
     ablation_arguments(recipe)  # an error in the header is said before the runs
     before = fingerprint(recipe, ROOT)
     runs: list[dict[str, Any]] = []
+    failure: RunError | None = None
     for seed in seeds:
-        row, record = run_folds(recipe, seed, extra)
+        try:
+            row, record = run_folds(recipe, seed, extra)
+        except RunError as error:
+            if len(runs) <= len((load(recipe) or {"runs": []})["runs"]):
+                raise
+            failure = RunError(f"seed {seed}: {error}")
+            break
         runs.append(row)
         print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
     result = {
         "recipe": recipe.name,
         "extra": extra,
-        **{"fingerprint": "", "checked": before, "differs": INCOMPLETE},
+        **{"fingerprint": "", "checked": before, "differs": str(failure) if failure else INCOMPLETE},
         "digest": {},
         "commit": record["commit"],
         "versions": record["versions"],
         "device": record["device"],
-        "seeds": seeds,
+        "seeds": seeds[: len(runs)],
         "runs": runs,
         "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
     }
@@ -153,6 +160,8 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     except (UserError, RunError) as error:
         note(f"{recipe.name}: {error}; the row has no digest and is stale when a source changes")
     store(recipe, result)
+    if failure:
+        raise failure
     return complete(recipe, result, before)
 
 

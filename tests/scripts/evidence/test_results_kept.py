@@ -37,6 +37,29 @@ def test_an_ablation_that_fails_leaves_the_seeds_and_stale_adds_the_rest(
     assert row["ablation"]["metrics"]["test/acc"] == 0.5 and row["baseline"]["metrics"]["test/acc"] == 0.75
 
 
+def test_a_seed_that_fails_leaves_the_seeds_before_it_but_replaces_no_longer_row(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_once(recipe: Any, seed: int, words: list[str]) -> dict[str, Any]:
+        if seed >= working:
+            raise RunError("out of memory")
+        return record(0.5 if words else 0.95)
+
+    monkeypatch.setattr(results, "run_once", run_once)
+    working = 2
+    assert main(["results", "toy/one"]) == 1
+    assert "toy/one: seed 2: out of memory" in capsys.readouterr().err
+    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1]
+    assert results.status(find_recipe("toy/one")) == "stale"
+    working = 1
+    assert main(["results", "toy/one"]) == 1
+    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1]
+    working = 3
+    assert main(["results", "toy/one"]) == 0
+    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1, 2]
+    assert results.status(find_recipe("toy/one")) == "fresh"
+
+
 def test_seeds_whose_ablation_is_missing_are_not_fresh_after_a_repair(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
