@@ -30,7 +30,7 @@ class ImageClassifier(Classifier):
         **task: See ``Classifier``.
 
     Raises:
-        UserError: ``views`` is another number, or ``freeze_features`` leaves nothing to train.
+        UserError: ``views`` is another number, or ``freeze_features`` freezes nothing or leaves nothing to train.
     """
 
     def __init__(
@@ -48,13 +48,7 @@ class ImageClassifier(Classifier):
         self.views = views
         self.freeze_features = freeze_features
         if freeze_features:
-            for layer in feature_layers(self.net):
-                layer.requires_grad_(False).eval()
-            if not any(p.requires_grad for p in self.parameters()):
-                raise UserError(
-                    f"model.freeze_features leaves nothing of {type(self.net).__name__} to train: it has no head apart "
-                    "from its features; leave it out"
-                )
+            freeze(self.net)
 
     def train(self, mode: bool = True) -> "ImageClassifier":
         """Training or evaluation mode; frozen layers stay in evaluation mode."""
@@ -102,11 +96,33 @@ def views_of(x: Tensor, count: int) -> list[Tensor]:
 
 def feature_layers(net: nn.Module) -> list[nn.Module]:
     """The layers before a network's head: ``feature_layers()`` if it has that method, else ``features``, else
-    all children except those that ``HEADS`` names.
+    all children except those that ``HEADS`` names whole (``classifier``, not ``classifier.6``).
     """
     if hasattr(net, "feature_layers"):
         return [net.feature_layers()]  # type: ignore[operator]
     if isinstance(getattr(net, "features", None), nn.Module):
         return [net.features]  # type: ignore[list-item]
-    heads = {name.partition(".")[0] for name in getattr(net, "HEADS", ("fc",))}
+    heads = getattr(net, "HEADS", ("fc",))
     return [child for name, child in net.named_children() if name not in heads]
+
+
+def freeze(net: nn.Module) -> list[nn.Module]:
+    """Freezes the layers before a network's head, puts them in evaluation mode and returns them.
+
+    Raises:
+        UserError: There are none, or nothing else to train.
+    """
+    layers = feature_layers(net)
+    if not layers:
+        raise UserError(
+            f"model.freeze_features finds nothing of {type(net).__name__} to freeze: it has no layers before its head; "
+            "leave it out"
+        )
+    for layer in layers:
+        layer.requires_grad_(False).eval()
+    if not any(p.requires_grad for p in net.parameters()):
+        raise UserError(
+            f"model.freeze_features leaves nothing of {type(net).__name__} to train: it has no head apart from its "
+            "features; leave it out"
+        )
+    return layers
