@@ -22,8 +22,8 @@ class ImageClassifier(Classifier):
         num_classes: Number of classes.
         in_channels: Channels of the image: 1 for gray, 3 for color.
         image_size: Height and width S of the image in pixels.
-        freeze_features: Only the head is trained. The layers before it keep their initial or loaded weights and stay
-            in evaluation mode: otherwise the running statistics of batch normalization would change even without
+        freeze_features: Only the head is trained. All else keeps its initial or loaded weights, and the layers stay in
+            evaluation mode: otherwise the running statistics of batch normalization would change even without
             gradients (as in D2L 14.14), and the layers would differ from those that were loaded.
         views: Of each image in tests and predictions, whose probabilities are averaged: 1 is the image itself, 2 adds
             its mirror image, 4 to 10 also both of them moved by an eighth of the side, in up to four directions.
@@ -102,24 +102,32 @@ def feature_layers(net: nn.Module) -> list[nn.Module]:
         return [net.feature_layers()]  # type: ignore[operator]
     if isinstance(getattr(net, "features", None), nn.Module):
         return [net.features]  # type: ignore[list-item]
-    heads = getattr(net, "HEADS", ("fc",))
-    return [child for name, child in net.named_children() if name not in heads]
+    return [child for name, child in net.named_children() if name not in heads_of(net)]
+
+
+def heads_of(net: nn.Module) -> tuple[str, ...]:
+    """The names of a network's layers that depend on the number of classes."""
+    return getattr(net, "HEADS", ("fc",))
 
 
 def freeze(net: nn.Module) -> list[nn.Module]:
-    """Freezes the layers before a network's head, puts them in evaluation mode and returns them.
+    """Freezes a network's own parameters (a class token) and the layers before its head, which are put in evaluation
+    mode and returned.
 
     Raises:
         UserError: There are none, or nothing else to train.
     """
     layers = feature_layers(net)
-    if not layers:
+    own = [p for name, p in net.named_parameters(recurse=False) if name not in heads_of(net)]
+    if not layers and not own:
         raise UserError(
             f"model.freeze_features finds nothing of {type(net).__name__} to freeze: it has no layers before its head; "
             "leave it out"
         )
+    for part in (*layers, *own):
+        part.requires_grad_(False)
     for layer in layers:
-        layer.requires_grad_(False).eval()
+        layer.eval()
     if not any(p.requires_grad for p in net.parameters()):
         raise UserError(
             f"model.freeze_features leaves nothing of {type(net).__name__} to train: it has no head apart from its "

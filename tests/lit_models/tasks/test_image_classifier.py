@@ -163,3 +163,15 @@ def test_a_network_without_layers_before_its_head_cannot_be_frozen() -> None:
 
     with pytest.raises(UserError, match=r"model\.freeze_features finds nothing of Head to freeze"):
         ImageClassifier(num_classes=3, net=Head(), freeze_features=True)
+
+
+def test_parameters_of_the_network_itself_are_frozen_too_except_its_head() -> None:
+    class Offset(nn.Module):
+        HEADS = ("scale",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.offset, self.scale = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.ones(3))
+
+    model = ImageClassifier(num_classes=3, net=Offset(), freeze_features=True)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["net.scale"]
