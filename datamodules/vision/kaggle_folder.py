@@ -120,16 +120,16 @@ class KaggleFolder(ImageFolder):
         return parts
 
     def _labeled_files(self, stage: str) -> tuple[dict[str, list[str]], dict[str, Tensor]]:
-        if not self.everything:
-            return super()._labeled_files(stage)
-        if stage == "test":
+        if self.everything and stage == "test":
             raise UserError("data.everything leaves no labeled picture to test: test a run without it")
-        files, labels = super()._labeled_files("fit")
+        files, labels = super()._labeled_files(stage)
+        if not self.everything or stage == "validate":
+            return files, labels
         classes = labeled(self.root)
         assert self.class_names is not None
         every = {file: number for number, name in enumerate(self.class_names) for file in classes[name]}
         files["train"], labels["train"] = list(every), torch.tensor(list(every.values()))
-        return {s: files[s] for s in files if stage in ("fit", s[:8])}, labels
+        return files, labels
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if stage != "predict":

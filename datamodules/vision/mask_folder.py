@@ -211,7 +211,7 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
     """The classes (H, W) uint8 of a mask, resized to ``size`` (width, height) without interpolation.
 
     Raises:
-        UserError: It cannot be read, is a color picture, or is not as large as its image.
+        UserError: It cannot be read, is a color picture or of real numbers, or is not as large as its image.
     """
     try:
         with Image.open(mask) as file, Image.open(image) as picture:
@@ -223,9 +223,10 @@ def read_mask(image: str, mask: str, size: tuple[int, int] | None = None) -> np.
                 file.getexif()[0x0112] = picture.getexif()[0x0112]  # drawn on the pixels as they are stored
             turned = ImageOps.exif_transpose(file)
             content = turned.convert("L") if mode == "1" else turned
-            if mode not in ("1", "L", "P", "I", "I;16"):
+            if mode not in ("1", "L", "P", "I") and not mode.startswith("I;16"):
+                kind = "holds real numbers" if mode == "F" else "is a color picture"
                 raise UserError(
-                    f"{mask} is a color picture ({mode}): a mask has one channel, or a palette, with numbers of classes"
+                    f"{mask} {kind} ({mode}): a mask has one channel, or a palette, with whole numbers of classes"
                 )
             if found != wanted:
                 raise UserError(

@@ -134,6 +134,11 @@ class ObjectFiles(KnowsItsFolder, ObjectImages):
             return {"test" if stage == "test" else "val": self.load_split(other)}
         splits = divided(found, self.val_fraction, self.test_fraction)
         wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
+        if missing := [name for name in wanted if name not in splits]:
+            raise UserError(
+                f"{self.root}: its lists for {' and '.join(found)} name all pictures, and none is left for {missing[0]}: "
+                f"write a list for {missing[0]}, or annotate pictures that no list names"
+            )
         return {name: self.load_split(splits[name]) for name in wanted}
 
     def load_pictures(self) -> dict[str, tuple[Tensor, ...]]:
@@ -215,17 +220,20 @@ def sizes_of(splits: Split, root: str, num_classes: int, in_channels: int, image
 
 
 def class_names_of(splits: Split) -> list[str]:
-    """The sorted names of the classes in the list of training, or of all pictures without lists."""
-    return sorted({name for item in splits.get("train") or splits.get("all", []) for name in item.labels})
+    """The sorted names of the classes in the list of training; without such a list, of all pictures."""
+    items = splits.get("train") or [item for part in splits.values() for item in part]
+    return sorted({name for item in items for name in item.labels})
 
 
 def divided(splits: Split, val_fraction: float, test_fraction: float) -> Split:
     """Train, validation and test: a split without a list of its own is taken from train, or from all pictures.
 
     A picture that was drawn for another split and has a class without any to train on changes places with one to spare.
+    Where there are neither ``train`` nor ``all``, only the splits with lists are returned.
     """
     known = dict(splits)
-    whole = known.pop("all", None) or known.pop("train")
+    if (whole := known.pop("all", None) or known.pop("train", None)) is None:
+        return known
     fractions = (0.0 if "val" in known else val_fraction, 0.0 if "test" in known else test_fraction)
     needed = 1 + sum(part > 0 for part in fractions)
     if len(whole) < needed:

@@ -3,9 +3,10 @@
     dive fit vision/ssd --data VOCFolder --data.root cells
     dive predict vision/ssd --data.root new_pictures        any folder of pictures; cells is not read
 
-``cells/Annotations/*.xml``, ``cells/JPEGImages/*``, and lists of names ``cells/ImageSets/Main/{train,val,test}.txt``; a
-list that is missing is taken from the pictures of ``train``, without lists from all. Coordinates are taken as they are
-written; VOC itself counts pixels from 1, most programs from 0. Objects that are ``difficult`` neither teach nor count.
+``cells/Annotations/*.xml``, ``cells/JPEGImages/*``, and lists of names ``cells/ImageSets/Main/{train,val,test}.txt``.
+Without a list for train, those of ``trainval.txt`` are trained on, or all, except what the other lists name; what val or
+test have no list for is taken from these. Coordinates are taken as they are written; VOC itself counts pixels from 1,
+most programs from 0. Objects that are ``difficult`` neither teach nor count.
 """
 
 import os
@@ -55,7 +56,9 @@ class VOCFolder(ObjectFiles):
 
 
 def read_voc(root: str) -> Split:
-    """The annotated pictures of a folder by the lists that it has, or under ``all``.
+    """The annotated pictures of a folder by the lists that it has, or under ``all`` if it has none.
+
+    There is no ``train`` if it has no such list and the others name all pictures.
 
     Raises:
         UserError: As ``VOCFolder``.
@@ -65,20 +68,26 @@ def read_voc(root: str) -> Split:
     folder = Path(root)
     if not (folder / "Annotations").is_dir():
         raise UserError(f"{root} has no folder Annotations: give --data.root a folder in the layout of PASCAL VOC")
-    lists = {name: folder / "ImageSets" / "Main" / f"{name}.txt" for name in LISTS}
-    if not lists["train"].is_file():
-        stems = sorted(path.stem for path in (folder / "Annotations").glob("*.xml"))
-        if not stems:
+    lists = folder / "ImageSets" / "Main"
+    stems = {name: read_list(path) for name in LISTS if (path := lists / f"{name}.txt").is_file()}
+    if "train" not in stems:
+        every = sorted(path.stem for path in (folder / "Annotations").glob("*.xml"))
+        if not every:
             raise UserError(f"{folder / 'Annotations'} has no *.xml: put the annotations there")
-        return {"all": [read_annotation(folder, stem) for stem in stems]}
-    splits = {}
-    for name, path in lists.items():
-        if path.is_file():
-            stems = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
-            if not stems:
-                raise UserError(f"{path} is empty: list the names of the pictures, without endings, a line each")
-            splits[name] = [read_annotation(folder, stem) for stem in stems]
-    return splits
+        both = lists / "trainval.txt"
+        name = "train" if stems or both.is_file() else "all"
+        evaluated = {stem for part in stems.values() for stem in part}
+        if rest := [stem for stem in (read_list(both) if both.is_file() else every) if stem not in evaluated]:
+            stems = {name: rest, **stems}
+    return {name: [read_annotation(folder, stem) for stem in part] for name, part in stems.items()}
+
+
+def read_list(path: Path) -> list[str]:
+    """The names of pictures, without endings, in a list (``UserError``: it has none)."""
+    stems = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    if not stems:
+        raise UserError(f"{path} is empty: list the names of the pictures, without endings, a line each")
+    return stems
 
 
 def read_annotation(folder: Path, stem: str) -> Annotated:

@@ -22,15 +22,15 @@ class ImageClassifier(Classifier):
         num_classes: Number of classes.
         in_channels: Channels of the image: 1 for gray, 3 for color.
         image_size: Height and width S of the image in pixels.
-        freeze_features: Only the head is trained. The layers before it keep their initial or loaded weights and stay
-            in evaluation mode: otherwise the running statistics of batch normalization would change even without
+        freeze_features: Only the head is trained. All else keeps its initial or loaded weights, and the layers stay in
+            evaluation mode: otherwise the running statistics of batch normalization would change even without
             gradients (as in D2L 14.14), and the layers would differ from those that were loaded.
         views: Of each image in tests and predictions, whose probabilities are averaged: 1 is the image itself, 2 adds
             its mirror image, 4 to 10 also both of them moved by an eighth of the side, in up to four directions.
         **task: See ``Classifier``.
 
     Raises:
-        UserError: ``views`` is another number, or ``freeze_features`` leaves nothing to train.
+        UserError: ``views`` is another number, or ``freeze_features`` freezes nothing or leaves nothing to train.
     """
 
     def __init__(
@@ -48,13 +48,7 @@ class ImageClassifier(Classifier):
         self.views = views
         self.freeze_features = freeze_features
         if freeze_features:
-            for layer in feature_layers(self.net):
-                layer.requires_grad_(False).eval()
-            if not any(p.requires_grad for p in self.parameters()):
-                raise UserError(
-                    f"model.freeze_features leaves nothing of {type(self.net).__name__} to train: it has no head apart "
-                    "from its features; leave it out"
-                )
+            freeze(self.net)
 
     def train(self, mode: bool = True) -> "ImageClassifier":
         """Training or evaluation mode; frozen layers stay in evaluation mode."""
@@ -102,11 +96,41 @@ def views_of(x: Tensor, count: int) -> list[Tensor]:
 
 def feature_layers(net: nn.Module) -> list[nn.Module]:
     """The layers before a network's head: ``feature_layers()`` if it has that method, else ``features``, else
-    all children except those that ``HEADS`` names.
+    all children except those that ``HEADS`` names whole (``classifier``, not ``classifier.6``).
     """
     if hasattr(net, "feature_layers"):
         return [net.feature_layers()]  # type: ignore[operator]
     if isinstance(getattr(net, "features", None), nn.Module):
         return [net.features]  # type: ignore[list-item]
-    heads = {name.partition(".")[0] for name in getattr(net, "HEADS", ("fc",))}
-    return [child for name, child in net.named_children() if name not in heads]
+    return [child for name, child in net.named_children() if name not in heads_of(net)]
+
+
+def heads_of(net: nn.Module) -> tuple[str, ...]:
+    """The names of a network's layers that depend on the number of classes."""
+    return getattr(net, "HEADS", ("fc",))
+
+
+def freeze(net: nn.Module) -> list[nn.Module]:
+    """Freezes a network's own parameters (a class token) and the layers before its head, which are put in evaluation
+    mode and returned.
+
+    Raises:
+        UserError: There are none, or nothing else to train.
+    """
+    layers = feature_layers(net)
+    own = [p for name, p in net.named_parameters(recurse=False) if name not in heads_of(net)]
+    if not layers and not own:
+        raise UserError(
+            f"model.freeze_features finds nothing of {type(net).__name__} to freeze: it has no layers before its head; "
+            "leave it out"
+        )
+    for part in (*layers, *own):
+        part.requires_grad_(False)
+    for layer in layers:
+        layer.eval()
+    if not any(p.requires_grad for p in net.parameters()):
+        raise UserError(
+            f"model.freeze_features leaves nothing of {type(net).__name__} to train: it has no head apart from its "
+            "features; leave it out"
+        )
+    return layers

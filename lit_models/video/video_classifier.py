@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lit_models.tasks.classifier import Classifier
-from lit_models.tasks.image_classifier import feature_layers
+from lit_models.tasks.image_classifier import freeze
 
 Colors = tuple[tuple[float, float, float], tuple[float, float, float]]
 #: Means and standard deviations of red, green and blue in [0, 1] that published weights were trained with.
@@ -36,6 +36,9 @@ class VideoClassifier(Classifier):
         image_size: Height and width of a frame in pixels.
         freeze_features: Only the head is trained; the layers before it stay in evaluation mode.
         **task: See ``Classifier``.
+
+    Raises:
+        UserError: ``freeze_features`` freezes nothing or leaves nothing to train.
     """
 
     colors: Colors = KINETICS
@@ -51,9 +54,7 @@ class VideoClassifier(Classifier):
     ) -> None:
         super().__init__(num_classes=num_classes, **task)
         self.example_input = torch.zeros(1, in_channels, num_frames, image_size, image_size)
-        self.frozen = feature_layers(self.net) if freeze_features else []
-        for layer in self.frozen:
-            layer.requires_grad_(False).eval()
+        self.frozen = freeze(self.net) if freeze_features else []
 
     def train(self, mode: bool = True) -> "VideoClassifier":
         """Training or evaluation mode; frozen layers stay in evaluation mode."""

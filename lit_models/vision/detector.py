@@ -30,8 +30,9 @@ Detections = tuple[Tensor, Tensor, Tensor]  # boxes (B, D, 4), scores (B, D), la
 class Detector(Task):
     """Trains ``self.net`` by the loss of a subclass.
 
-    Logs ``train/loss``, ``val/loss``, ``val/map50``, ``test/map`` (mean over overlaps from 0.5 to 0.95, COCO's),
-    ``test/map50`` (at an overlap of 0.5, VOC's) and the latter for each class, ``test/map50_0`` and so on.
+    Logs ``train/loss``, ``val/loss``, ``val/map50``, ``test/map`` (mean over overlaps from 0.5 to 0.95), ``test/map50``
+    (at an overlap of 0.5) and the latter for each class, ``test/map50_0`` and so on. All are COCO's average precision,
+    not VOC's: see ``for_metric``.
 
     Args:
         num_classes: Number of classes, without the background.
@@ -128,7 +129,11 @@ def average_precision() -> MeanAveragePrecision:
 
 
 def for_metric(found: Detections, truth: tuple[Tensor, ...], image_size: int) -> tuple[list[Any], list[Any]]:
-    """Detections and objects of each picture as torchmetrics takes them: in pixels, without padding, on the CPU."""
+    """Detections and objects of each picture as torchmetrics takes them: in pixels, without padding, on the CPU.
+
+    Ignored objects are COCO's crowds: any number of detections that lie in one by the overlap in question, at 0.5 by
+    half of their area or more, do not count. VOC leaves out only those whose IoU with a difficult object is at least 0.5.
+    """
     boxes, scores, labels = (part.detach().float().cpu() for part in found)
     real, ignored, classes = (part.cpu() for part in truth)
     predictions = [

@@ -23,7 +23,7 @@ from torchmetrics import MeanMetric
 
 from common.messages import UserError
 from lit_models.cnn.vgg import LEAST, VGG
-from lit_models.layers.precision import at_least_float32
+from lit_models.layers.precision import at_least_float32, full_precision
 from lit_models.layers.pretrained import MEAN, STD, normalize
 from lit_models.layers.sizes import refuse_small_image
 from lit_models.tasks.task import Task
@@ -96,9 +96,13 @@ class StyleNet(nn.Module):
 
 
 def gram(features: Tensor) -> Tensor:
-    """Which channels are active together, wherever: (B, C, H, W) -> (B, C, C), divided by C H W."""
-    flat = features.flatten(2)
-    return flat @ flat.mT / flat[0].numel()
+    """Which channels are active together, wherever: (B, C, H, W) -> (B, C, C), divided by C H W.
+
+    Computed in single precision: in half precision the sums over H W pixels overflow, or keep three digits.
+    """
+    with full_precision(features):
+        flat = at_least_float32(features).flatten(2)
+        return flat @ flat.mT / flat[0].numel()
 
 
 def content_loss(found: tuple[Tensor, ...], wanted: tuple[Tensor, ...]) -> Tensor:

@@ -55,6 +55,12 @@ def test_everything_is_trained_on_and_then_there_is_nothing_to_test(tmp_path: Pa
     data = KaggleFolder(str(competition(tmp_path)), everything=True)
     data.setup("fit")
     assert data.splits["train"][1].bincount().tolist() == [16, 8] and len(data.splits["val"][1]) == 3
+    alone = KaggleFolder(str(tmp_path), everything=True)
+    alone.load_processor(data.processor())
+    alone.setup("validate")
+    assert list(alone.splits) == ["val"] and torch.equal(alone.splits["val"][0], data.splits["val"][0])
+    alone.setup("predict")
+    assert len(alone.splits["predict"][0]) == 12
     with pytest.raises(UserError, match=r"data.everything leaves no labeled picture to test"):
         data.setup("test")
 

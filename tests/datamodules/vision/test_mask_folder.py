@@ -76,6 +76,20 @@ def test_black_and_white_masks_have_two_classes(tmp_path: Path) -> None:
     assert set(np.unique(read_mask(str(tmp_path / "images/a.jpg"), str(tmp_path / "masks/a.png")))) == {0, 1}
 
 
+@pytest.mark.parametrize(("kind", "mode"), [("<u2", "I;16"), (">u2", "I;16B"), ("<i4", "I")])
+def test_masks_of_16_and_32_bits_are_read_in_either_order_of_bytes(tmp_path: Path, kind: str, mode: str) -> None:
+    write(tmp_path, "a", squares())
+    mask = squares()
+    mask[0, :3] = 254, 255, 1
+    picture = Image.frombytes(mode, (32, 24), mask.astype(kind).tobytes())
+    picture.save(tmp_path / "masks/a.tif")
+    assert Image.open(tmp_path / "masks/a.tif").mode == mode
+    assert np.array_equal(read_mask(str(tmp_path / "images/a.jpg"), str(tmp_path / "masks/a.tif")), mask)
+    Image.frombytes(mode, (32, 24), np.full((24, 32), 256, kind).tobytes()).save(tmp_path / "masks/a.tif")
+    with pytest.raises(UserError, match="a pixel is 256"):
+        read_mask(str(tmp_path / "images/a.jpg"), str(tmp_path / "masks/a.tif"))
+
+
 def test_faults_are_one_line(tmp_path: Path) -> None:
     for k in range(4):
         write(tmp_path, f"p{k}", squares())
@@ -96,6 +110,8 @@ def test_faults_are_one_line(tmp_path: Path) -> None:
     refused("a pixel is 9, but data.num_classes is 3")
     Image.fromarray(squares()).convert("RGB").save(mask)
     refused(r"is a color picture \(RGB\)")
+    Image.fromarray(squares().astype(np.float32)).save(mask, "TIFF")
+    refused(r"holds real numbers \(F\)")
     mask.write_bytes(good[:40])
     refused("cannot be read")
     mask.unlink()

@@ -52,6 +52,44 @@ def test_without_lists_all_pictures_are_divided(folder: Path) -> None:
     assert len(data.splits["val"][0]) == 4 and len(data.splits["train"][0]) == 10
 
 
+def counts(folder: Path) -> dict[str, int]:
+    return {name: len(items) for name, items in read_voc(str(folder)).items()}
+
+
+def test_without_a_list_for_training_what_the_others_do_not_name_is_trained_on(folder: Path) -> None:
+    lists = folder / "ImageSets/Main"
+    text = {name: (lists / f"{name}.txt").read_text() for name in ("train", "val", "test")}
+    (lists / "train.txt").unlink()
+    assert counts(folder) == {"train": 12, "val": 3, "test": 3}
+    (lists / "val.txt").unlink()
+    assert counts(folder) == {"train": 15, "test": 3}
+    data = VOCFolder(str(folder), val_fraction=0.2)
+    data.setup("fit")
+    data.setup("test")
+    assert [len(data.splits[name][0]) for name in ("train", "val", "test")] == [12, 3, 3]
+    (lists / "trainval.txt").write_text(text["train"] + "".join(text["test"].splitlines(True)[:1]))
+    found = read_voc(str(folder))
+    assert counts(folder) == {"train": 12, "test": 3}
+    assert [Path(item.source).stem for item in found["train"]] == text["train"].split()
+    (lists / "test.txt").unlink()
+    assert counts(folder) == {"train": 13}
+
+
+def test_a_folder_whose_lists_leave_nothing_to_train_on_is_only_evaluated(folder: Path) -> None:
+    lists = folder / "ImageSets/Main"
+    run = VOCFolder(str(folder))
+    run.setup("fit")
+    for split in ("train", "val"):
+        (lists / f"{split}.txt").unlink()
+        for path in folder.glob(f"Annotations/{split}_*.xml"):
+            path.unlink()
+    data = VOCFolder(str(folder))
+    assert counts(folder) == {"test": 3} and data.num_classes > 0
+    with pytest.raises(UserError, match="its lists for test name all pictures, and none is left for train: write a"):
+        data.setup("fit")
+    assert rows(VOCFolder(str(folder), 6, 3, 96), run.processor()) == {"test": 3}
+
+
 def test_predictions_need_pictures_only(folder: Path) -> None:
     data = VOCFolder(str(folder / "JPEGImages"), num_classes=6, in_channels=3, image_size=48)
     data.setup("predict")
@@ -105,6 +143,8 @@ def test_another_folder_is_tested_whole_and_a_changed_one_is_refused(tmp_path: P
     data = of("a")
     assert rows(data, stage="fit") == {"train": 14, "val": 3}
     run = data.processor()
+    draw("d", "train", 4), draw("d", "test", 2, True)
+    assert rows(of("d"), run) == {"test": 2}  # which its list names
     assert rows(of("a"), run) == {"test": 3} and rows(of("b"), run, "validate") == {"val": 7}
     other, listed = of("b"), of("c")
     assert rows(other, run) == {"test": 7} and "not the folder of the run: all of it" in other.summary()

@@ -115,3 +115,8 @@ def test_the_heads_of_published_sizes_are_compared() -> None:
     }
     assert ViT.sizes_of(tensors, {})["num_heads"] == 12
     assert ViT.sizes_of({"fc.weight": torch.zeros(2, 2)}, {}) == {}
+
+
+def test_frozen_features_leave_the_head() -> None:
+    model = LitViT(hidden_size=16, num_layers=1, num_heads=2, ffn_size=24, freeze_features=True)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["net.head.weight", "net.head.bias"]

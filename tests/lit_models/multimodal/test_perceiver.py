@@ -50,3 +50,8 @@ def test_pixels_may_be_read_several_times_with_the_same_weights() -> None:
     pixels = torch.cat([x.flatten(2).transpose(1, 2), once.positions.expand(2, -1, -1)], 2)
     again = once.layers[0](once.read(once.features(x), pixels))
     torch.testing.assert_close(twice.features(x), again)
+
+
+def test_frozen_features_leave_the_last_layer() -> None:
+    model = LitPerceiver(image_size=8, num_latents=4, latent_size=16, num_layers=1, num_heads=2, freeze_features=True)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["net.fc.weight", "net.fc.bias"]

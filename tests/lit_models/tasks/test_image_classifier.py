@@ -153,3 +153,25 @@ def test_a_network_without_a_head_of_its_own_cannot_be_frozen() -> None:
     whole = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3))
     with pytest.raises(UserError, match=r"model\.freeze_features leaves nothing of Sequential to train"):
         ImageClassifier(num_classes=3, net=whole, freeze_features=True)
+
+
+def test_a_network_without_layers_before_its_head_cannot_be_frozen() -> None:
+    class Head(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(3, 3)
+
+    with pytest.raises(UserError, match=r"model\.freeze_features finds nothing of Head to freeze"):
+        ImageClassifier(num_classes=3, net=Head(), freeze_features=True)
+
+
+def test_parameters_of_the_network_itself_are_frozen_too_except_its_head() -> None:
+    class Offset(nn.Module):
+        HEADS = ("scale",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.offset, self.scale = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.ones(3))
+
+    model = ImageClassifier(num_classes=3, net=Offset(), freeze_features=True)
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["net.scale"]

@@ -44,3 +44,9 @@ def test_the_encoder_of_a_run_without_labels_is_loaded_and_the_head_is_new(tmp_p
     assert torch.equal(model.net.classifier.weight, before) and model.weights_from == "run"
     with pytest.raises(UserError, match="other shapes"):
         LitVideoMAEClassifier(**settings, **(ENCODER | {"hidden_size": 16})).take_weights()
+
+
+def test_frozen_features_are_the_whole_encoder() -> None:
+    model = LitVideoMAEClassifier(num_classes=3, freeze_features=True, **SIZES, **ENCODER).train()
+    learning = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert learning == {"net.fc_norm", "net.classifier"} and not model.net.videomae.training

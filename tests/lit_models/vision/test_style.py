@@ -50,6 +50,16 @@ def test_gram_matrices_do_not_know_where() -> None:
     torch.testing.assert_close(gram(maps)[0, 1, 2], (maps[0, 1] * maps[0, 2]).sum() / 48)
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_gram_matrices_are_in_single_precision_under_autocast(kind: torch.dtype) -> None:
+    maps = 100 * torch.rand(1, 2, 32, 32, generator=torch.Generator().manual_seed(0))  # sums beyond float16's 65504
+    plain, rounded = gram(maps), maps.to(kind)
+    assert float(plain.max()) * 2048 > 65504
+    with torch.autocast("cpu", dtype=kind):
+        torch.testing.assert_close(gram(maps), plain)
+        torch.testing.assert_close(gram(rounded), gram(rounded.float()))
+
+
 def test_the_content_of_a_picture_is_in_one_layer_and_its_style_in_five() -> None:
     one, other = (list(features(StyleNet(image_size=32, width=2), seed)) for seed in (0, 1))
     torch.manual_seed(0)
