@@ -136,8 +136,8 @@ class ObjectFiles(KnowsItsFolder, ObjectImages):
         wanted = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",)}[stage]
         if missing := [name for name in wanted if name not in splits]:
             raise UserError(
-                f"{self.root}: its lists for {' and '.join(found)} name all pictures, and none is left for {missing[0]}: "
-                f"write a list for {missing[0]}, or annotate pictures that no list names"
+                f"{self.root}: its lists for {' and '.join(found)} name all pictures, and none is left for "
+                f"{missing[0]}: write a list for {missing[0]}, or annotate pictures that no list names"
             )
         return {name: self.load_split(splits[name]) for name in wanted}
 

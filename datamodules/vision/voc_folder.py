@@ -4,9 +4,9 @@
     dive predict vision/ssd --data.root new_pictures        any folder of pictures; cells is not read
 
 ``cells/Annotations/*.xml``, ``cells/JPEGImages/*``, and lists of names ``cells/ImageSets/Main/{train,val,test}.txt``.
-Without a list for train, those of ``trainval.txt`` are trained on, or all, except what the other lists name; what val or
-test have no list for is taken from these. Coordinates are taken as they are written; VOC itself counts pixels from 1,
-most programs from 0. Objects that are ``difficult`` neither teach nor count.
+Without a list for train, the pictures of ``trainval.txt`` are trained on, or all, except those that the other lists
+name. Without one for val or test, its pictures are taken from those of train. Coordinates are taken as they are
+written; VOC itself counts pixels from 1, most programs from 0. Objects that are ``difficult`` neither teach nor count.
 """
 
 import os

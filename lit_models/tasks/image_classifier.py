@@ -124,10 +124,10 @@ def freeze(net: nn.Module) -> list[nn.Module]:
             f"model.freeze_features finds nothing of {type(net).__name__} to freeze: it has no layers before its head; "
             "leave it out"
         )
-    for part in (*layers, *own):
-        part.requires_grad_(False)
     for layer in layers:
-        layer.eval()
+        layer.requires_grad_(False).eval()
+    for parameter in own:
+        parameter.requires_grad_(False)
     if not any(p.requires_grad for p in net.parameters()):
         raise UserError(
             f"model.freeze_features leaves nothing of {type(net).__name__} to train: it has no head apart from its "

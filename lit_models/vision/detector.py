@@ -132,7 +132,8 @@ def for_metric(found: Detections, truth: tuple[Tensor, ...], image_size: int) ->
     """Detections and objects of each picture as torchmetrics takes them: in pixels, without padding, on the CPU.
 
     Ignored objects are COCO's crowds: any number of detections that lie in one by the overlap in question, at 0.5 by
-    half of their area or more, do not count. VOC leaves out only those whose IoU with a difficult object is at least 0.5.
+    half of their area or more, do not count. VOC leaves out only those whose IoU with a difficult object is at least
+    0.5.
     """
     boxes, scores, labels = (part.detach().float().cpu() for part in found)
     real, ignored, classes = (part.cpu() for part in truth)

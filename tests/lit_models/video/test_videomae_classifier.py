@@ -47,6 +47,6 @@ def test_the_encoder_of_a_run_without_labels_is_loaded_and_the_head_is_new(tmp_p
 
 
 def test_frozen_features_are_the_whole_encoder() -> None:
-    model = LitVideoMAEClassifier(num_classes=3, freeze_features=True, **SIZES, **ENCODER).train()
+    model: Any = LitVideoMAEClassifier(num_classes=3, freeze_features=True, **SIZES, **ENCODER).train()
     learning = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert learning == {"net.fc_norm", "net.classifier"} and not model.net.videomae.training
