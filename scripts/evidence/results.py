@@ -31,7 +31,7 @@ from scripts.evidence.plan_table import write_plan
 from scripts.evidence.results_files import BASELINES, read_topic, summary, update_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
-from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row
+from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row, simple_baselines
 from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
@@ -190,14 +190,6 @@ def complete(recipe: Recipe, result: dict[str, Any], now: str) -> dict[str, Any]
     result |= {"fingerprint": now, "checked": "", "differs": ""}
     store(recipe, result)
     return result
-
-
-def simple_baselines(argv: list[str]) -> dict[str, Any]:
-    """``chance`` and ``baseline`` of a recipe's data, computed here, after the runs, which need the memory."""
-    from scripts.front.baselines import baselines
-    from scripts.front.build import build
-
-    return baselines(build(argv)[2])
 
 
 def facts(run: dict[str, Any]) -> str:

@@ -50,3 +50,11 @@ def ablation_arguments(recipe: Recipe) -> list[str]:
     if words and not words[0].startswith("-"):
         raise UserError(f"{recipe.path}: ablation is {words[0]!r}, no arguments such as --model.dropout 0")
     return words
+
+
+def simple_baselines(argv: list[str]) -> dict[str, Any]:
+    """``chance`` and ``baseline`` of a recipe's data, computed here, after the runs, which need the memory."""
+    from scripts.front.baselines import baselines
+    from scripts.front.build import build
+
+    return baselines(build(argv)[2])
