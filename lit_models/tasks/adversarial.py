@@ -30,7 +30,7 @@ from lit_models.tasks.adversarial_losses import Loss, discriminator_loss, genera
 from lit_models.tasks.processes import EpochMean, gather_equal, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
 from lit_models.tasks.task import Task
-from lit_models.tasks.two_networks import frozen, move_average, refuse_few_rows, rescaled, schedule_of, step_schedules
+from lit_models.tasks.two_networks import frozen, move_average, refuse_to_train, rescaled, schedule_of, step_schedules
 
 Rows = dict[str, list[Tensor]]  # what an evaluation collects of each batch
 
@@ -233,7 +233,7 @@ class Adversarial(Task):
             for optimizer, schedule, (then, now) in zip(self.trainer.optimizers, schedules, both, strict=True):
                 apply_changes(optimizer, [schedule] if schedule else [], then, now)
             self.restored_setup = None
-        refuse_few_rows(self.trainer.train_dataloader, self.trainer.world_size)
+        refuse_to_train(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

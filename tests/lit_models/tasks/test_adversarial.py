@@ -235,6 +235,12 @@ def test_bfloat16_trains_with_penalties_in_full_precision(tmp_path: Path) -> Non
     assert bool(weights(model.net).isfinite().all())
 
 
+@pytest.mark.parametrize("option", ["ema_half_life", "gradient_penalty", "r1_gamma"])
+def test_pure_half_precision_is_refused_with_averages_and_penalties(tmp_path: Path, option: str) -> None:
+    with pytest.raises(UserError, match=rf"bf16-true is too coarse for model\.{option}: give bf16-mixed"):
+        fit(tmp_path, LitToyGAN(**SMALL, optimizer=adam(), **{option: 9.0}), batches(), precision="bf16-true")
+
+
 def test_what_is_logged_is_on_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lightning reduces it over the processes; NCCL takes nothing from the CPU."""
     model, devices = LitToyGAN(**SMALL, optimizer=adam()), {}
