@@ -82,6 +82,7 @@ class Adversarial(Task):
         self.automatic_optimization = False
         self.loss: Loss = loss
         self.discriminator_optimizer = discriminator_optimizer or self.optimizer
+        self.optimizer_names = ("optimizer", "discriminator_optimizer" if discriminator_optimizer else "optimizer")
         self.critic_steps, self.parts = critic_steps, parts
         self.gradient_penalty, self.r1_gamma, self.r1_interval = gradient_penalty, r1_gamma, r1_interval
         self.ema_half_life, self.clip_norm = ema_half_life, clip_norm
@@ -222,16 +223,16 @@ class Adversarial(Task):
         setups = [setup_of(optimizer) for optimizer in optimizers]
         self.optimizer_setup = {"both": setups}
         if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
-            for then, now in zip(self.restored_setup["both"], setups, strict=True):
-                refuse_another(then, now)
+            for found in zip(self.restored_setup["both"], setups, self.optimizer_names, strict=True):
+                refuse_another(*found)
         return optimizers, [schedule_of(self, optimizer) for optimizer in optimizers if self.lr_scheduler]
 
     def on_train_start(self) -> None:
         if self.restored_setup and self.optimizer_setup:
             schedules: list[Any] = [config.scheduler for config in self.trainer.lr_scheduler_configs] or [None, None]
-            both = zip(self.restored_setup["both"], self.optimizer_setup["both"], strict=True)
-            for optimizer, schedule, (then, now) in zip(self.trainer.optimizers, schedules, both, strict=True):
-                apply_changes(optimizer, [schedule] if schedule else [], then, now)
+            both = zip(self.restored_setup["both"], self.optimizer_setup["both"], self.optimizer_names, strict=True)
+            for optimizer, schedule, setups in zip(self.trainer.optimizers, schedules, both, strict=True):
+                apply_changes(optimizer, [schedule] if schedule else [], *setups)
             self.restored_setup = None
         refuse_to_train(self)
 

@@ -192,7 +192,15 @@ def test_a_changed_rate_of_the_discriminator_overrides_the_checkpoint(tmp_path: 
     longer = small_trainer(tmp_path, max_epochs=2)
     longer.fit(again, DataLoader([(x,) for x in batches()], batch_size=None), ckpt_path=tmp_path / "a.ckpt")  # type: ignore[arg-type]
     assert [o.param_groups[0]["lr"] for o in longer.optimizers] == [0.01, 0.5]
-    assert "optimizer.lr was 0.01" in capsys.readouterr().err
+    assert "discriminator_optimizer.lr was 0.01" in capsys.readouterr().err
+
+
+def test_another_discriminator_optimizer_is_refused_by_its_name(tmp_path: Path) -> None:
+    fit(tmp_path, LitToyGAN(**SMALL, optimizer=adam()), batches()).save_checkpoint(tmp_path / "a.ckpt")
+    again = LitToyGAN(**SMALL, optimizer=adam(), discriminator_optimizer=partial(torch.optim.SGD, lr=0.1))
+    longer = small_trainer(tmp_path, max_epochs=2)
+    with pytest.raises(UserError, match=r"model\.discriminator_optimizer is SGD, the run was trained with Adam"):
+        longer.fit(again, DataLoader([(x,) for x in batches()], batch_size=None), ckpt_path=tmp_path / "a.ckpt")  # type: ignore[arg-type]
 
 
 def test_a_loss_that_stays_at_zero_is_said_once(tmp_path: Path, capsys: Any) -> None:
