@@ -91,7 +91,8 @@ class Adversarial(Task):
         self.means = {"discriminator": EpochMean(), "generator": EpochMean()}
         self.collected: Rows = {}
         self.warned = False
-        self.example_input = torch.zeros(1, *self.net.latent_shape)  # type: ignore[misc]
+        zeros: Any = [torch.zeros(1, dtype=torch.long)] * getattr(self.net, "num_conditions", 0)
+        self.example_input = (torch.zeros(1, *self.net.latent_shape), *zeros)  # type: ignore[misc]
 
     # -- the two networks -------------------------------------------------------------------------------------------
 
