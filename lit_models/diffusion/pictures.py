@@ -125,7 +125,8 @@ class PictureDiffusion(Diffusion):
             grid: One picture of all, a class in each row, instead of a file for each.
             gif: Whether an animation of the steps is made too.
             image: A file: the picture that is filled in or changed, of a digit in white on black.
-            mask: A file of the same size: what is white in it is made anew, the rest is kept.
+            mask: A file of the same size: what is white in it is made anew, the rest is kept. Of both the middle square
+                is used.
             repeats: How often each step is taken when a picture is filled in.
         """
         if prompts:
