@@ -112,7 +112,7 @@ class LitPoints(Diffusion):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
         super().test_step(batch, batch_idx)
         x, seed = batch[0], self.global_rank + 1000 * batch_idx
-        *_, samples = self.sample(tuple(x.shape), seed=seed)
+        (samples,) = self.sample(tuple(x.shape), seed=seed, last_only=True)
         self.samples.update(samples)
         self.test_bound.update(self.bound(x, None, seed))
         if (mixture := self.data_attribute("mixture")) is not None:
@@ -185,7 +185,8 @@ class LitPoints(Diffusion):
         if samples < 1:
             raise UserError(f"--samples is {samples}: give at least 1")
         shape = (samples, self.num_features)
-        states = [x.cpu() for x in self.sample(shape, seed=seed, sampler=sampler, steps=steps, eta=eta)]
+        how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps, "eta": eta, "last_only": not gif}
+        states = [x.cpu() for x in self.sample(shape, **how)]
         mixture = attribute_of(data, "mixture")
         truth = mixture.sample(samples, torch.Generator().manual_seed(seed))[0] if mixture is not None else None
         kept = states[:: max(1, len(states) // 40)] + states[-1:] if gif else []
