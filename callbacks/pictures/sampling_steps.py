@@ -1,8 +1,8 @@
 """``sampling_steps.png``: how good pictures are that the samplers make in few steps and in many.
 
 The test of a model with a method ``quality(x, y, sampler, steps)``, a distance of generated pictures of classes y (B,)
-from real ones x, which is small where they are alike. It samples for each point of each curve, five minutes in all, and
-is therefore in no recipe:
+from real ones x, which is small where they are alike; none of a model whose ``measured`` is false for its data. It
+samples for each point of each curve, five minutes in all, and is therefore in no recipe:
 
     dive test diffusion/digits --trainer.callbacks+=callbacks.pictures.sampling_steps.SamplingSteps
 """
@@ -44,7 +44,7 @@ class SamplingSteps(TestPicture):
 
     def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> dict[str, Any] | None:
         model: Any = pl_module
-        if not hasattr(model, "quality"):
+        if not hasattr(model, "quality") or not getattr(model, "measured", True):
             return None
         x, y = (rows[name].to(pl_module.device) for name in ("x", "y"))
         steps = [count for count in self.steps if count <= model.schedule.total]

@@ -134,7 +134,8 @@ def find_splits(root: str, find: Callable[[str], list[str]] = find_images, what:
             f"{root}: {flat[0]} is not in a class folder: move {flat[0].split('/')[0]} away and predict it by itself"
         )
     if not splits:
-        raise UserError(f"{root}: no class folders; put its {what} into one sub-folder per class")
+        remedy = " (or give --data.unlabeled true to a model that reads no classes)" if what == "images" else ""
+        raise UserError(f"{root}: no class folders; put its {what} into one sub-folder per class{remedy}")
     if left:
         note(f"{root}: {len(left)} {what} outside of the class folders are not used, such as {left[0]}")
     _refuse_empty_classes(root, folders, splits, what)

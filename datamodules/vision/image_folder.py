@@ -6,7 +6,7 @@
 
 ``flowers/tulip/*.jpg, flowers/rose/*.jpg`` are split by ``val_fraction`` and ``test_fraction``, stratified by class,
 always in the same way. Folders ``flowers/{train,val,test}/tulip/*.jpg`` are used as splits; a split without a folder is
-taken from train.
+taken from train. For models that read no classes, which make pictures, ``--data.unlabeled true`` takes any folder.
 """
 
 import os
@@ -24,6 +24,7 @@ from datamodules.cache import digest_of_files, kept
 from datamodules.data_digest import Split
 from datamodules.reading import some
 from datamodules.vision.class_folders import (
+    SPLIT_OF,
     KnowsItsClassFolder,
     Splits,
     all_files,
@@ -63,6 +64,7 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
         memory_limit_mb: Decoded images (uint8) up to this many megabytes are kept in memory, per process.
         num_workers: Worker processes that decode a set over the limit.
         test_root: A folder of its own whose images are the test images, all of them; none of ``root`` is tested then.
+        unlabeled: All images are of one class, whatever their sub-folders; train, val and test are splits still.
         **images: See ``ImageTensors``.
 
     Raises:
@@ -82,10 +84,12 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
         memory_limit_mb: float = 2000,
         num_workers: int = 4,
         test_root: str = "",
+        unlabeled: bool = False,
         **images: Any,
     ) -> None:
         if not (num_classes and in_channels and image_size):
-            found = self.infer(root, num_classes, in_channels, image_size)
+            how: dict[str, Any] = {"unlabeled": True} if unlabeled else {}
+            found = self.infer(root, num_classes, in_channels, image_size, **how)
             num_classes, in_channels, image_size = (found[k] for k in ("num_classes", "in_channels", "image_size"))
         super().__init__(num_classes, in_channels, image_size, **images)
         if in_channels not in (1, 3):
@@ -94,7 +98,7 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
             raise UserError(
                 f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave nothing to train on"
             )
-        self.root, self.test_root = root, test_root
+        self.root, self.test_root, self.unlabeled = root, test_root, unlabeled
         self.val_fraction, self.test_fraction = val_fraction, 0.0 if test_root else test_fraction
         self.memory_limit_mb = memory_limit_mb
         self.num_workers = num_workers
@@ -106,13 +110,15 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
         return self.test_root if self.test_root and self.splits.keys() == {"test"} else self.root
 
     @staticmethod
-    def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
+    def infer(
+        root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0, unlabeled: bool = False
+    ) -> dict[str, int]:
         """The sizes by the folders' names and the images' headers; arguments that are not 0 are kept.
 
         ``num_classes`` is the number of class folders; ``in_channels`` 1 when all images are gray, else 3 (a palette
         counts as color); ``image_size`` the median of the short sides, at most 64.
         """
-        splits = find_splits(root)
+        splits = one_class(root) if unlabeled else find_splits(root)
         classes = class_names_of(splits)
         files = [path for files in (splits.get("train") or splits["all"]).values() for path in files]
         files = files[:: -(-len(files) // MOST_HEADERS)]
@@ -192,7 +198,7 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
 
     def find_splits(self) -> Splits:
         """``{split: {class: files}}``, by the names of the folders."""
-        return find_splits(self.root)
+        return one_class(self.root) if self.unlabeled else find_splits(self.root)
 
     def _open(self, files: list[str]) -> tuple[Tensor, Tensor]:
         """Images (N, C, S, S) uint8, or their row numbers (N,) if they are too many; and which can be read (N,)."""
@@ -264,6 +270,21 @@ class ImageFolder(KnowsItsClassFolder, ImageTensors):
         names = ("tensors", "batch_size", "shuffle", "seed", "rank", "world", "pin_memory")
         files = ImageFiles(self.streamed, self.in_channels, self.image_size, self.crop)
         return FileLoader(files, self.num_workers, **{name: getattr(plain, name) for name in names})
+
+
+def one_class(root: str) -> Splits:
+    """``{split: {"image": files}}`` of all images under a folder; one split ``all`` without a folder train.
+
+    Raises:
+        UserError: There are none.
+    """
+    splits: Splits = {}
+    for file in find_images(root):
+        split = SPLIT_OF.get(file.split("/")[0].lower(), "all") if "/" in file else "all"
+        splits.setdefault(split, {}).setdefault("image", []).append(file)
+    if not {"train", "all"} & splits.keys():
+        raise UserError(f"{root} has no images to train on: give --data.root another folder")
+    return {split: files for split, files in splits.items() if split != "all" or "train" not in splits}
 
 
 def closed_up(images: Tensor, keep: Tensor) -> Tensor:

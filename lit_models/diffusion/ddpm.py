@@ -11,6 +11,7 @@ that the losses of two epochs can be compared.
     dive fit diffusion/points       eight Gaussians in the plane, whose score is known, offline
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -235,17 +236,10 @@ class Diffusion(Task):
         return denoise
 
     def sample(
-        self,
-        shape: tuple[int, ...],
-        y: Tensor | None = None,
-        seed: int = 0,
-        sampler: Sampler | Literal[""] = "",
-        steps: int = 0,
-        eta: float = 0.0,
-        guidance: float | None = None,
-        rescale: float = 0.0,
-        noise: Tensor | None = None,
-    ) -> Iterator[Tensor]:
+        self, shape: tuple[int, ...], y: Tensor | None = None, seed: int = 0, sampler: Sampler | Literal[""] = "",
+        steps: int = 0, eta: float = 0.0, guidance: float | None = None, rescale: float = 0.0,
+        noise: Tensor | None = None, last_only: bool = False,
+    ) -> Iterator[Tensor]:  # fmt: skip
         """Yields decoded samples after each step.
 
         Args:
@@ -256,6 +250,7 @@ class Diffusion(Task):
             eta: See ``diffusion_samplers.sample``.
             rescale: See ``guide``.
             noise: What the sampler begins with; drawn if None.
+            last_only: Only the last step's samples are decoded and yielded; no others are kept.
 
         Raises:
             UserError: More steps than levels, or a sampler that cannot begin without data.
@@ -268,12 +263,13 @@ class Diffusion(Task):
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance, rescale)
         settings: dict[str, Any] = {"eta": eta, "variance": self.variance, "generator": generator}
         name: Any = sampler or self.sampler
-        for x in sample(denoise, noise, levels, name, flow=self.schedule.flow, **settings):
+        states = sample(denoise, noise, levels, name, flow=self.schedule.flow, **settings)
+        for x in deque(states, maxlen=1) if last_only else states:
             yield self.decode(x)
 
     def fill(
         self, x: Tensor, keep: Tensor, y: Tensor | None = None, seed: int = 0, steps: int = 0, repeats: int = 5,
-        guidance: float | None = None,
+        guidance: float | None = None, last_only: bool = False,
     ) -> Iterator[Tensor]:  # fmt: skip
         """Yields x (B, ...) after each step, with what is not kept made anew (``functional/inpainting.py``).
 
@@ -285,13 +281,15 @@ class Diffusion(Task):
             steps: Instead of the model's own.
             repeats: How often each step is taken.
             guidance: Instead of the model's own.
+            last_only: See ``sample``.
         """
         levels = self.schedule.levels(steps or self.steps or self.schedule.total, self.spacing)
         generator = self.generator(seed)
         data = at_least_float32(self.encode(x))
         noise = torch.randn(data.shape, generator=generator, device=data.device, dtype=data.dtype)
         denoise = self.denoiser(y, self.guidance if guidance is None else guidance)
-        for state in inpaint(denoise, noise, levels, data, keep, repeats, generator):
+        states = inpaint(denoise, noise, levels, data, keep, repeats, generator)
+        for state in deque(states, maxlen=1) if last_only else states:
             yield self.decode(state)
 
     def noise_of(self, x: Tensor, y: Tensor | None = None, steps: int = 0) -> Tensor:

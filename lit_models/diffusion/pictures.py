@@ -58,7 +58,7 @@ class PictureDiffusion(Diffusion):
         asked = y if self.num_classes else None
         if self.bins:
             self.bits.update(self.bound(self.encode(x), asked, seed, 4) / (x[0].numel() * log(2)))
-        *_, samples = self.sample((len(x), *self.data_shape), asked, seed)
+        (samples,) = self.sample((len(x), *self.data_shape), asked, seed, last_only=True)
         if self.measured:
             network = lenet_features(x.device)
             self.scores.update(network(x.float())[0], real=True)
@@ -80,7 +80,8 @@ class PictureDiffusion(Diffusion):
         Without guidance, which makes samples clearer and less various than the data.
         """
         asked = y if self.num_classes else None
-        *_, samples = self.sample((len(x), *self.data_shape), asked, 0, sampler, steps, guidance=1.0)
+        how: dict[str, Any] = {"sampler": sampler, "steps": steps, "guidance": 1.0, "last_only": True}
+        (samples,) = self.sample((len(x), *self.data_shape), asked, **how)
         network = lenet_features(x.device)
         return frechet_distance(network(x.float())[0], network(samples.float())[0])
 
@@ -125,7 +126,8 @@ class PictureDiffusion(Diffusion):
             grid: One picture of all, a class in each row, instead of a file for each.
             gif: Whether an animation of the steps is made too.
             image: A file: the picture that is filled in or changed, of a digit in white on black.
-            mask: A file of the same size: what is white in it is made anew, the rest is kept.
+            mask: A file of the same size: what is white in it is made anew, the rest is kept. Of both the middle square
+                is used.
             repeats: How often each step is taken when a picture is filled in.
         """
         if prompts:
@@ -141,6 +143,7 @@ class PictureDiffusion(Diffusion):
         y = torch.tensor(classes, device=self.device).repeat_interleave(samples) if classes else None
         count = len(classes or [0]) * samples
         how: dict[str, Any] = {"seed": seed, "steps": steps, "guidance": guidance if guidance >= 0 else None}
+        how["last_only"] = not gif
         if mask:
             keep = read_mask(mask, image, self.shape).to(self.device)
             given = read_picture(image, self.shape).to(self.device).expand(count, -1, -1, -1)

@@ -6,13 +6,37 @@ density of y changes by the divergence of the velocity, which is summed exactly 
 dimension: for points in the plane, not for pictures.
 """
 
+import itertools
 import math
 
 import torch
 from torch import Tensor
 
 from lit_models.functional.diffusion_samplers import Denoise
-from lit_models.functional.noise_schedules import Level
+from lit_models.functional.noise_schedules import Level, NoiseSchedule, at_sigma
+
+COARSE, FINE = 1.15, 1.04  # ratios of two neighbors' sigma: above the first one steps of at most the second are taken
+
+
+def flow_levels(schedule: NoiseSchedule, steps: int) -> list[Level]:
+    """The levels for ``log_likelihood``: ``steps`` at even distances, without one that has no data left, and more of
+    them where there is more noise than data and sigma rises fast: the divergence is about D / sigma there.
+
+    Args:
+        schedule: Of a flow s rises evenly, and nothing is added.
+        steps: As of ``NoiseSchedule.levels``.
+    """
+    even = schedule.levels(steps, "linspace")[:-1]
+    if schedule.flow:
+        return even
+    levels = [level for level in even if level.a]
+    found = levels[:1]
+    for level, to in itertools.pairwise(levels):
+        ratio = level.sigma / to.sigma
+        parts = math.ceil(math.log(ratio) / math.log(FINE)) if ratio > COARSE and to.sigma > 1 else 1
+        between = [level.sigma / ratio ** (k / parts) for k in range(1, parts)]
+        found += [*(at_sigma(sigma, schedule.sigma_to_t(sigma)) for sigma in between), to]
+    return found
 
 
 def log_likelihood(denoise: Denoise, x: Tensor, levels: list[Level], flow: bool = False) -> Tensor:

@@ -22,6 +22,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from common.messages import UserError
+from lit_models.functional.point_measures import in_double
 
 
 def frechet_distance(real: Tensor, fake: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def frechet_distance(real: Tensor, fake: Tensor) -> Tensor:
     """
     if min(len(real), len(fake)) < 2:
         raise UserError(f"the Fréchet distance needs at least 2 pictures of each kind, not {len(real)}, {len(fake)}")
-    real, fake = real.double(), fake.double()
+    real, fake = in_double(real), in_double(fake)
     values, vectors = torch.linalg.eigh(real.T.cov())
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     product = torch.linalg.eigvalsh(root @ fake.T.cov() @ root).clamp(min=0)
@@ -56,7 +57,7 @@ def kernel_distance(real: Tensor, fake: Tensor) -> Tensor:
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         return (a @ b.T / a.shape[1] + 1) ** 3
 
-    real, fake = real.double(), fake.double()
+    real, fake = in_double(real), in_double(fake)
     one, two = kernel(real, real), kernel(fake, fake)
     within = (one.sum() - one.trace()) / (n * (n - 1)) + (two.sum() - two.trace()) / (m * (m - 1))
     return within - 2 * kernel(real, fake).mean()
@@ -72,7 +73,7 @@ def precision_recall(real: Tensor, fake: Tensor, neighbors: int = 3) -> tuple[Te
     """
     if min(len(real), len(fake)) <= neighbors:
         raise UserError(f"precision and recall need more than {neighbors} pictures of each kind")
-    real, fake = real.double(), fake.double()
+    real, fake = in_double(real), in_double(fake)
 
     def radii(x: Tensor) -> Tensor:
         return distances(x, x).kthvalue(neighbors + 1, dim=1).values  # the nearest one is the point itself

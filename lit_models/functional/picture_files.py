@@ -12,14 +12,19 @@ from common.messages import UserError
 
 
 def read_picture(path: str, shape: tuple[int, int, int]) -> Tensor:
-    """A file's picture as a model of pictures (C, H, W) has it: (1, C, H, W) in [0, 1], upright, resized to that size.
+    """A file's picture as a model of pictures (C, H, W) has it: (1, C, H, W) in [0, 1], upright, on white where it is
+    transparent, its largest centered part of that shape resized, as training's pictures are.
 
     Raises:
         UserError: There is no such file, or it is not a picture.
     """
     channels, height, width = shape
-    picture = opened(path).convert("L" if channels == 1 else "RGB")
-    pixels = torch.from_numpy(np.array(picture.resize((width, height), Image.Resampling.BOX)))
+    picture = opened(path)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    picture = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.BOX)
+    pixels = torch.from_numpy(np.array(picture))
     return pixels.view(1, height, width, -1).permute(0, 3, 1, 2) / 255
 
 
@@ -27,7 +32,7 @@ def read_mask(path: str, picture: str, shape: tuple[int, int, int]) -> Tensor:
     """What is kept of a picture (1, 1, H, W), boolean: where the mask's file is dark. White is made anew.
 
     Raises:
-        UserError: The mask has another size than the picture, or keeps all of it.
+        UserError: The mask has another size than the picture, or keeps all of what ``read_picture`` takes of it.
     """
     mask, size = opened(path).convert("L"), opened(picture).size
     if mask.size != size:
@@ -35,9 +40,9 @@ def read_mask(path: str, picture: str, shape: tuple[int, int, int]) -> Tensor:
         raise UserError(
             f"--mask {path} has {sizes[0]} pixels, --image {picture} has {sizes[1]}: give a mask of that size"
         )
-    keep = torch.from_numpy(np.array(mask.resize(shape[:0:-1], Image.Resampling.BOX))) < 128
+    keep = torch.from_numpy(np.array(ImageOps.fit(mask, shape[:0:-1], Image.Resampling.BOX))) < 128
     if bool(keep.all()):
-        raise UserError(f"--mask {path} has no white pixel: white is what is made anew")
+        raise UserError(f"--mask {path} has no white pixel in the middle square: white is what is made anew")
     return keep.view(1, 1, *shape[1:])
 
 

@@ -9,15 +9,20 @@ import torch
 from torch import Tensor
 
 
+def in_double(x: Tensor) -> Tensor:
+    """x in double precision, on the CPU if its device has none (Apple's MPS)."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
 def energy_distance(x: Tensor, y: Tensor) -> Tensor:
     """2 E|x - y| - E|x - x'| - E|y - y'| of two sets of rows (N, D) and (M, D); never negative."""
-    x, y = x.double(), y.double()
+    x, y = in_double(x), in_double(y)
     return (2 * torch.cdist(x, y).mean() - torch.cdist(x, x).mean() - torch.cdist(y, y).mean()).clamp_min(0)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (D,) and unbiased covariance (D, D) of rows (N, D), in double precision."""
-    x = x.double()
+    x = in_double(x)
     return x.mean(0), torch.cov(x.T).reshape(x.shape[1], x.shape[1])
 
 

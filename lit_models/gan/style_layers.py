@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lit_models.layers.precision import at_least_float32
+
 EPS = 1e-8
 SLOPE, GAIN = 0.2, math.sqrt(2)  # of the leaky ReLU; the gain keeps the variance
 
@@ -193,6 +195,6 @@ def minibatch_deviation(x: Tensor, group_size: int = 4) -> Tensor:
     """
     b, c, h, w = x.shape
     g = next(g for g in range(min(group_size, b), 0, -1) if b % g == 0)
-    grouped = x.reshape(g, b // g, c, h, w)
+    grouped = at_least_float32(x).reshape(g, b // g, c, h, w)  # EPS is zero in half precision
     deviation = (grouped.var(0, correction=0) + EPS).sqrt().mean((1, 2, 3))  # (B / G,)
-    return torch.cat([x, deviation.repeat(g)[:, None, None, None].expand(b, 1, h, w)], 1)
+    return torch.cat([x, deviation.to(x.dtype).repeat(g)[:, None, None, None].expand(b, 1, h, w)], 1)

@@ -30,7 +30,7 @@ from lit_models.tasks.adversarial_losses import Loss, discriminator_loss, genera
 from lit_models.tasks.processes import EpochMean, gather_equal, gather_rows, rank_and_world
 from lit_models.tasks.resumed_optimizer import apply_changes, refuse_another, setup_of
 from lit_models.tasks.task import Task
-from lit_models.tasks.two_networks import frozen, move_average, refuse_few_rows, rescaled, schedule_of, step_schedules
+from lit_models.tasks.two_networks import frozen, move_average, refuse_to_train, rescaled, schedule_of, step_schedules
 
 Rows = dict[str, list[Tensor]]  # what an evaluation collects of each batch
 
@@ -82,6 +82,7 @@ class Adversarial(Task):
         self.automatic_optimization = False
         self.loss: Loss = loss
         self.discriminator_optimizer = discriminator_optimizer or self.optimizer
+        self.optimizer_names = ("optimizer", "discriminator_optimizer" if discriminator_optimizer else "optimizer")
         self.critic_steps, self.parts = critic_steps, parts
         self.gradient_penalty, self.r1_gamma, self.r1_interval = gradient_penalty, r1_gamma, r1_interval
         self.ema_half_life, self.clip_norm = ema_half_life, clip_norm
@@ -90,7 +91,8 @@ class Adversarial(Task):
         self.means = {"discriminator": EpochMean(), "generator": EpochMean()}
         self.collected: Rows = {}
         self.warned = False
-        self.example_input = torch.zeros(1, *self.net.latent_shape)  # type: ignore[misc]
+        zeros: Any = [torch.zeros(1, dtype=torch.long)] * getattr(self.net, "num_conditions", 0)
+        self.example_input = (torch.zeros(1, *self.net.latent_shape), *zeros)  # type: ignore[misc]
 
     # -- the two networks -------------------------------------------------------------------------------------------
 
@@ -222,18 +224,18 @@ class Adversarial(Task):
         setups = [setup_of(optimizer) for optimizer in optimizers]
         self.optimizer_setup = {"both": setups}
         if self.restored_setup and self._trainer is not None and self.trainer.state.fn == "fit":
-            for then, now in zip(self.restored_setup["both"], setups, strict=True):
-                refuse_another(then, now)
+            for found in zip(self.restored_setup["both"], setups, self.optimizer_names, strict=True):
+                refuse_another(*found)
         return optimizers, [schedule_of(self, optimizer) for optimizer in optimizers if self.lr_scheduler]
 
     def on_train_start(self) -> None:
         if self.restored_setup and self.optimizer_setup:
             schedules: list[Any] = [config.scheduler for config in self.trainer.lr_scheduler_configs] or [None, None]
-            both = zip(self.restored_setup["both"], self.optimizer_setup["both"], strict=True)
-            for optimizer, schedule, (then, now) in zip(self.trainer.optimizers, schedules, both, strict=True):
-                apply_changes(optimizer, [schedule] if schedule else [], then, now)
+            both = zip(self.restored_setup["both"], self.optimizer_setup["both"], self.optimizer_names, strict=True)
+            for optimizer, schedule, setups in zip(self.trainer.optimizers, schedules, both, strict=True):
+                apply_changes(optimizer, [schedule] if schedule else [], *setups)
             self.restored_setup = None
-        refuse_few_rows(self.trainer.train_dataloader, self.trainer.world_size)
+        refuse_to_train(self)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)

@@ -144,7 +144,8 @@ class ImageAdversarial(Adversarial):
         """Pictures of four images at a time that move between ``stops`` noises and back to the first."""
         generator = torch.Generator().manual_seed(seed)
         ends = [self.noise(4, generator) for _ in range(stops)]
-        given = [torch.arange(4, device=self.device)] if getattr(self.net, "num_conditions", 0) else []
+        number = getattr(self.net, "num_classes", 0)
+        given = [torch.arange(4, device=self.device) % number] if getattr(self.net, "num_conditions", 0) else []
         for begin, end in zip(ends, [*ends[1:], ends[0]], strict=True):
             for step in range(steps):
                 angle = math.pi / 2 * step / steps

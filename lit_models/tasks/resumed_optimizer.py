@@ -26,26 +26,35 @@ def setup_of(optimizer: Optimizer) -> Setup:
     return {"class": type(optimizer).__name__, "groups": groups}
 
 
-def refuse_another(then: Setup, now: Setup) -> None:
+def refuse_another(then: Setup, now: Setup, argument: str = "optimizer") -> None:
     """Refuses to resume with an optimizer that cannot use the saved state.
+
+    Args:
+        then: The run's setup.
+        now: That of the optimizer.
+        argument: The model's that makes it.
 
     Raises:
         UserError: Another class, or another number of parameter groups.
     """
     if then["class"] != now["class"]:
         raise UserError(
-            f"model.optimizer is {now['class']}, the run was trained with {then['class']}: its state does not fit. "
+            f"model.{argument} is {now['class']}, the run was trained with {then['class']}: its state does not fit. "
             "Resume with the same optimizer, or start a new run"
         )
     if len(then["groups"]) != len(now["groups"]):
         raise UserError(
-            f"the optimizer has {len(now['groups'])} groups of parameters, the run had {len(then['groups'])}: "
+            f"model.{argument} has {len(now['groups'])} groups of parameters, the run had {len(then['groups'])}: "
             "resume with the same model.decay_biases and frozen layers"
         )
 
 
-def apply_changes(optimizer: Optimizer, schedules: list[Any], then: Setup, now: Setup) -> None:
-    """Sets the changed settings in a restored optimizer; a new learning rate rescales its schedule too."""
+def apply_changes(
+    optimizer: Optimizer, schedules: list[Any], then: Setup, now: Setup, argument: str = "optimizer"
+) -> None:
+    """Sets the changed settings in a restored optimizer, which the model's ``argument`` made; a new learning rate
+    rescales its schedule too.
+    """
     for index, (group, old, new) in enumerate(zip(optimizer.param_groups, then["groups"], now["groups"], strict=True)):
         for name in [name for name in new if name in old and tuple_of(new[name]) != tuple_of(old[name])]:
             if name == "lr" and old["lr"]:
@@ -57,7 +66,7 @@ def apply_changes(optimizer: Optimizer, schedules: list[Any], then: Setup, now: 
             else:
                 group[name] = new[name]
             if index == 0:
-                note(f"optimizer.{name} was {old[name]} in this run and is {new[name]} from here on")
+                note(f"{argument}.{name} was {old[name]} in this run and is {new[name]} from here on")
 
 
 def tuple_of(value: Any) -> Any:

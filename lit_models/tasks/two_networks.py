@@ -75,6 +75,21 @@ def step_schedules(trainer: Any, interval: str, monitor: str) -> None:
                 config.scheduler.step(*watched)
 
 
+def refuse_to_train(model: Any) -> None:
+    """Refuses an ``Adversarial`` task with a trainer under which it would learn nothing.
+
+    Raises:
+        UserError: Too few rows; or pure half precision, which rounds away the small steps of averaged weights and has
+            no penalties on gradients.
+    """
+    refuse_few_rows(model.trainer.train_dataloader, model.trainer.world_size)
+    names = ("ema_half_life", "gradient_penalty", "r1_gamma", "path_weight")
+    used = [f"model.{name}" for name in names if getattr(model, name, 0)]
+    precision = str(model.trainer.precision)
+    if used and precision in ("bf16-true", "16-true"):
+        raise UserError(f"trainer.precision {precision} is too coarse for {' and '.join(used)}: give bf16-mixed")
+
+
 def refuse_few_rows(loader: Any, world: int) -> None:
     """Refuses a train split without a whole batch for each process: statistics of two rows train no discriminator.
 

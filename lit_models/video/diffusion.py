@@ -182,8 +182,8 @@ class LitVideoDiffusion(Diffusion):
         names = attribute_of(data, "class_names") or [str(k) for k in range(self.num_classes)]
         chosen = [names[number] for number in numbers] or ["clips"]
         y = torch.tensor(numbers, device=self.device).repeat_interleave(samples) if numbers else None
-        how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps}
-        *_, made = self.sample(
+        how: dict[str, Any] = {"seed": seed, "sampler": sampler, "steps": steps, "last_only": True}
+        (made,) = self.sample(
             (len(chosen) * samples, *self.shape), y, guidance=guidance if guidance >= 0 else None, **how
         )
         zoom = max(1, 64 // self.shape[-1])

@@ -24,3 +24,9 @@ def test_a_curve_for_each_sampler_over_the_steps_that_the_model_has() -> None:
     (ax,) = picture.draw(None, found).axes  # type: ignore[arg-type]
     assert [line.get_label() for line in ax.lines] == ["dpm", "ddim"]
     assert picture.look(None, nn.Linear(1, 1), rows) is None  # type: ignore[arg-type]
+
+
+def test_pictures_that_the_model_cannot_measure_have_no_curves() -> None:
+    model, rows = Model(), {"x": torch.zeros(5, 2), "y": torch.zeros(5)}
+    model.measured = False  # type: ignore[assignment]
+    assert SamplingSteps(["dpm"], [5]).look(None, model, rows) is None  # type: ignore[arg-type]

@@ -116,3 +116,32 @@ def test_another_folder_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
         data.load_processor(run.processor())
         data.setup("test")
         assert len(data.splits["test"][0]) == count and data.other_file == (count == 12)
+
+
+def test_a_folder_without_classes_is_read_for_models_that_read_none(tmp_path: Path) -> None:
+    flat, deep = tmp_path / "flat", tmp_path / "deep"
+    for i in range(10):
+        draw(flat / f"{i}.png", 30)
+        draw(deep / "holidays" / f"{i}.png", 30)
+    with pytest.raises(UserError, match=r"no class folders; .*--data\.unlabeled true"):
+        ready(flat)
+    for root in (flat, deep):
+        assert ImageFolder.infer(str(root), unlabeled=True)["num_classes"] == 1
+        data = ready(root, unlabeled=True)
+        assert [len(data.splits[name][0]) for name in ("train", "val")] == [6, 2]
+        assert int(data.splits["train"][1].max()) == 0
+    other = ImageFolder(str(deep), unlabeled=True)
+    other.load_processor(ready(flat, unlabeled=True).processor())
+    other.setup("test")
+    assert len(other.splits["test"][0]) == 10
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="has no images to train on"):
+        ImageFolder.infer(str(tmp_path / "none"), unlabeled=True)
+
+
+def test_split_folders_of_a_folder_without_classes_are_splits(tmp_path: Path) -> None:
+    for split, count in (("train", 6), ("val", 2), ("other", 1)):
+        for i in range(count):
+            draw(tmp_path / split / f"{i}.png", 30)
+    data = ready(tmp_path, unlabeled=True, test_fraction=0.0)
+    assert [len(data.splits[name][0]) for name in ("train", "val")] == [6, 2]

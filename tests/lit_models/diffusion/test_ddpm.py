@@ -82,6 +82,16 @@ def test_samples_depend_on_the_seed_only() -> None:
     assert len(list(net.sample((3, 2), sampler="ddim", steps=7))) == 7
 
 
+def test_the_last_samples_are_those_of_all_steps_and_are_decoded_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x, keep = model(steps=5), torch.zeros(3, 2), torch.tensor([True, False])
+    *_, sampled = net.sample((3, 2), seed=1)
+    *_, filled = net.fill(x, keep, seed=1)
+    decoded: list[Tensor] = []
+    monkeypatch.setattr(net, "decode", lambda data: decoded.append(data) or data)
+    (one,), (two,) = net.sample((3, 2), seed=1, last_only=True), net.fill(x, keep, seed=1, last_only=True)
+    assert torch.equal(one, sampled) and torch.equal(two, filled) and len(decoded) == 2
+
+
 def test_bound_counts_each_level() -> None:
     """With a draw for each level it is the whole sum, of which the prior's term is the smallest part."""
     net, data = model(), torch.randn(5, 2)

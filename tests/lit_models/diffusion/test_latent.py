@@ -88,6 +88,19 @@ def test_samples_and_measures_are_pictures_and_not_latents() -> None:
     assert net.predict_step(x, 0)["bound"].shape == (5,)
 
 
+def test_only_pictures_that_are_used_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x, y, data = model(steps=4).eval(), torch.rand(5, 1, 8, 8), torch.arange(5), MNIST5k(image_size=8)
+    calls: list[int] = []
+    monkeypatch.setattr(net.first_stage, "decode", lambda z: calls.append(len(z)) or torch.zeros(len(z), 1, 8, 8))
+    with torch.inference_mode():
+        net.test_step((x, y), 0)
+        net.quality(x, y, "ddim", 3)
+        assert calls == [5, 5]
+        for gif in (False, True):
+            list(net.generate(data, [], class_=["3"], samples=2, steps=3, gif=gif))
+    assert calls == [5, 5, 2, 2, 2, 2]
+
+
 def test_kept_pixels_stay_and_a_latent_with_a_lost_pixel_is_made_anew() -> None:
     net, x = model().eval(), torch.rand(1, 1, 8, 8)
     keep = torch.ones(1, 1, 8, 8, dtype=torch.bool)

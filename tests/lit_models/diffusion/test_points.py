@@ -75,6 +75,17 @@ def test_exact_score_has_no_error_and_reaches_the_true_likelihood(tmp_path: Path
     assert found["test/modes"] == 8 and found["test/outside"] < 0.05
 
 
+def test_states_of_the_sampler_are_kept_for_an_animation_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, data, kept = LitPoints(num_timesteps=10), MixturePoints(), []
+    monkeypatch.setattr(model, "decode", lambda x: kept.append(len(x)) or x)
+    with torch.inference_mode():
+        model.test_step((torch.zeros(4, 2), torch.zeros(4)), 0)
+        list(model.generate(data, [], samples=3))
+        assert kept == [4, 3]
+        list(model.generate(data, [], samples=3, gif=True))
+    assert kept == [4, 3] + [3] * 10
+
+
 def test_classes_change_the_prediction() -> None:
     net = PointDenoiser(num_classes=2)
     x, t = torch.randn(3, 2), torch.tensor([1, 2, 3])

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from common.messages import UserError
+from datamodules.vision.image_files import decode
 from lit_models.functional.picture_files import read_mask, read_picture
 
 
@@ -23,6 +24,26 @@ def test_a_picture_gets_the_models_size_and_channels(tmp_path: Path) -> None:
     gray = read_picture(path, (1, 8, 8))
     assert gray.shape == (1, 1, 8, 8) and bool((gray[..., :4] == 1).all()) and bool((gray[..., 4:] == 0).all())
     assert read_picture(path, (3, 8, 8)).shape == (1, 3, 8, 8)
+
+
+def test_transparent_parts_are_white_as_in_training(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (8, 8), (255, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 4, 8))
+    image.save(tmp_path / "a.png")
+    found = read_picture(str(tmp_path / "a.png"), (3, 8, 8))
+    assert bool((found[..., :4] == 1).all()) and found[0, :, 0, 4].tolist() == [1, 0, 0]
+    assert torch.equal(found[0], torch.from_numpy(decode(str(tmp_path / "a.png"), 3, 8).copy()) / 255)
+
+
+def test_the_middle_square_is_taken_of_picture_and_mask(tmp_path: Path) -> None:
+    picture = saved(tmp_path / "a.png", (32, 16), 255, (8, 0, 24, 16))
+    mask = saved(tmp_path / "m.png", (32, 16), 0, (16, 0, 32, 16))
+    ends = saved(tmp_path / "e.png", (32, 16), 0, (24, 0, 32, 16))
+    assert read_mask(mask, picture, (1, 4, 4))[0, 0, 0].tolist() == [True, True, False, False]
+    with pytest.raises(UserError, match="no white pixel in the middle square"):
+        read_mask(ends, picture, (1, 4, 4))
+    half = saved(tmp_path / "h.png", (32, 16), 0, (20, 0, 32, 16))
+    assert read_picture(half, (1, 4, 4))[0, 0, 0].tolist() == [0, 0, 0, 1]
 
 
 def test_white_of_a_mask_is_not_kept(tmp_path: Path) -> None:

@@ -1,9 +1,24 @@
 """Measures of generated points."""
 
+from typing import Any
+
 import pytest
 import torch
 
+from lit_models.functional.generated_pictures import frechet_distance, kernel_distance, precision_recall
 from lit_models.functional.point_measures import energy_distance, modes_covered, moments
+
+
+class OnApple(torch.Tensor):
+    """A tensor on a device without double precision."""
+
+    device = torch.device("mps")  # type: ignore[assignment]
+
+    def double(self, *_: Any) -> torch.Tensor:
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    def cpu(self, *_: Any) -> torch.Tensor:
+        return self.as_subclass(torch.Tensor)
 
 
 def test_energy_distance_is_zero_of_equal_sets_and_the_double_sum_of_others() -> None:
@@ -34,3 +49,11 @@ def test_a_mode_needs_a_sample_within_three_standard_deviations() -> None:
     x = torch.tensor([[0.2, 0.0], [0.0, 0.29], [10.0, 0.31], [5.0, 5.0]])
     covered, good = modes_covered(x, modes, 0.1)
     assert int(covered) == 1 and float(good) == 0.5
+
+
+def test_measures_of_a_device_without_double_precision_are_taken_on_the_cpu() -> None:
+    x, y = torch.randn(20, 3), torch.randn(30, 3)
+    one, two = (t.as_subclass(OnApple) for t in (x, y))  # type: ignore[type-var]
+    for measure in (energy_distance, frechet_distance, kernel_distance, precision_recall):
+        torch.testing.assert_close(measure(one, two), measure(x, y))  # type: ignore[operator]
+    torch.testing.assert_close(moments(one), moments(x))

@@ -1,9 +1,14 @@
 """DCGAN: sizes, initialization, conditions."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
 from lit_models.gan.dcgan import DCGAN, LitDCGAN
+from scripts.front.graphs import example_of, save_graph, save_onnx
+from scripts.verbs.describe import kept_of_two, measure
 
 
 def test_the_book_s_networks_have_their_parameters() -> None:
@@ -61,3 +66,16 @@ def test_a_picture_is_scored_in_any_class_that_suits_it() -> None:
     model = LitDCGAN(in_channels=1, image_size=16, num_classes=3, latent_size=8, width=2, conditional=True).eval()
     found = model.predict_step(torch.rand(5, 1, 16, 16), 0)
     assert found["score"].shape == (5,) and set(found["label"].tolist()) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_generator_is_described_and_its_graph_makes_the_same_images(tmp_path: Path, conditional: bool) -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"in_channels": 1, "image_size": 16, "num_classes": 3, "latent_size": 8, "width": 2}
+    model = LitDCGAN(**sizes, conditional=conditional).eval()
+    assert measure(model, model.example_input)[1] and kept_of_two(model, model.example_input)  # type: ignore[arg-type]
+    program, why_not = save_graph(model, inputs := example_of(model), tmp_path / "model.pt2")
+    assert program is not None, why_not
+    given = (torch.randn(5, 8), *[torch.tensor([0, 1, 2, 1, 0])] * conditional)
+    torch.testing.assert_close(program.module()(*given), model(*given))
+    assert save_onnx(model, program, inputs, tmp_path / "model.onnx") == ""

@@ -78,6 +78,13 @@ def test_the_deviation_is_that_of_a_group_and_zero_where_all_samples_are_alike()
     assert minibatch_deviation(torch.randn(6, 3, 2, 2), 4)[:, 3, 0, 0].unique().numel() == 2  # groups of three
 
 
+def test_gradients_of_a_deviation_of_zero_are_finite_in_half_precision() -> None:
+    x = torch.randn(5, 3, 2, 2).half().requires_grad_(True)
+    found = minibatch_deviation(x, 4)  # groups of one
+    found.float().square().sum().backward()
+    assert found.dtype == torch.float16 and x.grad is not None and bool(x.grad.isfinite().all())
+
+
 def test_unit_rms_over_one_or_several_dimensions() -> None:
     z = 5 * torch.randn(3, 4, 6)
     torch.testing.assert_close(to_unit_rms(z).square().mean(-1), torch.ones(3, 4))

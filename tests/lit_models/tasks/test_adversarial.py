@@ -192,7 +192,15 @@ def test_a_changed_rate_of_the_discriminator_overrides_the_checkpoint(tmp_path: 
     longer = small_trainer(tmp_path, max_epochs=2)
     longer.fit(again, DataLoader([(x,) for x in batches()], batch_size=None), ckpt_path=tmp_path / "a.ckpt")  # type: ignore[arg-type]
     assert [o.param_groups[0]["lr"] for o in longer.optimizers] == [0.01, 0.5]
-    assert "optimizer.lr was 0.01" in capsys.readouterr().err
+    assert "discriminator_optimizer.lr was 0.01" in capsys.readouterr().err
+
+
+def test_another_discriminator_optimizer_is_refused_by_its_name(tmp_path: Path) -> None:
+    fit(tmp_path, LitToyGAN(**SMALL, optimizer=adam()), batches()).save_checkpoint(tmp_path / "a.ckpt")
+    again = LitToyGAN(**SMALL, optimizer=adam(), discriminator_optimizer=partial(torch.optim.SGD, lr=0.1))
+    longer = small_trainer(tmp_path, max_epochs=2)
+    with pytest.raises(UserError, match=r"model\.discriminator_optimizer is SGD, the run was trained with Adam"):
+        longer.fit(again, DataLoader([(x,) for x in batches()], batch_size=None), ckpt_path=tmp_path / "a.ckpt")  # type: ignore[arg-type]
 
 
 def test_a_loss_that_stays_at_zero_is_said_once(tmp_path: Path, capsys: Any) -> None:
@@ -233,6 +241,12 @@ def test_bfloat16_trains_with_penalties_in_full_precision(tmp_path: Path) -> Non
     model = LitToyGAN(**SMALL, optimizer=adam(), loss="wasserstein", gradient_penalty=10.0, r1_gamma=1.0)
     fit(tmp_path, model, batches(), precision="bf16-mixed")
     assert bool(weights(model.net).isfinite().all())
+
+
+@pytest.mark.parametrize("option", ["ema_half_life", "gradient_penalty", "r1_gamma"])
+def test_pure_half_precision_is_refused_with_averages_and_penalties(tmp_path: Path, option: str) -> None:
+    with pytest.raises(UserError, match=rf"bf16-true is too coarse for model\.{option}: give bf16-mixed"):
+        fit(tmp_path, LitToyGAN(**SMALL, optimizer=adam(), **{option: 9.0}), batches(), precision="bf16-true")
 
 
 def test_what_is_logged_is_on_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,11 @@ def test_single_pictures_and_an_animation() -> None:
     assert len(found[-1].frames) == 40
 
 
+def test_an_animation_of_fewer_classes_than_pictures_repeats_them() -> None:
+    frames = list(small(conditional=True, num_classes=3).eval().interpolation(0, stops=2, steps=1))
+    assert len(frames) == 2
+
+
 def test_an_animation_begins_with_noise_of_the_same_length_everywhere() -> None:
     """On a great circle: linear interpolation would pass through short noise, which the generator never saw."""
     model, norms = small().eval(), []
