@@ -7,8 +7,8 @@ its files load without changes. A network class can declare:
   their initial values, with a note; if only one side has them (the auxiliary heads of GoogLeNet), they are skipped.
 - ``rename(key)``: the current name of a parameter that has an older name in published files (DenseNet).
 - ``from_published(tensors)``: published tensors under its own names, if renaming is not enough (GPT).
-- ``published_names``: its own names are the published ones (BERT, RWKV), so that a file that has them may be a published
-  one, whose arguments are compared and which ``from_published`` completes.
+- ``published_names``: its own names are the published ones (BERT, RWKV): a file that has all of them may be published,
+  so its arguments are compared and ``from_published`` completes it.
 - ``sizes()`` and ``sizes_of(tensors, config)``: its own arguments, and those of the network that a file was made for,
   as far as they follow from its tensors and its ``config.json``. The number of heads does not change any shape: without
   this check, a file for four heads would load into a network with eight.
