@@ -36,6 +36,32 @@ def test_wordpiece_has_berts_specials_and_says_when_it_is_too_small() -> None:
         train_wordpiece(["abcdefgh"], 8)
 
 
+def test_a_long_text_without_spaces_is_cut_and_not_unknown() -> None:
+    clause = "ประเทศไทยมีเมืองหลวงชื่อกรุงเทพมหานคร" * 20
+    model = train_wordpiece([clause], 200)
+    unknown, *tokens = [model.tokens[i].removeprefix("##") for i in model.encode(f"word {clause}")]
+    assert unknown == "[UNK]" and "".join(tokens) == clause
+
+
+class Read(BertRows):
+    def read(self, stage: str) -> dict[str, list[str]]:
+        return {"train": ["one two three"], "val": ["one two", "two xyz"]}
+
+    def training_texts(self, found: list[str]) -> list[str]:
+        return found
+
+    def rows(self, name: str, found: list[str]) -> tuple[torch.Tensor, ...]:
+        assert self.tokenizer is not None
+        rows = [torch.tensor(self.tokenizer.encode(text)) for text in found]
+        return (torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),)
+
+
+def test_the_fraction_of_unknown_tokens_is_said() -> None:
+    data = Read()
+    data.setup("fit")
+    assert data.facts == ["25% of the val tokens are not in the vocabulary"]
+
+
 def test_other_tokenizers_and_short_rows_are_one_line() -> None:
     with pytest.raises(UserError, match=r"has no \[CLS\]"):
         special_id(CharTokenizer(["<pad>", "a"]), "[CLS]")
