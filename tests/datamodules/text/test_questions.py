@@ -80,7 +80,8 @@ def test_an_answer_in_a_script_without_spaces_is_not_widened_to_the_next_space()
 
     class Thai(Asked):
         def read(self, stage: str) -> dict[str, list[Question]]:
-            return dict.fromkeys(("train", "val"), [Question("a", "?", passage, [("ประเทศไทย", start)])])
+            asked = [Question("a", "?", passage, [("ประเทศไทย", start)])]
+            return {"train": asked, "val": asked}
 
     data = Thai(vocab_size=80, seq_len=80)
     data.setup("fit")
