@@ -57,7 +57,8 @@ class BertRows(TensorDataModule):
         vocab_size, sep_id, max_length: Linked to the model's arguments of the same name; a file decides the first two.
             ``max_length`` is how many positions the model has.
         seq_len: Longest row in tokens, the special ones included.
-        tokenizer: A file, a folder, an installed package; empty: WordPiece of the training texts, ``vocab_size`` large.
+        tokenizer: A file, a folder, an installed package, a run; empty: WordPiece of the training texts, ``vocab_size``
+            large.
         buckets: Training batches are of texts of like lengths, which saves padding; False: any texts.
         **loader: See ``TensorDataModule``.
 

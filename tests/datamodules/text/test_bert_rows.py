@@ -1,5 +1,8 @@
 """Rows for BERT: batches of like lengths, tokenizers."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -60,6 +63,19 @@ def test_the_fraction_of_unknown_tokens_is_said() -> None:
     data = Read()
     data.setup("fit")
     assert data.facts == ["25% of the val tokens are not in the vocabulary"]
+
+
+def test_the_tokenizer_of_a_run_is_taken_from_its_folder(tmp_path: Path) -> None:
+    data = Read()
+    data.setup("fit")
+    (tmp_path / "processor.json").write_text(json.dumps(data.processor()))
+    again = Read(tokenizer=str(tmp_path))
+    again.setup("fit")
+    assert data.tokenizer is not None and again.tokenizer is not None
+    assert again.tokenizer.saved() == data.tokenizer.saved()
+    assert Read.decided_by_files(str(tmp_path)) == {"vocab_size": len(data.tokenizer), "sep_id": 3}
+    with pytest.raises(UserError, match=r"no tokenizer .*nowhere"):
+        Read.decided_by_files(str(tmp_path / "nowhere"))
 
 
 def test_other_tokenizers_and_short_rows_are_one_line() -> None:
