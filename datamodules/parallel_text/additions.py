@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from common.messages import UserError
+from datamodules.parallel_text.pair_files import lines_of_file
 from datamodules.parallel_text.tags import tag_of, without_tags
-from datamodules.text.files import read_text
 from datamodules.text.tokenizer_files import load_tokenizer, read_json, read_tokenizer
 from datamodules.text.tokenizers import Tokenizer
 
@@ -92,7 +92,7 @@ def read_synthetic(path: str) -> list[tuple[str, str]]:
     Raises:
         UserError: The file cannot be read, or a line has no two sides.
     """
-    rows = [line.split("\t") for line in read_text(path, "data.synthetic").splitlines()]
+    rows = [line.split("\t") for line in lines_of_file(path, "data.synthetic")]
     for number, row in enumerate(rows, 1):
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
             raise UserError(f"{path}:{number} is not source<TAB>target: `dive backtranslate` writes such lines")

@@ -20,10 +20,11 @@ TEXT, SUMMARY = ("text", "source"), ("summary", "target")
 
 
 class Document(NamedTuple):
-    """Its sentences, and its true summaries, of which there may be none to predict."""
+    """Its sentences, its true summaries, of which there may be none to predict, and its line in a file, from 1."""
 
     sentences: Sequence[str]
     summaries: Sequence[str]
+    number: int = 0
 
 
 class DocumentFile(KnowsItsFile):
@@ -76,15 +77,16 @@ def read_documents(path: str | Path, with_summaries: bool = True) -> list[Docume
     Raises:
         UserError: A line cannot be read, by its number, or has no text or no summary.
     """
-    lines = read_text(path).splitlines()
-    found = [document(line, f"{path}:{number}", with_summaries) for number, line in enumerate(lines, 1) if line.strip()]
+    lines = read_text(path).split("\n")  # a text may have other line separators
+    found = [document(line, path, number, with_summaries) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise UserError(f"{path} has no document: give lines of JSON, or text<TAB>summary")
     return found
 
 
-def document(line: str, place: str, with_summaries: bool) -> Document:
-    """The document of a line; ``place`` names it in errors."""
+def document(line: str, path: str | Path, number: int, with_summaries: bool) -> Document:
+    """The document of a line; errors name the file and the line's number."""
+    place = f"{path}:{number}"
     if line.lstrip().startswith("{"):
         try:
             row = json.loads(line)
@@ -101,7 +103,7 @@ def document(line: str, place: str, with_summaries: bool) -> Document:
         raise UserError(f'{place} has no text: give "text", or a text before the tab')
     if with_summaries and not any(part.strip() for part in summaries):
         raise UserError(f'{place} has no summary: give "summary", or a text behind the tab')
-    return Document([p.strip() for p in parts if p.strip()], [s for s in summaries if s.strip()])
+    return Document([p.strip() for p in parts if p.strip()], [s for s in summaries if s.strip()], number)
 
 
 def texts_of(value: Any) -> list[str]:

@@ -40,6 +40,6 @@ class ExtractFile(DocumentFile, ExtractRows):
         found = self.documents(stage)
         if stage == "predict":
             documents = found["predict"]
-            self.predict_names = [str(number) for number in range(1, len(documents) + 1)]
+            self.predict_names = [str(document.number) for document in documents]
             self.predict_cells = {"source": [" ".join(document.sentences) for document in documents]}
         return found

@@ -77,7 +77,7 @@ class SummaryFile(DocumentFile, CopyText):
         texts = [" ".join(document.sentences) for document in found]
         rows = [self.source_ids(self.normalize(text)) for text in texts]
         self._say_cut()
-        self.predict_names = [str(number) for number in range(1, len(texts) + 1)]
+        self.predict_names = [str(document.number) for document in found]
         self.predict_cells = {"source": texts}
         return {"predict": padded(rows, max(map(len, rows)))}
 

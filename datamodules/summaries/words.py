@@ -5,6 +5,8 @@ A word of a document must be the same token wherever it stands, so that a summar
 
 import regex
 
+from datamodules.text.files import SENTENCE_ENDS, UNSPACED_ENDS
+
 WORD = r"[\p{L}\p{M}\p{Nd}_\u200c\u200d]+"
 PATTERN = regex.compile(rf"<\w+>|{WORD}(?:['\u2019-]{WORD})*|[^\s\p{{L}}\p{{Nd}}_]\p{{M}}*")
 #: Signs with no space before them, and with none behind them.
@@ -13,9 +15,8 @@ CLOSING, OPENING = (
     r"(\[{\u00ab\u201c\u00bf\u00a1",
 )
 BEFORE, BEHIND = regex.compile(rf" (?=[{CLOSING}])"), regex.compile(rf"(?<=[{OPENING}]) ")
-ENDS = r".!?\u2026\u061f\u06d4\u0964\u1362\u1367"  # of sentences: Latin, Arabic, Devanagari, Ethiopic
 SENTENCE = regex.compile(
-    rf"(?<=[{ENDS}][\"'\u2019\u201d\u00bb)\]]*)\s+(?![\p{{Ll}}])|\n+|(?<=[\u0964\u1362\u1367\u3002])"
+    rf"(?<=[.!?\u2026{SENTENCE_ENDS}][\"'\u2019\u201d\u00bb)\]]*)\s+(?![\p{{Ll}}])|\n+|(?<=[{UNSPACED_ENDS}])"
 )
 #: Abbreviations that end in a point and no sentence.
 SHORT = regex.compile(r"(?:^|[\s(])(?:[A-Z]|Dr|Mr|Mrs|Ms|Prof|St|vs|cf|al|Fig|Eq|Sec|No|e\.g|i\.e)\.$")

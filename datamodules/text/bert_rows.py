@@ -17,6 +17,8 @@ from datamodules.text.tokenizer_files import FileTokenizer, load_tokenizer, read
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MARK = "\u2581"  # of the beginning of a word, while a vocabulary is made
+# Characters of a word, for WordPiece takes a longer one as unknown: such runs, as in Thai, Lao and Khmer, are cut.
+LONGEST_WORD = 100
 IGNORED = -100  # the target of a token that does not count
 
 
@@ -55,7 +57,8 @@ class BertRows(TensorDataModule):
         vocab_size, sep_id, max_length: Linked to the model's arguments of the same name; a file decides the first two.
             ``max_length`` is how many positions the model has.
         seq_len: Longest row in tokens, the special ones included.
-        tokenizer: A file, a folder, an installed package; empty: WordPiece of the training texts, ``vocab_size`` large.
+        tokenizer: A file, a folder, an installed package, a run; empty: WordPiece of the training texts, ``vocab_size``
+            large.
         buckets: Training batches are of texts of like lengths, which saves padding; False: any texts.
         **loader: See ``TensorDataModule``.
 
@@ -128,9 +131,18 @@ class BertRows(TensorDataModule):
                 raise UserError("predicting needs a trained run: its processor.json has the tokenizer")
             self.tokenizer = train_wordpiece(self.training_texts(found["train"]), self.vocab_size)
         splits = {name: self.rows(name, part) for name, part in found.items()}
+        for name, (x, *_) in splits.items():
+            self.say_unknown(name, x)
         if "test" in splits:
             splits.setdefault("predict", splits["test"][:1])
         return splits
+
+    def say_unknown(self, split: str, x: Tensor) -> None:
+        """Adds the fraction of unknown tokens to the facts, where it is a hundredth or more."""
+        assert self.tokenizer is not None
+        unknown, count = int((x == self.tokenizer.unk_id).sum()), int((x != 0).sum())
+        if unknown > 0.01 * count:
+            self.facts.append(f"{unknown / count:.0%} of the {split} tokens are not in the vocabulary")
 
     def ends(self) -> tuple[int, int]:
         """The ids of ``[CLS]`` and ``[SEP]``."""
@@ -190,7 +202,8 @@ def train_wordpiece(texts: Iterable[str], size: int) -> FileTokenizer:
     from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
     normalizer = normalizers.Sequence([normalizers.BertNormalizer(lowercase=False), normalizers.NFC()])
-    cutter = pre_tokenizers.BertPreTokenizer()
+    parts = pre_tokenizers.Split(tokenizers.Regex(rf"\S{{{LONGEST_WORD}}}"), "isolated")
+    cutter = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), parts])
     marked = (
         " ".join(MARK + word for word, _ in cutter.pre_tokenize_str(normalizer.normalize_str(text))) for text in texts
     )

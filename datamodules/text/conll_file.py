@@ -79,7 +79,7 @@ class ConllFile(KnowsItsFile, TaggedText):
         Raises:
             UserError: One is not.
         """
-        for tag in tag_names(sentences):
+        for tag in sorted({tag for _, tags in sentences for tag in tags}):
             if tag not in (self.class_names or ()):
                 raise UserError(f"{path}: tag {tag!r} did not occur when the model was trained")
         return sentences

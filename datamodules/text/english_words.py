@@ -8,24 +8,29 @@ counts in minutes. Each file is downloaded once, or lies under ``$DIVE_DATA``.
 import gzip
 import json
 import re
+import unicodedata
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import regex
 import torch
 
 from common.messages import UserError, note
 from datamodules.downloads import data_root, fetch
 from datamodules.run_file import KnowsItsFile
-from datamodules.text.files import read_text
+from datamodules.text.files import SENTENCE_ENDS, UNSPACED_ENDS, read_text
 from datamodules.text.ptb import SHA256 as PTB_SHA256
 from datamodules.text.ptb import URL as PTB_URL
+from datamodules.text.tokenizers import LETTER
 from datamodules.text.word_corpus import Sentences, WordCorpus
 from datamodules.text.word_tests import published_tests
 
-WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with inner apostrophes
-SENTENCE = re.compile(r"(?<=[.!?])\s+|\n|<br />| \. ")
+IN_WORD = rf"[{LETTER}--_]+"
+# Words with inner apostrophes; a mark alone, such as an emoji's, is none.
+WORD = regex.compile(rf"(?![\p{{M}}\u200c\u200d]){IN_WORD}(?:['\u2019]{IN_WORD})*", regex.V1)
+SENTENCE = re.compile(rf"(?<=[.!?{SENTENCE_ENDS}])\s+|\n|<br />| \. |(?<=[{UNSPACED_ENDS}])")
 #: Folders and files under ``$DIVE_DATA``, and which column, key or member has the English.
 SOURCES = {
     "ptb/ptb.zip": "ptb/ptb.*.txt",
@@ -43,8 +48,9 @@ SOURCES = {
 
 
 def split_words(text: str) -> list[list[str]]:
-    """A text as sentences of words in lower case; numbers and signs are left out."""
-    sentences = (WORD.findall(line.lower()) for line in SENTENCE.split(text))
+    """A text as sentences of words in lower case and Unicode's composed form; numbers and signs are left out."""
+    lines = SENTENCE.split(unicodedata.normalize("NFC", text))
+    sentences = (WORD.findall(unicodedata.normalize("NFC", line.lower())) for line in lines)
     return [words for words in sentences if words]
 
 
@@ -129,7 +135,8 @@ class EnglishWords(WordCorpus):
 
 
 class WordFile(KnowsItsFile, WordCorpus):
-    """Your own text file, UTF-8: sentences end at ``.!?`` and line ends; 90 % train, 5 % validation, 5 % test.
+    """Your own text file, UTF-8: sentences end at ``.!?``, as they do in other scripts, and at line ends; 90 % train,
+    5 % validation, 5 % test.
 
     Args:
         path: The file. At test time all of a file that is not the run's is tested.

@@ -9,6 +9,9 @@ from common.messages import UserError
 UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the former begins like UTF-16's
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
+#: Signs that end a sentence in Arabic, Devanagari and Ethiopic script, and those after which there may be no space.
+SENTENCE_ENDS, UNSPACED_ENDS = r"\u061f\u06d4\u0964\u1362\u1367", r"\u0964\u1362\u1367\u3002"
+
 
 def read_text(path: str | Path, option: str = "data.path") -> str:
     """The text of a UTF-8 file with ``\\n`` as every line ending, without a byte-order mark.

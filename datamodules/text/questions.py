@@ -2,17 +2,21 @@
 
 A passage that is too long is read in windows that overlap by ``stride`` tokens. An answer's place in the text comes
 from the tokenizer's offsets, which are those of the text as it was written, not of the normalized one. An answer is
-made of whole words, as in BERT's program for SQuAD: one that ends within a word goes on to the end of it.
+made of whole words, as in BERT's program for SQuAD: one that ends within a word goes on to the end of it. Where words
+are written without spaces between them (``UNSPACED``), it is made of tokens.
 """
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import regex
 import torch
 from torch import Tensor
 
 from common.messages import UserError
 from datamodules.text.bert_rows import BertRows
+
+UNSPACED = regex.compile(r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Hiragana}\p{Katakana}\p{Han}]")
 
 
 class Question(NamedTuple):
@@ -92,7 +96,9 @@ class QuestionText(BertRows):
         for k, q in enumerate(found):
             asked = self.tokenizer.encode(q.question)[: self.longest_question]
             encoded = self.tokenizer.model.encode(q.passage, add_special_tokens=False)
-            self.offsets[name].append(word_offsets(encoded.offsets, encoded.word_ids))
+            words = zip(encoded.offsets, encoded.word_ids, strict=True)
+            kept = [None if UNSPACED.search(q.passage, *place) else word for place, word in words]
+            self.offsets[name].append(word_offsets(encoded.offsets, kept))
             answer = token_span(encoded.offsets, *q.answers[0]) if q.answers else None
             place, room = len(asked) + 2, self.seq_len - len(asked) - 3
             for first in starts(len(encoded.ids), room, self.stride):
@@ -121,7 +127,9 @@ class QuestionText(BertRows):
 
 
 def word_offsets(offsets: list[tuple[int, int]], words: list[int | None]) -> list[tuple[int, int]]:
-    """For each token where its word begins and ends, from the tokens' offsets and the numbers of their words."""
+    """For each token where its word begins and ends, from the tokens' offsets and the numbers of their words, or None
+    where a token is taken as it is.
+    """
     ends: dict[int | None, tuple[int, int]] = {}
     for (start, end), word in zip(offsets, words, strict=True):
         first, last = ends.get(word, (start, end))

@@ -88,8 +88,8 @@ def load_tokenizer(saved: dict[str, Any] | str | Path) -> Tokenizer:
 
 
 def read_tokenizer(source: str | Path, size: int = 0, lower: bool = False) -> Tokenizer:
-    """The tokenizer of a file that a person gives: a ``tokenizer.json`` (or its folder), a run's ``processor.json``, or
-    the ``.txt`` with the vocabulary of RWKV's World models.
+    """The tokenizer of a file that a person gives: a ``tokenizer.json``, a run's ``processor.json``, the folder of
+    either, or the ``.txt`` with the vocabulary of RWKV's World models.
 
     Args:
         source: The file or the folder.
@@ -101,7 +101,8 @@ def read_tokenizer(source: str | Path, size: int = 0, lower: bool = False) -> To
     """
     path = Path(source)
     if path.is_dir():
-        path = path / "tokenizer.json"
+        found = (path / name for name in ("tokenizer.json", "processor.json") if (path / name).is_file())
+        path = next(found, path / "tokenizer.json")
     if path.suffix == ".txt":
         return read_vocabulary(path)
     content = read_json(path)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from common.messages import note
+from common.messages import UserError, note
 from lit_models.bert.encoder import STD, Bert, initialize, mean_pooled
 from lit_models.bert.weights import BertNet
 from lit_models.layers.lora import add_lora, merge_lora
@@ -27,6 +27,9 @@ class BertHead(BertNet):
         frozen: The encoder stays as it is: only the dense layer is trained.
         lora_rank: Rank of the small matrices that are trained beside the frozen encoder's; 0: there are none.
         lora_alpha: Weight of their change.
+
+    Raises:
+        UserError: ``frozen`` with ``lora_rank``.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class BertHead(BertNet):
         lora_alpha: float = 16.0,
     ) -> None:
         nn.Module.__init__(self)
+        if frozen and lora_rank:
+            raise UserError("model.frozen trains only the dense layer: give --model.frozen false for model.lora_rank")
         sizes = (vocab_size, hidden_size, num_layers, num_heads, ffn_size, max_length, dropout, pad_id, sep_id)
         self.bert = Bert(*sizes, pooler=pooling == "cls", init_std=init_std, init_positions=init_positions)
         self.num_classes, self.pooling, self.frozen = num_classes, pooling, frozen

@@ -28,6 +28,7 @@ class BertNet(nn.Module):
     """
 
     kind = "BERT"
+    published_names = True
     HEADS: tuple[str, ...] = ("bert.pooler", "cls", "classifier", "qa_outputs")
 
     def __init__(

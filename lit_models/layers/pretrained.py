@@ -7,6 +7,8 @@ its files load without changes. A network class can declare:
   their initial values, with a note; if only one side has them (the auxiliary heads of GoogLeNet), they are skipped.
 - ``rename(key)``: the current name of a parameter that has an older name in published files (DenseNet).
 - ``from_published(tensors)``: published tensors under its own names, if renaming is not enough (GPT).
+- ``published_names``: its own names are the published ones (BERT, RWKV): a file that has all of them may be published,
+  so its arguments are compared and ``from_published`` completes it.
 - ``sizes()`` and ``sizes_of(tensors, config)``: its own arguments, and those of the network that a file was made for,
   as far as they follow from its tensors and its ``config.json``. The number of heads does not change any shape: without
   this check, a file for four heads would load into a network with eight.
@@ -55,7 +57,8 @@ def load_weights(net: nn.Module, source: str, arguments: dict[str, Any] | None =
     if hasattr(net, "rename"):
         found = {net.rename(key): value for key, value in found.items()}  # type: ignore[operator]
     converts = hasattr(net, "from_published")
-    if converts and set(net.state_dict()) <= set(found):  # saved by hand from such a network
+    published_names = getattr(net, "published_names", False)
+    if converts and not published_names and set(net.state_dict()) <= set(found):  # saved by hand from such a network
         return put_weights(net, found, source)
     if hasattr(net, "sizes_of"):
         compare(net, net.sizes_of(found, file.config), source)  # type: ignore[operator]

@@ -40,6 +40,8 @@ class VersionedRWKV(RWKV):
         sizes: See ``Sizes``.
     """
 
+    published_names = True
+
     def __init__(self, version: int, sizes: Sizes) -> None:
         time = {4: TimeMix4, 5: TimeMix5, 6: TimeMix6, 7: TimeMix7}[version]
         channel = ChannelMix7 if version == 7 else lambda own: ChannelMix(own, past=version == 6)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lit_models.functional.decoding import OUT, Step
 from lit_models.layers.feed_forward import Activation
@@ -82,12 +83,22 @@ class LitPretrained(Seq2Seq):
 
     Args:
         forced_bos_id: The first token of each output, such as the id of the language that is wanted in M2M-100 and
-            mBART; -1 leaves it to the network.
+            mBART; -1 leaves it to the network. In training and in losses it stands before the target's tokens and is
+            no target itself.
     """
 
     def __init__(self, forced_bos_id: int = -1, **task: Any) -> None:
         super().__init__(**task)
         self.forced_bos_id = forced_bos_id
+
+    def mean_loss(self, batch: tuple[Tensor, ...], label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """As in ``Seq2Seq``, after the forced token, which is given."""
+        if self.forced_bos_id >= 0:
+            source, length, seen, true = batch
+            forced = torch.full_like(seen[:, :1], self.forced_bos_id)
+            seen = torch.cat([seen[:, :1], forced, seen[:, 1:]], 1)
+            batch = (source, length, seen, F.pad(true, (1, 0), value=self.pad_id))
+        return super().mean_loss(batch, label_smoothing)
 
     def step_function(self, memory: Any) -> Step:
         """As in ``Seq2Seq``; the first token may be forced."""

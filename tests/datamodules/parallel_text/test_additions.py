@@ -46,6 +46,8 @@ def test_synthetic_pairs_are_read_and_a_wrong_line_is_named(tmp_path: Path) -> N
     path = tmp_path / "synthetic.tsv"
     path.write_text("<BT> hello\tjambo\n")
     assert read_synthetic(str(path)) == [("<BT> hello", "jambo")]
+    path.write_text("<BT> hel\u2028lo\x0c\tjam\u0085bo\n", encoding="utf-8")  # only line ends separate pairs
+    assert read_synthetic(str(path)) == [("<BT> hel\u2028lo", "jam\u0085bo")]
     path.write_text("<BT> hello\tjambo\nonly\n")
     with pytest.raises(UserError, match=r"synthetic.tsv:2 is not source<TAB>target"):
         read_synthetic(str(path))

@@ -16,13 +16,21 @@ GOOD = (
 def test_lines_of_json_and_of_two_columns(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(GOOD)
     assert read_documents(tmp_path / "a.jsonl") == [
-        Document(["One is here.", "Two is there."], ["One."]),
-        Document(["A b.", "c."], ["x", "y"]),
+        Document(["One is here.", "Two is there."], ["One."], 1),
+        Document(["A b.", "c."], ["x", "y"], 3),
     ]
     (tmp_path / "b.tsv").write_text("One is here. Two.\tOne.\n")
-    assert read_documents(tmp_path / "b.tsv") == [Document(["One is here.", "Two."], ["One."])]
+    assert read_documents(tmp_path / "b.tsv") == [Document(["One is here.", "Two."], ["One."], 1)]
     (tmp_path / "c.txt").write_text("Only a text.\n")
-    assert read_documents(tmp_path / "c.txt", with_summaries=False) == [Document(["Only a text."], [])]
+    assert read_documents(tmp_path / "c.txt", with_summaries=False) == [Document(["Only a text."], [], 1)]
+
+
+def test_only_line_ends_separate_documents(tmp_path: Path) -> None:
+    line = '{"text": ["One\u2028is\u0085here.", "Two."], "summary": "a"}'
+    (tmp_path / "a.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    (tmp_path / "b.tsv").write_text("One is\x0chere.\tx\u2029y\n", encoding="utf-8")
+    assert [d.sentences for d in read_documents(tmp_path / "a.jsonl")] == [["One\u2028is\u0085here.", "Two."]]
+    assert [d.summaries for d in read_documents(tmp_path / "b.tsv")] == [["x\u2029y"]]
 
 
 @pytest.mark.parametrize(

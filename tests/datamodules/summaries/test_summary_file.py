@@ -37,4 +37,5 @@ def test_every_line_of_a_new_file_is_summarized_with_the_vocabulary_of_the_run(t
     data.setup("predict")
     source, _ = data.splits["predict"]
     assert len(source) == 2 and data.predict_cells["source"][1] == "It was big."
+    assert data.predict_names == ["1", "3"]  # the lines of the file, of which one is empty
     assert data.source_tokens(source[0, :5].tolist()) == ["A", "thing", "happened", "in", "Paris"]

@@ -1,5 +1,8 @@
 """Rows for BERT: batches of like lengths, tokenizers."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -34,6 +37,45 @@ def test_wordpiece_has_berts_specials_and_says_when_it_is_too_small() -> None:
     assert model.encode("ọkọ̀") != model.encode("ọkọ")
     with pytest.raises(UserError, match=r"data\.vocab_size is 8"):
         train_wordpiece(["abcdefgh"], 8)
+
+
+def test_a_long_text_without_spaces_is_cut_and_not_unknown() -> None:
+    clause = "ประเทศไทยมีเมืองหลวงชื่อกรุงเทพมหานคร" * 20
+    model = train_wordpiece([clause], 200)
+    unknown, *tokens = [model.tokens[i].removeprefix("##") for i in model.encode(f"word {clause}")]
+    assert unknown == "[UNK]" and "".join(tokens) == clause
+
+
+class Read(BertRows):
+    def read(self, stage: str) -> dict[str, list[str]]:
+        return {"train": ["one two three"], "val": ["one two", "two xyz"]}
+
+    def training_texts(self, found: list[str]) -> list[str]:
+        return found
+
+    def rows(self, name: str, found: list[str]) -> tuple[torch.Tensor, ...]:
+        assert self.tokenizer is not None
+        rows = [torch.tensor(self.tokenizer.encode(text)) for text in found]
+        return (torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),)
+
+
+def test_the_fraction_of_unknown_tokens_is_said() -> None:
+    data = Read()
+    data.setup("fit")
+    assert data.facts == ["25% of the val tokens are not in the vocabulary"]
+
+
+def test_the_tokenizer_of_a_run_is_taken_from_its_folder(tmp_path: Path) -> None:
+    data = Read()
+    data.setup("fit")
+    (tmp_path / "processor.json").write_text(json.dumps(data.processor()))
+    again = Read(tokenizer=str(tmp_path))
+    again.setup("fit")
+    assert data.tokenizer is not None and again.tokenizer is not None
+    assert again.tokenizer.saved() == data.tokenizer.saved()
+    assert Read.decided_by_files(str(tmp_path)) == {"vocab_size": len(data.tokenizer), "sep_id": 3}
+    with pytest.raises(UserError, match=r"no tokenizer .*nowhere"):
+        Read.decided_by_files(str(tmp_path / "nowhere"))
 
 
 def test_other_tokenizers_and_short_rows_are_one_line() -> None:

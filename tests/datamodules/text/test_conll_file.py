@@ -52,6 +52,14 @@ def test_what_cannot_be_used_is_one_line(content: str, message: str, tmp_path: P
         ConllFile(file(tmp_path, content))
 
 
+def test_a_test_file_may_have_no_names(tmp_path: Path) -> None:
+    (tmp_path / "test.conll").write_text("is O\n\nin O\n", encoding="utf-8")
+    data = ConllFile(file(tmp_path), str(tmp_path / "test.conll"), vocab_size=60)
+    data.setup("fit")
+    data.setup("test")
+    assert len(data.splits["test"][0]) == 2
+
+
 def test_another_tag_than_the_runs_is_one_line(tmp_path: Path) -> None:
     data = ConllFile(file(tmp_path), vocab_size=60)
     data.setup("fit")
@@ -64,7 +72,7 @@ def test_another_tag_than_the_runs_is_one_line(tmp_path: Path) -> None:
 def test_another_file_than_the_runs_is_tested_whole(tmp_path: Path) -> None:
     data = ConllFile(file(tmp_path), vocab_size=60)
     data.setup("fit")
-    for name, content, rows in (("a", TEXT * 6, 2), ("whole", TEXT, 2), ("one", "a B-LOC\n", 1)):
+    for name, content, rows in (("a", TEXT * 6, 2), ("whole", TEXT, 2), ("one", "a B-LOC\n", 1), ("none", "a O\n", 1)):
         (tmp_path / f"{name}.conll").write_text(content, encoding="utf-8")
         again = ConllFile(str(tmp_path / f"{name}.conll"), num_classes=3, vocab_size=60)
         again.load_processor(data.processor())

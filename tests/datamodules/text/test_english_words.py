@@ -1,5 +1,6 @@
 """Sentences of words, your own file, the public texts."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,23 @@ from tests.datamodules.test_run_file import rows
 def test_sentences_end_at_their_marks_and_words_keep_their_apostrophes() -> None:
     found = split_words("It's the king's 3 horses. Ọba dé!\nEnd -- <br />x")
     assert found == [["it's", "the", "king's", "horses"], ["ọba", "dé"], ["end"], ["x"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ọ̀rẹ́ mi. Ẹ̀kọ́ dára", [["ọ̀rẹ́", "mi"], ["ẹ̀kọ́", "dára"]]),
+        ("हिन्दी नाम है।नया दिन", [["हिन्दी", "नाम", "है"], ["नया", "दिन"]]),
+        ("ที่นี่ น้ำ", [["ที่นี่", "น้ำ"]]),
+        ("ስሙ ነው። ዋና ከተማ", [["ስሙ", "ነው"], ["ዋና", "ከተማ"]]),
+        ("ما اسمك؟ أنا", [["ما", "اسمك"], ["أنا"]]),
+        ("你好。再见", [["你好"], ["再见"]]),
+        ("a \u2764\ufe0f \u200d _b_ c_d x\u00b2 3rd", [["a", "b", "c", "d", "x\u00b2", "rd"]]),
+    ],
+)
+def test_words_keep_their_marks_and_sentences_end_in_any_script(text: str, expected: list[list[str]]) -> None:
+    composed = [[unicodedata.normalize("NFC", word) for word in sentence] for sentence in expected]
+    assert split_words(text) == split_words(unicodedata.normalize("NFD", text)) == composed
 
 
 def test_own_file_is_split_and_counted(tmp_path: Path) -> None:

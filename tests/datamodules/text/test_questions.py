@@ -74,6 +74,24 @@ def test_an_answer_that_ends_within_a_word_goes_on_to_its_end() -> None:
     assert word_offsets(offsets, words) == [(0, 4), (0, 4), (5, 6), (6, 9)]  # type: ignore[arg-type]
 
 
+def test_an_answer_in_a_script_without_spaces_is_not_widened_to_the_next_space() -> None:
+    passage = "เมืองหลวงของประเทศไทยคือกรุงเทพมหานคร และ capital is Bangkok"
+    start = passage.index("ประเทศไทย")
+
+    class Thai(Asked):
+        def read(self, stage: str) -> dict[str, list[Question]]:
+            asked = [Question("a", "?", passage, [("ประเทศไทย", start)])]
+            return {"train": asked, "val": asked}
+
+    data = Thai(vocab_size=80, seq_len=80)
+    data.setup("fit")
+    first, last = data.splits["train"][2][0].tolist()
+    assert data.answer_text("train", 0, first, last) == "ประเทศไทย"
+    row = data.windows["train"][0]
+    tokens = range(row.place, row.place + len(data.offsets["train"][0]))
+    assert "Bangkok" in {data.answer_text("train", 0, k, k) for k in tokens}
+
+
 def test_an_answer_is_made_of_whole_words() -> None:
     data = Asked(vocab_size=90)  # so few that words are in pieces
     data.setup("fit")

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from common.messages import UserError
 from datamodules.text.entailment import Entailment
 from lit_models.bert.classifier import LitBertClassifier
 from lit_models.bert.encoder import mean_pooled
@@ -37,6 +39,11 @@ def test_a_frozen_encoder_gets_no_gradient_and_lora_only_its_small_matrices() ->
     }
     trained = {n for n, p in head(lora_rank=2).named_parameters() if p.requires_grad}
     assert all("lora_" in name or name.startswith("classifier") for name in trained) and len(trained) == 2 + 2 * 2 * 2
+
+
+def test_a_frozen_encoder_with_small_matrices_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"give --model\.frozen false for model\.lora_rank"):
+        head(frozen=True, lora_rank=2)
 
 
 def test_merged_small_matrices_are_gone() -> None:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from common.messages import UserError
 from lit_models.bert.bert import BertPretraining
 from lit_models.bert.sentences import SentenceEncoder
+from lit_models.bert.tagger import BertTagger
 from lit_models.layers.pretrained import load_weights
 
 
@@ -49,6 +50,22 @@ def test_other_sizes_are_one_line_with_the_arguments_that_fit(tmp_path: Path) ->
     source = save(tmp_path, small(hidden_size=12, vocab_size=30, num_layers=1).bert.state_dict(), num_attention_heads=4)
     with pytest.raises(UserError, match=r"--data\.vocab_size 30 --model\.hidden_size 12 --model\.num_heads 4"):
         load_weights(small(), source)
+
+
+def test_a_file_with_its_head_is_compared_too(tmp_path: Path) -> None:
+    tensors = small(BertTagger, pooling="none", num_layers=1).state_dict()
+    with pytest.raises(UserError, match=r"num_heads is 4 in the file, 2 here; give --model\.num_heads 4$"):
+        load_weights(small(BertTagger, pooling="none", num_layers=1), save(tmp_path, tensors, num_attention_heads=4))
+    with pytest.raises(UserError, match=r"give --model\.num_layers 1$"):
+        load_weights(small(BertTagger, pooling="none"), save(tmp_path, tensors))
+
+
+@pytest.mark.parametrize("kind", [BertTagger, BertPretraining])
+def test_a_file_with_its_head_and_computed_buffers_loads_whole(kind: Any, tmp_path: Path) -> None:
+    source, net = small(kind), small(kind)
+    tensors = source.state_dict() | {"bert.embeddings.position_ids": torch.arange(16)}
+    load_weights(net, save(tmp_path, tensors, num_attention_heads=2))
+    assert all(torch.equal(net.state_dict()[k], v) for k, v in source.state_dict().items())
 
 
 def test_another_network_is_one_line(tmp_path: Path) -> None:

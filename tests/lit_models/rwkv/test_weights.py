@@ -37,6 +37,22 @@ def test_a_file_of_another_version_is_refused_with_what_fits(tmp_path: Path) -> 
         load_weights(small(7), str(tmp_path / "six.pth"))
 
 
+def test_a_file_with_all_names_and_other_sizes_is_refused_with_what_fits(tmp_path: Path) -> None:
+    torch.save(small(7, head_size=4).to_published(), tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"head_size is 4 in the file, 8 here; give --model.head_size 4$"):
+        load_weights(small(7), str(tmp_path / "a.pth"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_network_of_one_layer_loads_its_own_tensors(version: int, tmp_path: Path) -> None:
+    net, other = small(version, 1), small(version, 1)
+    with torch.no_grad():
+        other.emb.weight.zero_()
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    load_weights(other, str(tmp_path / "a.pth"))
+    assert all(torch.equal(other.state_dict()[name], tensor) for name, tensor in net.state_dict().items())
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_foreign_keys_name_the_nearest_version_and_what_it_lacks(version: int) -> None:
     names = set(small(version).state_dict()) - {"ln_out.weight"}

@@ -66,6 +66,18 @@ def test_a_language_can_be_forced_at_the_beginning_of_an_output() -> None:
     assert first.isfinite().sum(1).tolist() == [1] * 4 and bool((later.isfinite().sum(1) > 1).all())  # no other one is
 
 
+def test_a_forced_token_stands_before_the_target_in_the_loss_as_in_a_generation() -> None:
+    model = TestMBart().model().eval()
+    source, length, target_in, target_out = TestT5().batch()
+    model.forced_bos_id = 5
+    seen = torch.cat([target_in[:, :1], torch.full((4, 1), 5), target_in[:, 1:]], 1)
+    logits = model(source, length, seen)[:, 1:]  # what follows the beginning is given
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), target_out.flatten(), ignore_index=0)
+    loss, count = model.mean_loss((source, length, target_in, target_out))
+    torch.testing.assert_close(loss, expected)
+    assert count == (target_out != 0).sum()
+
+
 def test_the_end_may_also_be_the_beginning() -> None:
     """As in M2M-100 and mBART, whose outputs begin with the end: it is not banned."""
     model = LitPretrained(**SIZES, variant="mbart", pad_id=1, bos_id=2, eos_id=2).eval()
