@@ -88,8 +88,18 @@ class KaggleFolder(ImageFolder):
         self.submission_names = ("id", "label")
 
     @staticmethod
-    def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
-        """The sizes by the table and the images' headers; arguments that are not 0 are kept."""
+    def infer(
+        root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0, unlabeled: bool = False
+    ) -> dict[str, int]:
+        """The sizes by the table and the images' headers; arguments that are not 0 are kept.
+
+        Raises:
+            UserError: ``unlabeled``, which a competition is not.
+        """
+        if unlabeled:
+            raise UserError(
+                "data.unlabeled is for folders without classes: a competition's table has them; leave it out"
+            )
         files = [file for files in labeled(root).values() for file in files]
         files = files[:: -(-len(files) // MOST_HEADERS)]
         paths = [os.path.join(root, file) for file in files]
@@ -177,7 +187,9 @@ class KaggleCIFAR10(KaggleFolder):
         super().__init__(root, num_classes, in_channels, image_size, **files)
 
     @staticmethod
-    def infer(root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0) -> dict[str, int]:
+    def infer(
+        root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0, unlabeled: bool = False
+    ) -> dict[str, int]:
         return {}  # they are known
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
