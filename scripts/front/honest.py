@@ -43,7 +43,7 @@ def compare(data: Any, metrics: dict[str, float]) -> list[str]:
         data: The datamodule that was tested.
         metrics: The result, such as ``test/acc``.
     """
-    if not getattr(data, "own_path", "") or getattr(data, "other_file", False):
+    if not getattr(data, "own_path", "") or getattr(data, "other_file", False) or getattr(data, "unlabeled", False):
         return []
     trainer, data.trainer = data.trainer, None  # nothing is said about its reading again
     try:

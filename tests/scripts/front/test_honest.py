@@ -41,6 +41,13 @@ def test_a_generator_is_not_compared_with_classifiers_by_its_loss() -> None:
     assert compare(Own(), {"test/loss": 14.9, "test/kid": 0.1}) == []
 
 
+def test_a_folder_without_classes_has_no_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Own()
+    data.unlabeled = True  # type: ignore[attr-defined]
+    monkeypatch.setattr("scripts.front.honest.baselines", lambda data: pytest.fail("it has one class"))
+    assert compare(data, {"test/kid": 0.1}) == []
+
+
 @pytest.mark.parametrize(("key", "result", "worse"), [("test/rmse", 1.0, 2.0), ("test/bits_per_character", 2.0, 3.0)])
 def test_for_errors_less_is_better(key: str, result: float, worse: float) -> None:
     found = {"baseline": {"what": "x", "metrics": {key: worse}}}
