@@ -45,6 +45,14 @@ def test_columns_may_have_other_names_and_titles_and_no_ratings(tmp_path: Path) 
     assert data.titles == ["One", "Two", "3"] and data.splits["test"][1].tolist() == [[2]]  # the order of the rows
 
 
+@pytest.mark.parametrize("times", [(0.75, 0.25, 0.5), ("3e30", "1e30", "2e30"), ("30", "10", "20.0")])
+def test_the_order_of_time_is_that_of_fractions_too(tmp_path: Path, times: tuple[Any, ...]) -> None:
+    data = RatingsFile(write(tmp_path, [("ana", f"i{k}", 4, time) for k, time in enumerate(times)]))
+    data.setup("fit")
+    data.setup("test")
+    assert data.splits["test"][1].tolist() == [[0]] and data.splits["val"][1].tolist() == [[2]]
+
+
 def test_a_new_file_is_predicted_with_the_items_of_the_run_and_its_new_users(tmp_path: Path) -> None:
     old = RatingsFile(write(tmp_path, ROWS))
     old.setup("fit")
