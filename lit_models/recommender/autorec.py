@@ -18,6 +18,7 @@ from torchmetrics import MeanMetric
 
 from common.messages import UserError
 from lit_models.functional.ranking import top_items, unseen
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
@@ -32,7 +33,7 @@ class AutoRec(nn.Module):
         dropout: Of the hidden units.
     """
 
-    gathered_at_once = True
+    gathered_at_once, forward_methods = True, ("everything",)
 
     def __init__(
         self,
@@ -51,9 +52,13 @@ class AutoRec(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def everything(self, x: Tensor) -> Tensor:
+        """Ratings (B, U) as ``forward`` has them, not clipped, so that their order stays."""
         given = (x - self.mean).nan_to_num(0.0)  # 0 where a rating is missing
-        rating = self.mean + self.decoder(self.dropout(torch.sigmoid(self.encoder(given))))
+        return self.mean + self.decoder(self.dropout(torch.sigmoid(self.encoder(given))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rating = self.everything(x)
         return rating if self.training else rating.clamp(*self.scale)
 
 
@@ -115,6 +120,9 @@ class LitAutoRec(Task):
         if bool((users >= self.num_users).any()):
             raise UserError("AutoRec has an input for each user it was trained on: for new users take recommender/mf")
         known: Tensor = self.data_attribute("splits")["train"][0]
-        scores = self(known.to(users.device))[:, users].T.float()
+        net: Any = self.net
+        with full_precision(users):  # in bfloat16 many items would have the same rating
+            scores = net.everything(known.to(users.device, self.dtype))[:, users].T.float()
         seen = ~unseen(history, len(known))
-        return top_items(scores.masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
+        best = top_items(scores.masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
+        return [{**found, "scores": found["scores"].clamp(*net.scale)} for found in best]
