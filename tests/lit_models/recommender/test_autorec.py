@@ -10,6 +10,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.ratings.planted_films import PlantedFilms
+from datamodules.ratings.ratings_file import RatingsFile
 from lit_models.recommender.autorec import AutoRec, LitAutoRec
 from tests.battery import ADAM, TaskBattery
 from tests.small import small_trainer
@@ -67,8 +68,23 @@ def test_items_at_the_largest_rating_are_ranked_by_what_is_beyond_it_in_single_p
     model.eval()
     (found,) = model.predict_step((users, history), 0)
     assert found["scores"].tolist() == [5.0] * 10
-    scores = model.net.everything(model.data_attribute("splits")["train"][0])[:, 3]  # type: ignore[operator]
+    scores = model.net.everything(model.known())[:, 3]  # type: ignore[operator]
     assert found["items"].tolist() == scores.topk(10).indices.tolist()
     with torch.autocast("cpu", torch.bfloat16):
         (again,) = model.predict_step((users, history), 0)
     assert again["items"].tolist() == found["items"].tolist()
+
+
+def test_the_ratings_of_training_are_inputs_beside_those_of_another_file(tmp_path: Path) -> None:
+    model, old, trainer = fitted(tmp_path)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    (tmp_path / "new.csv").write_text("user,item,rating\n5,8,1\n5,9,2\n")
+    new = RatingsFile(str(tmp_path / "new.csv"), 40, 30, 1.0, 5.0, feedback="explicit", split="random", batches="items")
+    new.load_processor(old.processor())
+    again = LitAutoRec(num_users=40, hidden_size=4, optimizer=ADAM)
+    (rows,) = small_trainer(tmp_path).predict(again, datamodule=new, ckpt_path=tmp_path / "last.ckpt")  # type: ignore[misc, arg-type]
+    known = old.splits["train"][0].clone()
+    known[7, 4], known[8, 4] = 1.0, 2.0
+    with torch.inference_mode():
+        scores = model.eval()(known)[:, 4]
+        torch.testing.assert_close(rows[0]["scores"], scores[rows[0]["items"]])  # type: ignore[index, call-overload]
