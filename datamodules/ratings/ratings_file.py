@@ -108,7 +108,8 @@ class RatingsFile(KnowsItsFile, Ratings):
         rating, time = table["rating"].to_numpy(np.float32), table["timestamp"].to_numpy(np.int64)
         who, what, stars, when = (torch.from_numpy(column.copy()) for column in (user, item, rating, time))
         called = [str(titles[name]) for name in items]
-        found, duplicates = without_duplicates(Interactions(who, what, stars, when, users, items, called))
+        rows = torch.from_numpy(table.index.to_numpy() + 1)
+        found, duplicates = without_duplicates(Interactions(who, what, stars, when, users, items, called, rows))
         self.say_duplicates(duplicates)
         counts = found.user.bincount(minlength=len(users))
         few = int(((counts > 0) & (counts < 3)).sum())

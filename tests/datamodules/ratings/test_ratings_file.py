@@ -88,8 +88,19 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, headi
 
 
 def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5"):
-        RatingsFile(write(tmp_path, ROWS), min_rating=1.0, max_rating=4.0).setup("fit")
+    path = write(tmp_path, [("ana", "sofa", 3, 1), *ROWS])  # the first row is left out: a newer one has its pair
+    with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5 in row 3"):
+        RatingsFile(path, min_rating=1.0, max_rating=4.0, feedback="explicit").setup("fit")
+
+
+@pytest.mark.parametrize("options", [{}, {"feedback": "explicit", "split": "random"}])
+def test_a_prediction_from_histories_takes_ratings_of_another_scale(tmp_path: Path, options: Any) -> None:
+    stars = write(tmp_path, ROWS)
+    new = RatingsFile(stars, 2, 3, 1.0, 1.0, **options)  # the run's file had no ratings
+    new.setup("predict")
+    assert new.transform(new.splits["predict"])[1].shape == (2, 3)
+    with pytest.raises(UserError, match=r"4 ratings are outside of 1 to 1, the first is 4 in row 1"):
+        RatingsFile(stars, 2, 3, 1.0, 1.0, feedback="explicit", batches="items").setup("predict")
 
 
 def test_no_path_is_one_line() -> None:
