@@ -22,6 +22,7 @@ class Interactions:
         time: Seconds, or any number that grows with time, int64.
         users, items: The name of each number.
         titles: What an item is called for a person; the names where there are no titles.
+        rows: The row of the file that each was, from 1, for messages; None where all of them are here in their order.
     """
 
     user: Tensor
@@ -31,13 +32,15 @@ class Interactions:
     users: list[str]
     items: list[str]
     titles: list[str] = field(default_factory=list)
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.user)
 
     def take(self, rows: Tensor) -> "Interactions":
         """The same users and items with some of the ratings."""
-        return replace(self, user=self.user[rows], item=self.item[rows], rating=self.rating[rows], time=self.time[rows])
+        columns = {name: getattr(self, name) for name in ("user", "item", "rating", "time", "rows")}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
 
 def without_duplicates(table: Interactions) -> tuple[Interactions, int]:
@@ -132,13 +135,14 @@ def number_names(names: list[str], known: list[str]) -> Tensor:
     return torch.tensor([place.get(name, -1) for name in names], dtype=torch.int64)
 
 
-def check_scale(rating: Tensor, low: float, high: float, where: str) -> None:
-    """Refuses ratings outside of the scale (``UserError``)."""
+def check_scale(rating: Tensor, low: float, high: float, where: str, rows: Tensor | None = None) -> None:
+    """Refuses ratings (N,) outside of the scale (``UserError``); ``rows`` (N,) as of ``Interactions``."""
     outside = (rating < low) | (rating > high)
     if bool(outside.any()):
         first = int(outside.nonzero()[0])
+        row = first + 1 if rows is None else int(rows[first])
         raise UserError(
             f"{where}: {int(outside.sum()):,} ratings are outside of {low:g} to {high:g}, the first is "
-            f"{float(rating[first]):g} in row {first + 1}: correct them, or give --data.min_rating and "
+            f"{float(rating[first]):g} in row {row}: correct them, or give --data.min_rating and "
             "--data.max_rating"
         )

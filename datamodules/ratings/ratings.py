@@ -126,7 +126,8 @@ class Ratings(TensorDataModule):
         if not len(table):
             raise UserError(f"{self.own_path or type(self).__name__} has no ratings: give it some")
         where = self.own_path or type(self).__name__
-        check_scale(table.rating, self.min_rating, self.max_rating, where)
+        if self.feedback == "explicit" and (stage != "predict" or self.batches == "items"):  # else no rating is used
+            check_scale(table.rating, self.min_rating, self.max_rating, where, table.rows)
         for name, count, size in (
             ("users", 0 if stage == "predict" else len(table.users), self.num_users),
             ("items", len(table.items), self.num_items),

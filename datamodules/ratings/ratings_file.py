@@ -108,7 +108,8 @@ class RatingsFile(KnowsItsFile, Ratings):
         rating, time = table["rating"].to_numpy(np.float32), table["timestamp"].to_numpy(np.int64)
         who, what, stars, when = (torch.from_numpy(column.copy()) for column in (user, item, rating, time))
         called = [str(titles[name]) for name in items]
-        found, duplicates = without_duplicates(Interactions(who, what, stars, when, users, items, called))
+        rows = torch.from_numpy(table.index.to_numpy() + 1)
+        found, duplicates = without_duplicates(Interactions(who, what, stars, when, users, items, called, rows))
         self.say_duplicates(duplicates)
         counts = found.user.bincount(minlength=len(users))
         few = int(((counts > 0) & (counts < 3)).sum())
@@ -119,6 +120,8 @@ class RatingsFile(KnowsItsFile, Ratings):
 
 def read_columns(path: str) -> pd.DataFrame:
     """The columns user, item, title (texts), rating (float) and timestamp (int) of a file.
+
+    Of times with fractions, and of those beyond 64 bits, ``timestamp`` is the rank: only their order is used.
 
     Raises:
         UserError: A column is missing, or a cell is missing or is not a number, by its row.
@@ -141,6 +144,8 @@ def read_columns(path: str) -> pd.DataFrame:
     size = len(table)
     rating = numbers(found["rating"], path, "rating") if "rating" in found else pd.Series(np.ones(size))
     time = numbers(found["timestamp"], path, "timestamp") if "timestamp" in found else pd.Series(np.arange(size))
+    if time.dtype.kind != "i":
+        time = time.rank(method="dense")
     title = found["title"].fillna(found["item"]) if "title" in found else found["item"]
     columns = {"user": found["user"], "item": found["item"], "title": title, "rating": rating, "timestamp": time}
     return pd.DataFrame({k: np.asarray(v) for k, v in columns.items()}).astype({"timestamp": np.int64})

@@ -101,7 +101,11 @@ class Categorical(Distribution):
         values = self.logits.shape[1]
         refuse((x < 0) | (x >= values) | (x != x.floor()), f"a categorical variable is 0 to {values - 1}")
         frequency = F.one_hot(x.long(), values).to(self.logits).mean(0)  # (D, K)
-        refuse((frequency == 0), "a value (the column named here) never occurs: its estimated logit is infinite")
+        if bool((frequency == 0).any()):
+            column, value = (frequency == 0).nonzero()[0].tolist()
+            raise UserError(
+                f"column {column} of the data: the value {value} never occurs: its estimated logit is infinite"
+            )
         self.logits.copy_(frequency.log())
 
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:

@@ -59,8 +59,7 @@ def flat(net: nn.Module) -> Tensor:
 class LitMaximumLikelihood(DensityEstimator):
     """A distribution fitted by gradient. ``closed`` is the estimate in closed form, from the training rows.
 
-    Also logs ``test/closed_form_loss``, the closed form's loss on the test rows, and ``test/distance``: the
-    largest difference of a parameter from it.
+    Also logs ``test/distance``: the largest difference of a parameter from it.
     """
 
     def __init__(self, family: Family = "gaussian", num_features: int = 1, num_values: int = 2, **task: Any) -> None:

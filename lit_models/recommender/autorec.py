@@ -10,7 +10,7 @@ rating is taken off; predictions are clipped to the scale in evaluation.
 The numbers they reach are in RESULTS.md.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torchmetrics import MeanMetric
 
 from common.messages import UserError
 from lit_models.functional.ranking import top_items, unseen
+from lit_models.layers.precision import full_precision
 from lit_models.tasks.task import Task
 from lit_models.tasks.trains import trains
 
@@ -32,7 +33,7 @@ class AutoRec(nn.Module):
         dropout: Of the hidden units.
     """
 
-    gathered_at_once = True
+    gathered_at_once, forward_methods = True, ("everything",)
 
     def __init__(
         self,
@@ -51,9 +52,13 @@ class AutoRec(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def everything(self, x: Tensor) -> Tensor:
+        """Ratings (B, U) as ``forward`` has them, not clipped, so that their order stays."""
         given = (x - self.mean).nan_to_num(0.0)  # 0 where a rating is missing
-        rating = self.mean + self.decoder(self.dropout(torch.sigmoid(self.encoder(given))))
+        return self.mean + self.decoder(self.dropout(torch.sigmoid(self.encoder(given))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        rating = self.everything(x)
         return rating if self.training else rating.clamp(*self.scale)
 
 
@@ -61,7 +66,8 @@ class AutoRec(nn.Module):
 class LitAutoRec(Task):
     """AutoRec by half the squared error of the ratings that are there (``data.batches: items``).
 
-    Logs ``train/loss``, ``val/loss`` (with the half), ``val/rmse``, ``test/rmse`` and ``test/mae``.
+    Logs ``train/loss``, ``val/loss`` (with the half), ``val/rmse``, ``test/rmse`` and ``test/mae``. A checkpoint
+    has the training ratings: they are inputs of a prediction, beside those of the datamodule.
 
     Args:
         **task: See ``Task``.
@@ -72,14 +78,29 @@ class LitAutoRec(Task):
     def __init__(self, num_users: int, **task: Any) -> None:
         super().__init__(**task)
         self.num_users = num_users
+        self.places, self.ratings = torch.zeros(0, dtype=torch.long), torch.zeros(0)  # of training: item * U + user
         self.val_loss, self.test_loss, self.test_mae = MeanMetric(), MeanMetric(), MeanMetric()
         self.example_input = torch.zeros(1, num_users)
 
     def setup(self, stage: str) -> None:
-        """Begins with the mean of the training ratings."""
+        """Begins with the mean of the training ratings, and keeps them."""
+        splits = self.data_attribute("splits")
+        if stage == "fit" and splits:
+            ratings = splits["train"][0].flatten()
+            self.places = (~ratings.isnan()).nonzero()[:, 0]
+            self.ratings = ratings[self.places]
         if stage == "fit" and isinstance(self.net, AutoRec):
             with torch.no_grad():
                 self.net.mean.fill_(self.data_attribute("target_mean", float(self.net.mean)))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["places"], checkpoint["ratings"] = self.places, self.ratings
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.places = checkpoint.get("places", self.places)
+        self.ratings = checkpoint.get("ratings", self.ratings)
 
     def errors(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Error where there is a rating and 0 elsewhere (B, U), and how many there are ()."""
@@ -109,12 +130,24 @@ class LitAutoRec(Task):
         self.log("test/rmse", torch.sqrt(2 * self.test_loss.compute()))
         self.log("test/mae", self.test_mae)
 
+    def known(self) -> Tensor:
+        """Ratings of all items by all users (I, U), NaN where there is none: of training, over them the data's."""
+        splits = self.data_attribute("splits")
+        parts = [splits[name][1] for name in ("train", "val", "test")]
+        known = torch.full_like(parts[0], torch.nan)
+        known.view(-1)[self.places] = self.ratings
+        for part in parts:
+            known = torch.where(part.isnan(), known, part)
+        return known
+
     def predict_step(self, batch: Any, batch_idx: int) -> Any:
         """The best unseen items of users, ``(users, history, ...)``: see ``Ranker.predict_step``."""
         users, history = batch[:2]
         if bool((users >= self.num_users).any()):
             raise UserError("AutoRec has an input for each user it was trained on: for new users take recommender/mf")
-        known: Tensor = self.data_attribute("splits")["train"][0]
-        scores = self(known.to(users.device))[:, users].T.float()
+        known, net = self.known(), cast(Any, self.net)
+        with full_precision(users):  # in bfloat16 many items would have the same rating
+            scores = net.everything(known.to(users.device, self.dtype))[:, users].T.float()
         seen = ~unseen(history, len(known))
-        return top_items(scores.masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
+        best = top_items(scores.masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
+        return [{**found, "scores": found["scores"].clamp(*net.scale)} for found in best]

@@ -14,7 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from common.messages import UserError
 from lit_models.functional.ranking_losses import draw_negatives, ranking_loss
 from lit_models.layers.feed_forward import FeedForward
 from lit_models.layers.multi_head import MultiHeadAttention
@@ -105,10 +107,25 @@ class LitSASRec(Ranker):
     def __init__(self, num_users: int, num_items: int, **task: Any) -> None:
         super().__init__(num_users, num_items, **task)
 
+    def setup(self, stage: str) -> None:
+        """See ``Ranker``.
+
+        Raises:
+            UserError: No user has two training items: there is nothing to learn from.
+        """
+        super().setup(stage)
+        if stage == "fit" and len(self.positives) and int((self.positives // self.num_items).bincount().max()) < 2:
+            raise UserError(
+                "no user has two training items, one to follow the other: give longer histories (with leave_one_out a "
+                "user needs four ratings), or take recommender/item_knn"
+            )
+
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         net: Any = self.net
         users, history = batch[:2]
         history = history[:, -(net.context + 1) :]
+        if history.shape[1] < 2:  # nobody in the batch has a second item: a loss of 0
+            history = F.pad(history, (1, 0), value=self.num_items)
         before, after = history[:, :-1], history[:, 1:]
         real = before < self.num_items  # what comes after padding has nothing to go by
         who, context = users[:, None].expand_as(after)[real], net.states(before)[real]  # (N,), (N, D)

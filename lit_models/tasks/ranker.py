@@ -61,9 +61,10 @@ class RankingMetrics(Metric):
         self.count += len(scores)
         self.first += ranks[:, 0].bincount(minlength=len(self.first)).to(self.first)
         best = scores.masked_fill(~left, -torch.inf).topk(min(TOP, scores.shape[1]), 1).indices
+        real = left.gather(1, best)  # a user may have fewer candidates
         if popularity is not None:
-            self.popular += popularity[best].mean(1).sum()
-        self.shown += best.flatten().bincount(minlength=len(self.shown)).to(self.shown)
+            self.popular += ((popularity[best] * real).sum(1) / real.sum(1).clamp(min=1)).sum()
+        self.shown += best[real].bincount(minlength=len(self.shown)).to(self.shown)
 
     def compute(self) -> dict[str, Tensor]:
         """All means, and the coverage."""

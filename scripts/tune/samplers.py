@@ -66,7 +66,8 @@ def points(key: str, d: BaseDistribution) -> Sequence[Any]:
     if isinstance(d, IntDistribution) and not d.log:
         return range(d.low, d.high + 1, d.step)
     if isinstance(d, FloatDistribution) and d.step:
-        return [d.low + k * d.step for k in range(round((d.high - d.low) / d.step) + 1)]
+        count = round((d.high - d.low) / d.step) + 1
+        return [min(d.low + k * d.step, d.high) for k in range(count)]  # 3 * 0.1 is above 0.3
     raise UserError(f"--sampler grid: {key} is a range without steps: give `choices:` or `step:`, or another sampler")
 
 

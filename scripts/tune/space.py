@@ -142,7 +142,7 @@ def read_space(path: Path) -> Space:
             raise UserError(f"{path} has no {key}: it needs metric, mode, max_epochs and parameters")
     if content["mode"] not in ("min", "max"):
         raise UserError(f"{path}: mode is {content['mode']!r}: give min or max")
-    if not str(content["metric"]).startswith(("val/", "time/", "train/")):
+    if not str(content["metric"]).startswith(("val/", "time/")):
         raise UserError(f"{path}: metric is {content['metric']}: choose by the validation split, such as val/loss")
     if content.get("second", "") not in ("", *SECONDS):
         raise UserError(f"{path}: second is {content['second']!r}: give one of {', '.join(SECONDS)}")

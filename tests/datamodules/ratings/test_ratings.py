@@ -103,7 +103,7 @@ def test_prediction_is_for_the_users_that_were_asked_for_with_all_that_they_have
         ({"users": ["zoe"]}, "--users zoe: no ratings of theirs"),
         ({"top": 0}, "data.top is 0"),
         ({"window": 0}, "data.window is 0"),
-        ({"min_rating": 4.0}, "ratings are outside of 4 to 5"),
+        ({"min_rating": 4.0, "feedback": "explicit", "batches": "items"}, "ratings are outside of 4 to 5"),
     ],
 )
 def test_what_cannot_be_is_one_line(options: dict[str, Any], says: str) -> None:

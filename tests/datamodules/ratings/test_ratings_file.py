@@ -45,6 +45,14 @@ def test_columns_may_have_other_names_and_titles_and_no_ratings(tmp_path: Path) 
     assert data.titles == ["One", "Two", "3"] and data.splits["test"][1].tolist() == [[2]]  # the order of the rows
 
 
+@pytest.mark.parametrize("times", [(0.75, 0.25, 0.5), ("3e30", "1e30", "2e30"), ("30", "10", "20.0")])
+def test_the_order_of_time_is_that_of_fractions_too(tmp_path: Path, times: tuple[Any, ...]) -> None:
+    data = RatingsFile(write(tmp_path, [("ana", f"i{k}", 4, time) for k, time in enumerate(times)]))
+    data.setup("fit")
+    data.setup("test")
+    assert data.splits["test"][1].tolist() == [[0]] and data.splits["val"][1].tolist() == [[2]]
+
+
 def test_a_new_file_is_predicted_with_the_items_of_the_run_and_its_new_users(tmp_path: Path) -> None:
     old = RatingsFile(write(tmp_path, ROWS))
     old.setup("fit")
@@ -80,8 +88,19 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, headi
 
 
 def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5"):
-        RatingsFile(write(tmp_path, ROWS), min_rating=1.0, max_rating=4.0).setup("fit")
+    path = write(tmp_path, [("ana", "sofa", 3, 1), *ROWS])  # the first row is left out: a newer one has its pair
+    with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5 in row 3"):
+        RatingsFile(path, min_rating=1.0, max_rating=4.0, feedback="explicit").setup("fit")
+
+
+@pytest.mark.parametrize("options", [{}, {"feedback": "explicit", "split": "random"}])
+def test_a_prediction_from_histories_takes_ratings_of_another_scale(tmp_path: Path, options: Any) -> None:
+    stars = write(tmp_path, ROWS)
+    new = RatingsFile(stars, 2, 3, 1.0, 1.0, **options)  # the run's file had no ratings
+    new.setup("predict")
+    assert new.transform(new.splits["predict"])[1].shape == (2, 3)
+    with pytest.raises(UserError, match=r"4 ratings are outside of 1 to 1, the first is 4 in row 1"):
+        RatingsFile(stars, 2, 3, 1.0, 1.0, feedback="explicit", batches="items").setup("predict")
 
 
 def test_no_path_is_one_line() -> None:

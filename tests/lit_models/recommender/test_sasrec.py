@@ -1,9 +1,15 @@
-"""SASRec: the battery, and the order of time."""
+"""SASRec: the battery, the order of time, and short histories."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from common.messages import UserError
+from datamodules.ratings.ratings_file import RatingsFile
 from lit_models.recommender.sasrec import LitSASRec, SASRec
 from tests.battery import ADAM, RankerBattery
+from tests.small import small_trainer
 
 
 class TestLitSASRec(RankerBattery):
@@ -44,3 +50,27 @@ def test_every_parameter_has_a_gradient_without_positions_too() -> None:
     net = SASRec(9, hidden_size=8, positions=False)
     net(torch.tensor([0]), torch.tensor([[1, 2, 3]])).sum().backward()
     assert all(p.grad is not None for p in net.parameters()) and not bool(net.place.grad.any())  # type: ignore[union-attr]
+
+
+def histories(folder: Path, *lengths: int) -> RatingsFile:
+    """A file of users with so many ratings; leave_one_out tests and validates with two of three and more."""
+    path = folder / "ratings.csv"
+    rows = [f"u{user},i{item}" for user, length in enumerate(lengths) for item in range(length)]
+    path.write_text("\n".join(["user,item", *rows]) + "\n")
+    return RatingsFile(str(path), batches="users", batch_size=1)
+
+
+def test_a_batch_of_users_with_one_training_item_has_a_loss_of_zero(tmp_path: Path) -> None:
+    data = histories(tmp_path, 1, 3, 7)
+    model = LitSASRec(num_users=3, num_items=7, hidden_size=8, num_layers=1, optimizer=ADAM)
+    trainer = small_trainer(tmp_path, max_epochs=1)
+    trainer.fit(model, datamodule=data)
+    assert 0 < float(trainer.callback_metrics["train/loss"]) < torch.inf  # of the third user
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert float(model.training_step((torch.tensor([0]), torch.tensor([[2]])), 0).detach()) == 0
+
+
+def test_data_without_a_second_item_is_one_line(tmp_path: Path) -> None:
+    model = LitSASRec(num_users=2, num_items=3, hidden_size=8, optimizer=ADAM)
+    with pytest.raises(UserError, match="no user has two training items"):
+        small_trainer(tmp_path).fit(model, datamodule=histories(tmp_path, 3, 1))

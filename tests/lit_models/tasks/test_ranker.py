@@ -34,6 +34,15 @@ def test_coverage_and_popularity_of_a_ranking_that_is_the_same_for_all() -> None
     assert float(found["popularity@10"]) == pytest.approx(sum(range(30, 40)) / 400)
 
 
+def test_items_that_a_user_has_are_not_counted_where_fewer_than_ten_are_left() -> None:
+    metrics = RankingMetrics(8)
+    left = torch.zeros(1, 8, dtype=torch.bool)
+    left[0, :2] = True
+    metrics.update(torch.rand(1, 8), torch.tensor([[0]]), left, torch.tensor([0.2, 0.4, *[1.0] * 6]))
+    found = metrics.compute()
+    assert float(found["coverage@10"]) == 0.25 and float(found["popularity@10"]) == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize("loss", ["bpr", "hinge", "softmax", "bce"])
 def test_each_loss_trains_and_validation_loss_is_one_minus_ndcg(loss: str, tmp_path: Path) -> None:
     data = PlantedFilms(30, 25, 6, 9)

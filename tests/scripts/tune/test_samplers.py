@@ -118,6 +118,12 @@ def test_a_grid_has_all_points_once_and_conditional_ones_where_they_exist(tmp_pa
         check_sampler("grid", huge)
 
 
+def test_each_point_of_a_grid_of_steps_is_in_its_range(tmp_path: Path) -> None:
+    found = read_space(written(tmp_path, {"a": {"low": 0.0, "high": 0.3, "step": 0.1}}))
+    trials = [create_trial(value=0.0, params=p, distributions=found.parameters) for p in grid(found)]
+    assert [trial.params["a"] for trial in trials] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
 def test_what_a_sampler_cannot_do_is_said_before_the_search(
     tmp_path: Path, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:

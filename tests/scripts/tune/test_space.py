@@ -64,6 +64,7 @@ def reached(config: Any, key: str) -> Any:
         ({}, {}, "has no parameters"),
         ({"a": {"low": 1, "high": 2}}, {"mode": "best"}, "mode is 'best': give min or max"),
         ({"a": {"low": 1, "high": 2}}, {"metric": "test/acc"}, "choose by the validation split"),
+        ({"a": {"low": 1, "high": 2}}, {"metric": "train/loss"}, "choose by the validation split"),
         ({"a": {"low": 1, "high": 2}}, {"min_epochs": 10}, "min_epochs 10, max_epochs 9"),
         ({"a": {"low": 1, "high": 2}}, {"metrik": "x"}, "unknown key 'metrik': did you mean 'metric'"),
     ],
