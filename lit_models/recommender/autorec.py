@@ -147,7 +147,7 @@ class LitAutoRec(Task):
             raise UserError("AutoRec has an input for each user it was trained on: for new users take recommender/mf")
         known, net = self.known(), cast(Any, self.net)
         with full_precision(users):  # in bfloat16 many items would have the same rating
-            scores = net.everything(known.to(users.device, self.dtype))[:, users].T.float()
+            scores = net.everything(known.to(net.encoder.weight))[:, users].T.float()
         seen = ~unseen(history, len(known))
         best = top_items(scores.masked_fill(seen, -torch.inf), self.data_attribute("top", 10))
         return [{**found, "scores": found["scores"].clamp(*net.scale)} for found in best]

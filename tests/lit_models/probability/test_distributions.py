@@ -66,7 +66,7 @@ def test_the_median_of_an_even_number_of_rows_is_between_the_middle_two() -> Non
         ("bernoulli", [[0.5]], "row 0, column 0.* is 0 or 1"),
         ("bernoulli", [[1.0], [1.0]], "all rows are equal"),
         ("categorical", [[0.0], [4.0]], "row 1.* is 0 to 3"),
-        ("categorical", [[0.0], [1.0]], "column 0 of the data: 2 never occurs"),
+        ("categorical", [[0.0], [1.0]], "column 0 of the data: the value 2 never occurs"),
         ("exponential", [[1.0], [-1.0]], "row 1, column 0.* at least 0"),
         ("poisson", [[1.5]], "a count is a whole number"),
         ("poisson", [[0.0]], "all counts are 0"),
