@@ -47,6 +47,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # -- torchrun -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # under SLURM in `make test-slurm`
 def test_two_nodes_give_what_two_processes_of_one_node_give(undisturbed: Path, tmp_path: Path) -> None:
     env: dict[str, str | None] = {"DIVE_RUNS": str(tmp_path / "runs")}
     words = [*FIT, *DDP, "--trainer.devices", "1", "--trainer.num_nodes", "2"]

@@ -205,6 +205,7 @@ def test_logarithms_are_learned_and_predictions_written_in_units(tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_a_target_of_hundreds_of_thousands_is_learned(tmp_path: Path) -> None:
     table = houses(200).drop(columns="kind")
     table["price"] = 2e5 + 2e4 * (table["size"] - 100) / 20
