@@ -53,7 +53,7 @@ class KaggleFolder(ImageFolder):
         **images: See ``ImageFolder``.
 
     Raises:
-        UserError: No table, an id without a picture or twice, a fold that there is not.
+        UserError: No table, an id without a picture or twice, a fold that there is not, ``unlabeled``.
     """
 
     folders_are_splits = False
@@ -72,6 +72,8 @@ class KaggleFolder(ImageFolder):
         submission: Literal["auto", "label", "probabilities"] = "auto",
         **images: Any,
     ) -> None:
+        if images.get("unlabeled"):
+            raise UserError("data.unlabeled is for folders without classes: a competition's table has them")
         if num_folds and not 0 <= fold < num_folds:
             raise UserError(f"data.fold is {fold}: with data.num_folds {num_folds} give one of 0 to {num_folds - 1}")
         self.num_folds, self.fold, self.everything = num_folds, fold, everything
@@ -91,15 +93,7 @@ class KaggleFolder(ImageFolder):
     def infer(
         root: str = "", num_classes: int = 0, in_channels: int = 0, image_size: int = 0, unlabeled: bool = False
     ) -> dict[str, int]:
-        """The sizes by the table and the images' headers; arguments that are not 0 are kept.
-
-        Raises:
-            UserError: ``unlabeled``, which a competition is not.
-        """
-        if unlabeled:
-            raise UserError(
-                "data.unlabeled is for folders without classes: a competition's table has them; leave it out"
-            )
+        """The sizes by the table and the images' headers; arguments that are not 0 are kept."""
         files = [file for files in labeled(root).values() for file in files]
         files = files[:: -(-len(files) // MOST_HEADERS)]
         paths = [os.path.join(root, file) for file in files]

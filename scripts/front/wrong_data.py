@@ -17,19 +17,26 @@ from scripts.front.failures import explain_failure
 
 
 def refuse_missing_sizes(model: Any, data: Any, links: list[str]) -> None:
-    """Refuses a model that needs a size which the data does not have.
+    """Refuses a model that needs a size which the data does not have, or classes of data that was said to have none.
 
     Args:
         model, data: Parsed, with ``class_path`` and ``init_args``; nothing is refused where one is missing.
         links: The sizes that data may have.
 
     Raises:
-        UserError: Names the size and a recipe for the data.
+        UserError: Names the size and a recipe for the data, or the argument.
     """
     if not model or not data:
         return
-    given = dict(model.get("init_args") or {})
-    for name, parameter in parameters_of(import_class(model.class_path)).items():
+    from lit_models.tasks.classifier import Classifier
+
+    given, klass = dict(model.get("init_args") or {}), import_class(model.class_path)
+    if dict(data.get("init_args") or {}).get("unlabeled") and isinstance(klass, type) and issubclass(klass, Classifier):
+        raise UserError(
+            f"{klass.__name__} learns classes, and data.unlabeled leaves none: put the images into one sub-folder per "
+            "class"
+        )
+    for name, parameter in parameters_of(klass).items():
         if name in links and parameter.default is parameter.empty and given.get(name, 0) is None:
             kind = data.class_path.rpartition(".")[2]
             raise UserError(

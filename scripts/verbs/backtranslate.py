@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     output = Path(new_file(given.output, "--output"))
     part = Path(new_file(f"{given.output}.part", "--output"))
 
-    lines = [" ".join(line.split()) for line in read_text(given.texts, "texts").splitlines()]
+    lines = [" ".join(line.split()) for line in read_text(given.texts, "texts").split("\n")]
     lines = [line for line in lines if line]
     if not lines:
         raise UserError(f"{given.texts} has no text")

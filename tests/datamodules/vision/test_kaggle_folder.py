@@ -47,6 +47,8 @@ def test_the_folds_tests_are_all_pictures_once(tmp_path: Path) -> None:
         assert y.bincount().tolist() == [4, 2]
         tested += x[:, 0, 0, 0].tolist()
     assert sorted(tested) == sorted(200 if k % 3 == 0 else 40 + k for k in range(1, 25))
+    with pytest.raises(UserError, match=r"data\.unlabeled is for folders without classes"):
+        KaggleFolder(str(tmp_path), unlabeled=True)
     with pytest.raises(UserError, match=r"data.fold is 4: with data.num_folds 4 give one of 0 to 3"):
         KaggleFolder(str(tmp_path), num_folds=4, fold=4)
 

@@ -30,7 +30,8 @@ def own(tmp_path: Path) -> dict[str, list[str]]:
         "table": ["--data", "CSVTable", "--data.path", str(tmp_path / "t.csv"), "--data.target", "y"],
         "texts": ["--data", "TextTable", "--data.path", str(tmp_path / "m.csv")],
         "text": ["--data", "TextFile", "--data.path", str(tmp_path / "m.csv")],
-        "photos": ["--data", "ImageFolder", "--data.root", str(tmp_path / "photos")],
+        "photos": (photos := ["--data", "ImageFolder", "--data.root", str(tmp_path / "photos")]),
+        "unlabeled": [*photos, "--data.unlabeled", "true"],
     }
 
 
@@ -46,6 +47,7 @@ def own(tmp_path: Path) -> dict[str, list[str]]:
         ),
         ("mlp/mlp_regression", "photos", "data of another kind: try cnn/lenet"),
         ("rnn/gru", "texts", "TextTable gives int (B, 4) and int (B) ("),
+        ("cnn/lenet", "unlabeled", "LitLeNet learns classes, and data.unlabeled leaves none: put the images into one"),
         ("text/text_cnn", "text", "LitTextCNN needs num_classes, which TextFile does not say"),
         ("rnn/seq2seq", "photos", "LitSeq2Seq needs source_vocab_size, which ImageFolder does not say"),
     ],

@@ -31,7 +31,7 @@ def test_pairs_are_written_with_a_tag_and_a_child_of_the_run_trains_on_them(
 ) -> None:
     """The child begins with the weights and vocabularies of the run (Zoph et al. 2016)."""
     texts, output = tmp_path / "texts", tmp_path / "synthetic.tsv"
-    texts.write_text("a b c\n\nb a\nc c  a b\n")
+    texts.write_text("a b c\n\nb\u2028a\nc c  a b\n", encoding="utf-8")  # a line may have other separators
     words = ["--run", str(run), "--texts", str(texts), "--output", str(output)]
     assert main(["backtranslate", *words, "--tag", "<2x>", "--beam", "2", "--rows", "2"]) == 0
     rows = [line.split("\t") for line in output.read_text().splitlines()]

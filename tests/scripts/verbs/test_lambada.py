@@ -23,6 +23,13 @@ def test_a_file_of_weights_is_scored(tmp_path: Path, capsys: Any) -> None:
     assert "(1 passages)" in capsys.readouterr().out
 
 
+def test_a_passage_may_have_other_line_separators(tmp_path: Path) -> None:
+    texts = ["a\u2028b\x85c", "d"]
+    lines = "\n".join(json.dumps({"text": text}, ensure_ascii=False) for text in texts)
+    (tmp_path / "p.jsonl").write_text(lines + "\n", encoding="utf-8")
+    assert passages(str(tmp_path / "p.jsonl")) == texts
+
+
 def test_files_that_are_no_passages_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Once upon a time\n")
     for name, says in (("text.txt", "not a file of passages"), ("none", "there is no file")):
