@@ -21,6 +21,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
+from callbacks.device_search import skip_search_for_gpu
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.prediction_files import PredictionFiles
 from callbacks.run_config import RunConfig
@@ -234,6 +235,7 @@ class DiveCLI(Uncopied, LightningCLI):
         self.command.trainer = trainer
         skip_empty_hooks(trainer)
         clip_unscaled(trainer)
+        skip_search_for_gpu()
         return trainer
 
     def after_instantiate_classes(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from callbacks.device_search import skip_search_for_gpu
 from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.unscaled_clipping import clip_unscaled
@@ -67,6 +68,7 @@ def fit(model: Any, data: Any, clock: Any, callbacks: Iterable[Callback] = (), *
         trainer = Trainer(**settings, callbacks=[*usual, *callbacks, Ticks(clock)])
         skip_empty_hooks(trainer)  # as scripts/front/lightning_cli.py does
         clip_unscaled(trainer)
+        skip_search_for_gpu()
         trainer.fit(model, data)
 
 
