@@ -17,6 +17,7 @@ The numbers it reaches are in RESULTS.md.
 from typing import Any, Literal, get_args
 
 import torch
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
 from common.messages import UserError
@@ -44,6 +45,36 @@ class ActionTables(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         return self.values.mean((0, 1))[states]
+
+
+class Entries(torch.autograd.Function):
+    """``tables[index]`` whose gradient has only those entries: a sparse one, since most players' values are untouched.
+
+    Each entry is named once, as one step of each player does.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tables: Tensor, *index: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(*index)
+        ctx.size = tables.shape
+        return tables[index]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+        places = torch.stack([part.expand(gradient.shape).flatten() for part in ctx.saved_tensors])
+        entries = torch.sparse_coo_tensor(places, gradient.flatten(), ctx.size, check_invariants=False)
+        return entries, *[None] * len(places)
+
+
+def takes_sparse_gradients(trainer: Trainer) -> bool:
+    """Whether a step may have a sparse gradient: plain SGD in one process, and nothing else reads the gradient."""
+    optimizer, callbacks = trainer.optimizers[0], trainer.callbacks  # type: ignore[attr-defined]
+    settings = optimizer.param_groups[0]
+    plain = type(optimizer) is torch.optim.SGD and not any(settings[k] for k in ("momentum", "weight_decay", "fused"))
+    alone = trainer.world_size == 1 and trainer.accumulate_grad_batches == 1 and trainer.scaler is None
+    readers = ("on_after_backward", "on_before_optimizer_step")
+    read = any(getattr(type(each), name) is not getattr(Callback, name) for each in callbacks for name in readers)
+    return plain and alone and not read and not trainer.gradient_clip_val
 
 
 def explore(q: Tensor, epsilon: float | Tensor) -> Tensor:
@@ -124,6 +155,7 @@ class LitControl(Task):
         self.sums = EpisodeSums(num_runs, num_states, num_actions) if method == "monte_carlo" else None
         self.planning_steps, self.kappa = planning_steps, kappa
         self.models = LearnedModels(num_runs, num_states, num_actions) if planning_steps else None
+        self.sparse = False  # whether the gradient of a step on one entry is
         self.example_input = torch.zeros(1, dtype=torch.long)
 
     def configure_model(self) -> None:
@@ -136,9 +168,14 @@ class LitControl(Task):
             what = "model.lam" if self.lam else "model.method monte_carlo" if self.sums else "model.planning_steps"
             raise UserError(f"{what}: what is kept belongs to one process's environments: give --trainer.devices 1")
 
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self.sparse = takes_sparse_gradients(self.trainer)
+
     def act(self, states: Tensor, greedy: bool = False) -> Tensor:
         """The actions (R,) of the players in states (R,); of greedy ones the first of the best."""
-        q = self.net.values[:, torch.arange(len(states)), states].mean(0)
+        tables = self.net.values if self.method == "double_q" else self.net.values[:1]  # else they are equal
+        q = tables[:, torch.arange(len(states)), states].mean(0)
         if greedy:
             return q.argmax(1)
         return explore(q, self.epsilon if self.sums is None else 1 / self.sums.episode[:, None])
@@ -190,7 +227,9 @@ class LitControl(Task):
         with torch.no_grad():
             one, _, delta = self.differences(tables, row)
         runs = torch.arange(len(state), device=state.device)
-        entry = tables[one, runs, state, action] if self.method == "double_q" else tables[:, runs, state, action]
+        which = one if self.method == "double_q" else torch.arange(2, device=one.device)[:, None]
+        index = (which, runs, state, action)
+        entry = Entries.apply(tables, *index) if self.sparse else tables[index]  # type: ignore[no-untyped-call]
         return (entry - (entry + self.alpha * delta).detach()).square().sum() / 2
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:

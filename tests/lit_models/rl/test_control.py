@@ -1,14 +1,18 @@
 """Control: the targets of each method, and the cliff."""
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback, seed_everything
 from torch import Tensor
 
 from common.messages import UserError
 from datamodules.rl.tabular_environments import ToyText
 from lit_models.rl.control import LitControl, explore, value_after
+from tests.small import small_trainer
 
 
 def learn(steps: int, runs: int = 20, **model: Any) -> tuple[LitControl, float]:
@@ -74,8 +78,9 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
         LitControl(**arguments)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("method", ["q_learning", "sarsa", "expected_sarsa", "double_q"])
-def test_a_step_of_gradient_descent_on_the_entries_is_the_update_of_the_tables(method: str) -> None:
+def test_a_step_of_gradient_descent_on_the_entries_is_the_update_of_the_tables(method: str, sparse: bool) -> None:
     torch.manual_seed(0)
     player = LitControl(num_runs=6, num_states=5, num_actions=3, method=method, gamma=0.9)  # type: ignore[arg-type]
     tables = torch.randn(2, 6, 5, 3, dtype=torch.float64)
@@ -90,6 +95,32 @@ def test_a_step_of_gradient_descent_on_the_entries_is_the_update_of_the_tables(m
     torch.manual_seed(1)  # which of two tables learns
     expected = player.updated(player.net.values.detach(), row)
     torch.manual_seed(1)
+    player.sparse = sparse
     player.entry_loss(player.net.values, row).backward()
-    torch.testing.assert_close(player.net.values.detach() - player.net.values.grad, expected)  # type: ignore[operator]
+    gradient = player.net.values.grad
+    assert gradient is not None and gradient.is_sparse == sparse
+    torch.testing.assert_close(player.net.values.detach() - gradient, expected)
     assert not torch.equal(expected, player.net.values)
+
+
+class Reads(Callback):
+    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
+        assert not pl_module.net.values.grad.is_sparse
+
+
+def trained(tmp_path: Path, *callbacks: Callback, **more: Any) -> tuple[bool, Tensor]:
+    """Whether the gradients of a short training are sparse, and its tables."""
+    seed_everything(0, verbose=False)
+    momentum = more.pop("momentum", 0.0)
+    player = LitControl(num_runs=8, optimizer=partial(torch.optim.SGD, lr=1.0, momentum=momentum))
+    trainer = small_trainer(tmp_path, *callbacks, **{"max_epochs": 1, "limit_val_batches": 0, **more})
+    trainer.fit(player, datamodule=ToyText(num_runs=8, num_steps=40, batch_size=1))
+    return player.sparse, player.net.values.detach()
+
+
+def test_gradients_are_sparse_only_where_nothing_else_reads_them(tmp_path: Path) -> None:
+    (sparse, quick), (dense, slow) = trained(tmp_path), trained(tmp_path, Reads())
+    assert sparse and not dense
+    assert torch.equal(quick, slow) and bool(quick.any())
+    for more in ({"gradient_clip_val": 1.0}, {"accumulate_grad_batches": 2}, {"momentum": 0.5}):
+        assert not trained(tmp_path, **more)[0], more
