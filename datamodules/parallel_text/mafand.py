@@ -88,7 +88,7 @@ def read_part(folder: Path, language: str, part: str) -> Pairs:
     """
     lines = folder / "json_files" / f"en-{language}" / f"{part}.json"
     if lines.is_file():
-        rows = [json.loads(line)["translation"] for line in lines.read_text(encoding="utf-8").splitlines() if line]
+        rows = [json.loads(line)["translation"] for line in lines.read_text(encoding="utf-8").split("\n") if line]
         return [(row["en"], row[language]) for row in rows]
     sides = [folder / "text_files" / f"en-{language}" / f"{part}.{code}" for code in ("en", language)]
     if not all(path.is_file() for path in sides):

@@ -84,7 +84,7 @@ def read_tweets(path: str) -> tuple[list[str], Tensor]:
         UserError: A line that is not a tweet and one of the three classes, by its number.
     """
     texts, y = [], []
-    for number, line in enumerate(read_text(path).splitlines()[1:], 2):
+    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n")[1:], 2):
         text, _, label = line.rpartition("\t")
         if label not in CLASSES:
             raise UserError(f"{path}, line {number}: {label[:40]!r} is none of {', '.join(CLASSES)}")

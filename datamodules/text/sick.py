@@ -32,7 +32,7 @@ def read_sick(path: str | Path = "") -> list[Pair]:
     """
     path = path or fetch(URL, SHA256, "SICK/SICK.txt")
     pairs = []
-    for number, line in enumerate(read_text(path).splitlines()[1:], 2):
+    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n")[1:], 2):
         try:
             _, first, second, score, relation = line.split("\t")[:5]
             pairs.append(Pair(first, second, float(score), relation))

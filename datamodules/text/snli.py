@@ -49,7 +49,7 @@ def read_snli(path: str | Path) -> tuple[list[str], list[str], Tensor]:
         UserError: A line that is not a pair with one of the labels, by its number.
     """
     first, second, y = [], [], []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n"), 1):
         try:
             row = json.loads(line)
             label, premise, hypothesis = row["gold_label"], row["sentence1"], row["sentence2"]

@@ -13,7 +13,7 @@ from common.messages import UserError
 from datamodules.parallel_text.mafand import PARTS, Mafand, clean, read_part, without_leaks
 
 ROWS = {
-    "train": [("one", "moja"), ("two", "mbili"), ("three", "tatu"), ("Lagos", "Lagos")],
+    "train": [("one", "moja"), ("two", "mbili"), ("thr\u2028ee", "tatu"), ("Lagos", "Lagos")],
     "dev": [("four", "nne")],
     "test": [("two", "mbili mbili"), ("Abuja", "Abuja")],
 }
@@ -26,7 +26,7 @@ def files(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     folder.mkdir(parents=True)
     for part, rows in ROWS.items():
         if request.param == "json":
-            lines = [json.dumps({"translation": {"en": a, "swa": b}}) + "\n" for a, b in rows]
+            lines = [json.dumps({"translation": {"en": a, "swa": b}}, ensure_ascii=False) + "\n" for a, b in rows]
             (folder / f"{part}.json").write_text("".join(lines))
         else:
             for code, side in zip(("en", "swa"), zip(*rows, strict=True), strict=True):

@@ -10,9 +10,9 @@ from datamodules.text.afrisenti import AfriSenti, read_tweets
 
 
 def test_a_tab_within_a_tweet_is_its_own_and_an_unknown_class_is_named_by_its_line(tmp_path: Path) -> None:
-    (path := tmp_path / "t.tsv").write_text("tweet\tlabel\nọ dị\tmma\tpositive\nọjọọ\tnegative\n")
+    (path := tmp_path / "t.tsv").write_text("tweet\tlabel\nọ dị\tmma\u2028\tpositive\nọjọọ\tnegative\n")
     texts, y = read_tweets(str(path))
-    assert texts == ["ọ dị\tmma", "ọjọọ"] and y.tolist() == [2, 0]
+    assert texts == ["ọ dị\tmma\u2028", "ọjọọ"] and y.tolist() == [2, 0]
     path.write_text("tweet\tlabel\nọ dị mma\tgood\n")
     with pytest.raises(UserError, match="line 2: 'good' is none of negative"):
         read_tweets(str(path))

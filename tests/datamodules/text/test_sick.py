@@ -11,8 +11,8 @@ HEADING = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgme
 
 
 def test_a_line_is_a_pair(tmp_path: Path) -> None:
-    (path := tmp_path / "s.txt").write_text(HEADING + "1\tA dog runs\tA dog is running\t4.8\tENTAILMENT\n")
-    assert read_sick(path) == [Pair("A dog runs", "A dog is running", 4.8, "ENTAILMENT")]
+    (path := tmp_path / "s.txt").write_text(HEADING + "1\tA dog runs\tA dog\u2028is running\t4.8\tENTAILMENT\n")
+    assert read_sick(path) == [Pair("A dog runs", "A dog\u2028is running", 4.8, "ENTAILMENT")]
 
 
 @pytest.mark.parametrize(

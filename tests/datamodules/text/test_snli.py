@@ -18,6 +18,12 @@ def test_pairs_are_read_and_those_without_agreement_left_out(tmp_path: Path) -> 
     assert (first, second, y.tolist()) == (["A man sings."], ["A person sings."], [1])
 
 
+def test_only_line_ends_separate_pairs(tmp_path: Path) -> None:
+    odd = PAIR | {"sentence1": "A man\u2028sings\x85."}
+    (path := tmp_path / "a.jsonl").write_text(f"{json.dumps(odd, ensure_ascii=False)}\n{json.dumps(PAIR)}\n")
+    assert read_snli(path)[0] == [odd["sentence1"], PAIR["sentence1"]]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

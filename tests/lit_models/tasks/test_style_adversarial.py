@@ -21,9 +21,9 @@ def model(**options: Any) -> LitStyleGAN2:
     return LitStyleGAN2(**SMALL, optimizer=partial(torch.optim.Adam, lr=0.01, betas=(0.5, 0.99)), **options)
 
 
-def fit(folder: Path, one: LitStyleGAN2, batches: int = 5) -> Any:
+def fit(folder: Path, one: LitStyleGAN2, batches: int = 5, **settings: Any) -> Any:
     rows: Any = [(torch.rand(4, 3, 8, 8),) for _ in range(batches)]
-    trainer = small_trainer(folder, max_epochs=1, limit_val_batches=0)
+    trainer = small_trainer(folder, max_epochs=1, limit_val_batches=0, **settings)
     trainer.fit(one, DataLoader(rows, batch_size=None))
     return trainer
 
@@ -94,3 +94,8 @@ def test_an_image_of_the_table_has_the_coarse_styles_of_its_row_and_the_fine_one
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(UserError, match="path_interval is 0"):
         model(path_interval=0)
+
+
+def test_pure_half_precision_is_refused_with_path_lengths(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"bf16-true is too coarse for model\.path_weight: give bf16-mixed"):
+        fit(tmp_path, model(path_weight=2.0), precision="bf16-true")
