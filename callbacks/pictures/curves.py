@@ -12,6 +12,7 @@ from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Picture, is_trial
 
 HIDDEN = {"step", "epoch"}
+COLUMNS = 4  # panels in a row
 
 
 class Curves(Picture):
@@ -60,15 +61,16 @@ def draw_curves(rows: list[dict[str, Any]]) -> Figure | None:
         panels.setdefault(quantity, []).append(name)
     if not panels:
         return None
-    figure = new_figure(4.2 * len(panels), 3.2)
+    height, width = -(-len(panels) // COLUMNS), min(len(panels), COLUMNS)
+    figure = new_figure(4.2 * width, 3.2 * height)
     colors = {"train": "tab:blue", "val": "tab:orange"}
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (quantity, members) in zip(axes, panels.items(), strict=True):
+    for number, (quantity, members) in enumerate(panels.items(), 1):
+        ax = figure.add_subplot(height, width, number)
         for name in members:
             points = [(row["step"], row[name]) for row in rows if name in row]
             faint = name.endswith("_step")
             color = colors.get(name.split("/")[0], "tab:green")
-            look = {"alpha": 0.35, "marker": ""} if faint else {"alpha": 1.0, "marker": "."}
+            look: dict[str, Any] = {"alpha": 0.35, "marker": ""} if faint else {"alpha": 1.0, "marker": "."}
             ax.plot(*zip(*points, strict=True), label=name, color=color, **look)
         ax.set(title=quantity, xlabel="step")
         ax.grid(alpha=0.3)

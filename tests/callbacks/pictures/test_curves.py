@@ -15,6 +15,13 @@ def test_training_and_validation_share_a_panel() -> None:
     assert panels == {"acc": {"val/acc"}, "loss": {"train/loss", "train/loss_step", "val/loss"}}
 
 
+def test_many_panels_stand_in_rows_of_four() -> None:
+    figure = draw_curves([{"step": step, **{f"val/m{i}": float(step) for i in range(6)}} for step in (1, 2)])
+    assert figure is not None and len(figure.axes) == 6
+    tops = [round(ax.get_position().y0, 2) for ax in figure.axes]
+    assert len(set(tops[:4])) == len(set(tops[4:])) == 1 and tops[0] > tops[4]
+
+
 def test_nothing_recorded_draws_nothing() -> None:
     assert draw_curves([]) is None
 
