@@ -1,6 +1,7 @@
 """``heads.png``: the attention weights of each head of each layer for one test sample, with the words at the axes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -10,6 +11,7 @@ from torch import Tensor
 from callbacks.pictures.attention_weights import attention_weights
 from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
+from common.byte_tokens import readable_tokens
 from common.data_protocol import data_attribute
 
 MOST_WORDS = 48  # more labels than this cannot be read
@@ -44,10 +46,10 @@ class HeadMaps(TestPicture):
 
     def draw(self, trainer: Trainer, found: Any) -> Figure:
         inputs, weights = found
-        tokens = getattr(data_attribute(trainer, "tokenizer"), "tokens", None)
+        tokenizer: Any = data_attribute(trainer, "tokenizer")
         namers = {side: data_attribute(trainer, f"{side}_tokens") for side in ("source", "target")}
         if "target" not in inputs:
-            namers["source"] = (lambda ids: [tokens[i] for i in ids]) if tokens else None
+            namers["source"] = partial(readable_tokens, tokenizer) if hasattr(tokenizer, "tokens") else None
         words = {
             side: namer(inputs[side][0].tolist())
             for side, namer in namers.items()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from common.byte_tokens import readable_tokens
 from common.messages import UserError, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
@@ -146,13 +147,11 @@ class ParallelText(TensorDataModule):
 
     def source_tokens(self, ids: Iterable[int]) -> list[str]:
         """Single source tokens as texts, for the axes of pictures."""
-        assert self.source_tokenizer is not None
-        return [self.source_tokenizer.tokens[i] for i in ids]
+        return readable_tokens(self.source_tokenizer, ids)
 
     def target_tokens(self, ids: Iterable[int]) -> list[str]:
         """Single target tokens as texts."""
-        assert self.target_tokenizer is not None
-        return [self.target_tokenizer.tokens[i] for i in ids]
+        return readable_tokens(self.target_tokenizer, ids)
 
     def _ids(self, tokenizer: Tokenizer, text: str) -> list[int]:
         return [*tokenizer.encode(text), self.eos_id][: self.max_length]

@@ -21,12 +21,10 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from callbacks.atomic_checkpoint import AtomicCheckpoint
-from callbacks.device_search import skip_search_for_gpu
-from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.prediction_files import PredictionFiles
+from callbacks.prepared_trainer import prepare
 from callbacks.run_config import RunConfig
 from callbacks.run_record import RunRecord
-from callbacks.unscaled_clipping import clip_unscaled
 from common.messages import UserError
 from lit_models.layers.weight_files import origin_of
 from scripts.front.arguments import Command, load_yaml, typed_value
@@ -233,9 +231,7 @@ class DiveCLI(Uncopied, LightningCLI):
         first = [RunConfig(self._config_file())] if self.command.verb == "fit" else []  # others may read the file
         trainer.callbacks[:0] = [*first, *self.command.callbacks]  # type: ignore[attr-defined]
         self.command.trainer = trainer
-        skip_empty_hooks(trainer)
-        clip_unscaled(trainer)
-        skip_search_for_gpu()
+        prepare(trainer)
         return trainer
 
     def after_instantiate_classes(self) -> None:

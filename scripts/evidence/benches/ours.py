@@ -12,10 +12,8 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from callbacks.device_search import skip_search_for_gpu
-from callbacks.empty_hooks import skip_empty_hooks
 from callbacks.metrics_csv import MetricsCSV
-from callbacks.unscaled_clipping import clip_unscaled
+from callbacks.prepared_trainer import prepare
 from datamodules.vision.images import ImageTensors
 from scripts.evidence.benches.workloads import IMAGES, Clock, Workload, random_images
 from scripts.front.arguments import DEFAULT, load_yaml
@@ -66,9 +64,7 @@ def fit(model: Any, data: Any, clock: Any, callbacks: Iterable[Callback] = (), *
         settings |= {"accelerator": "cpu", "logger": MetricsCSV(folder), "default_root_dir": Path(folder)}
         settings |= {"limit_val_batches": 0, "max_steps": clock.total, "max_epochs": -1, **more}
         trainer = Trainer(**settings, callbacks=[*usual, *callbacks, Ticks(clock)])
-        skip_empty_hooks(trainer)  # as scripts/front/lightning_cli.py does
-        clip_unscaled(trainer)
-        skip_search_for_gpu()
+        prepare(trainer)  # as scripts/front/lightning_cli.py does
         trainer.fit(model, data)
 
 
