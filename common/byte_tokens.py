@@ -22,7 +22,7 @@ def readable_tokens(tokenizer: Any, ids: Iterable[int]) -> list[str]:
 def text_of_bytes(token: str) -> str:
     """The text of a byte-level token, ``·`` for a space; a part of a character as ``<e1 ba>``.
 
-    What has a symbol that no byte has stays as it is.
+    A token with any other symbol is returned unchanged.
     """
     if not set(token) <= set(SYMBOLS):
         return token

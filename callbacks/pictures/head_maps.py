@@ -24,7 +24,7 @@ class HeadMaps(TestPicture):
     source_length, target_in, target_out)``, ``tokenizer.tokens`` for a batch ``(tokens, targets)``.
 
     Args:
-        row: Row number in the test split.
+        row: Row number in the test split; the last row of a smaller one.
         max_tokens: Largest number of tokens drawn for a batch ``(tokens, targets)``.
     """
 
@@ -38,9 +38,8 @@ class HeadMaps(TestPicture):
         return dict(zip(names, batch, strict=False))
 
     def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> tuple[Rows, Rows] | None:
-        if len(rows["source"]) <= self.row:
-            return None
-        inputs = trim({name: t[self.row :] for name, t in rows.items()}, self.max_tokens)
+        row = min(self.row, len(rows["source"]) - 1)
+        inputs = trim({name: t[row:] for name, t in rows.items()}, self.max_tokens)
         weights = attention_weights(pl_module, *(t.to(pl_module.device) for t in inputs.values()))
         return (inputs, {name: w[0] for name, w in weights.items()}) if weights else None
 

@@ -24,8 +24,9 @@ def test_a_row_for_each_attention_and_a_column_for_each_head() -> None:
     assert [t.get_text() for t in figure.axes[2].get_xticklabels()] == ["x", "y", r"\$z"]
 
 
+@pytest.mark.parametrize("row", [0, 99])
 @pytest.mark.parametrize("kind", ["language model", "translation"])
-def test_is_written_after_a_test(tmp_path: Path, kind: str) -> None:
+def test_is_written_after_a_test_of_any_size(tmp_path: Path, kind: str, row: int) -> None:
     batch: tuple[torch.Tensor, ...] = (tokens(), tokens())
     model = SmallAttention()
     if kind == "translation":
@@ -33,7 +34,7 @@ def test_is_written_after_a_test(tmp_path: Path, kind: str) -> None:
             source_vocab_size=9, target_vocab_size=9, max_length=6, hidden_size=8, num_layers=1, num_heads=2, ffn_size=8
         )  # type: ignore[assignment]
         batch = (torch.full((2, 6), 5), torch.tensor([4, 6]), torch.ones(2, 4).long(), torch.full((2, 4), 2))
-    trainer = small_trainer(tmp_path, HeadMaps(max_tokens=5))
+    trainer = small_trainer(tmp_path, HeadMaps(row, max_tokens=5))
     trainer.test(model, DataLoader([batch], batch_size=None), verbose=False)
     assert (tmp_path / "heads.png").stat().st_size > 1000
 
