@@ -14,6 +14,6 @@ VARIABLE = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
 
 def skip_search_for_gpu() -> None:
-    """Turns the check through NVIDIA's management library off in this process and its children on a machine without a GPU."""
+    """Turns the check through NVIDIA's library off, in this process and its children, on a machine without a GPU."""
     if not torch.cuda.is_available():
         os.environ[VARIABLE] = "0"
