@@ -84,7 +84,7 @@ def draw(rows: list[dict[str, Any]]) -> Any:
             xscale="log", xlabel="learning rate", ylabel=f"steps to a loss of {NETWORKS[network].loss}", title=network
         )
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="x-small", ncols=2)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize="small")
     return figure
 
 

@@ -2,6 +2,8 @@
 
     dive optimizers                             LeNet: five rates, three seeds each; about ten CPU-minutes
     dive optimizers --networks lenet resnet     the narrow ResNet as well, about forty more
+    dive optimizers --networks resnet --seeds 1 its grid with one seed: 25 minutes
+    dive optimizers --networks resnet --best    two more seeds of the best rate only: five minutes
     dive optimizers --optimizers Adam Muon --seeds 1
     dive optimizers --probes                    batch normalization and smoothness; the large-batch rule: two minutes
     dive optimizers --render                    table and picture only
@@ -19,11 +21,12 @@ import math
 import time
 from collections.abc import Iterable
 from functools import cache
+from itertools import product
 from typing import Any
 
 from common.messages import UserError, did_you_mean
 from scripts.evidence.optimizer_grid import COLUMNS, KEY, NETWORKS, OPTIMIZERS, rates
-from scripts.evidence.optimizer_page import render
+from scripts.evidence.optimizer_page import best_rate, read_rows, render
 from scripts.evidence.rows_file import append_row, missing
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS
@@ -127,9 +130,23 @@ def run_row(network: str, name: str, rate: float, seed: int) -> dict[str, Any]:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-def measure(networks: Iterable[str], names: Iterable[str], seeds: int) -> None:
-    """The rows that are missing; each is kept as soon as it is there."""
-    grid = [(network, name, rate) for network in networks for name in names for rate in rates(name)]
+def best_cells(networks: Iterable[str], names: Iterable[str]) -> list[tuple[str, str, float]]:
+    """Network, optimizer and the best rate of the rows that are there."""
+    rows = read_rows(ROWS)
+    cells = []
+    for network, name in product(networks, names):
+        rate = best_rate([row for row in rows if (row["network"], row["optimizer"]) == (network, name)])
+        if rate is not None:
+            cells.append((network, name, rate))
+    return cells
+
+
+def measure(networks: Iterable[str], names: Iterable[str], seeds: int, best: bool = False) -> None:
+    """The rows that are missing, of all rates or of the best one; each is kept as soon as it is there."""
+    if best:
+        grid = best_cells(networks, names)
+    else:
+        grid = [(network, name, rate) for network in networks for name in names for rate in rates(name)]
     for network, name, rate, seed in missing(ROWS, KEY, [(*cell, seed) for cell in grid for seed in range(seeds)]):
         append_row(ROWS, COLUMNS, KEY, row := run_row(network, name, rate, seed))
         reached = f"{row['steps']} steps, {row['seconds']:.1f} s" if "steps" in row else "not reached"
@@ -143,6 +160,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--networks", nargs="+", default=["lenet"], metavar="NAME", help="lenet, resnet; lenet")
     parser.add_argument("--optimizers", nargs="+", default=list(OPTIMIZERS), metavar="NAME", help="none of these: all")
     parser.add_argument("--seeds", type=int, default=3, help="of each rate; rows that are there are kept")
+    parser.add_argument(
+        "--best", action="store_true", help="only the best rate of the rows that are there, not all five"
+    )
     parser.add_argument("--probes", action="store_true", help="the two probes, printed; writes nothing")
     parser.add_argument("--render", action="store_true", help="table and picture of the rows that are there")
     options = parser.parse_args(argv)
@@ -160,5 +180,5 @@ def main(argv: list[str]) -> int:
             from scripts.evidence import optimizer_probes
 
             return optimizer_probes.main()
-        measure(options.networks, options.optimizers, options.seeds)
+        measure(options.networks, options.optimizers, options.seeds, options.best)
     return render(ROWS)
