@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from common.messages import UserError
-from datamodules.vision.bounded import DEPTHS, eight_bits
+from common.pictures import DEPTHS, eight_bits
 from datamodules.vision.class_folders import visible
 from datamodules.vision.image_files import GRAY_MODES
 

@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from common.messages import UserError, note
+from common.pictures import register_heif
 from datamodules.reading import some
 from datamodules.run_file import KnowsItsFile
 from datamodules.splits import split_fractions
-from datamodules.vision.image_files import register_heif
 
 SPLIT_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "EPS", "WMF"}  # PIL knows their extensions but needs other programs

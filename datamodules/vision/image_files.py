@@ -8,9 +8,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import IO, Any
 
 import numpy as np
@@ -20,24 +19,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from common.messages import UserError
+from common.pictures import eight_bits, opaque, register_heif
 from datamodules.base import TensorLoader
 from datamodules.reading import progress, some
-from datamodules.vision.bounded import Room, eight_bits
+from datamodules.vision.bounded import Room
 
 Image.MAX_IMAGE_PIXELS = 500_000_000  # PIL refuses twice as many; its default refuses a valid scan of 195 megapixels
 HUGE = 50_000_000  # pixels; such images are reduced before anything else is done
 ROOM = Room(60_000_000)  # pixels of up to 20 bytes that the threads of a process decode; a larger image goes alone
 THREADS = min(16, os.cpu_count() or 1)
 GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
-
-
-@cache
-def register_heif() -> None:
-    """Lets PIL read HEIF where ``pillow_heif`` is installed. Each process needs it: workers import PIL anew."""
-    with suppress(ImportError):
-        import pillow_heif  # type: ignore[import-not-found]
-
-        pillow_heif.register_heif_opener()
 
 
 def read_header(path: str) -> tuple[int, bool] | None:
@@ -76,12 +67,7 @@ def decode_open(file: Image.Image, channels: int, size: int, crop: bool = True) 
     sixteen = file.mode.startswith("I;16") or file.format == "PPM"  # PIL reads a PGM of 16 bits into 32
     draft(file, channels, size)
     image = reduced(file, size, crop) if file.width * file.height > HUGE else file
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif image.mode.startswith("I") or image.mode == "F":
-        image = eight_bits(image, 65535 if sixteen else 0)
+    image = opaque(ImageOps.exif_transpose(image), 65535 if sixteen else 0)
     resized = ImageOps.fit if crop else Image.Image.resize
     image = resized(image.convert("L" if channels == 1 else "RGB"), (size, size), Image.Resampling.BILINEAR)
     return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
@@ -115,12 +101,7 @@ def whole_picture(path: str) -> tuple[Image.Image, tuple[float, float, float, fl
     """
     register_heif()
     with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    elif image.mode.startswith("I") or image.mode == "F":
-        image = eight_bits(image)
+        image = opaque(ImageOps.exif_transpose(file))
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2

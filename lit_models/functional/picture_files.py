@@ -9,6 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from common.messages import UserError
+from common.pictures import opaque, register_heif
 
 
 def read_picture(path: str, shape: tuple[int, int, int]) -> Tensor:
@@ -19,10 +20,7 @@ def read_picture(path: str, shape: tuple[int, int, int]) -> Tensor:
         UserError: There is no such file, or it is not a picture.
     """
     channels, height, width = shape
-    picture = opened(path)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    picture = opaque(opened(path))
     picture = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.BOX)
     pixels = torch.from_numpy(np.array(picture))
     return pixels.view(1, height, width, -1).permute(0, 3, 1, 2) / 255
@@ -50,6 +48,7 @@ def opened(path: str) -> Any:
     """The picture in a file, upright."""
     if not Path(path).is_file():
         raise UserError(f"there is no file {path}")
+    register_heif()
     try:
         return ImageOps.exif_transpose(Image.open(path))
     except (UnidentifiedImageError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -33,6 +34,14 @@ def test_transparent_parts_are_white_as_in_training(tmp_path: Path) -> None:
     found = read_picture(str(tmp_path / "a.png"), (3, 8, 8))
     assert bool((found[..., :4] == 1).all()) and found[0, :, 0, 4].tolist() == [1, 0, 0]
     assert torch.equal(found[0], torch.from_numpy(decode(str(tmp_path / "a.png"), 3, 8).copy()) / 255)
+
+
+def test_sixteen_bits_are_scaled_as_in_training(tmp_path: Path) -> None:
+    """PIL itself cuts them off at 255."""
+    Image.fromarray(np.full((8, 8), 16384, np.uint16)).save(tmp_path / "a.png")
+    found = read_picture(str(tmp_path / "a.png"), (1, 8, 8))
+    assert found.unique().tolist() == [pytest.approx(0.25, abs=0.002)]
+    assert torch.equal(found[0], torch.from_numpy(decode(str(tmp_path / "a.png"), 1, 8).copy()) / 255)
 
 
 def test_the_middle_square_is_taken_of_picture_and_mask(tmp_path: Path) -> None:
