@@ -26,6 +26,8 @@ PAD = -1  # padding of targets; not a token id
 LONG_TEXT = 20_000_000  # characters whose vocabulary takes more than a few seconds
 KEPT_TEXT = 1_000_000  # characters from which on what took more than five seconds is kept for the next start
 MAX_COUNTED = 3_000_000  # tokens of which the baseline counts n-grams
+#: Tokenizers without unknown tokens, whose tokens are all of a text: an ``<unk>`` is the text's own, as in WikiText.
+EVERY_BYTE = ("bpe", "byte")
 # Bits that are charged for the character behind an <unk>: log2 of the number of Unicode's characters. A model that
 # foresees <unk> has not foreseen which character it is.
 UNKNOWN_BITS = math.log2(0x110000 - 0x800)
@@ -37,8 +39,8 @@ class LanguageModelData(TensorDataModule):
     Args:
         vocab_size: Entries of the vocabulary, which is made of the training part alone. A tokenizer's file decides it.
         seq_len: T, tokens in a window.
-        tokenizer: ``char``, ``word``, ``space`` (cut already) or ``bpe``; or a file that has one already, which is what
-            published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
+        tokenizer: ``char``, ``word``, ``space`` (cut already), ``bpe``, ``byte``; or a file that has one already, which is
+            what published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
         lower: Put the text in lower case.
         min_count: Tokens with fewer occurrences are unknown.
         partition: ``random`` windows, or ``sequential`` streams for models that carry their state. Evaluation then has
@@ -60,7 +62,7 @@ class LanguageModelData(TensorDataModule):
         self,
         vocab_size: int = 128,
         seq_len: int = 64,
-        tokenizer: Literal["char", "word", "space", "bpe"] | str = "char",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte"] | str = "char",
         lower: bool = False,
         min_count: int = 1,
         partition: Literal["random", "sequential"] = "random",
@@ -186,7 +188,7 @@ class LanguageModelData(TensorDataModule):
         """Characters per token, and what the unknown ones cost."""
         assert self.tokenizer is not None
         unknown = 0.0
-        if self.tokenizer.unk_id >= 0:  # in parts: a mask of all tokens would be a quarter of their memory
+        if self.tokenizer.unk_id >= 0 and self.tokenizer.kind not in EVERY_BYTE:  # in parts: a mask of all is large
             unknown = sum(int((part == self.tokenizer.unk_id).sum()) for part in ids.split(1 << 20)) / len(ids)
         if unknown >= 0.0005:
             self.facts.append(f"{unknown:.1%} of the {name} tokens are not in the vocabulary of {self.vocab_size}")
@@ -221,7 +223,7 @@ class LanguageModelData(TensorDataModule):
         """Whether the tokens are all of the text; words lose the spaces between them."""
         assert self.tokenizer is not None
         if self.tokenizer.kind != "file":
-            return self.tokenizer.kind in ("char", "bpe")
+            return self.tokenizer.kind in ("char", *EVERY_BYTE)
         part = self.tokenizer.prepare(text[:1000])
         return self.tokenizer.decode(self.tokenizer.encode(part)) == part
 

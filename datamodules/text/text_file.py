@@ -47,7 +47,7 @@ class TextFile(KnowsItsFile, LanguageModelData):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         test_path: str = "",
-        tokenizer: Literal["", "char", "word", "space", "bpe"] | str = "",
+        tokenizer: Literal["", "char", "word", "space", "bpe", "byte"] | str = "",
         vocab_size: int = 0,
         **text: Any,
     ) -> None:
@@ -113,7 +113,7 @@ class TextFile(KnowsItsFile, LanguageModelData):
             if longest_word(train) > LONG_WORD:
                 self.facts.append("words of more than 64 bytes are cut for byte pairs")
         else:
-            name = {"char": "characters"}.get(self.kind, "words")
+            name = {"char": "characters", "byte": "bytes"}.get(self.kind, "words")
             self.facts.append(f"a vocabulary of {self.vocab_size:,} {name}")
 
 
@@ -135,8 +135,10 @@ def vocabulary_of(text: str, kind: str, lower: bool, min_count: int) -> int:
         UserError: The text has no token that occurs ``min_count`` times.
     """
     specials = TextFile.specials
+    least = len(specials) + 256
+    if kind == "byte":
+        return least
     if kind == "bpe":
-        least = len(specials) + 256
         return next((size for length, size in BYTE_PAIRS if len(text) >= length), max(512, least))
     cutter: Tokenizer = TOKENIZERS[kind](specials, specials, lower)
     prepared = cutter.prepare(text)

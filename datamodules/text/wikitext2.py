@@ -36,7 +36,7 @@ class WikiText2(LanguageModelData):
         self,
         vocab_size: int = 10_000,
         seq_len: int = 35,
-        tokenizer: Literal["char", "word", "space", "bpe", "world"] | str = "space",
+        tokenizer: Literal["char", "word", "space", "bpe", "byte", "world"] | str = "space",
         part: Literal["valid", "train"] = "valid",
         **text: Any,
     ) -> None:

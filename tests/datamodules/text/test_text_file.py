@@ -68,6 +68,17 @@ def test_large_texts_of_words_have_byte_pairs_and_others_characters() -> None:
     assert tokenizer_for("".join(chr(0x4E00 + i % 3000) for i in range(500_000))) == "char"
 
 
+def test_bytes_as_tokens_need_no_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Ẹ̀kọ́ ìjọba\n" * 100, encoding="utf-8")
+    assert TextFile.infer(str(path), "byte") == {"tokenizer": "byte", "vocab_size": 260}
+    data = TextFile(path=str(path), tokenizer="byte", seq_len=16)
+    data.setup("fit")
+    length = len(data.texts()["test"].encode())
+    assert len(data.corpus["test"]) == length and data.characters_per_token["test"] < 1
+    assert any("260 bytes" in fact for fact in data.facts)
+
+
 def test_both_forms_of_unicode_have_the_same_length_in_characters(tmp_path: Path) -> None:
     text = "Ẹ̀kọ́ ìjọba ní ọjọ́ ajé\n" * 100
     one, other = (text_file(tmp_path / f"{form}.txt", unicodedata.normalize(form, text)) for form in ("NFC", "NFD"))

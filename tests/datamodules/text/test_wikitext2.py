@@ -39,3 +39,16 @@ def test_words_and_bytes_of_a_token_make_tokenizers_comparable(monkeypatch: pyte
     monkeypatch.setattr(words, "texts", lambda: {"train": text, "val": text, "test": text})
     words.setup("fit")
     assert words.units_per_token == {}  # words lose the spaces between them
+
+
+@pytest.mark.parametrize("tokenizer", ["bpe", "byte"])
+def test_an_unk_of_the_text_is_a_token_like_others_where_every_byte_has_one(
+    tokenizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = WikiText2(vocab_size=257, tokenizer=tokenizer, seq_len=8)
+    text = "A caf\u00e9 <unk> .\n" * 40
+    monkeypatch.setattr(data, "texts", lambda: {"train": text, "val": text, "test": text})
+    data.setup("fit")
+    tokens, units = len(data.corpus["test"]), data.units_per_token["test"]
+    assert units["word"] * tokens == pytest.approx(40 * 5) and units["byte"] * tokens == pytest.approx(40 * 16)
+    assert data.unknown_bits["test"] == 0 and not [fact for fact in data.facts if "not in the vocabulary" in fact]
