@@ -39,7 +39,7 @@ class LanguageModelData(TensorDataModule):
     Args:
         vocab_size: Entries of the vocabulary, which is made of the training part alone. A tokenizer's file decides it.
         seq_len: T, tokens in a window.
-        tokenizer: ``char``, ``word``, ``space`` (cut already), ``bpe``, ``byte``; or a file that has one already, which is
+        tokenizer: ``char``, ``word``, ``space`` (cut already), ``bpe``, ``byte``; or a file that has one, which is
             what published weights need: a ``tokenizer.json`` of Hugging Face's, or the ``processor.json`` of a run.
         lower: Put the text in lower case.
         min_count: Tokens with fewer occurrences are unknown.
