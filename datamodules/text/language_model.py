@@ -17,9 +17,11 @@ from common.messages import UserError, did_you_mean, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.cache import kept
 from datamodules.data_digest import Split
+from datamodules.reading import progress
+from datamodules.text.long_text import BLOCK, Text, blocks_of, lines_of_text
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
-from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer, lines_of
+from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
 from datamodules.text.windows import EvaluationStreams, StreamLoader, WindowLoader, evaluation_windows, stream_count
 
 PAD = -1  # padding of targets; not a token id
@@ -101,11 +103,11 @@ class LanguageModelData(TensorDataModule):
 
     # -- for the subclass ---------------------------------------------------------------------------------------------
 
-    def texts(self) -> dict[str, str]:
+    def texts(self) -> Mapping[str, Text]:
         """The whole text of each split: train, val and test."""
         raise NotImplementedError
 
-    def texts_for(self, stage: str) -> dict[str, str]:
+    def texts_for(self, stage: str) -> Mapping[str, Text]:
         """The texts that a stage needs: all of ``texts``, or other ones for ``test`` and ``predict``."""
         return self.texts()
 
@@ -149,7 +151,7 @@ class LanguageModelData(TensorDataModule):
             self._name_predictions(splits["predict"][1])
         return splits
 
-    def _make_tokenizer(self, texts: dict[str, str]) -> Tokenizer:
+    def _make_tokenizer(self, texts: Mapping[str, Text]) -> Tokenizer:
         if self.tokenizer_file:
             return read_tokenizer(self.tokenizer_file, self.vocab_size, self.lower)
         if "train" not in texts:
@@ -157,7 +159,7 @@ class LanguageModelData(TensorDataModule):
         kind, train = TOKENIZERS[self.kind], texts["train"]
 
         def made() -> Tokenizer:
-            return kind.train(lines_of(train), self.vocab_size, self.specials, self.lower, self.min_count)
+            return kind.train(lines_of_text(train), self.vocab_size, self.specials, self.lower, self.min_count)
 
         if len(train) <= KEPT_TEXT:
             return made()
@@ -167,24 +169,32 @@ class LanguageModelData(TensorDataModule):
         found = self._kept("the vocabulary", train, how, lambda: {"tokenizer": json.dumps(made().saved())})
         return load_tokenizer(json.loads(found["tokenizer"]))
 
-    def _encode(self, name: str, text: str) -> Tensor:
+    def _encode(self, name: str, text: Text) -> Tensor:
         """The tokens (N,) int32 of a split's text."""
         tokenizer = self.tokenizer
         assert tokenizer is not None
+
+        def made() -> Tensor:
+            if isinstance(text, str):
+                return torch.from_numpy(tokenizer.encode_long(text))
+            blocks = progress(text.blocks(), "encoding the text, blocks", -(-len(text) // BLOCK))
+            return torch.from_numpy(tokenizer.encode_blocks(blocks))
+
         if len(text) <= KEPT_TEXT:
-            return torch.from_numpy(tokenizer.encode_long(text))
+            return made()
         how, what = json.dumps(tokenizer.saved()), f"the {name} tokens"
-        ids: Tensor = self._kept(what, text, how, lambda: {"ids": torch.from_numpy(tokenizer.encode_long(text))})["ids"]
+        ids: Tensor = self._kept(what, text, how, lambda: {"ids": made()})["ids"]
         return ids
 
-    def _kept(self, what: str, text: str, how: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _kept(self, what: str, text: Text, how: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What ``make`` returns, made of a long text, from the cache where it is there."""
         digest = hashlib.sha256()
-        for start in range(0, len(text), KEPT_TEXT):  # not all of it at once, which would be a copy
-            digest.update(text[start : start + KEPT_TEXT].encode("utf-8", "surrogatepass"))
+        for block in blocks_of(text):
+            for start in range(0, len(block), KEPT_TEXT):  # not all of it at once, which would be a copy
+                digest.update(block[start : start + KEPT_TEXT].encode("utf-8", "surrogatepass"))
         return kept(f"{what} of {self.source_name()}", digest.hexdigest(), how, make)
 
-    def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
+    def _count_characters(self, name: str, text: Text, ids: Tensor) -> None:
         """Characters per token, and what the unknown ones cost."""
         assert self.tokenizer is not None
         unknown = 0.0
@@ -195,7 +205,8 @@ class LanguageModelData(TensorDataModule):
         whole = name != "train" or not self.train_tokens
         self.lengths[name] = len(text)
         if whole and self._keeps_all(text) and (not unknown or self.tokenizer.kind == "char"):
-            self.characters_per_token[name] = len(self.tokenizer.prepare(text)) / len(ids)
+            characters = sum(len(self.tokenizer.prepare(block)) for block in blocks_of(text))
+            self.characters_per_token[name] = characters / len(ids)
             self.unknown_bits[name] = unknown * UNKNOWN_BITS
 
     def _streams(self, name: str) -> int:
@@ -219,12 +230,12 @@ class LanguageModelData(TensorDataModule):
         """The tokens: how evaluation cuts them may depend on the number of processes."""
         return {name: (ids,) for name, ids in self.corpus.items()}
 
-    def _keeps_all(self, text: str) -> bool:
+    def _keeps_all(self, text: Text) -> bool:
         """Whether the tokens are all of the text; words lose the spaces between them."""
         assert self.tokenizer is not None
         if self.tokenizer.kind != "file":
             return self.tokenizer.kind in ("char", *EVERY_BYTE)
-        part = self.tokenizer.prepare(text[:1000])
+        part = self.tokenizer.prepare(next(blocks_of(text), "")[:1000])
         return self.tokenizer.decode(self.tokenizer.encode(part)) == part
 
     def _check_length(self, name: str, ids: Tensor) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from common.messages import UserError
 from datamodules.run_file import KnowsItsFile
-from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
+from datamodules.text.long_text import Text, blocks_of, open_text, split
 from datamodules.text.tokenizer_files import read_tokenizer
 from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
 
@@ -74,7 +74,7 @@ class TextFile(KnowsItsFile, LanguageModelData):
         if tokenizer and tokenizer not in TOKENIZERS:
             LanguageModelData.decided_by_files(tokenizer)  # refuses a file that is not there
             return {"tokenizer": tokenizer, "vocab_size": len(read_tokenizer(tokenizer))}
-        text = split_text(read_text(path), val_fraction, 0.0 if test_path else test_fraction)["train"]
+        text = split(open_text(path), val_fraction, 0.0 if test_path else test_fraction)["train"]
         kind = tokenizer or tokenizer_for(text)
         return {"tokenizer": kind, "vocab_size": vocabulary_of(text, kind, lower, min_count)}
 
@@ -86,25 +86,25 @@ class TextFile(KnowsItsFile, LanguageModelData):
     def source_name(self) -> str:
         return self.own_path
 
-    def texts(self) -> dict[str, str]:
-        parts = split_text(read_text(self.path), self.val_fraction, 0.0 if self.test_path else self.test_fraction)
+    def texts(self) -> dict[str, Text]:
+        parts = split(open_text(self.path), self.val_fraction, 0.0 if self.test_path else self.test_fraction)
         if self.test_path:
             del parts["test"]
         return parts
 
-    def texts_for(self, stage: str) -> dict[str, str]:
+    def texts_for(self, stage: str) -> dict[str, Text]:
         if stage == "predict":
-            return {"predict": read_text(self.path)}
+            return {"predict": open_text(self.path)}
         if stage == "test" and self.test_path:
-            return {"test": read_text(self.test_path, "data.test_path")}
+            return {"test": open_text(self.test_path, "data.test_path")}
         if self.is_another(stage):
-            return {"test" if stage == "test" else "val": read_text(self.path)}
+            return {"test" if stage == "test" else "val": open_text(self.path)}
         texts = self.texts()
         if stage == "fit":
             self.say_tokens(texts["train"])
         return texts
 
-    def say_tokens(self, train: str) -> None:
+    def say_tokens(self, train: Text) -> None:
         """Adds to the facts what the tokens are."""
         if self.tokenizer_file:
             self.facts.append(f"tokens of {self.tokenizer_file}")
@@ -117,18 +117,22 @@ class TextFile(KnowsItsFile, LanguageModelData):
             self.facts.append(f"a vocabulary of {self.vocab_size:,} {name}")
 
 
-def tokenizer_for(text: str) -> str:
+def tokenizer_for(text: Text) -> str:
     """``char``, or ``bpe`` for a text that is large enough, and has words and an alphabet."""
-    words, alphabet = longest_word(text[:1_000_000]) <= LONG_WORD, len(set(text)) <= 1000
-    return "bpe" if len(text) >= BYTE_PAIRS[-1][0] and words and alphabet else "char"
+    words = longest_word(next(blocks_of(text), "")[:1_000_000]) <= LONG_WORD
+    signs: set[str] = set()
+    for block in blocks_of(text):
+        signs.update(block)
+    return "bpe" if len(text) >= BYTE_PAIRS[-1][0] and words and len(signs) <= 1000 else "char"
 
 
-def longest_word(text: str) -> int:
+def longest_word(text: Text) -> int:
     """The length of the longest run without white space, up to just above ``LONG_WORD``."""
-    return LONG_WORD + 1 if re.search(rf"\S{{{LONG_WORD + 1}}}", text) else 0
+    long = re.compile(rf"\S{{{LONG_WORD + 1}}}")
+    return LONG_WORD + 1 if any(long.search(block) for block in blocks_of(text)) else 0
 
 
-def vocabulary_of(text: str, kind: str, lower: bool, min_count: int) -> int:
+def vocabulary_of(text: Text, kind: str, lower: bool, min_count: int) -> int:
     """The size of the vocabulary of a training text, specials included.
 
     Raises:
@@ -141,8 +145,10 @@ def vocabulary_of(text: str, kind: str, lower: bool, min_count: int) -> int:
     if kind == "bpe":
         return next((size for length, size in BYTE_PAIRS if len(text) >= length), max(512, least))
     cutter: Tokenizer = TOKENIZERS[kind](specials, specials, lower)
-    prepared = cutter.prepare(text)
-    counts = Counter(prepared) if kind == "char" else Counter(cutter.cut(prepared))
+    counts: Counter[str] = Counter()
+    for block in blocks_of(text):
+        prepared = cutter.prepare(block)
+        counts.update(prepared if kind == "char" else cutter.cut(prepared))
     known = sum(count >= min_count for token, count in counts.items() if token not in specials)
     if not known:
         raise UserError(f"no token of the text occurs data.min_count {min_count} times")

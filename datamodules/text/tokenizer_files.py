@@ -1,6 +1,7 @@
 """Tokenizers out of files: what a run kept of its own, or a ``tokenizer.json`` as Hugging Face's models have it."""
 
 import json
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from common.messages import UserError
-from datamodules.text.tokenizers import TOKENIZERS, Tokenizer
+from datamodules.text.tokenizers import TOKENIZERS, Tokenizer, as_array
 from datamodules.text.world_tokenizer import WorldTokenizer, read_vocabulary
+
+AROUND = 64  # characters on either side of a cut that decide whether it changes tokens
 
 
 class FileTokenizer(Tokenizer):
@@ -58,9 +61,22 @@ class FileTokenizer(Tokenizer):
     def encode_prepared(self, text: str) -> list[int]:
         return self.model.encode(text, add_special_tokens=False).ids
 
-    def encode_long(self, text: str) -> np.ndarray:
-        """At once, since a model may put a mark before the beginning of each text that it is given."""
-        return np.array(self.encode(text), np.int32)
+    def encode_pieces(self, texts: Iterable[str]) -> np.ndarray:
+        """Pieces are put together where a model makes other tokens of them apart: one may put a mark before the
+        beginning of each text that it is given.
+        """
+        found, waiting = array("i"), ""
+        for text in texts:
+            if waiting and self._part(waiting[-AROUND:], text[:AROUND]):
+                found.extend(self.encode_prepared(waiting))
+                waiting = ""
+            waiting += text
+        found.extend(self.encode_prepared(waiting))
+        return as_array(found)
+
+    def _part(self, before: str, behind: str) -> bool:
+        """Whether two texts have the tokens of both together."""
+        return self.encode_prepared(before) + self.encode_prepared(behind) == self.encode_prepared(before + behind)
 
     def canonical(self, text: str) -> str:
         return self.decode(self.encode(text))

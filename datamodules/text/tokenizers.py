@@ -84,10 +84,19 @@ class Tokenizer:
 
     def encode_long(self, text: str) -> np.ndarray:
         """The same as ``encode`` for a text of any length, as (N,) int32: piece by piece, in little memory."""
+        cut = pieces(self.prepare(text))
+        return self.encode_pieces(progress(cut, "encoding the text, pieces", -(-len(text) // PIECE)))
+
+    def encode_blocks(self, blocks: Iterable[str]) -> np.ndarray:
+        """The same for the blocks of a text, each of which begins with the white space behind a word."""
+        return self.encode_pieces(piece for block in blocks for piece in pieces(self.prepare(block)))
+
+    def encode_pieces(self, texts: Iterable[str]) -> np.ndarray:
+        """The tokens (N,) int32 of pieces that went through ``prepare``, one after the other."""
         found = array("i")
-        for piece in progress(pieces(self.prepare(text)), "encoding the text, pieces", -(-len(text) // PIECE)):
+        for piece in texts:
             found.extend(self.encode_prepared(piece))
-        return np.frombuffer(found, np.int32) if found else np.zeros(0, np.int32)
+        return as_array(found)
 
     def canonical(self, text: str) -> str:
         """A text as ``decode`` would write it if it had no unknown tokens: what outputs can be compared with."""
@@ -153,6 +162,11 @@ def pieces(text: str, size: int = PIECE) -> Iterator[str]:
     yield text[start:]
 
 
+def as_array(ids: array) -> np.ndarray:  # type: ignore[type-arg]
+    """Ids as (N,) int32, not copied."""
+    return np.frombuffer(ids, np.int32) if ids else np.zeros(0, np.int32)
+
+
 def lines_of(text: str) -> Iterator[str]:
     """The lines of a text, one after the other, each with its end."""
     return (match[0] for match in re.finditer(r"[^\n]*\n|[^\n]+", text))
@@ -166,17 +180,15 @@ class CharTokenizer(Tokenizer):
     def cut(self, text: str) -> list[str]:
         return list(text)
 
-    def encode_long(self, text: str) -> np.ndarray:
+    def encode_pieces(self, texts: Iterable[str]) -> np.ndarray:
         codes = {ord(token): i for i, token in enumerate(self.tokens) if len(token) == 1}
         table = np.full(0x110000, self.unk_id, np.int32)
         table[list(codes)] = list(codes.values())
-        prepared = self.prepare(text)
-        parts = [
-            table[np.frombuffer(prepared[i : i + (1 << 20)].encode("utf-32-le", "surrogatepass"), np.uint32)]
-            for i in range(0, len(prepared), 1 << 20)
-        ]
-        found = np.concatenate([np.zeros(0, np.int32), *parts])
-        return found if self.unk_id >= 0 else found[found >= 0]
+        found = array("i")
+        for piece in texts:
+            ids = table[np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)]
+            found.frombytes((ids if self.unk_id >= 0 else ids[ids >= 0]).tobytes())
+        return as_array(found)
 
     def join(self, tokens: list[str]) -> str:
         return "".join(tokens)

@@ -9,6 +9,7 @@ from common.messages import UserError
 from datamodules.downloads import data_root, fetch
 from datamodules.text.files import read_text, split_text
 from datamodules.text.language_model import LanguageModelData
+from datamodules.text.long_text import Text, blocks_of
 from datamodules.text.tokenizers import SpaceTokenizer
 from datamodules.text.world_tokenizer import fetch_vocabulary
 
@@ -54,18 +55,19 @@ class WikiText2(LanguageModelData):
     def decided_by_files(tokenizer: str = "char", vocab_size: int = 0) -> dict[str, int]:
         return LanguageModelData.decided_by_files(WikiText2._file(tokenizer), vocab_size)
 
-    def _keeps_all(self, text: str) -> bool:
+    def _keeps_all(self, text: Text) -> bool:
         assert self.tokenizer is not None
         return self.tokenizer.kind == "world" or super()._keeps_all(text)
 
-    def _count_characters(self, name: str, text: str, ids: Tensor) -> None:
+    def _count_characters(self, name: str, text: Text, ids: Tensor) -> None:
         super()._count_characters(name, text, ids)
         if name in self.characters_per_token and not self.unknown_bits[name]:
-            words = len(SpaceTokenizer.PATTERN.findall(text))  # the published ones: a line end is a word
-            counts = {"word": words, "byte": len(text.encode())}
+            # the published words: a line end is one
+            words = sum(len(SpaceTokenizer.PATTERN.findall(block)) for block in blocks_of(text))
+            counts = {"word": words, "byte": sum(len(block.encode()) for block in blocks_of(text))}
             self.units_per_token[name] = {unit: count / len(ids) for unit, count in counts.items()}
 
-    def texts(self) -> dict[str, str]:
+    def texts(self) -> dict[str, Text]:
         valid, test = (self._read(name) for name in ("valid", "test"))
         if self.part == "valid":
             parts = split_text(valid, 0.1, 0.0)

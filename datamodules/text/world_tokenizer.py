@@ -8,6 +8,7 @@ to the lengths that exist makes it a few lookups for each token.
 """
 
 import ast
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from common.messages import UserError
 from datamodules.downloads import fetch
-from datamodules.text.tokenizers import Tokenizer
+from datamodules.text.tokenizers import Tokenizer, as_array
 
 VOCABULARY = "rwkv_vocab_v20230424.txt"
 URL = f"https://raw.githubusercontent.com/BlinkDL/ChatRWKV/main/tokenizer/{VOCABULARY}"
@@ -37,6 +38,7 @@ class WorldTokenizer(Tokenizer):
         self.entries = [entry.encode("latin-1") for entry in entries]
         super().__init__([entry.decode("utf-8", "replace") for entry in self.entries], ())
         self.numbers = {entry: i for i, entry in enumerate(self.entries) if entry}
+        self.longest = max(map(len, self.numbers), default=0)  # bytes of a token
         lengths: dict[bytes, set[int]] = defaultdict(set)
         for entry in self.numbers:
             lengths[entry[:2]].add(len(entry))
@@ -76,8 +78,22 @@ class WorldTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         return self.encode_bytes(text.encode("utf-8", "surrogateescape"))
 
-    def encode_long(self, text: str) -> np.ndarray:
-        return np.array(self.encode(text), np.int32)
+    def encode_pieces(self, texts: Iterable[str]) -> np.ndarray:
+        """What a piece ends with may be a longer token together with the next one: the last bytes wait for it."""
+        found, rest = array("i"), b""
+        for text in texts:
+            rest += text.encode("utf-8", "surrogateescape")
+            ids, rest = self._sure(rest)
+            found.extend(ids)
+        found.extend(self.encode_bytes(rest))
+        return as_array(found)
+
+    def _sure(self, data: bytes) -> tuple[list[int], bytes]:
+        """The ids of bytes whatever follows them, and the bytes whose ids what follows decides."""
+        ids, left = self.encode_bytes(data), 0
+        while ids and left < self.longest:
+            left += len(self.entries[ids.pop()])
+        return ids, data[len(data) - left :]
 
     def decode(self, ids: Iterable[int], keep_unknown: bool = True) -> str:
         """Text; bytes that are no UTF-8 become U+FFFD, also a character of which bytes are missing at the end."""

@@ -1,11 +1,12 @@
 """``dive compare [TASK...]``: the generations of RWKV beside an LSTM and a GPT of as many parameters, as a table.
 
-    dive compare                    recall, parity and modular sums: results/rwkv_networks.csv and docs/rwkv.md
+    dive compare                    all tasks: results/rwkv_networks.csv and docs/rwkv.md
     dive compare recall --seeds 0 1 2
     dive compare --render           the tables only
 
-All networks of a task have the same data, steps, batches and learning rate (that of the recipe, which was chosen for
-RWKV-7), and as many parameters, within 2 %. A row is one training; rows that are there are not trained again.
+All networks of a task have the same data, steps and batches, and as many parameters, within 2 %. On recall, parity and
+sums the learning rate is that of the recipe, which was chosen for RWKV-7; on texts each network has the best of
+``RATES``, by the validation loss of seed 0. A row is one training; rows that are there are not trained again.
 """
 
 import argparse
@@ -24,34 +25,63 @@ from scripts.front.recipes import CONFIGS, find_recipe
 ROWS = CONFIGS.parent / "results" / "rwkv_networks.csv"
 PAGE = CONFIGS.parent / "docs" / "rwkv.md"
 KEY = ("task", "network", "seed")
-COLUMNS = (*KEY, "parameters", "val/acc", "test/acc", "cpu_seconds")
+COLUMNS = (*KEY, "parameters", "val", "test", "cpu_seconds")
+RATES = (0.002, 0.004, 0.008)  # of texts
 
-
-class Task(NamedTuple):
-    """A recipe with further arguments, and what its two accuracies are called in the table."""
-
-    recipe: str
-    arguments: str
-    val: str
-    test: str
-
-
-BEYOND = ("within the trained length", "from there to 4 times the length")
-TASKS = {
-    "recall": Task("rwkv/recall", "", "validation", "test"),
-    "parity": Task("rwkv/state_tracking", "", *BEYOND),
-    "sums": Task("rwkv/state_tracking", "--data.modulus 5", *BEYOND),
-}
 PLAIN = "--model.negative_eigenvalues false"  # only version 7 may have them
+LSTM = "--model lit_models.rnn.lstm.LitLSTM --model.embed_size 64 --model.num_layers 1"
+GPT = "--model lit_models.attention.gpt.LitGPT --model.variant llama --model.tied false"
 #: What replaces the recipes' RWKV-7. The inner sizes make up for what the versions have more or less of.
 NETWORKS = {
-    "RWKV-7": "--model.negative_eigenvalues false",
+    "RWKV-7": PLAIN,
     "RWKV-7, negative eigenvalues": "--model.negative_eigenvalues true",
     "RWKV-6": f"--model.version 6 {PLAIN} --model.ffn_size 120 --model.ranks '{{mix: 8, decay: 16}}'",
     "RWKV-5.2": f"--model.version 5 {PLAIN} --model.ffn_size 176",
     "RWKV-4": f"--model.version 4 {PLAIN} --model.ffn_size 212",
-    "LSTM": "--model lit_models.rnn.lstm.LitLSTM --model.embed_size 64 --model.hidden_size 124 --model.num_layers 1",
-    "GPT": "--model lit_models.attention.gpt.LitGPT --model.variant llama --model.tied false --model.ffn_size 168",
+    "LSTM": f"{LSTM} --model.hidden_size 124",
+    "GPT": f"{GPT} --model.ffn_size 168",
+}
+
+
+def text_networks(hidden_size: int, rates: dict[str, float]) -> dict[str, str]:
+    """The networks for texts, each with its learning rate; ``hidden_size`` is the LSTM's."""
+    networks = {
+        "RWKV-7": "",
+        "RWKV-6": "--model.version 6 --model.ffn_size 145 --model.ranks '{mix: 16, decay: 16}'",
+        "RWKV-5.2": "--model.version 5 --model.ffn_size 242",
+        "RWKV-4": "--model.version 4 --model.ffn_size 292",
+        "LSTM": f"{LSTM} --model.hidden_size {hidden_size} --model.carry_state true",
+        "GPT": f"{GPT} --model.num_heads 3 --model.ffn_size 230",
+    }
+    return {name: f"{words} --model.optimizer.init_args.lr {rates[name]}" for name, words in networks.items()}
+
+
+class Task(NamedTuple):
+    """A recipe with further arguments, its networks, the two metrics of the table, and what they are called there."""
+
+    recipe: str
+    arguments: str
+    networks: dict[str, str]
+    val: str
+    test: str
+    metric: str = "acc"
+
+
+BEYOND = ("within the trained length", "from there to 4 times the length")
+LONGER = "--data.seq_len 128 --data.batch_size 8"  # as many tokens of a step as the recipe has
+BITS = ("validation, bits a character", "test, bits a character", "bits_per_character")
+CHOSEN = dict.fromkeys(("RWKV-7", "RWKV-6", "RWKV-5.2", "RWKV-4", "LSTM", "GPT"), 0.004)
+TASKS = {
+    "recall": Task("rwkv/recall", "", NETWORKS, "validation", "test"),
+    "parity": Task("rwkv/state_tracking", "", NETWORKS, *BEYOND),
+    "sums": Task("rwkv/state_tracking", "--data.modulus 5", NETWORKS, *BEYOND),
+    "manual": Task("rwkv/rwkv", LONGER, text_networks(192, CHOSEN), *BITS),
+    "time_machine": Task(
+        "rwkv/rwkv",
+        f"--data TimeMachine --data.vocab_size 28 --data.train_windows 0 {LONGER} --trainer.max_epochs 6",
+        text_networks(196, CHOSEN),
+        *BITS,
+    ),
 }
 
 
@@ -62,7 +92,7 @@ def read_rows() -> list[dict[str, str]]:
 
 def measure(tasks: list[str], seeds: list[int]) -> None:
     """Trains what is missing; each row is kept as soon as it is there."""
-    wanted = [(task, network, seed) for seed in seeds for task in tasks for network in NETWORKS]
+    wanted = [(task, network, seed) for seed in seeds for task in tasks for network in TASKS[task].networks]
     for task, network, seed in missing(ROWS, KEY, wanted):
         append_row(ROWS, COLUMNS, KEY, row := run_row(task, network, seed))
         print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
@@ -70,10 +100,10 @@ def measure(tasks: list[str], seeds: list[int]) -> None:
 
 def run_row(task: str, network: str, seed: int) -> dict[str, Any]:
     """One training and its test."""
-    words = shlex.split(f"{NETWORKS[network]} {TASKS[task].arguments}")
-    record = run_once(find_recipe(TASKS[task].recipe), seed, words)
-    accuracies = {name: f"{record['metrics'][name]:.4f}" for name in ("val/acc", "test/acc")}
-    facts = {"parameters": record["parameters"], **accuracies, "cpu_seconds": f"{record['cpu_seconds']:.1f}"}
+    own = TASKS[task]
+    record = run_once(find_recipe(own.recipe), seed, shlex.split(f"{own.networks[network]} {own.arguments}"))
+    measures = {part: f"{record['metrics'][f'{part}/{own.metric}']:.4f}" for part in ("val", "test")}
+    facts = {"parameters": record["parameters"], **measures, "cpu_seconds": f"{record['cpu_seconds']:.1f}"}
     return {"task": task, "network": network, "seed": seed, **facts}
 
 
@@ -83,12 +113,12 @@ def table(task: str, rows: list[dict[str, str]]) -> str:
         f"| network | parameters | seeds | {TASKS[task].val} | {TASKS[task].test} | CPU-seconds |",
         "|---|---|---|---|---|---|",
     ]
-    for network in NETWORKS:
+    for network in TASKS[task].networks:
         own = [row for row in rows if (row["task"], row["network"]) == (task, network)]
         if not own:
             lines.append(f"| {network} | | not run | | | |")
             continue
-        val, test, seconds = (mean(float(row[key]) for row in own) for key in ("val/acc", "test/acc", "cpu_seconds"))
+        val, test, seconds = (mean(float(row[key]) for row in own) for key in ("val", "test", "cpu_seconds"))
         seeds = ", ".join(row["seed"] for row in own)
         lines.append(
             f"| {network} | {int(own[0]['parameters']):,} | {seeds} | {val:.3f} | {test:.3f} | {seconds:.0f} |"

@@ -42,7 +42,7 @@ def test_tables_are_between_their_marks(rows: list[Any], tmp_path: Path) -> None
     page = tmp_path / "page.md"
     page.write_text("".join(f"a\n<!--networks {task}-->\nold\n<!--/networks-->\nb\n" for task in compare.TASKS))
     compare.render(page)
-    assert page.read_text().count("| RWKV-7 |") == 3 and "old" not in page.read_text()
+    assert page.read_text().count("| RWKV-7 |") == 5 and "old" not in page.read_text()
     page.write_text("nothing")
     with pytest.raises(UserError, match="has no <!--networks recall-->"):
         compare.render(page)
@@ -51,11 +51,14 @@ def test_tables_are_between_their_marks(rows: list[Any], tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["recall", "parity"])
+@pytest.mark.parametrize(
+    "task", ["recall", "parity", "manual", pytest.param("time_machine", marks=pytest.mark.realdata)]
+)
 def test_the_networks_have_as_many_parameters_within_two_percent(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {}
-    for name, words in compare.NETWORKS.items():
-        _, model, data = build([compare.TASKS[task].recipe, *shlex.split(words)])
+    own = compare.TASKS[task]
+    for name, words in own.networks.items():
+        _, model, data = build([own.recipe, *shlex.split(f"{words} {own.arguments}")])
         sizes[name] = sum(p.numel() for p in model.parameters())
         tokens = torch.randint(2, (1, 4 * data.seq_len if task == "parity" else data.seq_len))
         assert model(tokens).shape == (*tokens.shape, data.vocab_size)  # GPT's positions go beyond the trained length
