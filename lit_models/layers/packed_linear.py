@@ -1,7 +1,8 @@
 """Dense layers with a memory layout for generation, where a step multiplies a matrix by one row or by a few.
 
 A step reads every matrix once and computes little with it, so its time is the time of reading memory. One row is
-fastest with the matrix as (in, out); several rows are fastest in the blocked order of oneDNN, whose kernels PyTorch
+fastest with the matrix in the order whose inner loop is the longer one: as (in, out) where there are more outputs than
+inputs, as (out, in) where there are fewer. Several rows are fastest in the blocked order of oneDNN, whose kernels PyTorch
 uses for a plain ``nn.Linear`` in half precision only (``torch.compile`` uses them when it freezes a network). The
 speed-up of generation is in BENCH.md.
 """
@@ -29,7 +30,8 @@ class PackedLinear(nn.Module):
         super().__init__()
         weight = linear.weight.detach()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.ordered = weight.t().contiguous().t()  # (out, in), in memory (in, out)
+        narrow = self.out_features < self.in_features
+        self.ordered = weight.contiguous().clone() if narrow else weight.t().contiguous().t()  # (out, in), for one row
         self.blocked = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS)
         self.bias = None if linear.bias is None else linear.bias.detach()
 

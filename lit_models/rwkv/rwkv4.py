@@ -40,10 +40,10 @@ class TimeMix4(nn.Module):
         return initial_state4(rows, self.time_decay.shape[0], like)
 
     def forward(self, x: Tensor, last: Tensor, state: list[Tensor], first: None) -> tuple[Tensor, State4, None]:
-        delta = shift(x, last) - x
-        k = self.key(x + delta * (1 - self.time_mix_k))
-        v = self.value(x + delta * (1 - self.time_mix_v))
-        r = torch.sigmoid(self.receptance(x + delta * (1 - self.time_mix_r)))
+        before = shift(x, last)
+        k = self.key(torch.lerp(before, x, self.time_mix_k))  # mix * x + (1 - mix) * before
+        v = self.value(torch.lerp(before, x, self.time_mix_v))
+        r = torch.sigmoid(self.receptance(torch.lerp(before, x, self.time_mix_r)))
         a, b, p = state
         w = -torch.exp(at_least_float32(self.time_decay))
         y, after = wkv4(k, v, w, self.time_first, (a, b, p))

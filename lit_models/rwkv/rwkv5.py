@@ -75,11 +75,11 @@ class TimeMix5(MatrixState):
         self.ln_x = nn.GroupNorm(sizes.heads, c, eps=EPSILON)
 
     def forward(self, x: Tensor, last: Tensor, state: list[Tensor], first: None) -> tuple[Tensor, tuple[Tensor], None]:
-        delta = shift(x, last) - x
-        r = self.split(self.receptance(x + delta * (1 - self.time_mix_r)))
-        k = self.split(self.key(x + delta * (1 - self.time_mix_k)))
-        v = self.split(self.value(x + delta * (1 - self.time_mix_v)))
-        g = F.silu(self.gate(x + delta * (1 - self.time_mix_g)))
+        before = shift(x, last)
+        r = self.split(self.receptance(torch.lerp(before, x, self.time_mix_r)))
+        k = self.split(self.key(torch.lerp(before, x, self.time_mix_k)))
+        v = self.split(self.value(torch.lerp(before, x, self.time_mix_v)))
+        g = F.silu(self.gate(torch.lerp(before, x, self.time_mix_g)))
         log_w = -torch.exp(at_least_float32(self.time_decay)).expand_as(r)
         y, after = wkv6(r, k, v, log_w, self.time_faaaa, state[0])
         return self.output(normalized(self.ln_x, y).to(g.dtype) * g), (after,), first

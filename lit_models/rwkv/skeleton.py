@@ -75,7 +75,8 @@ class Sizes:
 
 def shift(x: Tensor, last: Tensor) -> Tensor:
     """Each token's predecessor: (B, T, C), beginning with the last token (B, C) before them."""
-    return torch.cat([last[:, None].to(x.dtype), x[:, :-1]], 1)
+    first = last[:, None].to(x.dtype)
+    return first if x.shape[1] == 1 else torch.cat([first, x[:, :-1]], 1)
 
 
 def dense(inputs: int, outputs: int) -> nn.Linear:
@@ -107,13 +108,12 @@ class ChannelMix(nn.Module):
         self.value = dense(sizes.ffn_size, sizes.hidden_size)
 
     def forward(self, x: Tensor, last: Tensor) -> Tensor:
-        delta = shift(x, last) - x
+        before = shift(x, last)
         if self.past:
-            past_k, past_r = self.time_maa_k, self.time_maa_r
+            x_k, x_r = torch.lerp(x, before, self.time_maa_k), torch.lerp(x, before, self.time_maa_r)
         else:
-            past_k, past_r = 1 - self.time_mix_k, 1 - self.time_mix_r
-        x_k, x_r = x + delta * past_k, x + delta * past_r
-        return torch.sigmoid(self.receptance(x_r)) * self.value(torch.relu(self.key(x_k)) ** 2)
+            x_k, x_r = torch.lerp(before, x, self.time_mix_k), torch.lerp(before, x, self.time_mix_r)
+        return torch.sigmoid(self.receptance(x_r)) * self.value(torch.relu(self.key(x_k)).square())
 
 
 class Block(nn.Module):
