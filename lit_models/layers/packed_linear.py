@@ -2,9 +2,9 @@
 
 A step reads every matrix once and computes little with it, so its time is the time of reading memory. One row is
 fastest with the matrix in the order whose inner loop is the longer one: as (in, out) where there are more outputs than
-inputs, as (out, in) where there are fewer. Several rows are fastest in the blocked order of oneDNN, whose kernels PyTorch
-uses for a plain ``nn.Linear`` in half precision only (``torch.compile`` uses them when it freezes a network). The
-speed-up of generation is in BENCH.md.
+inputs, as (out, in) where there are fewer. Several rows are fastest in the blocked order of oneDNN, whose kernels
+PyTorch uses for a plain ``nn.Linear`` in half precision only (``torch.compile`` uses them when it freezes a network).
+The speed-up of generation is in BENCH.md.
 """
 
 import copy
