@@ -127,34 +127,41 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
     """Runs all seeds of a recipe and stores them; then adds its ablation and its baselines.
 
     Raises:
-        RunError: A run failed. The seeds before it stand, and the row is stale; but no row of more seeds is replaced.
+        RunError: A run failed. The seeds before it stand, as after an interruption, and the row is stale; but no row of
+            more seeds is replaced.
     """
     ablation_arguments(recipe)  # an error in the header is said before the runs
-    before = fingerprint(recipe, ROOT)
+    before, had = fingerprint(recipe, ROOT), len((load(recipe) or {"runs": []})["runs"])
     runs: list[dict[str, Any]] = []
+    result: dict[str, Any] = {}
     failure: RunError | None = None
     for seed in seeds:
         try:
             row, record = run_folds(recipe, seed, extra)
         except RunError as error:
-            if len(runs) <= len((load(recipe) or {"runs": []})["runs"]):
+            if len(runs) <= had:
                 raise
             failure = RunError(f"seed {seed}: {error}")
+            result["differs"] = str(failure)
             break
         runs.append(row)
         print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
-    result = {
-        "recipe": recipe.name,
-        "extra": extra,
-        **{"fingerprint": "", "checked": before, "differs": str(failure) if failure else INCOMPLETE},
-        "digest": {},
-        "commit": record["commit"],
-        "versions": record["versions"],
-        "device": record["device"],
-        "seeds": seeds[: len(runs)],
-        "runs": runs,
-        "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
-    }
+        left = seeds[len(runs) :]
+        result = {
+            "recipe": recipe.name,
+            "extra": extra,
+            **{"fingerprint": "", "checked": before},
+            "differs": f"seeds {left} are not measured yet" if left else INCOMPLETE,
+            "digest": {},
+            "commit": record["commit"],
+            "versions": record["versions"],
+            "device": record["device"],
+            "seeds": seeds[: len(runs)],
+            "runs": list(runs),
+            "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
+        }
+        if left and len(runs) > had:
+            store(recipe, result)  # an interruption keeps it
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:
