@@ -18,7 +18,6 @@ their first steps are the same (``digest.py``): a refactoring needs a ``--refres
 import argparse
 import hashlib
 import shlex
-import subprocess
 import sys
 from typing import Any
 
@@ -28,10 +27,10 @@ from scripts.evidence.fingerprint import fingerprint
 from scripts.evidence.folds import fold_arguments, mean_baselines, mean_row
 from scripts.evidence.pages import fill_pages
 from scripts.evidence.plan_table import write_plan
-from scripts.evidence.results_files import BASELINES, read_topic, summary, update_topic
+from scripts.evidence.results_files import BASELINES, LEFT, read_topic, seeds_left, summary, update_topic
 from scripts.evidence.results_page import complaints, metric_of, number, render, training_seconds
 from scripts.evidence.results_picture import draw_topic
-from scripts.evidence.results_runs import ablation_arguments, run_once, seed_row, simple_baselines
+from scripts.evidence.results_runs import ablation_arguments, head_commit, run_once, seed_row, simple_baselines
 from scripts.evidence.rows_file import locked, replace_text
 from scripts.front.option_parser import OptionParser
 from scripts.front.recipes import CONFIGS, Recipe, all_recipes, find_recipe
@@ -131,36 +130,35 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
             more seeds is replaced.
     """
     ablation_arguments(recipe)  # an error in the header is said before the runs
-    before, had = fingerprint(recipe, ROOT), len((load(recipe) or {"runs": []})["runs"])
+    before, old = fingerprint(recipe, ROOT), load(recipe) or {"runs": [], "differs": ""}
     runs: list[dict[str, Any]] = []
+    if seeds_left(old) and (old["checked"], old["extra"], [*old["seeds"], *seeds_left(old)]) == (before, extra, seeds):
+        runs = old["runs"]  # the same command was interrupted
     result: dict[str, Any] = {}
     failure: RunError | None = None
-    for seed in seeds:
+    for seed in seeds[len(runs) :]:
         try:
             row, record = run_folds(recipe, seed, extra)
         except RunError as error:
-            if len(runs) <= had:
+            if len(runs) <= len(old["runs"]):
                 raise
             failure = RunError(f"seed {seed}: {error}")
             result["differs"] = str(failure)
             break
         runs.append(row)
         print(f"{recipe.name} seed {seed}: {facts(runs[-1])}", flush=True)
-        left = seeds[len(runs) :]
+        left = " ".join(map(str, seeds[len(runs) :]))
         result = {
             "recipe": recipe.name,
             "extra": extra,
-            **{"fingerprint": "", "checked": before},
-            "differs": f"seeds {left} are not measured yet" if left else INCOMPLETE,
-            "digest": {},
-            "commit": record["commit"],
-            "versions": record["versions"],
-            "device": record["device"],
+            **{"fingerprint": "", "checked": before, "digest": {}},
+            "differs": f"{LEFT}{left}" if left else INCOMPLETE,
+            **{name: record[name] for name in ("commit", "versions", "device")},
             "seeds": seeds[: len(runs)],
-            "runs": list(runs),
+            "runs": [*runs],
             "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
         }
-        if left and len(runs) > had:
+        if left and len(runs) > len(old["runs"]):
             store(recipe, result)  # an interruption keeps it
     try:
         result["digest"] = digest(recipe, extra)
@@ -235,12 +233,6 @@ def check(recipe: Recipe) -> bool:
     return near
 
 
-def head_commit() -> str:
-    """The commit that is checked out; empty outside of a repository."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 # -- command --------------------------------------------------------------------------------------------------------
 
 
@@ -292,12 +284,13 @@ def main(argv: list[str]) -> int:
     failures: list[str] = []
     write_numbers()  # a marker that is wrong is said before the runs
     for recipe in [find_recipe(name) for name in names]:
-        old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": []}
+        old = (load(recipe) if options.stale else None) or {"seeds": [0, 1, 2], "extra": [], "differs": ""}
         try:
-            if str(old.get("differs", "")).startswith("ablation, "):  # the last column compared: all others agree
+            if old["differs"].startswith("ablation, "):  # the last column compared: all others agree
                 result = measure_ablation(recipe)
             else:
-                result = measure(recipe, options.seeds or old["seeds"], options.extra or old["extra"])
+                seeds = options.seeds or [*old["seeds"], *seeds_left(old)]
+                result = measure(recipe, seeds, options.extra or old["extra"])
             failures += complaints(recipe, result)
         except RunError as error:  # the other recipes are measured all the same
             failures.append(f"{recipe.name}: {error}")

@@ -25,6 +25,7 @@ TAKEN = {"seconds": float, "cpu_seconds": float, "epochs": int, "samples_per_sec
 FIRST = ("recipe", "kind", "seed", *TAKEN, "what")
 BASELINES = ("chance", "baseline", "trees", "words")
 VERSIONS = ("python", "torch", "lightning")
+LEFT = "not measured yet: seeds "  # what `differs` says of a row that has not all of its seeds
 ORIGIN = ("recipe", "extra", "commit", "device", *VERSIONS, "fingerprint", "checked", "differs", *COLUMNS)
 
 
@@ -79,6 +80,12 @@ def write_topic(folder: Path, topic: str, results: dict[str, dict[str, Any]]) ->
 def summary(values: list[float]) -> dict[str, float | None]:
     """Mean and sample standard deviation; the latter needs two values."""
     return {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
+
+
+def seeds_left(result: dict[str, Any]) -> list[int]:
+    """The seeds that an interrupted measurement did not come to."""
+    differs: str = result["differs"]
+    return [int(word) for word in differs.removeprefix(LEFT).split()] if differs.startswith(LEFT) else []
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------

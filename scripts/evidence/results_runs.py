@@ -2,13 +2,14 @@
 
 import json
 import shlex
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from common.messages import RunError, UserError
 from scripts.front import forked
-from scripts.front.recipes import Recipe
+from scripts.front.recipes import CONFIGS, Recipe
 from scripts.front.runs import RUN_DIR
 
 
@@ -58,3 +59,9 @@ def simple_baselines(argv: list[str]) -> dict[str, Any]:
     from scripts.front.build import build
 
     return baselines(build(argv)[2])
+
+
+def head_commit() -> str:
+    """The commit that is checked out; empty outside of a repository."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=CONFIGS.parent, capture_output=True, text=True)
+    return done.stdout.strip()

@@ -60,23 +60,36 @@ def test_a_seed_that_fails_leaves_the_seeds_before_it_but_replaces_no_longer_row
     assert results.status(find_recipe("toy/one")) == "fresh"
 
 
-def test_an_interruption_keeps_the_seeds_before_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_keeps_the_seeds_before_it_and_the_same_command_goes_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
     def run_once(recipe: Any, seed: int, words: list[str]) -> dict[str, Any]:
         if seed == stopped:
             raise KeyboardInterrupt
+        ran.append(seed)
         return record(0.5 if words else 0.95)
+
+    def interrupted(*seeds: int) -> list[int]:
+        ran.clear()
+        with pytest.raises(KeyboardInterrupt):
+            results.measure(find_recipe("toy/one"), list(seeds), [])
+        return ran
 
     monkeypatch.setattr(results, "run_once", run_once)
     stopped = 2
-    with pytest.raises(KeyboardInterrupt):
-        results.measure(find_recipe("toy/one"), [0, 1, 2], [])
+    assert interrupted(0, 1, 2) == [0, 1]
     row = stored_row("toy/one")
-    assert [run["seed"] for run in row["runs"]] == [0, 1] and row["differs"] == "seeds [2] are not measured yet"
+    assert [run["seed"] for run in row["runs"]] == [0, 1] and row["differs"] == "not measured yet: seeds 2"
     assert results.status(find_recipe("toy/one")) == "stale"
-    stopped = 1  # the row of two seeds is not replaced by one
-    with pytest.raises(KeyboardInterrupt):
-        results.measure(find_recipe("toy/one"), [0, 1, 2], [])
-    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1]
+    stopped = 5  # other seeds begin anew, and one seed does not replace two
+    assert interrupted(3, 5) == [3] and [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1]
+    stopped = -1
+    ran.clear()
+    assert main(["results", "--stale"]) == 0
+    assert ran == [2, 0] and [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1, 2]  # and the ablation
+    assert results.status(find_recipe("toy/one")) == "fresh"
 
 
 def test_seeds_whose_ablation_is_missing_are_not_fresh_after_a_repair(
