@@ -2,7 +2,7 @@
 
 It covers the contents of the config (not its comments, but its ablation with its preset files, and folds),
 ``default.yaml``, and the code of every class that the config and the ablation name in ``lit_models``, ``datamodules``
-and ``callbacks``, and what it imports from these packages. Comments, docstrings and blank lines are left out: a better
+and ``callbacks``, and what it imports from these packages and ``common``, but for its messages. Comments, docstrings and blank lines are left out: a better
 explanation of a model does not make its number stale; so are the callbacks that draw.
 """
 
@@ -22,8 +22,8 @@ import yaml
 
 from scripts.front.recipes import Recipe
 
-PACKAGES = ("lit_models", "datamodules", "callbacks")
-DRAWS = "callbacks.pictures."
+PACKAGES = ("lit_models", "datamodules", "callbacks", "common")
+LEFT_OUT = ("callbacks.pictures.", "common.messages")  # what only draws and says
 
 
 def fingerprint(recipe: Recipe, root: Path) -> str:
@@ -70,7 +70,7 @@ def sources(modules: list[str], root: Path) -> list[Path]:
     while waiting:
         module = waiting.pop()
         path = root / (module.replace(".", "/") + ".py")
-        if module.split(".")[0] not in PACKAGES or module.startswith(DRAWS):
+        if module.split(".")[0] not in PACKAGES or module.startswith(LEFT_OUT):
             continue
         if path.is_file() and path not in found:
             found.add(path)

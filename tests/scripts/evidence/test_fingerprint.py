@@ -12,7 +12,9 @@ from tests.scripts.evidence.toy_project import edit, write_project
 
 CALLBACKS = {
     "configs/regularizer/noise.yaml": "trainer: {callbacks: [{class_path: callbacks.noise.N, init_args: {std: 1}}]}\n",
-    "callbacks/noise.py": "from callbacks.pictures import drawn\ny = 1\n",
+    "callbacks/noise.py": "from callbacks.pictures import drawn\nfrom common import messages, pictures\ny = 1\n",
+    "common/messages.py": "a = 1\n",
+    "common/pictures.py": "b = 1\n",
     "callbacks/other.py": "z = 1\n",
     "callbacks/pictures/drawn.py": "w = 1\n",
 }
@@ -40,7 +42,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("lit_models/deep.py", "1", "2"),  # imported by what the model imports, inside a function
         ("datamodules/toy.py", "5", "6"),
         ("datamodules/base.py", "1", "2"),
-        ("callbacks/noise.py", "1", "2"),  # named by the ablation's preset
+        ("common/pictures.py", "1", "2"),
+        ("callbacks/noise.py", "y = 1", "y = 2"),  # named by the ablation's preset
         ("configs/regularizer/noise.yaml", "std: 1", "std: 2"),
     ],
 )
@@ -60,6 +63,7 @@ def test_what_decides_the_number_makes_it_stale(project: Path, file: str, old: s
         ("lit_models/unused.py", "1", "2"),
         ("callbacks/other.py", "1", "2"),
         ("callbacks/pictures/drawn.py", "1", "2"),  # it draws
+        ("common/messages.py", "1", "2"),  # it says
     ],
 )
 def test_what_does_not_decide_the_number_leaves_it_fresh(project: Path, file: str, old: str, new: str) -> None:
