@@ -21,7 +21,7 @@ def read_picture(path: str, shape: tuple[int, int, int]) -> Tensor:
     """
     channels, height, width = shape
     picture = opaque(opened(path))
-    picture = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.BOX)
+    picture = ImageOps.fit(picture.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(picture))
     return pixels.view(1, height, width, -1).permute(0, 3, 1, 2) / 255
 
