@@ -5,8 +5,8 @@
     dive predict recommender/bpr_mf --users ada 17 --top 5                       titles and scores
     dive predict recommender/bpr_mf --data.path new.csv                          users who were not there: fold-in
 
-``rating`` may be missing (each row is a 1), and ``timestamp`` (the order of the rows is that of time). A column
-``title`` names items for a person. Of a pair of user and item that is there twice the newest rating is kept.
+``rating`` may be missing for rankings (each row is a 1), and ``timestamp`` (the order of the rows is that of time). A
+column ``title`` names items for a person. Of a pair of user and item that is there twice the newest rating is kept.
 """
 
 from typing import Any, Literal
@@ -91,7 +91,13 @@ class RatingsFile(KnowsItsFile, Ratings):
     def interactions(self) -> Interactions:
         if self.split == "random" or self.stage == "fit":  # else the newest ratings are tested, also of a longer file
             self.is_another(self.stage)
-        table = read_columns(self.path)
+        rated = self.feedback == "explicit" and (self.stage != "predict" or self.batches == "items")
+        table = read_columns(self.path, rated)
+        if rated and self.stage == "fit" and table["rating"].nunique() == 1:
+            raise UserError(
+                f"{self.path}: all ratings are {table['rating'].iloc[0]:g}, and this model predicts ratings: give "
+                "different ones, or a recipe that ranks, such as recommender/bpr_mf"
+            )
         items, users = list(dict.fromkeys(table["item"])), list(dict.fromkeys(table["user"]))
         titles = dict(zip(table["item"], table["title"], strict=True))
         if self.item_names:  # of the run that trained the model
@@ -118,10 +124,14 @@ class RatingsFile(KnowsItsFile, Ratings):
         return found
 
 
-def read_columns(path: str) -> pd.DataFrame:
+def read_columns(path: str, rated: bool = False) -> pd.DataFrame:
     """The columns user, item, title (texts), rating (float) and timestamp (int) of a file.
 
     Of times with fractions, and of those beyond 64 bits, ``timestamp`` is the rank: only their order is used.
+
+    Args:
+        path: The file.
+        rated: The ratings are what a model learns: they must be there.
 
     Raises:
         UserError: A column is missing, or a cell is missing or is not a number, by its row.
@@ -138,6 +148,11 @@ def read_columns(path: str) -> pd.DataFrame:
         elif wanted in COLUMNS:
             near = did_you_mean(wanted, names)
             raise UserError(f"{path} has no column {wanted!r}{near} Its columns are {some(table.columns)}")
+    if rated and "rating" not in found:
+        raise UserError(
+            f"{path} has no column 'rating', and this model predicts ratings: give it one, or a recipe that ranks, "
+            f"such as recommender/bpr_mf. Its columns are {some(table.columns)}"
+        )
     for name in ("user", "item"):
         if bool(found[name].isna().any()):
             raise UserError(f"{path}, row {first_row(found[name].isna())}: no {name}")

@@ -2,8 +2,9 @@
 
 It covers the contents of the config (not its comments, but its ablation with its preset files, and folds),
 ``default.yaml``, and the code of every class that the config and the ablation name in ``lit_models``, ``datamodules``
-and ``callbacks``, and what it imports from these packages and ``common``, but for its messages. Comments, docstrings and blank lines are left out: a better
-explanation of a model does not make its number stale; so are the callbacks that draw.
+and ``callbacks``, and what it imports from these packages and ``common``, but for its messages. Comments, docstrings
+and blank lines are left out: a better explanation of a model does not make its number stale; so are the callbacks that
+draw.
 """
 
 import ast

@@ -87,6 +87,22 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, rows: Any, headi
         RatingsFile(write(tmp_path, rows, heading)).setup("fit")
 
 
+@pytest.mark.parametrize(
+    ("heading", "says"),
+    [("user,item", "no column 'rating', and this model predicts"), ("user,item,rating", "all ratings are 4, and this")],
+)
+def test_a_model_of_ratings_needs_different_ones_and_one_of_rankings_does_not(
+    tmp_path: Path, heading: str, says: str
+) -> None:
+    fields = heading.count(",") + 1
+    path = write(tmp_path, [("ana", f"i{k}", 4)[:fields] for k in range(30)], heading)
+    with pytest.raises(UserError, match=says):
+        RatingsFile(path, feedback="explicit", split="random").setup("fit")
+    data = RatingsFile(path)
+    data.setup("fit")
+    assert len(data.splits["train"][0]) == 28
+
+
 def test_ratings_outside_of_a_given_scale_are_one_line(tmp_path: Path) -> None:
     path = write(tmp_path, [("ana", "sofa", 3, 1), *ROWS])  # the first row is left out: a newer one has its pair
     with pytest.raises(UserError, match="1 ratings are outside of 1 to 4, the first is 5 in row 3"):
