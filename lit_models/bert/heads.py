@@ -94,7 +94,17 @@ class BertHead(BertNet):
         if found is None:
             with torch.no_grad():
                 found = self._features(tokens)
+        else:
+            found = self.spread(found, tokens)
         return self.dropout(found)
+
+    def compact(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """What is kept of the features of texts (B, T) by ``know``."""
+        return features
+
+    def spread(self, kept: Tensor, tokens: Tensor) -> Tensor:
+        """The features of texts (B, T), of what is kept of them."""
+        return kept
 
     @torch.no_grad()
     def know(self, rows: Tensor, batch_size: int = 128) -> None:
@@ -107,8 +117,10 @@ class BertHead(BertNet):
         vectors: list[Tensor] = []
         order = lengths.argsort(stable=True)
         for part in order.split(batch_size):
-            vectors.append(self._features(rows[part, : int(lengths[part].max())].long().to(device)))
-        self.known = KnownTexts(rows[order].cpu(), torch.cat(vectors), self.bert.pad_id)
+            tokens = rows[part, : int(lengths[part].max())].long().to(device)
+            vectors += self.compact(self._features(tokens), tokens)
+        kept = nn.utils.rnn.pad_sequence(vectors, batch_first=True) if vectors[0].ndim > 1 else torch.stack(vectors)
+        self.known = KnownTexts(rows[order].cpu(), kept, self.bert.pad_id)
 
 
 class KnownTexts:
@@ -116,7 +128,7 @@ class KnownTexts:
 
     Args:
         rows: Tokens (N, T), padded at their ends.
-        vectors: (N, D).
+        vectors: (N, D), or several for each text (N, S, D).
         pad_id: The padding.
     """
 
@@ -130,7 +142,7 @@ class KnownTexts:
         return [row[:n].tobytes() for row, n in zip(rows.to(torch.int32).cpu().numpy(), lengths, strict=True)]
 
     def find(self, tokens: Tensor) -> Tensor | None:
-        """The vectors (B, D) of texts (B, T); None if one is not known."""
+        """The vectors (B, ...) of texts (B, T); None if one is not known."""
         places = [self.places.get(key, -1) for key in self.keys(tokens)]
         return None if min(places) < 0 else self.vectors[torch.tensor(places, device=self.vectors.device)]
 

@@ -20,11 +20,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from torchmetrics import MeanMetric, SumMetric
 
 from common.generation import Output
 from common.messages import UserError
-from lit_models.bert.heads import BertHead
+from lit_models.bert.heads import BertHead, know_texts
 from lit_models.functional.rouge import corpus_rouge
 from lit_models.layers.precision import at_least_float32
 from lit_models.summarization.selection import greedy_oracle, joined, lead
@@ -60,6 +61,16 @@ class ExtractiveBert(BertHead):
         sums = torch.zeros_like(states).scatter_add(1, place, states * real[..., None])
         counts = torch.zeros_like(states).scatter_add(1, place, real[..., None].expand_as(states).to(states.dtype))
         return (sums / counts.clamp(min=1)).gather(1, place)
+
+    def compact(self, features: Tensor, tokens: Tensor) -> Tensor:
+        """The vector of each sentence: (B, S, D), zeros behind a document's last."""
+        begins = self.begins(tokens)
+        return pad_sequence(features[begins].split(begins.sum(1).tolist()), batch_first=True)
+
+    def spread(self, kept: Tensor, tokens: Tensor) -> Tensor:
+        """Each token has the vector of its sentence: (B, T, D)."""
+        number = (self.begins(tokens).long().cumsum(1) - 1).clamp(min=0)
+        return kept.gather(1, number[..., None].expand(-1, -1, kept.shape[-1]))
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.classifier(self.features(tokens)).squeeze(2)
@@ -129,6 +140,10 @@ class LitExtractive(Task):
         return logits[begins], self.oracle(split).to(logits)[number[begins]]
 
     # -- training -----------------------------------------------------------------------------------------------------
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        know_texts(self)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         tokens, given = batch

@@ -57,6 +57,17 @@ def test_padding_changes_nothing_and_a_mean_is_of_the_own_sentence(pooling: Any)
         assert not torch.isclose(logits[0, 3], logits[0, 0])
 
 
+def test_the_vectors_of_known_documents_are_kept_by_sentence_and_are_the_same() -> None:
+    net = ExtractiveBert(20, 1, hidden_size=D, pooling="mean", frozen=True).eval()
+    tokens = torch.tensor([[2, 7, 3, 2, 8, 9, 3, 0], [2, 5, 3, 0, 0, 0, 0, 0], [2, 5, 3, 2, 6, 3, 2, 9]])
+    logits, begins = net(tokens), net.begins(tokens)
+    net.know(tokens.int())
+    assert net.known is not None and net.known.vectors.shape == (3, 3, D)
+    torch.testing.assert_close(net(tokens)[begins], logits[begins])
+    net.known.vectors += 1.0  # they are what the layer gets
+    assert not torch.isclose(net(tokens)[begins], logits[begins]).any()
+
+
 def small_data() -> PlantedExtracts:
     return PlantedExtracts(train_size=24, val_size=8, test_size=12, vocab_size=900, batch_size=8)
 
