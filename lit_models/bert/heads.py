@@ -65,6 +65,8 @@ class BertHead(BertNet):
         self.dropout = nn.Dropout(dropout)
         self.add_head(hidden_size)
 
+    rows_at_once = 128  # texts of which ``know`` computes the vectors together
+
     def add_head(self, hidden_size: int) -> None:
         self.classifier = nn.Linear(hidden_size, self.num_classes)
         initialize(self.classifier)
@@ -107,7 +109,7 @@ class BertHead(BertNet):
         return kept
 
     @torch.no_grad()
-    def know(self, rows: Tensor, batch_size: int = 128) -> None:
+    def know(self, rows: Tensor, batch_size: int = 0) -> None:
         """Computes the vectors of texts (N, T), padded at their ends, once for all epochs of a frozen encoder.
 
         Texts of like lengths are computed together, always the same ones, so that a continued run has the same vectors.
@@ -116,9 +118,9 @@ class BertHead(BertNet):
         device = self.classifier.weight.device
         vectors: list[Tensor] = []
         order = lengths.argsort(stable=True)
-        for part in order.split(batch_size):
+        for part in reversed(order.split(batch_size or self.rows_at_once)):  # the longest first: memory is used again
             tokens = rows[part, : int(lengths[part].max())].long().to(device)
-            vectors += self.compact(self._features(tokens), tokens)
+            vectors = [*self.compact(self._features(tokens), tokens), *vectors]
         kept = nn.utils.rnn.pad_sequence(vectors, batch_first=True) if vectors[0].ndim > 1 else torch.stack(vectors)
         self.known = KnownTexts(rows[order].cpu(), kept, self.bert.pad_id)
 

@@ -45,6 +45,8 @@ class ExtractiveBert(BertHead):
             sentence's first token, ``mean`` all of its tokens.
     """
 
+    rows_at_once = 16  # documents are long
+
     def begins(self, tokens: Tensor) -> Tensor:
         """Where sentences begin (B, T): at the first token, and behind each ``[SEP]`` but the last."""
         before = F.pad(tokens[:, :-1], (1, 0), value=self.bert.sep_id)
