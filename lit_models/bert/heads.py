@@ -58,7 +58,7 @@ class BertHead(BertNet):
         self.bert = Bert(*sizes, pooler=pooling == "cls", init_std=init_std, init_positions=init_positions)
         self.num_classes, self.pooling, self.frozen = num_classes, pooling, frozen
         if frozen:
-            self.bert.requires_grad_(False)
+            self.bert.requires_grad_(False).eval()  # Lightning keeps each layer's mode: it does not call ``train``
         if lora_rank:
             add_lora(self.bert, lora_rank, lora_alpha)
         self.known: KnownTexts | None = None  # of a frozen encoder, while its head is trained

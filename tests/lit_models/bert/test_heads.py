@@ -97,10 +97,13 @@ def test_texts_are_known_while_a_frozen_run_trains_and_the_result_is_the_same(tm
     for limit in (1.0, 2):  # two batches are all there are, but a limited run knows nothing
         torch.manual_seed(0)
         model = LitBertClassifier(
-            vocab_size=300, num_classes=3, hidden_size=16, dropout=0.0, frozen=True, pooling="mean", optimizer=ADAM
+            vocab_size=300, num_classes=3, hidden_size=16, dropout=0.1, frozen=True, pooling="mean", optimizer=ADAM
         )
         data = Entailment(train_size=32, val_size=8, test_size=8, batch_size=16)
         small_trainer(tmp_path, max_epochs=3, limit_train_batches=limit).fit(model, datamodule=data)
         assert (model.net.known is not None) == (limit == 1.0)
+        if model.net.known is not None:  # computed without dropout, though Lightning does not call `train`
+            rows = data.splits["val"][0].long()
+            torch.testing.assert_close(model.net.known.find(rows), model.net.eval()._features(rows))
         weights.append(model.net.classifier.weight.detach())
     torch.testing.assert_close(*weights, atol=1e-5, rtol=1e-4)
