@@ -1,9 +1,7 @@
 """Tokenizers with one interface: characters, words, byte pairs.
 
-A tokenizer is made from texts to a declared size, which is what the model is built with, and kept as plain values in
-the run's ``processor.json``. Special tokens come first; by convention ``<pad> <bos> <eos> <unk>`` are 0 to 3. Where the
-texts have fewer different tokens than declared, the rest of the vocabulary stands empty: its entries are never met.
-``datamodules/text/tokenizer_files.py`` reads one that was made before.
+One is made from texts to a declared size and kept as plain values in ``processor.json`` (``tokenizer_files.py`` reads
+it). Specials come first: ``<pad> <bos> <eos> <unk>`` are 0 to 3. Entries beyond the texts' tokens are never met.
 """
 
 import json
@@ -25,7 +23,7 @@ SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 Kind = Literal["char", "word", "space", "bpe", "byte", "file", "world"]
 PIECE = 1 << 14  # characters that are encoded at once: the library needs 200 bytes of memory for each
 LONGEST_WORD = 64  # bytes: the library's training is quadratic in the length of a word
-# What a word is made of: letters with their combining marks (Yoruba, Hindi, Thai, Arabic), joiners inside of it.
+# Of a word: letters with their combining marks (Yoruba, Hindi, Thai, Arabic), joiners inside of it.
 LETTER = r"[\p{L}\p{M}\p{Nl}\p{No}_\u200c\u200d]"
 SIGN = r"[^\s\p{L}\p{N}_]\p{M}*"
 
@@ -108,8 +106,6 @@ class Tokenizer:
         tokens = [self.tokens[i] for i in ids]
         return self.join([token for token in tokens if token not in silent and not token.startswith("<unused")])
 
-    # -- making and keeping -------------------------------------------------------------------------------------------
-
     @classmethod
     def train(
         cls,
@@ -124,8 +120,7 @@ class Tokenizer:
         Args:
             texts: Training texts only; tokens that occur in validation and test only are unknown, as in use.
             size: Number of entries.
-            specials, lower: See the class.
-            min_count: Tokens with fewer occurrences become unknown.
+            specials, lower, min_count: See the class; tokens with fewer occurrences become unknown.
         """
         if size <= len(specials):
             raise UserError(f"data.vocab_size is {size}: the special tokens alone are {len(specials)}; give more")
@@ -150,9 +145,7 @@ def fill(tokens: list[str], size: int) -> list[str]:
 
 
 def pieces(text: str, size: int = PIECE) -> Iterator[str]:
-    """A text in pieces of at most ``size`` characters. They begin with the white space that follows a word, which no
-    tokenizer joins to what is before; where there is none they are cut at the size.
-    """
+    """Pieces of at most ``size`` characters that begin with the white space behind a word, if there is any."""
     start = 0
     while len(text) - start > size:
         ends = [m.start() for m in re.finditer(r"(?<=\S)\s", text[start : start + size + 1])]
@@ -195,11 +188,9 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """Words, punctuation and the spaces between. Decoding restores a text without unknown tokens exactly.
-
-    A word is a run of letters and their marks with inner apostrophes or hyphens, with the space before it; every digit
-    and every other sign is a token of its own, also with the space before it. A special token written in a text
-    (``<unk>``) is one token.
+    """Words, punctuation and the spaces between. Decoding restores a text without unknown tokens exactly. A word is a
+    run of letters and their marks with inner apostrophes or hyphens, with the space before it; every digit and other
+    sign is a token of its own, also with the space before it, as is a special token written in a text (``<unk>``).
     """
 
     kind = "word"
@@ -215,9 +206,7 @@ class WordTokenizer(Tokenizer):
 
 
 class SpaceTokenizer(Tokenizer):
-    """Tokens are separated by spaces, and a line end is a token: for texts that are tokenized already (PTB, WikiText,
-    the book's sentences).
-    """
+    """Tokens are separated by spaces, and a line end is a token: for tokenized texts (PTB, WikiText, the book's)."""
 
     kind = "space"
     PATTERN = re.compile(r"\n|\S+")

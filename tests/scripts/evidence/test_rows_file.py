@@ -123,7 +123,8 @@ def trains(module: Any, monkeypatch: pytest.MonkeyPatch, path: Path) -> Callable
         monkeypatch.setattr(optimizers, "run_row", lambda *key: fake(*key, steps=20))
         return lambda: optimizers.measure(["lenet"] * 2, ["Adam"], 1)
     if name == "compare":
-        monkeypatch.setattr(compare, "NETWORKS", {"LSTM": ""})
+        recall = compare.TASKS["recall"]._replace(networks={"LSTM": ""})
+        monkeypatch.setitem(compare.TASKS, "recall", recall)
         return lambda: compare.measure(["recall", "recall"], [0, 0])
     monkeypatch.setattr(scaling, "WIDTHS", (16,))
     monkeypatch.setattr(scaling, "EPOCHS", (1, 1))
