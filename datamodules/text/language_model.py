@@ -17,8 +17,7 @@ from common.messages import UserError, did_you_mean, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.cache import kept
 from datamodules.data_digest import Split
-from datamodules.reading import progress
-from datamodules.text.long_text import BLOCK, Text, blocks_of, lines_of_text
+from datamodules.text.long_text import Text, blocks_of, lines_of_text
 from datamodules.text.ngram import ngram_loss
 from datamodules.text.tokenizer_files import load_tokenizer, read_tokenizer
 from datamodules.text.tokenizers import SPECIALS, TOKENIZERS, Tokenizer
@@ -175,10 +174,7 @@ class LanguageModelData(TensorDataModule):
         assert tokenizer is not None
 
         def made() -> Tensor:
-            if isinstance(text, str):
-                return torch.from_numpy(tokenizer.encode_long(text))
-            blocks = progress(text.blocks(), "encoding the text, blocks", -(-len(text) // BLOCK))
-            return torch.from_numpy(tokenizer.encode_blocks(blocks))
+            return torch.from_numpy(tokenizer.encode_long(blocks_of(text), len(text)))
 
         if len(text) <= KEPT_TEXT:
             return made()

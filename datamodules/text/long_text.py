@@ -108,11 +108,10 @@ def open_text(path: str | Path, option: str = "data.path") -> Text:
             return read_text(path, option)
         with open(path, "rb") as file:
             encoding = encoding_of(file.read(4))
-        length, feeds, returns, blank = 0, False, False, True
+        length, feeds, blank = 0, False, True
         for text in decoded(path, encoding):
             length += len(text) - text.count("\r\n")
             feeds = feeds or "\n" in text
-            returns = returns or "\r" in text.replace("\r\n", "")
             blank = blank and not text.strip()
     except UnicodeDecodeError:
         return read_text(path, option)  # says which byte it is

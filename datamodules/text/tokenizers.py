@@ -80,14 +80,10 @@ class Tokenizer:
         unk = self.unk_id
         return [ids.get(token, unk) for token in self.cut(text)]
 
-    def encode_long(self, text: str) -> np.ndarray:
-        """The same as ``encode`` for a text of any length, as (N,) int32: piece by piece, in little memory."""
-        cut = pieces(self.prepare(text))
-        return self.encode_pieces(progress(cut, "encoding the text, pieces", -(-len(text) // PIECE)))
-
-    def encode_blocks(self, blocks: Iterable[str]) -> np.ndarray:
-        """The same for the blocks of a text, each of which begins with the white space behind a word."""
-        return self.encode_pieces(piece for block in blocks for piece in pieces(self.prepare(block)))
+    def encode_long(self, blocks: Iterable[str], length: int) -> np.ndarray:
+        """As ``encode``, (N,) int32, of ``length`` characters in blocks, cut as ``pieces`` cuts."""
+        cut = (piece for block in blocks for piece in pieces(self.prepare(block)))
+        return self.encode_pieces(progress(cut, "encoding the text, pieces", -(-length // PIECE)))
 
     def encode_pieces(self, texts: Iterable[str]) -> np.ndarray:
         """The tokens (N,) int32 of pieces that went through ``prepare``, one after the other."""

@@ -158,8 +158,8 @@ def measure(recipe: Recipe, seeds: list[int], extra: list[str]) -> dict[str, Any
             "runs": [*runs],
             "metrics": {name: summary([run["metrics"][name] for run in runs]) for name in runs[0]["metrics"]},
         }
-        if left and len(runs) > len(old["runs"]):
-            store(recipe, result)  # an interruption keeps it
+        if len(runs) > len(old["runs"]):
+            store(recipe, result)  # an interruption keeps it, also of the digest
     try:
         result["digest"] = digest(recipe, extra)
     except (UserError, RunError) as error:

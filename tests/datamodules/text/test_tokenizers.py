@@ -63,7 +63,7 @@ def test_a_word_keeps_its_combining_marks(word: str) -> None:
 def test_a_long_text_is_encoded_in_pieces_as_it_is_whole(kind: str) -> None:
     text = (" ".join(TEXTS) + "\n\n   \n") * 900 + "x" * 40_000
     tokenizer = TOKENIZERS[kind].train(TEXTS, SIZES[kind])
-    found = tokenizer.encode_long(text)
+    found = tokenizer.encode_long([text], len(text))
     assert found.dtype == np.int32 and "".join(pieces(text)) == text and max(map(len, pieces(text))) <= 1 << 14
     end = len(tokenizer.encode(" ".join(TEXTS) * 3))
     assert found[:end].tolist() == tokenizer.encode(text)[:end]

@@ -9,9 +9,10 @@ from lit_models.layers.packed_linear import PackedLinear, packed
 
 @pytest.mark.parametrize("rows", [(1,), (1, 1), (2, 1), (3, 7), (40,)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_it_equals_the_dense_layer(rows: tuple[int, ...], bias: bool) -> None:
-    linear = nn.Linear(24, 10, bias=bias)
-    x = torch.randn(*rows, 24)
+@pytest.mark.parametrize("inner", [24, 5])  # more inputs than outputs, and fewer: the order differs
+def test_it_equals_the_dense_layer(rows: tuple[int, ...], bias: bool, inner: int) -> None:
+    linear = nn.Linear(inner, 10, bias=bias)
+    x = torch.randn(*rows, inner)
     with torch.no_grad():
         y = PackedLinear(linear)(x)
         assert y.shape == (*rows, 10)

@@ -92,6 +92,19 @@ def test_an_interruption_keeps_the_seeds_before_it_and_the_same_command_goes_on(
     assert results.status(find_recipe("toy/one")) == "fresh"
 
 
+def test_an_interruption_of_the_digest_keeps_all_seeds(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> dict[str, str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "run_once", lambda recipe, seed, words: record(0.5 if words else 0.95))
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "digest", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            results.measure(find_recipe("toy/one"), [0, 1], [])
+    assert [run["seed"] for run in stored_row("toy/one")["runs"]] == [0, 1]
+    assert main(["results", "--stale"]) == 0 and results.status(find_recipe("toy/one")) == "fresh"
+
+
 def test_seeds_whose_ablation_is_missing_are_not_fresh_after_a_repair(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
