@@ -7,6 +7,7 @@ allenai/scitldr, the abstracts only (SciTLDR-A); below ``DIVE_DATA/scitldr``.
 from typing import Any
 
 from datamodules.downloads import fetch
+from datamodules.summaries.document_pairs import DocumentPairs
 from datamodules.summaries.documents import Document, read_documents
 from datamodules.summaries.extracts import ExtractRows
 
@@ -35,6 +36,26 @@ class SciTLDR(ExtractRows):
 
     def read(self, stage: str) -> dict[str, list[Document]]:
         return {name: read_scitldr(name)[: self.most[name] or None] for name in FILES}
+
+
+class SciTLDRPairs(DocumentPairs):
+    """The abstracts and their summaries for a network that writes; ROUGE is of the best of a test row's summaries.
+
+    Args:
+        max_length: See ``CopyText``; the longest summary of training has 67 words and signs.
+        train_size, eval_size: See ``SciTLDR``.
+        **pairs: See ``DocumentPairs``.
+    """
+
+    english = True
+
+    def __init__(self, max_length: int = 70, train_size: int = 0, eval_size: int = 0, **pairs: Any) -> None:
+        super().__init__(max_length=max_length, **pairs)
+        self.most = {"train": train_size, "val": eval_size, "test": eval_size}
+
+    def documents(self, stage: str) -> dict[str, list[Document]]:
+        parts = {name: read_scitldr(name)[: self.most[name] or None] for name in FILES}
+        return {"predict": parts["test"]} if stage == "predict" else parts
 
 
 def read_scitldr(name: str) -> list[Document]:

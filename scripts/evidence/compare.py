@@ -83,6 +83,7 @@ TASKS = {
         text_networks(196),
         *BITS,
     ),
+    "names": Task("rwkv/names", "", text_networks(196), *BITS),
 }
 
 

@@ -42,7 +42,7 @@ def test_tables_are_between_their_marks(rows: list[Any], tmp_path: Path) -> None
     page = tmp_path / "page.md"
     page.write_text("".join(f"a\n<!--networks {task}-->\nold\n<!--/networks-->\nb\n" for task in compare.TASKS))
     compare.render(page)
-    assert page.read_text().count("| RWKV-7 |") == 5 and "old" not in page.read_text()
+    assert page.read_text().count("| RWKV-7 |") == 6 and "old" not in page.read_text()
     page.write_text("nothing")
     with pytest.raises(UserError, match="has no <!--networks recall-->"):
         compare.render(page)
@@ -52,7 +52,7 @@ def test_tables_are_between_their_marks(rows: list[Any], tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "task", ["recall", "parity", "manual", pytest.param("time_machine", marks=pytest.mark.realdata)]
+    "task", ["recall", "parity", "manual", "names", pytest.param("time_machine", marks=pytest.mark.realdata)]
 )
 def test_the_networks_have_as_many_parameters_within_two_percent(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {}
