@@ -21,7 +21,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_each_name_is_in_one_part_once_and_the_order_is_random_but_fixed(file: list[str]) -> None:
     parts = {part: text.splitlines() for part, text in Names().texts().items()}
     assert [len(parts[name]) for name in ("train", "val", "test")] == [320, 40, 40]
-    assert sorted(sum(parts.values(), [])) == sorted(file)
+    assert sorted(name for own in parts.values() for name in own) == sorted(file)
     assert parts["train"] != sorted(parts["train"]) and Names().texts()["train"].splitlines() == parts["train"]
 
 
