@@ -6,6 +6,7 @@ machine without a GPU's compiler.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -133,7 +134,7 @@ def training_sides(work: Work, threads: int, repeats: int, say: Callable[[str], 
     from scripts.evidence.parity.rwkv import hugging_face_name
 
     transformers.logging.set_verbosity_error()
-    mine = network(4, work)
+    mine = deepcopy(network(4, work))  # the sides of generation keep their weights
     sizes: Any = {"vocab_size": VOCABULARY, "hidden_size": work.width, "num_hidden_layers": work.layers}
     config = transformers.RwkvConfig(
         **sizes,
