@@ -91,13 +91,12 @@ def roofline(rows: list[Row]) -> Any:
     ridge = top["rate"] / top["bandwidth"]  # operations for each byte at which slope and ceiling meet
     line = np.geomspace(min(*intensities, ridge) / 4, max(*intensities, ridge) * 4, 200)
     axes.plot(line, [roof(rows, x) / 1e9 for x in line], color="black", label="measured roof")
-    for row, x in zip(points, intensities, strict=True):
+    for i, (row, x) in enumerate(zip(points, intensities, strict=True)):
         y = row["operations"] / row["seconds"] / 1e9
-        axes.plot(x, y, "o", color="C0")
-        axes.annotate(row["recipe"], (x, y), textcoords="offset points", xytext=(4, 4), fontsize="x-small")
+        axes.plot(x, y, "osD^v"[i // 10 % 5], color=f"C{i % 10}", label=row["recipe"])
     axes.set(xscale="log", yscale="log", xlabel="operations for each byte", ylabel="billion operations a second")
     axes.grid(alpha=0.3, which="both")
-    axes.legend()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     return figure
 
 
