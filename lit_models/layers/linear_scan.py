@@ -25,19 +25,23 @@ class _LinearScan(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         decay, states, start = ctx.saved_tensors
-        after = torch.cat([decay[:, 1:], torch.zeros_like(decay[:, :1])], 1)  # d_{t+1}; nothing follows the last step
-        g = scan(after.flip(1), gradient.flip(1), torch.zeros_like(start)).flip(1)
-        before = torch.cat([start[:, None], states[:, :-1]], 1)
-        return (g * before).sum_to_size(decay.shape), g, (decay[:, 0] * g[:, 0]).sum_to_size(start.shape)
+        g = gradient.clone(memory_format=torch.contiguous_format)
+        steps = g.unbind(1)
+        for d, now, later in zip(decay.unbind(1)[:0:-1], steps[-2::-1], steps[:0:-1], strict=True):
+            now.addcmul_(d, later)
+        of_decay = torch.empty_like(g)
+        torch.mul(g[:, 0], start, out=of_decay[:, 0])
+        torch.mul(g[:, 1:], states[:, :-1], out=of_decay[:, 1:])
+        return of_decay.sum_to_size(decay.shape), g, (decay[:, 0] * g[:, 0]).sum_to_size(start.shape)
 
 
 def scan(decay: Tensor, x: Tensor, start: Tensor) -> Tensor:
     """The recurrence without gradients."""
-    states, state = [], start
-    for d, new in zip(decay.unbind(1), x.unbind(1), strict=True):
-        state = torch.addcmul(new, d, state)
-        states.append(state)
-    return torch.stack(states, 1)
+    states = x.clone(memory_format=torch.contiguous_format)
+    state = start
+    for d, after in zip(decay.unbind(1), states.unbind(1), strict=True):
+        state = after.addcmul_(d, state)
+    return states
 
 
 def linear_scan(decay: Tensor, x: Tensor, start: Tensor) -> Tensor:
