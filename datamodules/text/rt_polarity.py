@@ -43,7 +43,7 @@ class RTPolarity(LabeledText):
     ) -> None:
         super().__init__(num_classes, vocab_size, seq_len, **text)
         self.test_size, self.val_size = test_size, val_size
-        self.class_names = ["unfavourable", "favourable"]
+        self.class_names = ["unfavorable", "favorable"]
 
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
         texts: list[str] = []
