@@ -11,7 +11,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.downloads import fetch
-from datamodules.text.baseline import text_baselines
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.files import read_text
 from datamodules.text.labeled_text import LabeledText, Unit
 
@@ -29,7 +29,7 @@ CLASSES = ["negative", "neutral", "positive"]
 FILES = {"train": "train", "val": "dev", "test": "test"}
 
 
-class AfriSenti(LabeledText):
+class AfriSenti(TfidfBaseline, LabeledText):
     """Tweets as tokens x (B, seq_len), y (B,): 0 negative, 1 neutral, 2 positive.
 
     Args:
@@ -39,6 +39,8 @@ class AfriSenti(LabeledText):
         word_dropout: Fraction of the training tokens that become unknown, each time other ones.
         **text: See ``LabeledText``.
     """
+
+    weighted_f1 = True
 
     def __init__(
         self,
@@ -55,26 +57,19 @@ class AfriSenti(LabeledText):
             raise UserError(f"data.word_dropout is {word_dropout}: give a fraction from 0 to below 1")
         self.language, self.word_dropout = language, word_dropout
         self.class_names = CLASSES
-        self.texts: dict[str, list[str]] = {}
 
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
         found: dict[str, tuple[list[str], Tensor | None]] = {}
         for name, file in FILES.items():
             key = f"{self.language}/{file}"
             path = fetch(f"{ADDRESS}{key}.tsv", SHA256[key], f"afrisenti/{key}.tsv")
-            self.texts[name], y = read_tweets(str(path))
-            found[name] = (self.texts[name], y)
+            found[name] = read_tweets(str(path))
         return found
 
     def augment(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         x, *rest = batch
         dropped = (torch.rand(x.shape, device=x.device) < self.word_dropout) & (x != 0)
         return (x.masked_fill(dropped, 1), *rest)
-
-    def baselines(self) -> dict[str, dict[str, Any]]:
-        """Chance, and logistic regression on TF-IDF of words and pairs of words."""
-        y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
-        return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"], weighted_f1=True)
 
 
 def read_tweets(path: str) -> tuple[list[str], Tensor]:

@@ -4,10 +4,29 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from datamodules.text.labeled_text import split_text
 
 MAX_TEXTS = 20_000  # the fit is to take seconds
+
+
+class TfidfBaseline:
+    """For a datamodule of texts with a class each, before the base that holds its ``splits``.
+
+    Attributes:
+        texts: The texts of train and test, which the datamodule keeps.
+        weighted_f1: See ``text_baselines``.
+    """
+
+    texts: dict[str, list[str]]
+    splits: dict[str, tuple[Tensor, ...]]
+    weighted_f1 = False
+
+    def baselines(self) -> dict[str, dict[str, Any]]:
+        """Chance, and logistic regression on TF-IDF of words and pairs of words."""
+        y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
+        return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"], self.weighted_f1)
 
 
 def text_baselines(

@@ -5,13 +5,14 @@ from typing import Any
 import torch
 
 from datamodules.splits import split_indices
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.bert_scores import BertScores
 from datamodules.text.bert_text import BertText, Texts
 from datamodules.text.rt_polarity import RTPolarity
 from datamodules.text.sick import CLASSES, read_sick
 
 
-class BertRTPolarity(BertText):
+class BertRTPolarity(TfidfBaseline, BertText):
     """Snippets of film reviews: 0 unfavorable, 1 favorable; the split of ``RTPolarity``.
 
     Args:

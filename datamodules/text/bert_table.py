@@ -15,12 +15,12 @@ import torch
 from common.messages import UserError
 from datamodules.run_file import KnowsItsFile
 from datamodules.splits import split_texts
-from datamodules.text.baseline import text_baselines
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.bert_text import BertText, Texts
 from datamodules.text.text_table import Table, classes_of, read_table
 
 
-class BertTable(KnowsItsFile, BertText):
+class BertTable(TfidfBaseline, KnowsItsFile, BertText):
     """Texts, or pairs, of a table. The split is fixed (seed 0) and stratified; equal (first) texts are in one.
 
     Args:
@@ -98,10 +98,7 @@ class BertTable(KnowsItsFile, BertText):
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """Chance, and logistic regression on TF-IDF of single texts."""
-        if self.second:
-            return super().baselines()
-        y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
-        return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"])
+        return BertText.baselines(self) if self.second else super().baselines()
 
 
 def second_texts(table: Table, path: str, column: str) -> Sequence[str] | None:

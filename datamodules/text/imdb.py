@@ -17,6 +17,7 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.downloads import data_root
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.bert_text import BertText, Texts
 from datamodules.text.files import read_text
 from datamodules.text.labeled_text import LabeledText
@@ -51,7 +52,7 @@ def read_imdb(val_fraction: float = 0.1) -> dict[str, tuple[list[str], Tensor]]:
     return {name: (texts, torch.tensor(y)) for name, (texts, y) in found.items()}
 
 
-class IMDb(LabeledText):
+class IMDb(TfidfBaseline, LabeledText):
     """Reviews as words x (B, seq_len), y (B,): 0 unfavorable, 1 favorable; the published test.
 
     Args:
@@ -76,7 +77,7 @@ class IMDb(LabeledText):
         return dict(read_imdb(self.val_fraction))
 
 
-class BertIMDb(BertText):
+class BertIMDb(TfidfBaseline, BertText):
     """The same reviews as BERT reads them.
 
     Args:

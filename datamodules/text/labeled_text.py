@@ -101,6 +101,7 @@ class LabeledText(TensorDataModule):
 
     Attributes:
         vocabulary: The token of each number; None until the training texts or a run's ``processor.json`` are read.
+        texts: Those of each split.
     """
 
     links = ("num_classes", "vocab_size", "seq_len")
@@ -118,6 +119,7 @@ class LabeledText(TensorDataModule):
         self.unit: Unit = unit
         self.vocabulary: list[str] | None = None
         self.subwords: Subwords | None = None
+        self.texts: dict[str, list[str]] = {}
 
     @property
     def input_means(self) -> str:  # type: ignore[override]
@@ -148,6 +150,7 @@ class LabeledText(TensorDataModule):
         splits: dict[str, tuple[Tensor, ...]] = {}
         cut = 0
         for name, (lines, y) in texts.items():
+            self.texts[name] = lines
             rows = self.numbers(lines)
             cut += sum(len(row) > self.seq_len for row in rows)
             self.say_unknown(name, rows)

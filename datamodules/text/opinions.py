@@ -13,7 +13,7 @@ from zlib import crc32
 import torch
 from torch import Tensor
 
-from datamodules.text.baseline import text_baselines
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.labeled_text import LabeledText
 
 THINGS = ("acting", "music", "story", "ending", "dialogue", "light", "pace", "camera")
@@ -26,7 +26,7 @@ FILLERS = ("", "really", "at all", "for a moment", "in the end")
 PARTS = ("train",) * 7 + ("val",) + ("test",) * 2  # of reviews, by a checksum
 
 
-class Opinions(LabeledText):
+class Opinions(TfidfBaseline, LabeledText):
     """Reviews as words x (B, seq_len), y (B,): 0 unfavorable, 1 favorable. No review of the test is in training.
 
     Args:
@@ -48,21 +48,14 @@ class Opinions(LabeledText):
         super().__init__(num_classes, vocab_size, seq_len, **text)
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
         self.class_names = ["unfavorable", "favorable"]
-        self.texts: dict[str, list[str]] = {}
 
     def read(self, stage: str) -> dict[str, tuple[list[str], Tensor | None]]:
         draw = Random(0)
         found: dict[str, tuple[list[str], Tensor | None]] = {}
         for name, size in self.sizes.items():
             rows = [review(draw, name) for _ in range(size)]
-            self.texts[name] = [text for text, _ in rows]
-            found[name] = (self.texts[name], torch.tensor([y for _, y in rows]))
+            found[name] = ([text for text, _ in rows], torch.tensor([y for _, y in rows]))
         return found
-
-    def baselines(self) -> dict[str, dict[str, Any]]:
-        """Chance, and logistic regression on TF-IDF of words and pairs of words."""
-        y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
-        return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"])
 
 
 def clause(draw: Random) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datamodules.downloads import fetch
 from datamodules.splits import split_indices
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.labeled_text import LabeledText
 
 COMMIT = "18762b459e21d9c70e5c242f8d43fc4e6db37a0d"
@@ -22,7 +23,7 @@ SHA256 = {
 }
 
 
-class RTPolarity(LabeledText):
+class RTPolarity(TfidfBaseline, LabeledText):
     """Snippets as words x (B, seq_len), y (B,): 0 unfavorable, 1 favorable.
 
     Args:

@@ -18,7 +18,7 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.run_file import KnowsItsFile
 from datamodules.splits import split_texts
-from datamodules.text.baseline import text_baselines
+from datamodules.text.baseline import TfidfBaseline
 from datamodules.text.labeled_text import LabeledText, Unit, split_text
 from datamodules.text.rows import nfc, no_column, read_rows
 from datamodules.text.subwords import Subwords
@@ -32,7 +32,7 @@ WORD_DROPOUT = 0.3  # fraction of the training tokens that become unknown; of rt
 LONG_WORD = 20  # characters between two spaces, on average, of texts in a script without spaces
 
 
-class TextTable(KnowsItsFile, LabeledText):
+class TextTable(TfidfBaseline, KnowsItsFile, LabeledText):
     """Texts x (B, T), y (B,) their class in sorted order. The split is fixed (seed 0) and stratified; equal texts are
     in the same one.
 
@@ -84,7 +84,6 @@ class TextTable(KnowsItsFile, LabeledText):
             )
         self.path, self.text, self.label, self.columns = path, text, label, names_of(columns)
         self.test_path, self.val_fraction, self.test_fraction = test_path, val_fraction, test_fraction
-        self.texts: dict[str, list[str]] = {}  # of each split
 
     @property
     def own_path(self) -> str:  # type: ignore[override]
@@ -155,9 +154,7 @@ class TextTable(KnowsItsFile, LabeledText):
             self.facts += table.facts
             self.predict_names, self.predict_cells = [str(row) for row in table.numbers], table.cells
             return {"predict": (table.texts, None)}
-        parts = self.parts(stage)
-        self.texts |= {name: texts for name, (texts, _) in parts.items()}
-        return {name: (texts, y) for name, (texts, y) in parts.items()}
+        return {name: (texts, y) for name, (texts, y) in self.parts(stage).items()}
 
     def parts(self, stage: str) -> dict[str, tuple[list[str], Tensor]]:
         """Texts and classes of the splits that a stage needs, from one file or two."""
@@ -198,11 +195,6 @@ class TextTable(KnowsItsFile, LabeledText):
             raise UserError(f"{path}: {len(set(table.labels))} classes, but data.num_classes is {self.num_classes}")
         number = {name: i for i, name in enumerate(self.class_names)}
         return table.texts, torch.tensor([number[name] for name in table.labels])
-
-    def baselines(self) -> dict[str, dict[str, Any]]:
-        """Chance, and logistic regression on TF-IDF of words and pairs of words."""
-        y = {name: self.splits[name][1].numpy() for name in ("train", "test")}
-        return text_baselines(self.texts["train"], y["train"], self.texts["test"], y["test"])
 
 
 class Table:

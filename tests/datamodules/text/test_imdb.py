@@ -37,6 +37,7 @@ def test_both_networks_read_the_same_reviews(files: Path) -> None:
         data.setup("test")
         assert [len(data.splits[name][1]) for name in ("train", "val", "test")] == [36, 4, 20]
         assert data.class_names == ["unfavorable", "favorable"]
+        assert data.baselines()["baseline"]["metrics"]["test/acc"] == 1.0  # by one word
     assert words.vocabulary is not None and "br" not in words.vocabulary and "caf\u00e9" in words.vocabulary
 
 
