@@ -18,7 +18,8 @@ class EpochLines(Callback):
         self.validated = trainer.global_step
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch and not sys.stderr.isatty() and trainer.is_global_zero:
+        known = trainer.callback_metrics  # none of an epoch that ended before a resume
+        if trainer.current_epoch and known and not sys.stderr.isatty() and trainer.is_global_zero:
             print(epoch_line(trainer, trainer.current_epoch, self.validated), flush=True)
         self.validated = None
 

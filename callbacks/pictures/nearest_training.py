@@ -34,10 +34,9 @@ class NearestTraining(TestPicture):
         return {"generated": outputs["samples"].float()}
 
     def look(self, trainer: Trainer, pl_module: LightningModule, rows: Rows) -> dict[str, Tensor] | None:
-        splits = data_attribute(trainer, "splits", {})
-        if "train" not in splits:
+        train = training_rows(trainer)
+        if train is None:
             return None
-        train = splits["train"][0].cpu()
         scale = 255 if train.dtype == torch.uint8 else 1
         generated = rows["generated"]
         distances = torch.cdist(generated.flatten(1), train.flatten(1).float() / scale)
@@ -55,3 +54,14 @@ class NearestTraining(TestPicture):
         ax.set_title("generated, and the nearest training picture below")
         ax.axis("off")
         return figure
+
+
+def training_rows(trainer: Trainer) -> Tensor | None:
+    """The training pictures (N, C, H, W), read where a test did not need them; None where there are none: no
+    datamodule, another folder than the run's, or pictures that do not fit in memory.
+    """
+    splits, load = data_attribute(trainer, "splits", {}), getattr(getattr(trainer, "datamodule", None), "load", None)
+    if "train" not in splits and load is not None and not data_attribute(trainer, "other_file", False):
+        splits = load("fit")
+    train: Tensor | None = splits["train"][0].cpu() if "train" in splits else None
+    return train if train is not None and train.ndim == 4 else None

@@ -23,8 +23,6 @@ class DocumentPairs(CopyText):
         UserError: ``synthetic`` is given, which is for pairs of sentences.
     """
 
-    items = "documents"
-
     def __init__(
         self,
         source_vocab_size: int = 8000,
@@ -37,6 +35,11 @@ class DocumentPairs(CopyText):
         if self.synthetic:
             raise UserError("data.synthetic is for pairs of texts: put the documents into the file of data.path")
         self.reference_sets: dict[str, list[list[str]]] = {}
+
+    @property
+    def items(self) -> str:  # type: ignore[override]
+        """What is counted: a training document with two summaries is two pairs."""
+        return "documents" if self.splits.keys() == {"predict"} else "pairs of a document and a summary"
 
     def documents(self, stage: str) -> dict[str, list[Document]]:
         """The documents of each split that a stage needs: ``predict`` alone, or train, val and test."""

@@ -39,11 +39,7 @@ class DocumentFile(KnowsItsFile):
         Raises:
             UserError: A fraction leaves a split empty.
         """
-        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
-            raise UserError(
-                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
-                "each must be above 0, and together they must be below 1"
-            )
+        check_fractions(val_fraction, test_fraction)
         self.path = self.own_path = path
         self.fractions = (val_fraction, test_fraction)
 
@@ -59,12 +55,32 @@ class DocumentFile(KnowsItsFile):
         if self.is_another(stage):
             self.other_file = False  # the baselines need no training part: they are compared with it too
             return {"test" if stage == "test" else "val": found}
-        if len(found) < 3:
-            raise UserError(f"{self.path} has {len(found)} documents: at least 3 are needed to split them")
-        order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0)).tolist()
-        val, test = (max(1, round(len(found) * part)) for part in self.fractions)
-        bounds = {"val": (0, val), "test": (val, val + test), "train": (val + test, len(found))}
-        return {name: [found[i] for i in order[start:end]] for name, (start, end) in bounds.items()}
+        return split_documents(found, self.path, *self.fractions)
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuses fractions that leave a split empty (``UserError``)."""
+    if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
+            "each must be above 0, and together they must be below 1"
+        )
+
+
+def split_documents(
+    found: list[Document], path: str, val_fraction: float, test_fraction: float
+) -> dict[str, list[Document]]:
+    """A file's documents at random (seed 0), at least one in each split.
+
+    Raises:
+        UserError: There are fewer than three.
+    """
+    if len(found) < 3:
+        raise UserError(f"{path} has {len(found)} documents: at least 3 are needed to split them")
+    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0)).tolist()
+    val, test = (max(1, round(len(found) * part)) for part in (val_fraction, test_fraction))
+    bounds = {"train": (val + test, len(found)), "val": (0, val), "test": (val, val + test)}
+    return {name: [found[i] for i in order[start:end]] for name, (start, end) in bounds.items()}
 
 
 def read_documents(path: str | Path, with_summaries: bool = True) -> list[Document]:

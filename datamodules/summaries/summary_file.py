@@ -6,10 +6,14 @@
 The forms of a line are described in ``datamodules/summaries/documents.py``.
 """
 
-from typing import Any
+from typing import Any, Literal
 
+from datamodules.parallel_text.pair_files import vocabulary_of
 from datamodules.summaries.document_pairs import DocumentPairs
-from datamodules.summaries.documents import DocumentFile
+from datamodules.summaries.documents import DocumentFile, check_fractions, read_documents, split_documents
+from datamodules.summaries.words import split_words
+
+LARGEST_FOUND = 8000  # words of a vocabulary; give more by argument
 
 
 class SummaryFile(DocumentFile, DocumentPairs):
@@ -18,9 +22,43 @@ class SummaryFile(DocumentFile, DocumentPairs):
     Args:
         path: The file. At test time a file that is not the run's is tested whole; ``predict`` summarizes every line.
         val_fraction, test_fraction: Fractions of the documents held out.
+        source_vocab_size, target_vocab_size: Entries of the vocabulary, equal; 0 means the words that occur twice in
+            training, at most 8,000: a network learns to copy from those that it does not have.
+        tokenizer: See ``CopyText``.
         **pairs: See ``DocumentPairs``.
     """
 
-    def __init__(self, path: str = "", val_fraction: float = 0.1, test_fraction: float = 0.1, **pairs: Any) -> None:
-        super().__init__(**pairs)
+    def __init__(
+        self,
+        path: str = "",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        source_vocab_size: int = 0,
+        target_vocab_size: int = 0,
+        tokenizer: Literal["space", "bpe"] = "space",
+        **pairs: Any,
+    ) -> None:
+        sizes = self.infer(path, val_fraction, test_fraction, source_vocab_size, target_vocab_size, tokenizer)
+        super().__init__(**sizes, tokenizer=tokenizer, **pairs)
         self.use_file(path, val_fraction, test_fraction)
+
+    @staticmethod
+    def infer(
+        path: str = "",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        source_vocab_size: int = 0,
+        target_vocab_size: int = 0,
+        tokenizer: Literal["space", "bpe"] = "space",
+    ) -> dict[str, int]:
+        """The size of the vocabulary, from the training documents and their summaries."""
+        given = {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size}
+        if all(given.values()):
+            return given  # as in a run's config.yaml: the file may have no summaries now
+        if not (size := source_vocab_size or target_vocab_size):
+            check_fractions(val_fraction, test_fraction)
+            train = split_documents(read_documents(path), path, val_fraction, test_fraction)["train"]
+            texts = [text for document in train for text in (" ".join(document.sentences), *document.summaries)]
+            words = [split_words(text) if tokenizer == "space" else text for text in texts]
+            size = min(LARGEST_FOUND, vocabulary_of(words, tokenizer, lower=False, min_count=2))
+        return dict.fromkeys(given, size)

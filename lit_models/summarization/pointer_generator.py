@@ -54,6 +54,7 @@ class PointerGenerator(nn.Module):
 
     Raises:
         ValueError: Two sizes of the vocabulary, or an odd ``hidden_size``.
+        UserError: ``max_copied`` is negative.
     """
 
     gathered_at_once = True  # see lit_models/tasks/processes.py: shard
@@ -76,6 +77,7 @@ class PointerGenerator(nn.Module):
                 f"copying needs one vocabulary, not {source_vocab_size} and {target_vocab_size} words, and an even "
                 f"hidden_size, not {hidden_size}"
             )
+        refuse_negative(max_copied=max_copied)
         self.vocab_size, self.max_copied = target_vocab_size, max_copied
         self.copying, self.use_coverage = copying, coverage
         self.embedding = nn.Embedding(target_vocab_size, embed_size, padding_idx=0)

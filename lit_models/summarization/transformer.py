@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from common.messages import refuse_negative
 from lit_models.attention.transformer import Memory, Transformer
 from lit_models.functional import copying
 from lit_models.functional.beam import Hypothesis
@@ -34,6 +35,7 @@ class NumberedTransformer(nn.Module):
 
     Raises:
         ValueError: Two sizes of the vocabulary.
+        UserError: ``max_copied`` is negative.
     """
 
     forward_methods = ("encode", "decode")
@@ -53,6 +55,7 @@ class NumberedTransformer(nn.Module):
         super().__init__()
         if source_vocab_size != target_vocab_size:
             raise ValueError(f"copying needs one vocabulary, not {source_vocab_size} and {target_vocab_size} words")
+        refuse_negative(max_copied=max_copied)
         self.vocab_size, self.max_copied = target_vocab_size, max_copied
         size = target_vocab_size + max_copied
         self.transformer = Transformer(

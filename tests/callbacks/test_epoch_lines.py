@@ -30,6 +30,17 @@ def test_an_epoch_without_a_validation_shows_none(tmp_path: Path, capsys: pytest
     assert ["val/" in line for line in epoch_lines(capsys)] == [False, True, False, True]
 
 
+def test_a_resume_at_the_end_of_an_epoch_has_no_empty_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trainer = small_trainer(tmp_path, EpochLines(), max_epochs=1)
+    trainer.fit(SmallNet(), datamodule=Points())
+    trainer.save_checkpoint(tmp_path / "end.ckpt")
+    small_trainer(tmp_path, EpochLines(), max_epochs=3).fit(
+        SmallNet(), datamodule=Points(), ckpt_path=str(tmp_path / "end.ckpt")
+    )
+    (line,) = epoch_lines(capsys)
+    assert line.startswith("epoch 2/3, step 8: ") and "train/loss" in line
+
+
 def test_a_validation_before_the_epochs_end_says_its_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small_trainer(tmp_path, EpochLines(), val_check_interval=3).fit(SmallNet(), datamodule=Points())
     (line,) = epoch_lines(capsys)

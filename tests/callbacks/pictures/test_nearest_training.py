@@ -23,3 +23,17 @@ def test_the_training_picture_that_was_copied_is_found() -> None:
 def test_nothing_is_drawn_without_training_pictures() -> None:
     trainer: Any = SimpleNamespace(datamodule=None)
     assert NearestTraining().look(trainer, None, {"generated": torch.rand(2, 1, 4, 4)}) is None  # type: ignore[arg-type]
+
+
+def test_training_pictures_that_a_test_did_not_load_are_read_but_not_those_of_another_folder() -> None:
+    train = (torch.rand(3, 1, 2, 2), torch.zeros(3))
+    given: dict[str, Any] = {
+        "splits": {"test": train},
+        "load": lambda stage: {"train": train} if stage == "fit" else {},
+    }
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(**given))
+    rows = {"generated": train[0][:1]}
+    found = NearestTraining().look(trainer, None, rows)  # type: ignore[arg-type]
+    assert found is not None and float(found["distances"]) == 0
+    trainer.datamodule.other_file = True
+    assert NearestTraining().look(trainer, None, rows) is None  # type: ignore[arg-type]

@@ -65,7 +65,7 @@ def test_a_file_is_split_and_another_one_is_tested_whole(tmp_path: Path) -> None
     assert {name: len(found) for name, found in parts.items()} == {"val": 2, "test": 1, "train": 7} and not file.facts
     assert len({d.summaries[0] for found in parts.values() for d in found}) == 10
     (tmp_path / "b").write_text("text\tsummary\n")
-    other = SummaryFile(str(tmp_path / "b"), 0.2, 0.1)
+    other = SummaryFile(str(tmp_path / "b"), 0.2, 0.1, 20, 20)  # the run's sizes
     other.run_file = file.run_file
     assert len(other.documents("test")["test"]) == 1 and other.facts == ["not the file of the run: all of it"]
     with pytest.raises(UserError, match="has 1 documents: at least 3"):

@@ -39,3 +39,15 @@ def test_every_line_of_a_new_file_is_summarized_with_the_vocabulary_of_the_run(t
     assert len(source) == 2 and data.predict_cells["source"][1] == "It was big."
     assert data.predict_names == ["1", "3"]  # the lines of the file, of which one is empty
     assert data.source_tokens(source[0, :5].tolist()) == ["A", "thing", "happened", "in", "Paris"]
+
+
+def test_the_vocabulary_has_the_words_that_training_has_twice(tmp_path: Path) -> None:
+    ready(tmp_path)
+    data = SummaryFile(str(tmp_path / "a.jsonl"))
+    data.setup("fit")
+    assert data.source_tokenizer is not None and len(data.source_tokenizer) == data.source_vocab_size
+    words = set(data.source_tokenizer.tokens)
+    assert {"A", "thing", "happened", "in", "It", "was", "big", "."} <= words
+    assert not any(word.startswith("<unused") for word in words)
+    assert SummaryFile(str(tmp_path / "a.jsonl"), source_vocab_size=9).target_vocab_size == 9
+    assert data.summary().endswith("train 12, val 1, test 1 pairs of a document and a summary")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from lit_models.summarization.pointer_generator import LitPointerGenerator, PointerGenerator
 from tests.battery import ADAM, Seq2SeqBattery
 from tests.lit_models.tasks.test_seq2seq import small_batch
@@ -111,3 +112,5 @@ def test_what_is_copied_is_attention_times_the_gate() -> None:
 def test_two_vocabularies_are_refused() -> None:
     with pytest.raises(ValueError, match="copying needs one vocabulary, not 9 and 8 words"):
         PointerGenerator(9, 8)
+    with pytest.raises(UserError, match=r"model\.max_copied is -1: give a number of at least 0"):
+        PointerGenerator(9, 9, max_copied=-1)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from common.messages import UserError
 from lit_models.functional import copying
 from lit_models.summarization.transformer import LitTransformerSummarizer, NumberedTransformer
 from tests.battery import ADAM, Seq2SeqBattery
@@ -61,3 +62,5 @@ def test_without_numbers_names_are_unknown() -> None:
     assert int(net.places(source, length).max()) < V
     with pytest.raises(ValueError, match="one vocabulary"):
         NumberedTransformer(V, V + 1)
+    with pytest.raises(UserError, match=r"model\.max_copied is -1: give a number of at least 0"):
+        NumberedTransformer(V, V, max_copied=-1)
