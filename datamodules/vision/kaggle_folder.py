@@ -188,7 +188,7 @@ class KaggleCIFAR10(KaggleFolder):
 
     def load(self, stage: str) -> dict[str, tuple[Tensor, ...]]:
         if not os.path.isdir(self.root):
-            raise UserError(f"{self.root} is not there: unpack {ADDRESS} there, or give --data.root")
+            raise UserError(f"{self.root} is not there: unpack {ADDRESS} there, or give another --data.root")
         return super().load(stage)
 
 
