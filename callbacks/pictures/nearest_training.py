@@ -60,8 +60,10 @@ def training_rows(trainer: Trainer) -> Tensor | None:
     """The training pictures (N, C, H, W), read where a test did not need them; None where there are none: no
     datamodule, another folder than the run's, or pictures that do not fit in memory.
     """
-    splits, load = data_attribute(trainer, "splits", {}), getattr(getattr(trainer, "datamodule", None), "load", None)
-    if "train" not in splits and load is not None and not data_attribute(trainer, "other_file", False):
-        splits = load("fit")
+    splits, setup = data_attribute(trainer, "splits", {}), data_attribute(trainer, "setup")
+    if "train" not in splits and setup is not None and not data_attribute(trainer, "other_file", False):
+        with torch.inference_mode(False):  # threads that read pictures are not in the test's inference mode
+            setup("fit")
+        splits = data_attribute(trainer, "splits", {})
     train: Tensor | None = splits["train"][0].cpu() if "train" in splits else None
     return train if train is not None and train.ndim == 4 else None

@@ -27,13 +27,12 @@ def test_nothing_is_drawn_without_training_pictures() -> None:
 
 def test_training_pictures_that_a_test_did_not_load_are_read_but_not_those_of_another_folder() -> None:
     train = (torch.rand(3, 1, 2, 2), torch.zeros(3))
-    given: dict[str, Any] = {
-        "splits": {"test": train},
-        "load": lambda stage: {"train": train} if stage == "fit" else {},
-    }
+    splits = {"test": train}
+    given: dict[str, Any] = {"splits": splits, "setup": lambda stage: splits.update({"train": train})}
     trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(**given))
     rows = {"generated": train[0][:1]}
     found = NearestTraining().look(trainer, None, rows)  # type: ignore[arg-type]
     assert found is not None and float(found["distances"]) == 0
+    del splits["train"]
     trainer.datamodule.other_file = True
     assert NearestTraining().look(trainer, None, rows) is None  # type: ignore[arg-type]
