@@ -1,7 +1,7 @@
 """The pages for readers, README.md and docs/*.md, and the measured numbers in them.
 
 <!--cnn/lenet test/acc-->0.9813<!---->             a recipe's mean over its seeds
-<!--cnn/lenet test/acc ablation-->0.9630<!---->    its ablation, ``chance`` or ``baseline``
+<!--cnn/lenet test/acc ablation-->0.9630<!---->    its ablation, ``chance``, ``baseline``, ``trees`` or ``words``
 <!--mlp/house_prices test/rmse gain-->0.37 ± 0.05<!---->    over its ablation, fold by fold, with a 95 % interval
 <!--vision/fine_tuning test/acc draw_gain-->0.37 ± 0.05<!---->    the same of folds that share no training row
 """
@@ -71,7 +71,7 @@ def fill_references(text: str, results: dict[str, dict[str, Any] | None]) -> str
         value = take(result, found[3], found[2]) if result else "not run"
         return f"<!--{found[1]} {found[2]} {found[3]}-->{value}<!---->"
 
-    return re.sub(r"<!--(\S+) (\S+) (ablation|chance|baseline|gain|draw_gain)-->.*?<!---->", fill, text)
+    return re.sub(r"<!--(\S+) (\S+) (ablation|chance|baseline|trees|words|gain|draw_gain)-->.*?<!---->", fill, text)
 
 
 def gain(result: dict[str, Any], kind: str, metric: str) -> str:

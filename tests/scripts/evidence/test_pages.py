@@ -7,12 +7,17 @@ from scripts.evidence.pages import all_pages, between, fill_references, filled_i
 from scripts.evidence.results import load
 from scripts.front.recipes import all_recipes
 
-RESULT = {"ablation": {"metrics": {"test/acc": 0.5}}, "chance": {"metrics": {"test/acc": 0.1}}}
+RESULT = {
+    **{"ablation": {"metrics": {"test/acc": 0.5}}, "chance": {"metrics": {"test/acc": 0.1}}},
+    "words": {"metrics": {"test/acc": 0.3}},
+}
 
 
 def test_an_ablation_and_chance_are_filled_in() -> None:
     text = "<!--cnn/lenet test/acc ablation-->?<!----> and <!--cnn/lenet test/acc chance-->0.2<!---->"
     filled = "<!--cnn/lenet test/acc ablation-->0.5000<!----> and <!--cnn/lenet test/acc chance-->0.1000<!---->"
+    text += " <!--cnn/lenet test/acc words--><!---->"
+    filled += " <!--cnn/lenet test/acc words-->0.3000<!---->"
     assert fill_references(text, {"cnn/lenet": RESULT}) == filled
 
 
