@@ -14,6 +14,7 @@ from callbacks.pictures.figures import new_figure
 from callbacks.pictures.picture import Rows, TestPicture
 from callbacks.pictures.samples import sheet
 from common.data_protocol import data_attribute
+from common.messages import UserError, note
 
 
 class NearestTraining(TestPicture):
@@ -58,12 +59,16 @@ class NearestTraining(TestPicture):
 
 def training_rows(trainer: Trainer) -> Tensor | None:
     """The training pictures (N, C, H, W), read where a test did not need them; None where there are none: no
-    datamodule, another folder than the run's, or pictures that do not fit in memory.
+    datamodule, another folder than the run's, one that cannot be read now, or pictures that do not fit in memory.
     """
     splits, setup = data_attribute(trainer, "splits", {}), data_attribute(trainer, "setup")
     if "train" not in splits and setup is not None and not data_attribute(trainer, "other_file", False):
-        with torch.inference_mode(False):  # threads that read pictures are not in the test's inference mode
-            setup("fit")
+        try:
+            with torch.inference_mode(False):  # threads that read pictures are not in the test's inference mode
+                setup("fit")
+        except UserError as error:  # the run's folder is not there any more, or has changed: the test has its numbers
+            note(f"nearest.png is not drawn: {error}")
+            return None
         splits = data_attribute(trainer, "splits", {})
     train: Tensor | None = splits["train"][0].cpu() if "train" in splits else None
     return train if train is not None and train.ndim == 4 else None

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from common.messages import UserError
+from datamodules.fractions import check_fractions
 from datamodules.parallel_text.additions import is_there, special_ids, tokenizers_of
 from datamodules.parallel_text.loaders import padded
 from datamodules.parallel_text.nearest import copy_and_nearest
@@ -76,11 +77,7 @@ class ParallelFile(KnowsItsFile, ParallelText):
         eos_id: int = EOS,
         **loader: Any,
     ) -> None:
-        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
-            raise UserError(
-                f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
-                "each must be above 0, and together they must be below 1"
-            )
+        check_fractions(val_fraction, test_fraction)
         how: dict[str, Any] = {"tokenizer": tokenizer, "lower": lower, "min_count": min_count, "shared": shared}
         where: dict[str, Any] = {
             "path": path,

@@ -25,6 +25,12 @@ UNKNOWN = 3
 AS_THEY_ARE = {"batch_by": "rows", "temperature": 1.0, "bpe_dropout": 0.0, "objective": "translate"}
 
 
+def normalized(text: str, tokenizer: str) -> str:
+    """A text in Unicode's composed form; for a vocabulary of words with a space between all words and signs."""
+    text = unicodedata.normalize("NFC", text)
+    return split_words(text) if tokenizer == "space" else text
+
+
 class BucketLoader(TrimmedLoader, LengthLoader):
     """Batches of sources of like lengths, trimmed.
 
@@ -79,8 +85,7 @@ class CopyText(ParallelText):
         self.cut = 0  # sources that were cut
 
     def normalize(self, text: str) -> str:
-        text = unicodedata.normalize("NFC", text)
-        return split_words(text) if self.kind == "space" else text
+        return normalized(text, self.kind)
 
     def train_dataloader(self) -> TensorLoader:
         rank, world = self._rank_and_world()

@@ -33,7 +33,7 @@ class DocumentPairs(CopyText):
     ) -> None:
         super().__init__(source_vocab_size, target_vocab_size, max_length, longest_source, **copy)
         if self.synthetic:
-            raise UserError("data.synthetic is for pairs of texts: put the documents into the file of data.path")
+            raise UserError("data.synthetic is for pairs of sentences: leave it out")
         self.reference_sets: dict[str, list[list[str]]] = {}
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 
 from common.messages import UserError
+from datamodules.fractions import check_fractions
 from datamodules.run_file import KnowsItsFile
 from datamodules.summaries.words import sentences
 from datamodules.text.files import read_text
@@ -56,15 +57,6 @@ class DocumentFile(KnowsItsFile):
             self.other_file = False  # the baselines need no training part: they are compared with it too
             return {"test" if stage == "test" else "val": found}
         return split_documents(found, self.path, *self.fractions)
-
-
-def check_fractions(val_fraction: float, test_fraction: float) -> None:
-    """Refuses fractions that leave a split empty (``UserError``)."""
-    if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
-        raise UserError(
-            f"data.val_fraction {val_fraction} and data.test_fraction {test_fraction} leave an empty split: "
-            "each must be above 0, and together they must be below 1"
-        )
 
 
 def split_documents(

@@ -8,10 +8,11 @@ The forms of a line are described in ``datamodules/summaries/documents.py``.
 
 from typing import Any, Literal
 
+from datamodules.fractions import check_fractions
 from datamodules.parallel_text.pair_files import vocabulary_of
+from datamodules.summaries.copy_text import normalized
 from datamodules.summaries.document_pairs import DocumentPairs
-from datamodules.summaries.documents import DocumentFile, check_fractions, read_documents, split_documents
-from datamodules.summaries.words import split_words
+from datamodules.summaries.documents import DocumentFile, read_documents, split_documents
 
 LARGEST_FOUND = 8000  # words of a vocabulary; give more by argument
 
@@ -59,6 +60,6 @@ class SummaryFile(DocumentFile, DocumentPairs):
             check_fractions(val_fraction, test_fraction)
             train = split_documents(read_documents(path), path, val_fraction, test_fraction)["train"]
             texts = [text for document in train for text in (" ".join(document.sentences), *document.summaries)]
-            words = [split_words(text) if tokenizer == "space" else text for text in texts]
-            size = min(LARGEST_FOUND, vocabulary_of(words, tokenizer, lower=False, min_count=2))
+            texts = [normalized(text, tokenizer) for text in texts]
+            size = min(LARGEST_FOUND, vocabulary_of(texts, tokenizer, lower=False, min_count=2))
         return dict.fromkeys(given, size)

@@ -39,7 +39,7 @@ def read_imdb(val_fraction: float = 0.1) -> dict[str, tuple[list[str], Tensor]]:
     found: dict[str, tuple[list[str], list[int]]] = {name: ([], []) for name in ("train", "val", "test")}
     for part in ("train", "test"):
         for number, name in enumerate(CLASSES.values()):
-            files = sorted((folder / part / name).glob("*_*.txt"), key=lambda file: int(file.stem.split("_")[0]))
+            files = sorted((folder / part / name).glob("*_*.txt"), key=lambda file: (file.stem.find("_"), file.name))
             if not files:
                 raise UserError(f"no reviews in {folder / part / name}: unpack {ADDRESS} into {folder.parent}")
             held = round(val_fraction * len(files)) if part == "train" else 0

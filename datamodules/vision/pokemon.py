@@ -1,8 +1,8 @@
 """Sprites of 721 Pokemon, a folder for each, as D2L 20.2 has them, for models that make pictures.
 
 The book's archive has 40,597 sprites; with one sprite of each (PokeAPI's) it is a small set of the same layout. It is
-not downloaded by itself: unpack it into ``$DIVE_DATA``. Transparent pixels are white, as in ``common/pictures.py``; the
-book draws them as the file has them, which is mostly black.
+not downloaded by itself: unpack it into ``$DIVE_DATA``. Transparent pixels are white
+(``common/pictures.py``).
 """
 
 from pathlib import Path

@@ -73,7 +73,7 @@ def wkv4(k: Tensor, v: Tensor, w: Tensor, u: Tensor, state: State4) -> tuple[Ten
             y, *last = _WKV4.apply(k, v, w, u, *state)
             return y, (last[0], last[1], last[2])
         y, exponents, sums, _ = all_tokens(k, v, w, u, state)
-        return y, (sums[0, :, -1], sums[1, :, -1], exponents[:, -1])
+        return y, last_state(sums, exponents)
 
 
 def all_tokens(
@@ -98,11 +98,17 @@ def all_tokens(
     steps = sums.unbind(2)
     for d, before, after in zip(decay.unbind(1), steps, steps[1:], strict=False):
         after.addcmul_(d, before)  # s_t = d_t s_{t-1} + x_t
-    q = torch.maximum(earlier, u + k)
-    past, now = torch.exp(earlier - q), torch.exp(u + k - q)
+    present = u + k
+    q = torch.maximum(earlier, present)
+    past, now = torch.exp(earlier - q), torch.exp(present - q)
     bottom = torch.addcmul(now, past, sums[1, :, :-1])
     y = torch.addcmul(now * v, past, sums[0, :, :-1]).div_(bottom)
     return y, exponents, sums, (decay, new, past, now, bottom)
+
+
+def last_state(sums: Tensor, exponents: Tensor) -> State4:
+    """The state behind the last token, in memory of its own: a part would keep that of all tokens."""
+    return sums[0, :, -1].clone(), sums[1, :, -1].clone(), exponents[:, -1].clone()
 
 
 class _WKV4(Function):
@@ -114,9 +120,9 @@ class _WKV4(Function):
     def forward(ctx: Any, k: Tensor, v: Tensor, w: Tensor, u: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         y, exponents, sums, weights = all_tokens(k, v, w, u, (state[0], state[1], state[2]))
         ctx.save_for_backward(v, y, sums, *weights)
-        last = exponents[:, -1].clone()
-        ctx.mark_non_differentiable(last)
-        return y, sums[0, :, -1].clone(), sums[1, :, -1].clone(), last
+        last = last_state(sums, exponents)
+        ctx.mark_non_differentiable(last[2])
+        return y, *last
 
     @staticmethod
     @once_differentiable

@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from callbacks.pictures.nearest_training import NearestTraining
+from common.messages import UserError
 
 
 def test_the_training_picture_that_was_copied_is_found() -> None:
@@ -36,3 +38,12 @@ def test_training_pictures_that_a_test_did_not_load_are_read_but_not_those_of_an
     del splits["train"]
     trainer.datamodule.other_file = True
     assert NearestTraining().look(trainer, None, rows) is None  # type: ignore[arg-type]
+
+
+def test_training_pictures_that_are_gone_cost_the_picture_and_not_the_test(capsys: pytest.CaptureFixture[str]) -> None:
+    def setup(stage: str) -> None:
+        raise UserError("flowers is not there")
+
+    trainer: Any = SimpleNamespace(datamodule=SimpleNamespace(splits={"test": ()}, setup=setup))
+    assert NearestTraining().look(trainer, None, {"generated": torch.rand(1, 1, 2, 2)}) is None  # type: ignore[arg-type]
+    assert "nearest.png is not drawn: flowers is not there" in capsys.readouterr().err

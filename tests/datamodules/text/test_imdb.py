@@ -1,4 +1,4 @@
-"""IMDb: the published folders, validation as a block of films, breaks that are no words."""
+"""IMDb: the published folders, validation as a block of films, no line breaks among the words."""
 
 from pathlib import Path
 
