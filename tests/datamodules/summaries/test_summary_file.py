@@ -42,12 +42,14 @@ def test_every_line_of_a_new_file_is_summarized_with_the_vocabulary_of_the_run(t
 
 
 def test_the_vocabulary_has_the_words_that_training_has_twice(tmp_path: Path) -> None:
-    ready(tmp_path)
+    rows = [{"text": f"A thing happened. It was bi\u0300g, rare{i}.", "summary": ["b\u00ecg", "big"]} for i in range(8)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = SummaryFile(str(tmp_path / "a.jsonl"))
     data.setup("fit")
     assert data.source_tokenizer is not None and len(data.source_tokenizer) == data.source_vocab_size
     words = set(data.source_tokenizer.tokens)
-    assert {"A", "thing", "happened", "in", "It", "was", "big", "."} <= words
+    assert {"A", "thing", "happened", "It", "was", "b\u00ecg", "big", "."} <= words
+    assert not any(word.startswith("rare") for word in words)
     assert not any(word.startswith("<unused") for word in words)
     assert SummaryFile(str(tmp_path / "a.jsonl"), source_vocab_size=9).target_vocab_size == 9
     assert data.summary().endswith("train 12, val 1, test 1 pairs of a document and a summary")
