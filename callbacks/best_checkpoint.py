@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
@@ -42,6 +43,11 @@ class BestCheckpoint(ModelCheckpoint):
         self.judged: Tensor | None = None  # the newest score that was compared
         self.before: Tensor | None = None  # the score when the validation began
         self.validated = False
+
+    def select_by(self, monitor: str, mode: str) -> None:
+        """Another score, before the first is compared."""
+        self.monitor, self.mode = monitor, mode
+        self.kth_value = torch.tensor(float("inf") if mode == "min" else float("-inf"))
 
     def score(self, trainer: Trainer) -> Tensor | None:
         return trainer.callback_metrics.get(self.monitor or "")
