@@ -5,7 +5,8 @@ https://github.com/masakhane-io/lafand-mt, below ``DIVE_DATA/lafand-mt``: ``json
 
 The published splits leak: 381 of the 998 Zulu test sources stand in the training part too (Igbo 29, Hausa 21, Swahili
 11, Yoruba 8). Their training pairs are left out here. Pairs whose two sides are equal (names, untranslated lines)
-reward copying: the test has scores without them too (``test/chrf_translated``).
+reward copying: the test has scores without them too (``test/chrf_translated``), and of several languages each one's
+(``test/chrf_swa``).
 """
 
 import json
@@ -63,6 +64,7 @@ class Mafand(ParallelText):
         folder = Path(data_root()) / "lafand-mt"
         languages = self.language.split("+")
         found: dict[str, Pairs] = {split: [] for split in PARTS}
+        owner: list[str] = []  # the language of each pair of the test
         for language, (split, part) in product(languages, PARTS.items()):
             rows = clean(read_part(folder, language, part))
             if self.direction == "into_english":
@@ -70,13 +72,18 @@ class Mafand(ParallelText):
             elif len(languages) > 1:
                 rows = [(f"<2{language}> {english}", other) for english, other in rows]
             found[split] += rows
+            if split == "test":
+                owner += [language] * len(rows)
         kept = without_leaks(found)
         leaks = len(found["train"]) - len(kept["train"])
         if leaks and self.trainer is not None:
             does = "stay in training (data.keep_leaks)" if self.keep_leaks else "are left out"
             note(f"{leaks} training pairs whose source or target stands in the validation or test part {does}")
         translated = [without_tags(source) != target for source, target in kept["test"]]
-        self.subsets = {"test": {"translated": translated}} if not all(translated) else {}
+        subsets = {"translated": translated} if not all(translated) else {}
+        if len(languages) > 1:
+            subsets |= {language: [own == language for own in owner] for language in languages}
+        self.subsets = {"test": subsets} if subsets else {}
         return found if self.keep_leaks else kept
 
 

@@ -60,7 +60,11 @@ def test_several_languages_have_tags(files: Path) -> None:
     data = Mafand(language="swa+yor", temperature=5.0)
     pairs = data.pairs()
     assert {source.split()[0] for source, _ in pairs["train"]} == {"<2swa>", "<2yor>"} and len(pairs["val"]) == 2
-    assert data.subsets["test"]["translated"] == [True, False, True, False]
+    assert data.subsets["test"] == {
+        "translated": [True, False, True, False],
+        "swa": [True, True, False, False],
+        "yor": [False, False, True, True],
+    }
 
 
 def test_a_language_that_is_not_there_and_uneven_files_are_one_line(files: Path) -> None:
