@@ -10,6 +10,7 @@ NOISE = (
     r"The number of training batches \(\d+\) is smaller than the logging interval.*",
     r"Checkpoint directory .* exists and is not empty.*",  # a resumed run goes on in its folder
     r".*all_gather is deprecated.*",  # inside Lightning
+    r"It is recommended to use `self\.log\('time/.*",  # the first process alone measures the speed
     r"Grad strides do not match bucket view strides.*",  # one-channel convolutions under DDP; a copy of 150 numbers
     r".*WeightAveraging doesn't support sharding.*",  # Task.configure_model shards nothing unless it is asked to
     r"FSDP2-wrapped module .* returned a view tensor.*",  # the tests compare each recipe's step with DDP's
