@@ -102,11 +102,12 @@ def renew_statistics(trainer: Any, module: LightningModule) -> None:
     loader = copy(trainer.train_dataloader)  # the loader keeps its place
     if hasattr(loader, "batch"):
         loader.batch = 0
-    for batch in loader:
-        x = module._apply_batch_transfer_handler(batch, device=module.device, dataloader_idx=0)[0]
+    see: Callable[[Any, int], Any] = getattr(module, "see_batch", lambda batch, number: module(batch[0]))
+    for number, batch in enumerate(loader):
+        batch = module._apply_batch_transfer_handler(batch, device=module.device, dataloader_idx=0)
         # a compiled network would be compiled again for each momentum
         with trainer.precision_plugin.forward_context(), torch.compiler.set_stance("force_eager"):
-            module(x)
+            see(batch, number)
     for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
         hook.remove()
         norm.momentum = momentum

@@ -37,7 +37,8 @@ class Mafand(ParallelText):
         **parallel: See ``ParallelText``.
 
     Raises:
-        UserError: The files are not there, with where they come from; or they differ in their numbers of lines.
+        UserError: The files are not there, with where they come from; they differ in their numbers of lines; or a
+            language is named twice.
     """
 
     intervals = True
@@ -54,6 +55,9 @@ class Mafand(ParallelText):
         shared: bool = True,
         **parallel: Any,
     ) -> None:
+        languages = language.split("+")
+        if twice := [one for one in languages if languages.count(one) > 1]:
+            raise UserError(f"data.language {language} names {twice[0]} twice: name each language once")
         super().__init__(source_vocab_size, target_vocab_size, max_length, tokenizer, shared=shared, **parallel)
         self.language, self.direction, self.keep_leaks = language, direction, keep_leaks
 

@@ -110,7 +110,7 @@ class ParallelFile(KnowsItsFile, ParallelText):
         max_length: int = 0,
         vocabulary: str = "",
     ) -> dict[str, int]:
-        """Sizes of the vocabularies and the largest length, from the training pairs."""
+        """Sizes of the vocabularies, from the training pairs, and the largest length, of all pairs."""
         given = {
             "source_vocab_size": source_vocab_size,
             "target_vocab_size": target_vocab_size,
@@ -122,10 +122,11 @@ class ParallelFile(KnowsItsFile, ParallelText):
         train = split(pairs, val_fraction, 0.0 if test_path else test_fraction)["train"]
         sides = [list(side) for side in zip(*train, strict=True)]
         joint = [sides[0] + sides[1]] if shared else sides
+        whole = [list(side) for side in zip(*pairs, strict=True)]
         if vocabulary:
             cutters: list[Tokenizer] = list(tokenizers_of(vocabulary))
             found = {"source_vocab_size": len(cutters[0]), "target_vocab_size": len(cutters[1])}
-            return found | {"max_length": max_length or longest_of(cutters, sides)}
+            return found | {"max_length": max_length or longest_of(cutters, whole)}
         sizes = [vocabulary_of(side, tokenizer, lower, min_count) for side in joint]
         found = {"source_vocab_size": sizes[0], "target_vocab_size": sizes[-1]}
         found = {name: given[name] or found[name] for name in found}
@@ -135,7 +136,7 @@ class ParallelFile(KnowsItsFile, ParallelText):
                 TOKENIZERS[tokenizer](SPECIALS, SPECIALS, lower)
                 for side, size in zip(joint, found.values(), strict=False)
             ]  # fmt: skip
-            max_length = longest_of(cutters, sides)
+            max_length = longest_of(cutters, whole)
         return {**found, "max_length": max_length}
 
     @staticmethod

@@ -102,8 +102,9 @@ def document(line: str, path: str | Path, number: int, with_summaries: bool) -> 
             raise UserError(f"{place} is not JSON: {error.msg} at column {error.colno}") from None
         text, summary = (next((row[name] for name in names if name in row), "") for names in (TEXT, SUMMARY))
     else:
-        text, tab, summary = line.partition("\t")
-        if with_summaries and not tab:
+        text, *others = line.split("\t")
+        summary = others[0] if others else ""  # further columns are not read
+        if with_summaries and not others:
             raise UserError(f"{place} is neither JSON nor text<TAB>summary")
     parts = sentences(text) if isinstance(text, str) else texts_of(text)
     summaries = [summary.strip()] if isinstance(summary, str) else texts_of(summary)

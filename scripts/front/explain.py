@@ -62,7 +62,9 @@ def explain_regularizer(key: str, owner: str) -> str:
         owner: Class of the last regularizer, their base class where there is none, empty for a model without any.
     """
     if not owner:
-        return "the model is no classifier, and only these take regularizers: leave -c regularizer/... out"
+        return (
+            "the preset adds to a classifier's loss or inputs, and the model is none: leave that preset out"
+        )
     name, argument = owner.rpartition(".")[2], key.rpartition(".")[2]
     if name == "Regularizer":
         return f"--{key} is of no regularizer: name one before it, -c regularizer/..."

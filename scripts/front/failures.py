@@ -28,7 +28,7 @@ SAID = (
     ),
     (
         r"`ModelCheckpoint\(monitor='([^']+)'\)` could not find the monitored key in the returned metrics: \[(.*?)\]",
-        "ModelCheckpoint looks at {1}, which is not logged: give its monitor one of {2}",
+        "the best checkpoint is looked for by {1}, which is not logged: give its metric (monitor) one of {2}",
     ),
     (
         r"ReduceLROnPlateau conditioned on metric (\S+) which is not available. Available metrics are: \[(.*?)\]",

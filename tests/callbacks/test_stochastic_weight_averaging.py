@@ -8,11 +8,13 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from callbacks.compiled import Compiled
 from callbacks.stochastic_weight_averaging import SWA, keeps_statistics, mean_of_all_calls
 from common.messages import UserError
 from lit_models.cnn.batch_norm import BatchNorm
+from lit_models.gan.dcgan import LitDCGAN
 from tests.small import Points, SmallNet, small_trainer
 
 
@@ -97,3 +99,15 @@ def test_the_last_checkpoints_are_averaged(tmp_path: Path) -> None:
         small_trainer(tmp_path, SWA(last=6), max_epochs=5).fit(SmallNet(), Points())
     with pytest.raises(UserError, match="last is -1"):
         SWA(last=-1)
+
+
+def test_both_networks_of_an_adversarial_model_see_the_data(tmp_path: Path) -> None:
+    model = LitDCGAN(in_channels=1, image_size=16, latent_size=4, width=2, ema_half_life=100)
+    rows = torch.rand(24, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    loader: Any = DataLoader(TensorDataset(rows), batch_size=8)
+    small_trainer(tmp_path, SWA(0.2), max_epochs=3).fit(model, loader, loader)
+    counts = [
+        {int(norm.num_batches_tracked) for norm in net.modules() if keeps_statistics(norm)}
+        for net in (model.net.generator, model.net.discriminator)
+    ]
+    assert counts == [{3}, {6}]  # noise; real samples and generated ones

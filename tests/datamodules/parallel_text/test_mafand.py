@@ -67,6 +67,11 @@ def test_several_languages_have_tags(files: Path) -> None:
     }
 
 
+def test_a_language_is_named_once() -> None:
+    with pytest.raises(UserError, match=r"swa\+yor\+swa names swa twice"):
+        Mafand(language="swa+yor+swa")
+
+
 def test_a_language_that_is_not_there_and_uneven_files_are_one_line(files: Path) -> None:
     with pytest.raises(UserError, match="there are swa"):
         Mafand(language="yor").pairs()

@@ -167,3 +167,17 @@ def test_a_pair_of_files_is_known_again_by_both(tmp_path: Path) -> None:
     (tmp_path / "a.sw").write_text("".join(f"{target} tena\n" for _, target in LINES))
     with pytest.raises(UserError, match=r"a.en and .*a.sw: the content of one of them changed since training"):
         rows(of("a.en", "a.sw"), run)
+
+
+def test_the_largest_length_is_that_of_all_pairs(tmp_path: Path) -> None:
+    """Byte pairs of training cut the words of the other parts into more pieces."""
+    lines = [(f"good morning number {i}", f"habari ya asubuhi {i}") for i in range(40)]
+    path = pairs_file(tmp_path / "pairs.tsv", lines)
+    parts = ParallelFile(path=path).pairs()
+    held = {pair for name in ("val", "test") for pair in parts[name]}
+    strange = [(f"{s} zyxwvuts", t) if (s, t) in held else (s, t) for s, t in lines]
+    data = ParallelFile(path=pairs_file(tmp_path / "strange.tsv", strange), tokenizer="bpe", shared=True)
+    data.setup("fit")
+    assert {name: len(rows) for name, rows in data.pairs().items()} == {
+        name: len(data.splits[name][0]) for name in ("train", "val", "test")
+    }

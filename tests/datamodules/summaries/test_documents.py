@@ -19,7 +19,7 @@ def test_lines_of_json_and_of_two_columns(tmp_path: Path) -> None:
         Document(["One is here.", "Two is there."], ["One."], 1),
         Document(["A b.", "c."], ["x", "y"], 3),
     ]
-    (tmp_path / "b.tsv").write_text("One is here. Two.\tOne.\n")
+    (tmp_path / "b.tsv").write_text("One is here. Two.\tOne.\tsource\n")
     assert read_documents(tmp_path / "b.tsv") == [Document(["One is here.", "Two."], ["One."], 1)]
     (tmp_path / "c.txt").write_text("Only a text.\n")
     assert read_documents(tmp_path / "c.txt", with_summaries=False) == [Document(["Only a text."], [], 1)]

@@ -48,7 +48,7 @@ def test_processes_that_would_stop_the_machine_are_refused() -> None:
         check_launcher(10**6, 1, "CPUAccelerator")
     text = "`ModelCheckpoint(monitor='a/b')` could not find the monitored key in the returned metrics: ['x']. HINT: z"
     said = str(explain_failure(ValueError(text)))
-    assert said == "ModelCheckpoint looks at a/b, which is not logged: give its monitor one of 'x'"
+    assert said == "the best checkpoint is looked for by a/b, which is not logged: give its metric (monitor) one of 'x'"
 
 
 def test_a_negative_number_is_named_where_something_failed() -> None:
