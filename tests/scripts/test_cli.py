@@ -54,7 +54,7 @@ def one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["fit", LENET, "--model.regularizers.l1", "1"],
             "--model.regularizers.l1 is of no regularizer: name one before",
         ),
-        (["fit", "linear/linear_regression", *L1], "the model is no classifier"),
+        (["fit", "linear/linear_regression", *L1], "and the model is none"),
         (["fit", LENET, "--trainer.max_epochs", "three"], "trainer.max_epochs must be int, not 'three'"),
         (["fit", LENET, "--trainer.max_epochs"], "trainer.max_epochs: expected one argument"),
         (["fit", LENET, "--model.pooling", "median"], "model.pooling must be 'avg', 'max', not 'median'"),
