@@ -62,9 +62,7 @@ def explain_regularizer(key: str, owner: str) -> str:
         owner: Class of the last regularizer, their base class where there is none, empty for a model without any.
     """
     if not owner:
-        return (
-            "the preset adds to a classifier's loss or inputs, and the model is none: leave that preset out"
-        )
+        return "the preset adds to a classifier's loss or inputs, and the model is none: leave that preset out"
     name, argument = owner.rpartition(".")[2], key.rpartition(".")[2]
     if name == "Regularizer":
         return f"--{key} is of no regularizer: name one before it, -c regularizer/..."
