@@ -119,10 +119,6 @@ class Adversarial(Task):
         options: Any = {"device": self.device if generator is None else "cpu", "dtype": self.dtype}
         return torch.randn(rows, *net.latent_shape, generator=generator, **options).to(self.device)
 
-    def noise_of(self, number: int) -> torch.Generator:
-        """Noise that depends on a batch's number and the process only, so that it can be repeated."""
-        return torch.Generator().manual_seed((number << 20) + rank_and_world(self)[0])
-
     # -- training ----------------------------------------------------------------------------------------------------
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> dict[str, Tensor]:
@@ -261,21 +257,14 @@ class Adversarial(Task):
         The noise depends on the batch's number and the process only, so that an evaluation can be repeated.
         """
         real, conditions = self.real(batch)
-        fake = self.sampler(self.noise(len(real), self.noise_of(batch_idx)), *conditions)
+        generator = torch.Generator().manual_seed((batch_idx << 20) + rank_and_world(self)[0])
+        fake = self.sampler(self.noise(len(real), generator), *conditions)
         net: Any = self.net
         found = {"real": real, "fake": fake, "real_logits": net.discriminator(real, *conditions)}
         found["fake_logits"] = net.discriminator(fake, *conditions)
         for name, rows in found.items():
             self.collected.setdefault(name, []).append(rows.float())
         return found
-
-    def see_batch(self, batch: tuple[Tensor, ...], number: int) -> None:
-        """Passes a batch through both networks as a step does, for the statistics of normalizations."""
-        real, conditions = self.real(batch)
-        net: Any = self.net
-        fake = net.generator(self.noise(len(real), self.noise_of(number)), *conditions)
-        for x in (real, fake):
-            net.discriminator(x, *conditions)
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
         """What an evaluation logs, from the rows of the whole split: ``real``, ``fake``, and the logits of both."""

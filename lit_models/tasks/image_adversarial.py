@@ -72,6 +72,14 @@ class ImageAdversarial(Adversarial):
             found["sure_real"] = (rows["real_classes"].softmax(1).amax(1) > 0.5).float().mean()
         return found
 
+    def see_batch(self, batch: tuple[Tensor, ...], number: int) -> None:
+        """Passes a batch through both networks as a step does, for the statistics of normalizations."""
+        real, conditions = self.real(batch)
+        net: Any = self.net
+        fake = net.generator(self.noise(len(real), torch.Generator().manual_seed(number)), *conditions)
+        for x in (real, fake):
+            net.discriminator(x, *conditions)
+
     # -- generation --------------------------------------------------------------------------------------------------
 
     def images_of(self, noise: Tensor, *conditions: Tensor) -> Tensor:

@@ -170,7 +170,15 @@ def test_pictures_checkpoints_and_records_take_no_part() -> None:
         path: import_class(path) for path in named | common if "callbacks." in path and not path.endswith("CSV")
     }
     deciding = {cls.__name__ for path, cls in callbacks.items() if decides(cls, path in common)}
-    assert deciding == {"RandomState", "ChannelsLast", "EMAWeightAveraging", "EarlyStopping", "WarmupEMA", "WeightedF1"}
+    assert deciding == {
+        "RandomState",
+        "ChannelsLast",
+        "EMAWeightAveraging",
+        "EarlyStopping",
+        "SelectBy",
+        "WarmupEMA",
+        "WeightedF1",
+    }
 
 
 def test_a_digest_is_printed(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
