@@ -18,6 +18,7 @@ from common.messages import UserError, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
 from datamodules.parallel_text.bpe_dropout import BPEDropout
+from datamodules.parallel_text.ibm_model_1 import lexicon
 from datamodules.parallel_text.infilling import head_length, infill
 from datamodules.parallel_text.loaders import TrainingLoader, TrimmedLoader, padded
 from datamodules.parallel_text.nearest import copy_and_nearest
@@ -89,12 +90,8 @@ class ParallelText(TensorDataModule):
         self.source_vocab_size, self.target_vocab_size = source_vocab_size, target_vocab_size
         self.max_length, self.kind, self.lower = max_length, tokenizer, lower
         self.min_count, self.shared, self.batch_by, self.temperature = min_count, shared, batch_by, temperature
-        self.bpe_dropout, self.objective, self.vocabulary, self.synthetic = (
-            bpe_dropout,
-            objective,
-            vocabulary,
-            synthetic,
-        )
+        self.bpe_dropout, self.objective = bpe_dropout, objective
+        self.vocabulary, self.synthetic = vocabulary, synthetic
         self.tags: list[str] = []  # of the languages that sources begin with, where all do
         self.train_rows: Pairs = []
         self.source_tokenizer: Tokenizer | None = None
@@ -205,9 +202,7 @@ class ParallelText(TensorDataModule):
         """The pairs of each split with what is added to training, as ``objective`` takes them."""
         if self.synthetic and "train" in pairs:
             held = {target for name in ("val", "test") for _, target in pairs.get(name, [])}
-            read = [
-                (self.normalize(source), self.normalize(target)) for source, target in read_synthetic(self.synthetic)
-            ]
+            read = [(self.normalize(one), self.normalize(other)) for one, other in read_synthetic(self.synthetic)]
             added = [pair for pair in read if pair[1] not in held]
             if len(added) < len(read):
                 note(f"{len(read) - len(added)} of {len(read)} pairs of {self.synthetic} are left out: their targets "
@@ -293,6 +288,11 @@ class ParallelText(TensorDataModule):
         by_tokens = self.batch_by == "tokens"
         where["pad_id"] = self.pad_id
         return TrainingLoader(self.splits[split], self.batch_size, by_tokens, groups, self.temperature, renew, **where)
+
+    def lexicon(self, candidates: int) -> tuple[Tensor, Tensor]:
+        """The most probable target tokens of each source token in the training pairs, ids and probabilities (V, K)."""
+        one = self.source_tokenizer is self.target_tokenizer
+        return lexicon(self.splits["train"], self.source_vocab_size, candidates, self.pad_id, shared=one)
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """BLEU and exact matches of a copied source, and of the target of the nearest training source."""

@@ -27,7 +27,7 @@ from lit_models.layers.transformer_layer import TransformerLayer
 from lit_models.tasks.seq2seq import Seq2Seq
 from lit_models.tasks.trains import trains
 
-Memory = tuple[Tensor, Tensor]  # the encoder's output (B, S, D), and the sources' lengths (B,)
+Memory = tuple[Tensor, ...]  # the encoder's output (B, S, D), and the sources' lengths (B,)
 
 
 class Transformer(nn.Module):
@@ -127,12 +127,20 @@ class Transformer(nn.Module):
         return self._decode(target_in, memory, state), state
 
     def _decode(self, target_in: Tensor, memory: Memory, state: DecoderState | None) -> Tensor:
-        encoded, length = memory
+        return self.output(self.decoded(target_in, memory, state), memory)
+
+    def decoded(self, target_in: Tensor, memory: Memory, state: DecoderState | None) -> Tensor:
+        """The decoder's output (B, T, D), normalized."""
+        encoded, length = memory[:2]
         mask = length_mask(length, encoded.shape[1])
         x = self.embed(target_in, self.target_embedding, state.length if state else 0)  # (B, T, D)
         for index, layer in enumerate(self.decoder):
             x = layer(x, memory=encoded, memory_mask=mask, caches=state.layer(index) if state else None)
-        return self.head(self.decoder_norm(x))
+        return self.decoder_norm(x)
+
+    def output(self, x: Tensor, memory: Memory) -> Tensor:
+        """The decoder's output (B, T, D) -> logits (B, T, V)."""
+        return self.head(x)
 
     def forward(self, source: Tensor, source_length: Tensor, target_in: Tensor) -> Tensor:
         return self._decode(target_in, self.encode(source, source_length), None)
