@@ -27,6 +27,8 @@ def reorder(state: Any, index: Tensor) -> Any:
     """The rows ``index`` (N,) of every tensor of a state: the beams that are kept, or repeated rows."""
     if hasattr(state, "reorder"):
         return state.reorder(index)
+    if isinstance(state, tuple | list):
+        return type(state)(reorder(part, index) for part in state)
     return map_state(lambda t: t.index_select(0, index), state)
 
 

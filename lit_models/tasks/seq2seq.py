@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from torchmetrics import MeanMetric
 
 from common.generation import Output
-from common.messages import UserError, note
+from common.messages import UserError, note, refuse_negative
 from lit_models.functional.beam import Hypothesis, beam_search
 from lit_models.functional.decoding import OUT, Step, generate
+from lit_models.functional.repeats import without_repeats
 from lit_models.functional.state import reorder
 from lit_models.functional.translation_scores import SAMPLES, corpus_score, has_marks, mark_error_rate, without_marks
 from lit_models.layers.precision import at_least_float32
@@ -44,6 +45,8 @@ class Seq2Seq(Task):
         max_length: Maximum number of tokens of an output.
         beam_width: Beams of the generation; 1 is greedy.
         length_penalty: See ``beam_search``.
+        no_repeat: An output has no sequence of so many tokens twice, as transformers' ``no_repeat_ngram_size``; 0
+            permits it. A small network that has seen little repeats itself.
         label_smoothing: Fraction of the target spread over all tokens, in training only (Vaswani et al. 2017: 0.1).
         **task: See ``Task``.
     """
@@ -58,12 +61,15 @@ class Seq2Seq(Task):
         max_length: int = 64,
         beam_width: int = 1,
         length_penalty: float = 0.75,
+        no_repeat: int = 0,
         label_smoothing: float = 0.0,
         **task: Any,
     ) -> None:
         super().__init__(**task)
         self.pad_id, self.bos_id, self.eos_id, self.max_length = pad_id, bos_id, eos_id, max_length
-        self.beam_width, self.length_penalty, self.label_smoothing = beam_width, length_penalty, label_smoothing
+        refuse_negative(no_repeat=no_repeat)
+        self.beam_width, self.length_penalty, self.no_repeat = beam_width, length_penalty, no_repeat
+        self.label_smoothing = label_smoothing
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.generated: list[tuple[str, str, int]] = []  # output, reference and row of this rank's test rows
 
@@ -103,7 +109,7 @@ class Seq2Seq(Task):
             banned = torch.tensor(banned_ids, device=logits.device)
             return logits[:, -1].float().index_fill(1, banned, OUT).log_softmax(1), state
 
-        return step
+        return without_repeats(step, self.no_repeat) if self.no_repeat else step
 
     def generate_tokens(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
         """The outputs (B, L) to sources (B, S), ``pad_id`` after the end; by beam search where ``beam_width`` > 1."""
