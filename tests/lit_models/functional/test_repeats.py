@@ -1,5 +1,6 @@
 """No n-gram twice, as transformers has it."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_text_that_turns_in_circles_leaves_them(beams: int) -> None:
             (row,) = generate(step, torch.tensor([0]), None, 9, stop=[3]).tolist()
         else:
             row = beam_search(step, torch.tensor([0]), None, beams, 9, 3, 1.0)[0][0].tokens
-        pairs = list(zip(row, row[1:], strict=False))
+        pairs = list(pairwise(row))
         assert (len(set(pairs)) < len(pairs)) == repeats
 
 
