@@ -70,10 +70,11 @@ def beam_search(
     for length in range(1, max_tokens + 1):
         with torch.no_grad():
             scores, state = step(last, state)  # (B * k, V)
-        vocabulary = scores.shape[1]
-        sums = total[:, :, None] + scores.double().reshape(rows, width, vocabulary)
-        best, place = sums.flatten(1).topk(min(2 * width, width * vocabulary), dim=1)  # at most k of 2k can end here
-        beam, token = place // vocabulary, place % vocabulary
+        most = min(2 * width, scores.shape[1])  # at most k of 2k can end here
+        likely, likely_tokens = scores.topk(most, dim=1)  # of each beam: only these can be among the best of all
+        sums = total[:, :, None] + likely.double().reshape(rows, width, most)
+        best, place = sums.flatten(1).topk(min(2 * width, width * most), dim=1)
+        beam, token = place // most, likely_tokens.reshape(rows, -1).gather(1, place)
         ends = token == eos_id if length < max_tokens else torch.ones_like(token, dtype=torch.bool)
         counts = (ends & (best > OUT))[:, :width] & open_rows.to(device)[:, None]
         for row, rank in counts.nonzero().tolist():
@@ -90,6 +91,6 @@ def beam_search(
         beam, last_tokens = beam.gather(1, chosen), token.gather(1, chosen)
         tokens = torch.cat([tokens.gather(1, beam[:, :, None].expand(-1, -1, length - 1)), last_tokens[:, :, None]], 2)
         last = last_tokens.flatten()
-        state = reorder(state, (first + beam).flatten())
+        state = reorder(state, (first + beam).flatten(), beams=True)
 
     return [sorted(found, key=lambda h: -h.score)[:num_best] for found in finished]

@@ -23,12 +23,21 @@ def map_state(function: Callable[[Tensor], Tensor], state: Any) -> Any:
     return state
 
 
-def reorder(state: Any, index: Tensor) -> Any:
-    """The rows ``index`` (N,) of every tensor of a state: the beams that are kept, or repeated rows."""
+def reorder(state: Any, index: Tensor, beams: bool = False) -> Any:
+    """The rows ``index`` (N,) of every tensor of a state: the beams that are kept, or repeated rows.
+
+    Args:
+        state: Tensors, or objects with a method ``reorder(index)``.
+        index: Which rows.
+        beams: Each row is replaced by one of the same source: what an object keeps of the source is the same in both
+            and may stay (``reorder_beams(index)``, if it has that method).
+    """
+    if beams and hasattr(state, "reorder_beams"):
+        return state.reorder_beams(index)
     if hasattr(state, "reorder"):
         return state.reorder(index)
     if isinstance(state, tuple | list):
-        return type(state)(reorder(part, index) for part in state)
+        return type(state)(reorder(part, index, beams) for part in state)
     return map_state(lambda t: t.index_select(0, index), state)
 
 

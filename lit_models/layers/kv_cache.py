@@ -105,7 +105,15 @@ class DecoderState:
 
     def reorder(self, rows: Tensor) -> "DecoderState":
         """Replaces row i of the batch by row ``rows[i]``, in place."""
-        for cache in (*self.own, *self.memory):
+        for cache in self.memory:
+            cache.reorder(rows)
+        return self.reorder_beams(rows)
+
+    def reorder_beams(self, rows: Tensor) -> "DecoderState":
+        """``reorder`` for rows that have the same source as those they replace: the keys and values of the encoder's
+        output stay, which are half of what there is to copy.
+        """
+        for cache in self.own:
             cache.reorder(rows)
         if self.tokens is not None:
             self.tokens = self.tokens.index_select(0, rows)

@@ -26,6 +26,20 @@ def test_a_state_may_reorder_itself() -> None:
     assert reorder(Cache(), torch.tensor([1])) == "own [1]"
 
 
+def test_beams_of_a_source_keep_what_they_share() -> None:
+    class Cache:
+        def reorder(self, index: torch.Tensor) -> str:
+            return "all"
+
+        def reorder_beams(self, index: torch.Tensor) -> str:
+            return "own"
+
+    index = torch.tensor([1, 0])
+    assert reorder((Cache(), index), index)[0] == "all"
+    found = reorder((Cache(), index), index, beams=True)
+    assert found[0] == "own" and found[1].tolist() == [0, 1]
+
+
 def test_rows_and_map() -> None:
     assert rows_of(None) == 0 and rows_of((None, {"x": torch.zeros(4, 1)})) == 4
     assert map_state(lambda t: t + 1, [torch.zeros(1), None])[0].item() == 1

@@ -86,3 +86,14 @@ def test_the_newest_tokens_are_remembered_and_stay_when_the_caches_are_emptied()
 def test_a_state_has_a_cache_for_each_attention() -> None:
     state = DecoderState(2, with_memory=True)
     assert state.layer(1) == (state.own[1], state.memory[1]) and DecoderState(2).layer(0)[1] is None
+
+
+def test_beams_of_one_source_move_without_the_memory() -> None:
+    state = DecoderState(1, with_memory=True)
+    own, memory = state.layer(0)
+    own.append(torch.arange(4.0).reshape(4, 1, 1, 1))
+    assert memory is not None
+    memory.append(torch.tensor([5.0, 5.0, 6.0, 6.0]).reshape(4, 1, 1, 1))
+    state.reorder_beams(torch.tensor([1, 1, 3, 2]))
+    assert own.contents().flatten().tolist() == [1, 1, 3, 2]
+    assert memory.contents().flatten().tolist() == [5, 5, 6, 6]
