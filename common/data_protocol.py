@@ -172,8 +172,6 @@ class DataProtocol(Protocol):
     source_tokenizer: Any
     #: The largest number of tokens in a text.
     max_length: int
-    #: ``lexicon(K)``: the K most probable target tokens of each source token, ids and probabilities (V, K).
-    lexicon: "Callable[[int], tuple[Tensor, Tensor]]"
     #: What a text goes through before it is cut into tokens.
     normalize: Callable[[str], str]
     #: Texts as ids (N, S), padded, and their lengths (N,).

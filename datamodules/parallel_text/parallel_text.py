@@ -18,7 +18,6 @@ from common.messages import UserError, note
 from datamodules.base import TensorDataModule, TensorLoader, global_seed
 from datamodules.parallel_text.additions import is_there, read_synthetic, to_restore, tokenizers_of
 from datamodules.parallel_text.bpe_dropout import BPEDropout
-from datamodules.parallel_text.ibm_model_1 import lexicon
 from datamodules.parallel_text.infilling import head_length, infill
 from datamodules.parallel_text.loaders import TrainingLoader, TrimmedLoader, padded
 from datamodules.parallel_text.nearest import copy_and_nearest
@@ -288,11 +287,6 @@ class ParallelText(TensorDataModule):
         by_tokens = self.batch_by == "tokens"
         where["pad_id"] = self.pad_id
         return TrainingLoader(self.splits[split], self.batch_size, by_tokens, groups, self.temperature, renew, **where)
-
-    def lexicon(self, candidates: int) -> tuple[Tensor, Tensor]:
-        """The most probable target tokens of each source token in the training pairs, ids and probabilities (V, K)."""
-        one = self.source_tokenizer is self.target_tokenizer
-        return lexicon(self.splits["train"], self.source_vocab_size, candidates, self.pad_id, shared=one)
 
     def baselines(self) -> dict[str, dict[str, Any]]:
         """BLEU and exact matches of a copied source, and of the target of the nearest training source."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from datamodules.parallel_text.ibm_model_1 import ibm_model_1
+from common.ibm_model_1 import ibm_model_1
 
 MOST_PAIRS = 10_000  # of sentences
 LONGEST = 60  # words of a sentence

@@ -1,14 +1,15 @@
 """The transformer with a lexicon: what few pairs teach about single words is counted, not learned by gradient descent.
 
 Arthur, Neubig and Nakamura 2016, "Incorporating discrete translation lexicons into neural machine translation", 3 and
-4.1. IBM model 1 makes t(target token | source token) from the training pairs in seconds. An attention a of the
-decoder's output to the source says which token is to be translated next, and the lexicon's distribution
+4.1. IBM model 1 (``common/ibm_model_1.py``) makes t(target token | source token) from the training pairs in seconds. An
+attention a of the decoder's output to the source says which token is to be translated next, and the lexicon's
+distribution
 
     p_lex(w) = sum_s a_s t(w | source_s)
 
 is added to the logits as log(p_lex(w) + epsilon): a word is probable from the first step on if the dictionary has it,
-and the network learns which one, in which order and in which form. With one vocabulary for both sides, a token that the
-dictionary does not have stands for itself, so that names are copied.
+and the network learns which one, in which order and in which form. With one vocabulary for both sides (``tied: all``),
+a token that the dictionary does not have stands for itself, so that names are copied.
 
 Departs from the paper: a transformer, with one attention of its own for the lexicon (the paper's network has one
 attention only); the lexicon is of parts of words, the K most probable of each, by model 1 alone.
@@ -26,6 +27,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from common.ibm_model_1 import lexicon
 from common.messages import UserError
 from lit_models.attention.transformer import Transformer
 from lit_models.layers.attention import length_mask, masked_softmax
@@ -119,10 +121,12 @@ class LitLexicalTransformer(Seq2Seq):
     """
 
     def setup(self, stage: str) -> None:
-        make = self.data_attribute("lexicon")
+        rows = self.data_attribute("splits", {}).get("train")
         net: Any = self.net
-        if stage == "fit" and make is not None and getattr(net, "lexicon", False):
-            net.lexicon_ids, net.lexicon_probability = make(net.lexicon_ids.shape[1])
+        if stage == "fit" and rows is not None and getattr(net, "lexicon", False):
+            vocab_size, candidates = net.lexicon_ids.shape
+            shared = self.hparams["tied"] == "all"
+            net.lexicon_ids, net.lexicon_probability = lexicon(rows, vocab_size, candidates, self.pad_id, shared)
 
     def take_weights(self) -> None:
         net: Any = self.net

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datamodules.parallel_text.ibm_model_1 import ibm_model_1
+from common.ibm_model_1 import ibm_model_1
 from lit_models.translation.lexical import LexicalTransformer
 from scripts.evidence.verify import Check, Tensors
 

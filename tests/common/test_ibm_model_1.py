@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from datamodules.parallel_text.ibm_model_1 import ibm_model_1, lexicon
+from common.ibm_model_1 import ibm_model_1, lexicon
 
 V = 12
 
