@@ -3,6 +3,7 @@
     dive verify                    all checks, a line each; exit code 1 when one fails
     dive verify linear cnn/lenet   those of a topic, or one
     dive verify --write            all checks, then results/parity.json and PARITY.md
+    dive verify linear --write     those of a topic, then their rows there
 
 A check is in ``parity/<topic>.py``, in that module's list ``CHECKS``. It computes the same quantities three
 times: with our code, with the reference, and with a control, a plausible wrong implementation (the book's bug if
@@ -173,12 +174,21 @@ def choose(checks: Iterable[Check], names: list[str]) -> list[Check]:
     return [c for c in checks if not names or c.name in names or c.name.split("/")[0] in names]
 
 
-def write(outcomes: list[Outcome], root: Path) -> None:
-    """Keeps the outcomes in ``results/parity.json`` and renders ``PARITY.md`` from it."""
-    parity = {"checks": [o.row() for o in outcomes]}
+def write(outcomes: list[Outcome], root: Path, names: list[str]) -> None:
+    """Keeps the outcomes in ``results/parity.json`` and renders ``PARITY.md`` from it.
+
+    Args:
+        outcomes: Of some checks or of all.
+        root: The project's folder.
+        names: Of all checks, in order. The stored rows of those without an outcome stay, rows of no check go.
+    """
+    file = root / "results" / "parity.json"
+    stored = json.loads(file.read_text(encoding="utf-8"))["checks"] if file.is_file() else []
+    rows = {row["name"]: row for row in [*stored, *(o.row() for o in outcomes)]}
+    parity = {"checks": [rows[name] for name in names if name in rows]}
     text = json.dumps(parity, indent=1, ensure_ascii=False) + "\n"
     with locked(root / "results"):
-        replace_text(root / "results" / "parity.json", text)
+        replace_text(file, text)
         replace_text(root / "PARITY.md", render(json.loads(text)))
 
 
@@ -223,12 +233,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a topic or a check; all without names")
     parser.add_argument("--write", action="store_true", help="write results/parity.json and PARITY.md")
     options = parser.parse_args(argv)
-    if options.write and options.names:
-        raise UserError("dive verify --write runs all checks: leave out the names")
-    outcomes = []
-    for check in choose(all_checks(), options.names):
+    outcomes, checks = [], all_checks()
+    for check in choose(checks, options.names):
         outcomes.append(check.run())
         print(outcomes[-1].line(), flush=True)
     if options.write:
-        write(outcomes, ROOT)
+        write(outcomes, ROOT, [check.name for check in checks])
     return 0 if all(outcome.passed for outcome in outcomes) else 1
