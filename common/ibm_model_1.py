@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MOST_PAIRS = 20_000  # of sentences, for a lexicon
+MOST_MEETINGS = 30_000_000  # of a source token with a target token, for a lexicon: 2 GB of memory
 
 
 def ibm_model_1(
@@ -54,7 +54,8 @@ def lexicon(
     """The most probable target tokens of each source token.
 
     Args:
-        rows: source (N, S), source_length (N,), target_in and target_out (N, T); the first 20,000 are used.
+        rows: source (N, S), source_length (N,), target_in and target_out (N, T). Of many pairs each second or
+            third is used, so that all parts of the training split, such as its languages, are in the lexicon.
         vocab_size: V of the sources.
         candidates: K.
         pad_id: Padding of the targets.
@@ -64,7 +65,8 @@ def lexicon(
     Returns:
         Ids (V, K), int64, and their probabilities (V, K), which sum to at most 1; 0 where there are fewer than K.
     """
-    source, length, _, target = (part[:MOST_PAIRS].numpy() for part in rows)
+    meetings = int(((rows[1].long() + 1) * (rows[3] != pad_id).sum(1)).sum())
+    source, length, _, target = (part[:: 1 + meetings // MOST_MEETINGS].numpy() for part in rows)
     none = vocab_size  # a source token in each sentence that stands for no token: it is left out of the lexicon
     sources = [np.append(row[:n], none) for row, n in zip(source, length, strict=True)]
     first, second, probability = ibm_model_1(sources, [row[row != pad_id] for row in target])

@@ -39,8 +39,8 @@ class WordByWord:
         """Each word's most probable one; a word that was not learned stays."""
         found = []
         for word in text.split():
-            known = self.best.get(self.source_words.get(word, -1))
-            found.append(word if known is None else self.target_words[known])
+            best = self.best.get(self.source_words.get(word, -1))
+            found.append(word if best is None else self.target_words[best])
         return " ".join(found)
 
 

@@ -1,8 +1,10 @@
 """Tables of IBM model 1: probabilities on made-up sentences, and the lexicon that a network takes."""
 
 import numpy as np
+import pytest
 import torch
 
+from common import ibm_model_1 as module
 from common.ibm_model_1 import ibm_model_1, lexicon
 
 V = 12
@@ -42,3 +44,13 @@ def test_what_was_not_learned_stands_for_itself_in_one_vocabulary() -> None:
     ids, probability = lexicon(sentences(), V, 3)
     assert ids[8:, 0].tolist() == [8, 9, 10, 11] and probability[8:, 0].tolist() == [1, 1, 1, 1]
     assert ids[4:8, 0].tolist() == [8, 9, 10, 11]
+
+
+def test_of_many_pairs_all_parts_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pairs of a second language, which stand behind those of the first."""
+    first = sentences()
+    second = [torch.where(part > 2, part + 8, part) for part in (first[0], first[2])]
+    rows = tuple(torch.cat(both) for both in zip(first, (second[0], first[1], second[1], second[1]), strict=True))
+    monkeypatch.setattr(module, "MOST_MEETINGS", 3000)  # of some 12,000
+    ids, _ = lexicon(rows, V + 8, 1, shared=False)
+    assert ids[4:8, 0].tolist() == [8, 9, 10, 11] and ids[12:16, 0].tolist() == [16, 17, 18, 19]

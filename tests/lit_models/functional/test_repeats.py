@@ -27,7 +27,7 @@ def test_banned_tokens_are_those_of_transformers(size: int) -> None:
 
 
 def turning(tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Prefers 1 after 0, 2 after 1, 0 after 2, for ever; then the next best is the token itself."""
+    """Prefers 1 after 0, 2 after 1, 0 after 2, forever; then the next best is the token itself."""
     scores = torch.zeros(len(tokens), 4)
     scores[torch.arange(len(tokens)), (tokens + 1) % 3] = 2.0
     scores[torch.arange(len(tokens)), tokens] += 1.0

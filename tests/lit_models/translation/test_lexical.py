@@ -11,7 +11,7 @@ from torch import Tensor
 from common.messages import UserError
 from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.parallel_text.parallel_text import ParallelText
-from lit_models.attention.transformer import LitTransformer, Transformer
+from lit_models.attention.transformer import Transformer
 from lit_models.translation.lexical import LexicalTransformer, LitLexicalTransformer
 from tests.battery import ADAM, Seq2SeqBattery
 from tests.lit_models.attention import test_transformer as plain
@@ -172,7 +172,3 @@ def test_the_attention_is_drawn(tmp_path: Path) -> None:
     ids, weights = model.eval().alignment(source, length)
     assert weights.shape == (2, ids.shape[1], source.shape[1])
     torch.testing.assert_close(weights.sum(2), torch.ones(ids.shape))
-
-
-def test_it_is_the_same_task_as_the_transformer() -> None:
-    assert LitLexicalTransformer.__mro__[1] is LitTransformer.__mro__[1]
