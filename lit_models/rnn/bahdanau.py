@@ -94,7 +94,6 @@ class LitBahdanau(Seq2Seq):
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
         """The generated ids (B, T) for sources (B, S), and the attention weights of each generated token (B, T, S)."""
         with torch.no_grad():
-            ids = self.generate_tokens(source, source_length)
-            target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], dim=1)
-            weights = self.net.attend(target_in, self.net.encode(source, source_length))[2]  # type: ignore[operator]
+            ids, target_in, memory = self.generate_with_inputs(source, source_length)
+            weights = self.net.attend(target_in, memory)[2]  # type: ignore[operator]
         return ids, weights

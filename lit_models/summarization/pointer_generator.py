@@ -255,6 +255,5 @@ class LitPointerGenerator(Summarizer):
         """
         net: Any = self.net
         with torch.no_grad():
-            ids = self.generate_tokens(source, source_length)
-            target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], 1)
-            return ids, net.copied(target_in, net.encode(source, source_length))
+            ids, target_in, memory = self.generate_with_inputs(source, source_length)
+            return ids, net.copied(target_in, memory)

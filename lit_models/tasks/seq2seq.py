@@ -131,6 +131,12 @@ class Seq2Seq(Task):
         ended = (ids == self.eos_id).cumsum(1) - (ids == self.eos_id).long() > 0  # after the first end
         return ids.masked_fill(ended, self.pad_id)
 
+    def generate_with_inputs(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor, Any]:
+        """Generated ids (B, T), the decoder's inputs that led to them (B, T), and the memory: for an ``alignment``."""
+        ids = self.generate_tokens(source, source_length)
+        target_in = torch.cat([torch.full_like(ids[:, :1], self.bos_id), ids[:, :-1]], 1)
+        return ids, target_in, self.net.encode(source, source_length)  # type: ignore[operator]
+
     def outputs(self, source: Tensor, source_length: Tensor, max_length: int = 0) -> Tensor:
         """``generate_tokens``, with no tokens for a source that is empty but for its end: all would be invented."""
         ids = self.generate_tokens(source, source_length, max_length)

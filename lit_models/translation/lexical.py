@@ -140,7 +140,5 @@ class LitLexicalTransformer(Seq2Seq):
     def alignment(self, source: Tensor, source_length: Tensor) -> tuple[Tensor, Tensor]:
         """For ``alignment.png``: generated ids (B, T) and the lexicon's attention before each of them (B, T, S)."""
         net: Any = self.net
-        ids = self.generate_tokens(source, source_length)
-        target_in = torch.cat([ids.new_full((len(ids), 1), self.bos_id), ids[:, :-1]], 1)
-        memory = net.encode(source, source_length)
+        ids, target_in, memory = self.generate_with_inputs(source, source_length)
         return ids, net.attention_to_source(net.decoded(target_in, memory, None), memory)

@@ -172,3 +172,7 @@ def test_the_attention_is_drawn(tmp_path: Path) -> None:
     ids, weights = model.eval().alignment(source, length)
     assert weights.shape == (2, ids.shape[1], source.shape[1])
     torch.testing.assert_close(weights.sum(2), torch.ones(ids.shape))
+    memory = model.net.encode(source, length)
+    before_the_last = torch.cat([torch.full((2, 1), model.bos_id), ids[:, :-1]], 1)
+    last = model.net.attention_to_source(model.net.decoded(before_the_last, memory, None)[:, -1:], memory)
+    torch.testing.assert_close(weights[:, -1:], last)
