@@ -183,11 +183,11 @@ def write(outcomes: list[Outcome], root: Path, names: list[str]) -> None:
         names: Of all checks, in order. The stored rows of those without an outcome stay, rows of no check go.
     """
     file = root / "results" / "parity.json"
-    stored = json.loads(file.read_text(encoding="utf-8"))["checks"] if file.is_file() else []
-    rows = {row["name"]: row for row in [*stored, *(o.row() for o in outcomes)]}
-    parity = {"checks": [rows[name] for name in names if name in rows]}
-    text = json.dumps(parity, indent=1, ensure_ascii=False) + "\n"
-    with locked(root / "results"):
+    with locked(root / "results"):  # another process may write the rows of another topic
+        stored = json.loads(file.read_text(encoding="utf-8"))["checks"] if file.is_file() else []
+        rows = {row["name"]: row for row in [*stored, *(o.row() for o in outcomes)]}
+        parity = {"checks": [rows[name] for name in names if name in rows]}
+        text = json.dumps(parity, indent=1, ensure_ascii=False) + "\n"
         replace_text(file, text)
         replace_text(root / "PARITY.md", render(json.loads(text)))
 

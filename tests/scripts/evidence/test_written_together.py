@@ -45,7 +45,11 @@ def broken_disk(*_: Any) -> None:
 
 
 def test_measurements_are_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {"bench.json": "{}", "parity.json": "[]", "performance.json": json.dumps({"overlap": {"rows": []}})}
+    before = {
+        "bench.json": "{}",
+        "parity.json": '{"checks": []}',
+        "performance.json": json.dumps({"overlap": {"rows": []}}),
+    }
     (tmp_path / "results").mkdir()
     for name, text in before.items():
         (tmp_path / "results" / name).write_text(text)
@@ -56,7 +60,7 @@ def test_measurements_are_replaced_whole_or_not_at_all(tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "replace", broken_disk)
     for write in (
         lambda: bench.main(["startup", "--write"]),
-        lambda: verify.write([], tmp_path),
+        lambda: verify.write([], tmp_path, []),
         lambda: performance.keep("overlap", {"rows": [1]}),
     ):
         with pytest.raises(OSError, match="no space left"):
