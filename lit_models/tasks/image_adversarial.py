@@ -14,7 +14,7 @@ from torch import Tensor
 from common.generation import Output
 from common.messages import UserError
 from lit_models.functional.drawing import tiles
-from lit_models.functional.generated_pictures import kernel_distance
+from lit_models.functional.generated_pictures import kernel_distance, kernel_distance_error
 from lit_models.tasks.adversarial import Adversarial
 
 
@@ -57,13 +57,17 @@ class ImageAdversarial(Adversarial):
         return {"samples": (super().test_step(batch, batch_idx)["samples"] + 1) / 2}
 
     def measures(self, rows: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Adds ``kid``; with a classifier ``sure``, the fraction of samples to which it gives some class a probability
-        above a half, ``sure_real``, the same of real images, and ``classes``, how many classes have at least a tenth of
-        the sure samples that an equal part of all would be.
+        """Adds ``kid`` and, from 20 images of each kind on, ``kid_error``, its standard error.
+
+        With a classifier also ``sure``, the fraction of samples to which it gives some class a probability above a
+        half, ``sure_real``, the same of real images, and ``classes``, how many classes have at least a tenth of the
+        sure samples that an equal part of all would be.
         """
         found = super().measures(rows)
         if min(len(rows["real"]), len(rows["fake"])) > 1:
             found["kid"] = kernel_distance(rows["real"], rows["fake"])
+        if min(len(rows["real"]), len(rows["fake"])) >= 20:
+            found["kid_error"] = kernel_distance_error(rows["real"], rows["fake"])
         if "fake_classes" in rows:
             probability, label = rows["fake_classes"].softmax(1).max(1)
             classes, sure = rows["fake_classes"].shape[1], probability > 0.5

@@ -9,6 +9,7 @@ from lit_models.functional.generated_pictures import (
     PictureScores,
     frechet_distance,
     kernel_distance,
+    kernel_distance_error,
     nearest,
     precision_recall,
 )
@@ -46,6 +47,13 @@ def test_kernel_distance_has_no_bias() -> None:
     assert float(kernel_distance(gaussian(100), gaussian(100, 1.0, seed=1))) > 1
 
 
+def test_kernel_distance_error_is_the_spread_of_repeated_estimates() -> None:
+    draws = [(gaussian(200, seed=k), gaussian(300, 0.5, seed=100 + k)) for k in range(60)]
+    spread = torch.stack([kernel_distance(*both) for both in draws]).std()
+    stated = torch.stack([kernel_distance_error(*both) for both in draws]).mean()
+    assert 0.8 < float(stated / spread) < 1.3
+
+
 def test_recall_falls_where_a_mode_is_missing_and_precision_where_one_is_invented() -> None:
     both = torch.cat([gaussian(200), gaussian(200, 50.0, seed=1)])
     one = gaussian(200, seed=2)
@@ -81,7 +89,7 @@ def test_the_floor_is_about_the_distance_of_as_many_other_real_pictures() -> Non
     assert 0.3 < float(found["fid_floor"] / found["fid"]) < 3
 
 
-@pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, precision_recall])
+@pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, kernel_distance_error, precision_recall])
 def test_too_few_pictures_are_refused(measure) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match="pictures of each kind"):
         measure(gaussian(1), gaussian(9))
