@@ -5,6 +5,7 @@ The text is Python's documentation, which every installation has, the vocabulary
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tokenizers
@@ -13,6 +14,7 @@ import torch
 from datamodules.text.python_docs import PythonDocs
 from datamodules.text.tokenizers import BPETokenizer
 from scripts.evidence.benches.part import Goal, Part
+from scripts.evidence.benches.workloads import rates_in_turns
 
 PART = Part(
     "Encoding a corpus",
@@ -41,12 +43,11 @@ def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]
     }
     if ours.encode(corpus) != sides["tokenizers"]():  # warms up, too
         raise RuntimeError(f"{WORKLOAD}: the sides write different ids")
-    facts = {"workload": WORKLOAD, "threads": threads, "steps": len(corpus), "samples": len(corpus)}
-    table: dict[str, Row] = {name: {**facts, "side": name, "rates": []} for name in sides}
-    for _ in range(repeats):
-        for name, side in sides.items():
-            start = time.perf_counter()
-            side()
-            table[name]["rates"].append(len(corpus) / (time.perf_counter() - start))
-            say(f"{WORKLOAD}, {name}: {table[name]['rates'][-1]:,.0f} characters/s")
-    return list(table.values())
+
+    def rate(side: Callable[[], list[int]]) -> float:
+        start = time.perf_counter()
+        side()
+        return len(corpus) / (time.perf_counter() - start)
+
+    timed = {name: partial(rate, side) for name, side in sides.items()}
+    return rates_in_turns(WORKLOAD, threads, timed, repeats, len(corpus), say, "characters")

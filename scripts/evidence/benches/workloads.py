@@ -134,3 +134,28 @@ def take_turns(
                 line += f", loss {loss:.3f}"
             say(line)
     return list(table.values())
+
+
+def rates_in_turns(
+    workload: str,
+    threads: int,
+    sides: Mapping[str, Callable[[], float]],
+    repeats: int,
+    samples: int,
+    say: Callable[[str], None],
+    unit: str = "samples",
+) -> list[dict[str, Any]]:
+    """A row for each side, which times itself and returns its rate; a turn's number is the seed of torch.
+
+    Args:
+        samples: What a side works on in a turn.
+        unit: What a rate counts.
+    """
+    facts = {"workload": workload, "threads": threads, "steps": samples, "samples": samples}
+    table: dict[str, dict[str, Any]] = {name: {**facts, "side": name, "rates": []} for name in sides}
+    for turn in range(repeats):
+        for name, side in sides.items():
+            torch.manual_seed(turn)
+            table[name]["rates"].append(side())
+            say(f"{workload}, {threads} threads, {name}: {table[name]['rates'][-1]:,.0f} {unit}/s")
+    return list(table.values())
