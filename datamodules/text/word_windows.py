@@ -39,9 +39,9 @@ def windows(words: Tensor, sentence: Tensor, places: Tensor, window: int, reach:
     offset = torch.cat([torch.arange(-window, 0), torch.arange(1, window + 1)])
     index = places[:, None] + offset
     inside = (index >= 0) & (index < len(words)) & (offset.abs() <= reach[:, None])
-    index = index.clamp(0, len(words) - 1)
-    inside &= sentence[index] == sentence[places][:, None]
-    return words[places], words[index].masked_fill(~inside, -1)
+    flat = index.clamp_(0, len(words) - 1).flatten()  # index_select is faster than indexing by a matrix
+    inside &= sentence.index_select(0, flat).view_as(index) == sentence.index_select(0, places)[:, None]
+    return words.index_select(0, places), words.index_select(0, flat).view_as(index).masked_fill_(~inside, -1)
 
 
 def all_windows(words: Tensor, sentence: Tensor, window: int) -> tuple[Tensor, Tensor]:

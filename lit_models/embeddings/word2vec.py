@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from common.messages import UserError
 from lit_models.embeddings.huffman import path_tables
+from lit_models.functional.alias_method import alias_draw, alias_tables
 from lit_models.layers.precision import at_least_float32
 from lit_models.tasks.processes import rank_and_world
 from lit_models.tasks.trains import trains
@@ -90,8 +91,8 @@ def pairs_of(center: Tensor, context: Tensor, architecture: str) -> tuple[Tensor
     if architecture == "cbow":
         some = (context >= 0).any(1)
         return context[some], center[some]
-    row, column = (context >= 0).nonzero(as_tuple=True)
-    return center[row, None], context[row, column]
+    real = context >= 0
+    return center.repeat_interleave(real.sum(1))[:, None], context[real]
 
 
 class Word2VecTask(WordVectors):
@@ -106,7 +107,8 @@ class Word2VecTask(WordVectors):
         **task: See ``Task``.
     """
 
-    noise: Tensor  # (V,) float32, cumulative probabilities
+    own: Tensor  # (V,) and other (V,): the tables of the words that are drawn
+    other: Tensor
     nodes: Tensor  # (V, max_depth)
     turns: Tensor
 
@@ -125,7 +127,8 @@ class Word2VecTask(WordVectors):
         self.softmax, self.max_depth, self.longest = softmax, max_depth, max_depth
         counts = torch.ones(vocab_size, dtype=torch.int64)
         if softmax == "negative":
-            self.register_buffer("noise", noise_of(counts, noise_power))
+            for name, table in zip(("own", "other"), alias_tables(counts), strict=True):
+                self.register_buffer(name, table)
         else:
             nodes, turns = path_tables(counts.tolist(), vocab_size, max_depth)
             self.register_buffer("nodes", nodes)
@@ -150,7 +153,8 @@ class Word2VecTask(WordVectors):
         if stage != "fit" or counts is None or not bool(counts.any()):
             return
         if self.softmax == "negative":
-            self.noise = noise_of(counts, self.noise_power).to(self.device)
+            tables = alias_tables(noise_weights(counts, self.noise_power))
+            self.own, self.other = (table.to(self.device) for table in tables)
         else:
             real = counts[counts > 0].tolist()  # the vocabulary is by frequency: words that occur stand first
             nodes, turns = path_tables(real, len(counts), self.max_depth)
@@ -158,8 +162,7 @@ class Word2VecTask(WordVectors):
 
     def draw(self, *size: int) -> Tensor:
         """Words by the noise distribution, of any shape."""
-        chance = torch.rand(size, device=self.noise.device)
-        return torch.searchsorted(self.noise, chance, right=True).clamp(max=len(self.noise) - 1)
+        return alias_draw(self.own, self.other, *size)
 
     def mean_loss(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor | int]:
         """The mean over pairs; a batch without any (sentences of one word) has the loss 0."""
@@ -189,10 +192,9 @@ class Word2VecTask(WordVectors):
         return (F.softplus(torch.where(turns, scores, -scores)) * (nodes >= 0)).sum(1)
 
 
-def noise_of(counts: Tensor, power: float) -> Tensor:
-    """Cumulative probabilities (V,) proportional to counts to a power; words without a count are never drawn."""
-    weights = torch.where(counts > 0, counts.double() ** power, 0.0)
-    return (weights.cumsum(0) / weights.sum()).float()
+def noise_weights(counts: Tensor, power: float) -> Tensor:
+    """Counts (V,) to a power; words without a count are never drawn."""
+    return torch.where(counts > 0, counts.double() ** power, 0.0)
 
 
 @trains(Word2Vec)

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 
 from datamodules.text.word_corpus import Sentences, WordCorpus
 from datamodules.text.word_windows import CenterLoader, keep_probability
-from lit_models.embeddings.word2vec import LitWord2Vec, noise_of, pairs_of
+from lit_models.embeddings.word2vec import LitWord2Vec, noise_weights, pairs_of
+from lit_models.functional.alias_method import alias_tables
 from scripts.evidence.benches import ours as recipe
 from scripts.evidence.benches.part import Goal, Part
 from scripts.evidence.benches.workloads import Clock, rates_in_turns, take_turns
@@ -77,7 +78,7 @@ def our_pairs() -> int:
     words, sentence = text()
     counts = torch.bincount(words.long(), minlength=VOCABULARY)
     model = LitWord2Vec(vocab_size=VOCABULARY, embed_size=1)
-    model.noise = noise_of(counts, model.noise_power)
+    model.own, model.other = alias_tables(noise_weights(counts, model.noise_power))
     found = 0
     for center, context in CenterLoader(words, sentence, keep_probability(counts, SUBSAMPLE), WINDOW, True, CENTERS):
         _, targets = pairs_of(center.long(), context.long(), "skipgram")

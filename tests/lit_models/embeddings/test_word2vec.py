@@ -10,7 +10,8 @@ from torch import Tensor
 
 from common.messages import UserError
 from datamodules.text.planted_words import PlantedWords
-from lit_models.embeddings.word2vec import LitWord2Vec, Word2Vec, noise_of, pairs_of
+from lit_models.embeddings.word2vec import LitWord2Vec, Word2Vec, noise_weights, pairs_of
+from lit_models.functional.alias_method import alias_tables
 from tests.small import small_trainer
 
 CENTER, CONTEXT = torch.tensor([2, 0, 5]), torch.tensor([[1, -1, 3, 2], [-1, -1, -1, -1], [0, 6, 6, -1]])
@@ -45,7 +46,7 @@ def test_input_of_cbow_is_the_mean_of_real_words_only() -> None:
 def test_negatives_follow_counts_to_the_power_and_words_without_a_count_are_never_drawn() -> None:
     model = task(vocab_size=5)
     counts = torch.tensor([81, 16, 1, 0, 0])
-    model.noise = noise_of(counts, 0.75)
+    model.own, model.other = alias_tables(noise_weights(counts, 0.75))
     torch.manual_seed(0)
     share = torch.bincount(model.draw(200, 1000).flatten(), minlength=5) / 200_000
     expected = torch.tensor([27.0, 8, 1, 0, 0]) / 36
@@ -87,7 +88,7 @@ def test_learns_reads_counts_of_the_data_and_a_checkpoint_keeps_them(softmax: st
     assert float(trainer.callback_metrics["val/loss"]) < 0.95 * before
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     again = LitWord2Vec.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
-    name = "noise" if softmax == "negative" else "nodes"
+    name = "other" if softmax == "negative" else "nodes"
     assert torch.equal(getattr(again, name), getattr(model, name))
     assert not torch.equal(getattr(again, name), getattr(LitWord2Vec(vocab_size=300, softmax=softmax), name))
     metrics = trainer.test(again, data, verbose=False)[0]
