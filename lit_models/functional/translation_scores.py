@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 SAMPLES = 1000  # of the bootstrap, sacreBLEU's default
 
@@ -35,6 +35,21 @@ class Score:
     def __str__(self) -> str:
         spread = f" ± {self.interval:.2f}" if self.interval else ""
         return f"{self.value:.2f}{spread} {self.signature}"
+
+
+class Comparison(NamedTuple):
+    """Two systems on the same sentences.
+
+    Args:
+        first, second: Their scores.
+        half: Half the width of the interval that has 95 % of the bootstrap's differences.
+        p: The probability of a difference as large by chance.
+    """
+
+    first: Score
+    second: Score
+    half: float
+    p: float
 
 
 def metric_named(name: str, references: Sequence[str] | None = None) -> Any:
@@ -89,8 +104,8 @@ def mark_error_rate(outputs: Sequence[str], references: Sequence[str]) -> float:
 
 def paired_bootstrap(
     name: str, outputs: Sequence[str], others: Sequence[str], references: Sequence[str], samples: int = SAMPLES
-) -> tuple[Score, Score, float]:
-    """The scores of two systems on the same sentences, and the p-value of their difference (Koehn 2004).
+) -> Comparison:
+    """The scores of two systems on the same sentences, their difference and its p-value (Koehn 2004).
 
     Args:
         name: ``bleu`` or ``chrf``.
@@ -109,4 +124,24 @@ def paired_bootstrap(
     signature = str(next(iter(signatures.values())))
     entries: list[Any] = list(scores[column])
     first, second = (Score(entry.score, float(entry.ci or 0.0), signature) for entry in entries)
-    return first, second, float(entries[1].p_value) if nfc[0] != nfc[1] else 1.0  # sacreBLEU finds equal ones different
+    p = float(entries[1].p_value) if nfc[0] != nfc[1] else 1.0  # sacreBLEU finds equal ones different
+    return Comparison(first, second, half_of_gain(name, nfc[0], nfc[1], nfc[2], samples), p)
+
+
+def half_of_gain(
+    name: str, outputs: Sequence[str], others: Sequence[str], references: Sequence[str], samples: int
+) -> float:
+    """Half the width of the interval that has 95 % of the differences between two systems, sets drawn alike for both.
+
+    sacreBLEU gives the interval of each system only, which is wider: what makes a set of sentences hard for one makes
+    it hard for the other.
+    """
+    import numpy as np
+
+    metric = metric_named(name, references)
+    counts = [np.array(metric._extract_corpus_statistics(side, None)) for side in (outputs, others)]
+    random = np.random.default_rng(0)
+    rows = random.integers(len(references), size=(samples, len(references)))
+    scores = [[metric._compute_score_from_stats(c[row].sum(0)).score for row in rows] for c in counts]
+    low, high = np.quantile(np.subtract(scores[1], scores[0]), (0.025, 0.975))
+    return float(high - low) / 2

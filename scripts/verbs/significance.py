@@ -4,9 +4,9 @@
     dive significance translation/en_zul translation/en_five      only the pairs that both tests have, tags aside
 
 A run is its folder, or a recipe, of which the newest is taken. Each translates the test of the first, with its own
-beams, on the first GPU if there is one. BLEU and chrF++ have intervals of 95 % by bootstrap; p is the probability of a
-difference as large by chance, by the paired bootstrap (Koehn 2004), through sacreBLEU. It is about other test
-sentences: how much another training differs is not in it.
+beams, on the first GPU if there is one. BLEU and chrF++ and their differences have intervals of 95 % by bootstrap; p is
+the probability of a difference as large by chance, by the paired bootstrap (Koehn 2004), through sacreBLEU. It is about
+other test sentences: how much another training differs is not in it.
 """
 
 from pathlib import Path
@@ -24,6 +24,9 @@ def main(argv: list[str]) -> int:
     parser = OptionParser(prog="dive significance", add_help=False)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="two or more runs or recipes; the first is the baseline")
     parser.add_argument("--ckpt_path", default="best", help="best (default) or last")
+    parser.add_argument(
+        "--write", action="store_true", help="add a row to results/translation_gains.csv, and its table"
+    )
     parser.add_argument("--rows", type=int, default=64, help="sentences that are translated at once (default 64)")
     if {"-h", "--help"} & set(argv):
         print((__doc__ or "").strip() + "\n\n" + parser.format_help())
@@ -47,7 +50,12 @@ def main(argv: list[str]) -> int:
         translations(run.model, run.data, [test[pair] for pair in common], given.rows)
         for run, test in zip(loaded, tests, strict=True)
     ]
-    show([str(run.run) for run in loaded], outputs, [reference for _, reference in common])
+    found = show([str(run.run) for run in loaded], outputs, [reference for _, reference in common])
+    if given.write:
+        from scripts.evidence import gains
+
+        first, *others = (run.run for run in loaded)
+        gains.write(gains.row_of(first, run, len(common), by) for run, by in zip(others, found, strict=True))
     return 0
 
 
@@ -76,16 +84,21 @@ def translations(model: Any, data: Any, sources: list[str], rows: int) -> list[s
     return translated(model, data, sources, rows)
 
 
-def show(names: list[str], outputs: list[list[str]], references: list[str]) -> None:
-    """The table, with the signature of each metric."""
+def show(names: list[str], outputs: list[list[str]], references: list[str]) -> list[dict[str, Any]]:
+    """The table, with the signature of each metric; returns the comparisons of each run with the first by metric."""
     from lit_models.functional.translation_scores import paired_bootstrap
 
     width = max(map(len, names))
+    all_found: list[dict[str, Any]] = [{} for _ in names[1:]]
     for metric, title in (("bleu", "BLEU"), ("chrf", "chrF++")):
-        for name, other in zip(names[1:], outputs[1:], strict=True):
-            first, second, p = paired_bootstrap(metric, outputs[0], other, references)
-            if other is outputs[1]:
-                print(f"{title} of {len(references):,} sentences, {first.signature}")
-                print(f"  {names[0]:{width}}  {first.value:5.1f} ± {first.interval:.1f}")
-            gain = second.value - first.value
-            print(f"  {name:{width}}  {second.value:5.1f} ± {second.interval:.1f}   {gain:+.1f}, p = {p:.3f}")
+        for row, (name, other) in enumerate(zip(names[1:], outputs[1:], strict=True)):
+            found = all_found[row][metric] = paired_bootstrap(metric, outputs[0], other, references)
+            if not row:
+                print(f"{title} of {len(references):,} sentences, {found.first.signature}")
+                print(f"  {names[0]:{width}}  {found.first.value:5.1f} ± {found.first.interval:.1f}")
+            second, gain = found.second, found.second.value - found.first.value
+            print(
+                f"  {name:{width}}  {second.value:5.1f} ± {second.interval:.1f}   {gain:+.1f} ± {found.half:.1f}, "
+                f"p = {found.p:.3f}"
+            )
+    return all_found

@@ -2,11 +2,13 @@
 
 import unicodedata
 
+import numpy as np
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
 from lit_models.functional.translation_scores import (
     corpus_score,
+    half_of_gain,
     has_marks,
     mark_error_rate,
     paired_bootstrap,
@@ -43,10 +45,22 @@ def test_an_interval_is_wide_for_few_sentences_and_absent_without_samples() -> N
 
 @pytest.mark.parametrize("name", ["bleu", "chrf"])
 def test_a_difference_on_many_sentences_is_significant_and_none_is_not(name: str) -> None:
-    first, second, p = paired_bootstrap(name, ERRORS, FEWER, REFERENCES, samples=200)
+    first, second, half, p = paired_bootstrap(name, ERRORS, FEWER, REFERENCES, samples=200)
     assert first.value == pytest.approx(corpus_score(name, ERRORS, REFERENCES).value)
-    assert second.value > first.value and p < 0.05
-    assert paired_bootstrap(name, ERRORS, list(ERRORS), REFERENCES, samples=200)[2] > 0.3
+    assert second.value - half > first.value and p < 0.05
+    same = paired_bootstrap(name, ERRORS, list(ERRORS), REFERENCES, samples=200)
+    assert same.p > 0.3 and same.half == 0
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf"])
+def test_the_interval_of_a_difference_is_that_of_sets_of_sentences_scored_one_by_one(name: str) -> None:
+    rows = np.random.default_rng(0).integers(40, size=(30, 40))
+    found = []
+    for row in rows:
+        first, second, references = ([side[k] for k in row] for side in (ERRORS, FEWER, REFERENCES))
+        found.append(corpus_score(name, second, references).value - corpus_score(name, first, references).value)
+    low, high = np.quantile(found, (0.025, 0.975))
+    assert half_of_gain(name, ERRORS, FEWER, REFERENCES, 30) == pytest.approx((high - low) / 2)
 
 
 def test_marks_are_taken_off_and_other_signs_stay() -> None:

@@ -10,6 +10,7 @@ import pytest
 from common.messages import UserError
 from lit_models.tasks.seq2seq import Seq2Seq
 from scripts.cli import main
+from scripts.evidence import gains
 from scripts.verbs.significance import rows_of_test, show
 from tests.scripts.verbs.test_backtranslate import SMALL
 
@@ -31,8 +32,17 @@ def test_a_run_is_no_better_than_itself(runs: list[str], capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     for title in ("BLEU", "chrF++"):
         assert re.search(rf"^{re.escape(title)} of 8 sentences, nrefs:1\|", shown, re.MULTILINE)
-    assert len(re.findall(r"\+0\.0, p = 1\.000$", shown, re.MULTILINE)) >= 2  # itself, by both metrics
+    assert len(re.findall(r"\+0\.0 ± 0\.0, p = 1\.000$", shown, re.MULTILINE)) >= 2  # itself, by both metrics
     assert shown.count(runs[1]) == 2
+
+
+def test_a_comparison_is_written_on_request(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(gains, "write", written.extend)
+    assert main(["significance", *runs, "--write"]) == 0
+    (row,) = written
+    assert set(row) == set(gains.COLUMNS) and row["sentences"] == 8
+    assert row["first"].endswith("--seed_everything 0") and row["other"].endswith("--seed_everything 1")
 
 
 def test_what_is_better_in_each_sentence_is_not_so_by_chance(capsys: pytest.CaptureFixture[str]) -> None:
