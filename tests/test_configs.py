@@ -76,6 +76,16 @@ def test_a_faulty_header_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_a_long_recipe_needs_no_threshold_and_no_ablation(tmp_path: Path) -> None:
+    header = ["plan: 1", "section: D2L 3", "data: here, offline"]
+    found = []
+    for name, more in (("short", []), ("long", ["long: an hour"])):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text("".join(f"# {line}\n" for line in ["A title", *header, *more]) + "model:\n")
+        found.append([line.split(" (")[0] for line in faults(read_recipe(path))])
+    assert found == [["no ablation", "an offline recipe states a number"], []]
+
+
 def test_a_line_that_is_set_in_goes_on_with_the_value_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.front.recipes.CONFIGS", tmp_path)
     (tmp_path / "a.yaml").write_text(

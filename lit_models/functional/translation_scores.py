@@ -134,7 +134,7 @@ def half_of_gain(
     """Half the width of the interval that has 95 % of the differences between two systems, sets drawn alike for both.
 
     sacreBLEU gives the interval of each system only, which is wider: what makes a set of sentences hard for one makes
-    it hard for the other.
+    it hard for the other. The texts are in NFC, as ``paired_bootstrap`` makes them.
     """
     import numpy as np
 

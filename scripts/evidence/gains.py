@@ -28,7 +28,7 @@ COLUMNS = (*KEY, "sentences", *(f"{metric}_{name}" for metric in METRICS for nam
 
 
 def command_of(run: Path) -> str:
-    """The command that made a run, with ``TIME`` for the time in the folders of runs that it names.
+    """The command that made a run, with ``runs/.../TIME`` for the folders of runs that it names.
 
     Raises:
         UserError: The run does not tell.
@@ -37,7 +37,7 @@ def command_of(run: Path) -> str:
         command = json.loads((run / "run.json").read_text())["command"]
     except (OSError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{run} does not tell its command: run.json has none") from error
-    return re.sub(r"(runs/\S+/)\d{4}-[^\s/]+", r"\1TIME", command)
+    return re.sub(r"[^\s=]*?(runs/\S+/)\d{4}-[^\s/]+", r"\1TIME", command)
 
 
 def row_of(first: Path, other: Path, sentences: int, found: dict[str, Comparison]) -> dict[str, Any]:

@@ -11,13 +11,10 @@ def train(work: Workload, clock: Clock, rows: int = IMAGES) -> None:
     images, labels = random_images(rows)
     net = work.network()
     optimizer = torch.optim.SGD(net.parameters(), LEARNING_RATE, fused=True)
-    while not clock.done:
-        for index in torch.randperm(rows).split(work.batch_size):
-            x, y = images.index_select(0, index).float() / 255, labels.index_select(0, index)
-            loss = F.cross_entropy(net(x), y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            clock.tick(len(index))
-            if clock.done:
-                break
+    for index in clock.batches(lambda: torch.randperm(rows).split(work.batch_size)):
+        x, y = images.index_select(0, index).float() / 255, labels.index_select(0, index)
+        loss = F.cross_entropy(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        clock.tick(len(index))

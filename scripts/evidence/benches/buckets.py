@@ -99,16 +99,13 @@ def train_transformers(clock: Clock) -> None:
     net: Any = transformers.BertForSequenceClassification(config).train()
     optimizer = torch.optim.AdamW(net.parameters(), 0.002, fused=True)
     x, y = reviews()
-    while not clock.done:
-        for index in torch.randperm(ROWS).split(BATCH):
-            tokens = x[index].long()
-            loss = F.cross_entropy(net(input_ids=tokens, attention_mask=(tokens != 0).long()).logits, y[index])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            clock.tick(len(index))
-            if clock.done:
-                break
+    for index in clock.batches(lambda: torch.randperm(ROWS).split(BATCH)):
+        tokens = x[index].long()
+        loss = F.cross_entropy(net(input_ids=tokens, attention_mask=(tokens != 0).long()).logits, y[index])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        clock.tick(len(index))
 
 
 SIDES: dict[str, Callable[[Clock], None]] = {

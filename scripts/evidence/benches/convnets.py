@@ -201,12 +201,9 @@ def augment_ours(clock: Clock) -> None:
     """Crops of 32 out of 40 and mirrors, a batch at a time on the tensor, as the recipes do."""
     data = Pictures(batch_size=AUGMENTED_BATCH, shift=4, flip=True)
     data.setup("fit")
-    while not clock.done:
-        for batch in data.train_dataloader():
-            data.augment(data.transform(batch))
-            clock.tick(len(batch[1]))
-            if clock.done:
-                break
+    for batch in clock.batches(data.train_dataloader):
+        data.augment(data.transform(batch))
+        clock.tick(len(batch[1]))
 
 
 def augment_singly(clock: Clock) -> None:
@@ -216,11 +213,8 @@ def augment_singly(clock: Clock) -> None:
     loader = DataLoader(
         data, batch_size=AUGMENTED_BATCH, shuffle=True, num_workers=2, persistent_workers=True, drop_last=True
     )
-    while not clock.done:
-        for _, y in loader:
-            clock.tick(len(y))
-            if clock.done:
-                break
+    for _, y in clock.batches(lambda: loader):
+        clock.tick(len(y))
 
 
 def cases() -> dict[str, tuple[dict[str, Side], int]]:

@@ -146,17 +146,14 @@ def train_book(clock: Clock) -> None:
     loader: Any = DataLoader(examples, CENTERS, shuffle=True, collate_fn=padded)  # type: ignore[arg-type]
     center, context = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(VOCABULARY, SIZE)
     optimizer = torch.optim.Adam([*center.parameters(), *context.parameters()], 0.002)
-    while not clock.done:
-        for words, others, mask, label in loader:
-            scores = torch.bmm(center(words), context(others).transpose(1, 2)).squeeze(1)
-            terms = F.binary_cross_entropy_with_logits(scores, label.float(), mask.float(), reduction="none")
-            loss = (terms.mean(1) * mask.shape[1] / mask.sum(1)).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            clock.tick(len(words))
-            if clock.done:
-                break
+    for words, others, mask, label in clock.batches(lambda: loader):
+        scores = torch.bmm(center(words), context(others).transpose(1, 2)).squeeze(1)
+        terms = F.binary_cross_entropy_with_logits(scores, label.float(), mask.float(), reduction="none")
+        loss = (terms.mean(1) * mask.shape[1] / mask.sum(1)).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        clock.tick(len(words))
 
 
 @cache

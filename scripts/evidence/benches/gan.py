@@ -112,24 +112,21 @@ def book_digits(clock: Clock) -> None:
     settings: Any = {"lr": RATE, "betas": BETAS}
     first = torch.optim.Adam(net.generator.parameters(), **settings)
     second = torch.optim.Adam(net.discriminator.parameters(), **settings)
-    while not clock.done:
-        for (x,) in data:
-            noise, ones, zeros = (
-                torch.normal(0, 1, (len(x), *net.latent_shape)),
-                torch.ones(len(x)),
-                torch.zeros(len(x)),
-            )
-            second.zero_grad()
-            fake = net.generator(noise)
-            of_real, of_fake = net.discriminator(x), net.discriminator(fake.detach())
-            ((loss(of_real, ones) + loss(of_fake, zeros)) / 2).backward()
-            second.step()
-            first.zero_grad()
-            loss(net.discriminator(net.generator(noise)), ones).backward()
-            first.step()
-            clock.tick(len(x))
-            if clock.done:
-                break
+    for (x,) in clock.batches(lambda: data):
+        noise, ones, zeros = (
+            torch.normal(0, 1, (len(x), *net.latent_shape)),
+            torch.ones(len(x)),
+            torch.zeros(len(x)),
+        )
+        second.zero_grad()
+        fake = net.generator(noise)
+        of_real, of_fake = net.discriminator(x), net.discriminator(fake.detach())
+        ((loss(of_real, ones) + loss(of_fake, zeros)) / 2).backward()
+        second.step()
+        first.zero_grad()
+        loss(net.discriminator(net.generator(noise)), ones).backward()
+        first.step()
+        clock.tick(len(x))
 
 
 # -- modulated convolutions -------------------------------------------------------------------------------------------

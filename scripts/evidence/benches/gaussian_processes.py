@@ -105,14 +105,11 @@ def sparse(side: str, clock: Clock) -> None:
     target = (y.double() - net.mean) / net.std
     evidence = gpytorch.mlls.VariationalELBO(net.likelihood, net.gp, num_data=len(x))
     optimizer = torch.optim.Adam(net.parameters(), lr=0.05)
-    while not clock.done:
-        for rows in torch.randperm(len(x)).split(data.batch_size):
-            optimizer.zero_grad()
-            (-evidence(net.gp(x[rows].double()), target[rows])).backward()
-            optimizer.step()
-            clock.tick(len(rows))
-            if clock.done:
-                break
+    for rows in clock.batches(lambda: torch.randperm(len(x)).split(data.batch_size)):
+        optimizer.zero_grad()
+        (-evidence(net.gp(x[rows].double()), target[rows])).backward()
+        optimizer.step()
+        clock.tick(len(rows))
 
 
 def measure(threads: int, repeats: int, say: Callable[[str], None]) -> list[Row]:

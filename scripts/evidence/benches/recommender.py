@@ -109,16 +109,13 @@ def train_bare(clock: Clock) -> None:
     x, y = rated()
     net = MatrixFactorization(USERS, ITEMS, embed_size=EMBED)
     optimizer = torch.optim.Adam(net.parameters(), RATE, fused=True)
-    while not clock.done:
-        for index in torch.randperm(len(x)).split(BATCH):
-            batch = x[index]
-            loss = (net(batch)[:, 0] - y[index]).square().mean() / 2 + PENALTY / 2 * net.squares(batch)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            clock.tick(len(index))
-            if clock.done:
-                break
+    for index in clock.batches(lambda: torch.randperm(len(x)).split(BATCH)):
+        batch = x[index]
+        loss = (net(batch)[:, 0] - y[index]).square().mean() / 2 + PENALTY / 2 * net.squares(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        clock.tick(len(index))
 
 
 def train_d2l(clock: Clock) -> None:
@@ -128,16 +125,13 @@ def train_d2l(clock: Clock) -> None:
     net = MatrixFactorization(USERS, ITEMS, embed_size=EMBED)
     optimizer = torch.optim.Adam(net.parameters(), RATE, weight_decay=1e-5)
     total = [0.0, 0.0]
-    while not clock.done:
-        for user, item, rating in data:
-            loss = (net(torch.stack([user, item], 1))[:, 0] - rating).square() / 2
-            optimizer.zero_grad()
-            loss.mean().backward()
-            optimizer.step()
-            total = [total[0] + float(loss.detach().sum()), total[1] + len(loss)]
-            clock.tick(len(loss))
-            if clock.done:
-                break
+    for user, item, rating in clock.batches(lambda: data):
+        loss = (net(torch.stack([user, item], 1))[:, 0] - rating).square() / 2
+        optimizer.zero_grad()
+        loss.mean().backward()
+        optimizer.step()
+        total = [total[0] + float(loss.detach().sum()), total[1] + len(loss)]
+        clock.tick(len(loss))
 
 
 # -- ranking --------------------------------------------------------------------------------------------------------

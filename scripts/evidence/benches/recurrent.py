@@ -125,20 +125,17 @@ def train_d2l(kind: str, clock: Clock) -> None:
     net = nn.ModuleList([body, head])
     optimizer = torch.optim.SGD(net.parameters(), KINDS[kind][1])
     board = Board(len(data) // PLOTS_PER_EPOCH)
-    while not clock.done:
-        for x, y in data:
-            output = body(F.one_hot(x.T, VOCABULARY).type(torch.float32))[0]
-            scores = head(output).swapaxes(0, 1)  # (B, T, V)
-            loss = F.cross_entropy(scores.reshape(-1, VOCABULARY), y.reshape(-1))
-            board.add(clock.count / len(data), torch.exp(loss).item())
-            optimizer.zero_grad()
-            with torch.no_grad():
-                loss.backward()
-                clip_by_the_book(net)
-                optimizer.step()
-            clock.tick(len(x))
-            if clock.done:
-                break
+    for x, y in clock.batches(lambda: data):
+        output = body(F.one_hot(x.T, VOCABULARY).type(torch.float32))[0]
+        scores = head(output).swapaxes(0, 1)  # (B, T, V)
+        loss = F.cross_entropy(scores.reshape(-1, VOCABULARY), y.reshape(-1))
+        board.add(clock.count / len(data), torch.exp(loss).item())
+        optimizer.zero_grad()
+        with torch.no_grad():
+            loss.backward()
+            clip_by_the_book(net)
+            optimizer.step()
+        clock.tick(len(x))
 
 
 SIDES: dict[str, Callable[[str, Clock], None]] = {"bare": train_bare, "ours": train_ours, "d2l": train_d2l}

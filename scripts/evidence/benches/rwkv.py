@@ -183,17 +183,14 @@ def our_recipe(work: Work, threads: int, repeats: int, say: Callable[[str], None
         _, model, _ = build(words)
         net, windows = model.net, text().unfold(0, 33, 1)
         optimizer = torch.optim.AdamW(model.parameter_groups(), 0.004, (0.9, 0.99), 1e-18, 0.1, fused=True)
-        while not clock.done:
-            for index in torch.randperm(len(windows)).split(32):
-                window = windows.index_select(0, index).long()
-                loss = F.cross_entropy(net(window[:, :-1]).flatten(0, 1), window[:, 1:].flatten())
-                optimizer.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-                optimizer.step()
-                clock.tick(len(window))
-                if clock.done:
-                    break
+        for index in clock.batches(lambda: torch.randperm(len(windows)).split(32)):
+            window = windows.index_select(0, index).long()
+            loss = F.cross_entropy(net(window[:, :-1]).flatten(0, 1), window[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            clock.tick(len(window))
 
     return take_turns(
         "training, RWKV-7", threads, {"bare": bare, "ours": recipe}, repeats, work.steps, work.warmup, say

@@ -134,14 +134,11 @@ def train_bare(name: str, clock: Clock) -> None:
     data.setup("fit")
     splits, net = data.splits["train"], model.net.train()
     optimizer = model.optimizer(net.parameters())
-    while not clock.done:
-        for batch in batches(splits, data.batch_size):
-            optimizer.zero_grad()
-            bare_loss(net, batch).backward()
-            optimizer.step()
-            clock.tick(len(batch[0]))
-            if clock.done:
-                break
+    for batch in clock.batches(lambda: batches(splits, data.batch_size)):
+        optimizer.zero_grad()
+        bare_loss(net, batch).backward()
+        optimizer.step()
+        clock.tick(len(batch[0]))
 
 
 def batches(splits: tuple[Tensor, ...], size: int) -> Iterator[tuple[Tensor, ...]]:

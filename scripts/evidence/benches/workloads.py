@@ -5,13 +5,15 @@ no Lightning, so that the plain loops can be measured in a process without it.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Batch = TypeVar("Batch")
 
 LEARNING_RATE = 0.1  # plain SGD on every side, as in D2L 4.4, 5.2 and 7.6
 IMAGES = 60_000
@@ -93,6 +95,14 @@ class Clock:
     @property
     def done(self) -> bool:
         return self.count >= self.total
+
+    def batches(self, epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:
+        """The batches of one epoch after another, until the steps are done."""
+        while not self.done:
+            for batch in epoch():
+                yield batch
+                if self.done:
+                    return
 
     def tick(self, samples: int) -> None:
         """Notes one optimizer step on ``samples`` samples."""

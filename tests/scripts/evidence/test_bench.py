@@ -11,7 +11,7 @@ from torch import nn
 from common.messages import UserError
 from scripts.evidence import bench
 from scripts.evidence.benches.page import GOALS, render
-from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Workload
+from scripts.evidence.benches.workloads import LEARNING_RATE, WORKLOADS, Clock, Workload
 from scripts.front.build import build
 from tests.scripts.evidence.witness import Witness
 
@@ -161,3 +161,11 @@ def test_page_shows_losses_and_tokens() -> None:
 def test_mistakes_are_named(argv: list[str], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         bench.main(argv)
+
+
+def test_a_clock_gives_epoch_after_epoch_until_its_steps_are_done() -> None:
+    clock, seen = Clock(steps=3, warmup=2), []
+    for number in clock.batches(lambda: range(2)):
+        seen.append(number)
+        clock.tick(1)
+    assert seen == [0, 1, 0, 1, 0] and clock.samples == 3
