@@ -25,9 +25,7 @@ def alias_tables(weights: Tensor) -> tuple[Tensor, Tensor]:
         scaled[rich] -= 1 - scaled[k]  # the rest of the column is taken from it
         if scaled[rich] < 1:
             small.append(large.pop())
-    for k in small:  # left over by rounding: full columns, but for outcomes that must not be drawn
-        if not weights[k]:
-            own[k], other[k] = 0.0, int(weights.argmax())
+    # what is left over is a full column but for rounding, and none has weight 0: a large one remains while one does
     return torch.tensor(own, device=weights.device), torch.tensor(other, device=weights.device)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from common.generation import Generates
 from common.messages import UserError
+from lit_models.functional.generated_pictures import kernel_distance, kernel_distance_error
 from lit_models.gan.dcgan import LitDCGAN
 
 
@@ -27,6 +28,16 @@ def test_images_are_mirrored_in_training_only() -> None:
     assert torch.equal(model.eval().real((x,))[0], 2 * x - 1)
     mirrored = (model.train().real((x,))[0] == 2 * x.flip(-1) - 1).flatten(1).all(1)
     assert 16 < int(mirrored.sum()) < 48
+
+
+@pytest.mark.parametrize("count", [8, 19, 20, 57])
+def test_the_kernel_distance_has_an_error_where_there_are_enough_images(count: int) -> None:
+    real, fake = torch.randn(2, count, 6, generator=torch.Generator().manual_seed(0))
+    found = small().measures({"real": real, "fake": fake})
+    torch.testing.assert_close(found["kid"], kernel_distance(real, fake))
+    assert ("kid_error" in found) == (count >= 20)
+    if count >= 20:
+        torch.testing.assert_close(found["kid_error"], kernel_distance_error(real, fake))
 
 
 def test_generation_of_one_seed_is_the_same_and_leaves_the_mode() -> None:
