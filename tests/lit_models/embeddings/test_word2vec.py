@@ -52,6 +52,7 @@ def test_negatives_follow_counts_to_the_power_and_words_without_a_count_are_neve
     expected = torch.tensor([27.0, 8, 1, 0, 0]) / 36
     torch.testing.assert_close(share, expected, atol=0.005, rtol=0)
     assert share[3:].sum() == 0
+    assert noise_weights(counts, 0.0).tolist() == [1, 1, 1, 0, 0]
 
 
 def test_negatives_are_drawn_anew_in_each_step() -> None:
@@ -80,7 +81,7 @@ def test_a_batch_without_any_pair_has_loss_zero_and_gradients(architecture: str,
 @pytest.mark.parametrize("softmax", ["negative", "hierarchical"])
 def test_learns_reads_counts_of_the_data_and_a_checkpoint_keeps_them(softmax: str, tmp_path: Path) -> None:
     data = PlantedWords(num_sentences=300, batch_size=64)
-    model = LitWord2Vec(vocab_size=300, embed_size=16, softmax=softmax, optimizer=ADAM)
+    model = LitWord2Vec(vocab_size=300, embed_size=16, softmax=softmax, noise_power=0.5, optimizer=ADAM)
     trainer = small_trainer(tmp_path, max_epochs=2)
     trainer.validate(model, data, verbose=False)
     before = float(trainer.callback_metrics["val/loss"])
@@ -88,6 +89,8 @@ def test_learns_reads_counts_of_the_data_and_a_checkpoint_keeps_them(softmax: st
     assert float(trainer.callback_metrics["val/loss"]) < 0.95 * before
     trainer.save_checkpoint(tmp_path / "a.ckpt")
     again = LitWord2Vec.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    if softmax == "negative":
+        assert torch.equal(model.own, alias_tables(noise_weights(data.word_counts, 0.5))[0])
     name = "other" if softmax == "negative" else "nodes"
     assert torch.equal(getattr(again, name), getattr(model, name))
     assert not torch.equal(getattr(again, name), getattr(LitWord2Vec(vocab_size=300, softmax=softmax), name))

@@ -39,8 +39,9 @@ def test_a_run_is_no_better_than_itself(runs: list[str], capsys: pytest.CaptureF
 def test_a_comparison_is_written_on_request(runs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[dict[str, Any]] = []
     monkeypatch.setattr(gains, "write", written.extend)
-    assert main(["significance", *runs, "--write"]) == 0
-    (row,) = written
+    assert main(["significance", *runs, runs[0], "--write"]) == 0
+    row, same = written  # each with the first
+    assert (same["chrf_p"], same["bleu_half"]) == (1, 0)
     assert set(row) == set(gains.COLUMNS) and row["sentences"] == 8
     assert row["first"].startswith("dive fit") and row["bleu_half"] > 0 and 0 < row["chrf_p"] < 1
 
