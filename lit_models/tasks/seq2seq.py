@@ -21,8 +21,12 @@ from lit_models.functional.repeats import without_repeats
 from lit_models.functional.state import reorder
 from lit_models.functional.translation_scores import SAMPLES, corpus_score, has_marks, mark_error_rate, without_marks
 from lit_models.layers.precision import at_least_float32
+from lit_models.layers.pretrained import put_run, with_own_prefix
+from lit_models.layers.weight_files import read_weights
+from lit_models.tasks.parent_vocabulary import parent_rows, processor_beside, with_rows
 from lit_models.tasks.processes import gather_rows, own_rows, rank_and_world
 from lit_models.tasks.task import Task
+from lit_models.tasks.trains import parameters_of
 
 
 class Seq2Seq(Task):
@@ -94,6 +98,23 @@ class Seq2Seq(Task):
     def on_validation_epoch_end(self) -> None:
         self.log("val/loss", self.val_loss)
         self.log("val/perplexity", self.val_loss.compute().exp(), prog_bar=True)
+
+    def take_weights(self) -> None:
+        """As ``Task``; of a run with other vocabularies each token's rows are found by its text."""
+        processor = self.data_attribute("processor")
+        rows = parent_rows(processor(), processor_beside(self.weights)) if processor else {}
+        if not rows:
+            return super().take_weights()
+        file = read_weights(self.weights)
+        file.tensors = with_rows(self.net.state_dict(), with_own_prefix(self.net, file.tensors), rows)
+        network = parameters_of(getattr(type(self), "network"))  # noqa: B009 - of @trains
+        compared = [name for name in network if name in self.hparams and not name.endswith("vocab_size")]
+        put_run(self.net, file, {name: self.hparams[name] for name in compared})
+        known = " and ".join(f"{int((row >= 0).sum()):,} of {len(row):,} {side}" for side, row in rows.items())
+        note(
+            f"{self.weights} has other vocabularies: {known} tokens are in both and take its rows, the others begin "
+            f"anew (--data.vocabulary {self.weights} would take its vocabularies)"
+        )
 
     # -- generation ---------------------------------------------------------------------------------------------------
 
