@@ -20,6 +20,8 @@ torchvision's classifiers were all trained on images normalized by ImageNet's me
 from typing import Any
 
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.tensor import DTensor
 
 from common.messages import UserError, note
 from lit_models.layers.weight_files import AROUND, WeightFile, read_weights, some
@@ -141,5 +143,8 @@ def put_weights(net: nn.Module, found: dict[str, Tensor], source: str) -> None:
         raise UserError(f"weights: {source} does not fit {type(net).__name__}: {'; '.join(wrong)}")
     if new:
         note(f"{source}: {some(sorted(new))} are for another number of classes: left as they were drawn")
-    fitting = {key: found[key] for key in own.keys() & found.keys() if key not in new}
-    net.load_state_dict(fitting, strict=False)
+    fitting: dict[str, Any] = {key: found[key] for key in own if key in found and key not in new}
+    if any(isinstance(value, DTensor) for value in own.values()):  # FSDP: each process has a part
+        set_model_state_dict(net, fitting, options=StateDictOptions(full_state_dict=True, strict=False))
+    else:
+        net.load_state_dict(fitting, strict=False)

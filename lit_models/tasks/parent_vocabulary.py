@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 #: The tensors of our sequence-to-sequence networks that have a row for each token, and the side of its vocabulary.
 ROWS_OF_TOKENS = {
@@ -79,11 +80,13 @@ def with_rows(own: dict[str, Tensor], found: dict[str, Tensor], rows: dict[str, 
         rows: See ``parent_rows``.
     """
     moved = dict(found)
-    for name in own.keys() & found.keys():
+    for name, tensor in own.items():
+        side = ROWS_OF_TOKENS.get(name)
         if name in OWN:
-            moved[name] = own[name].clone()
-        elif side := ROWS_OF_TOKENS.get(name):
-            value, row = own[name].clone(), rows[side][: len(own[name])]
+            moved[name] = tensor.clone()
+        elif side and name in found:
+            value = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor.clone()  # a part of it under FSDP
+            row = rows[side][: len(value)]
             known = (row >= 0) & (row < len(found[name]))
             value[: len(row)][known] = found[name][row[known]].to(value)
             moved[name] = value

@@ -7,9 +7,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
 from common.messages import UserError
+from lit_models.attention.transformer import Transformer
+from lit_models.layers.pretrained import put_weights
+from lit_models.layers.weight_files import read_weights
+from lit_models.tasks.parent_vocabulary import with_rows
 from scripts.front.checkpoints import is_sharded, read_checkpoint, refuse_missing_parts
+from tests.distributed.group import together
 from tests.distributed.two_processes import train
 from tests.faults.runs import same
 from tests.warm import dive, lines, start, start_ranks, wait
@@ -127,3 +138,28 @@ def test_one_process_tests_the_exported_file(trained: Path, tmp_path: Path) -> N
     words = ["test", MLP, *alone, "--ckpt_path", str(whole)]
     assert wait(start(dive, *words, log=tmp_path / "2.log", env=env)) == [0], log_of(tmp_path)
     assert "test/acc" in (tmp_path / "2.log").read_text()
+
+
+def starts_from(weights: str, rows: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A transformer that two processes divide takes weights; its own are random, and each process has the same."""
+    torch.manual_seed(7)
+    net = Transformer(12, 12, 16, num_layers=1)
+    if dist.is_initialized():
+        fully_shard(net, mesh=init_device_mesh("cpu", (2,)))
+    found = with_rows(net.state_dict(), read_weights(weights).tensors, rows) if rows else read_weights(weights).tensors
+    put_weights(net, found, weights)
+    state = net.state_dict()
+    assert not dist.is_initialized() or isinstance(state["head.weight"], DTensor)
+    return {name: value.full_tensor() if isinstance(value, DTensor) else value for name, value in state.items()}
+
+
+def test_a_divided_network_starts_from_weights_as_a_whole_one_does(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    parent = Transformer(12, 12, 16, num_layers=1).state_dict()
+    torch.save(parent, tmp_path / "parent.pt")
+    others = torch.tensor([0, 1, 2, 3, -1, 11, 10, 9, 8, -1, 6, 5])  # another vocabulary, two tokens are new
+    for rows in ({}, {"source": others, "target": others}):
+        alone = starts_from(str(tmp_path / "parent.pt"), rows)
+        for each in together(starts_from, str(tmp_path / "parent.pt"), rows, folder=tmp_path / f"{len(rows)}"):
+            assert same(each, alone)
+        assert same(alone, parent) is not bool(rows)
