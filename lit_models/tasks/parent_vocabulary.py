@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
+from common.messages import UserError
+
 #: The tensors of our sequence-to-sequence networks that have a row for each token, and the side of its vocabulary.
 ROWS_OF_TOKENS = {
     "source_embedding.weight": "source",
@@ -29,11 +31,18 @@ OWN = ("lexicon_ids", "lexicon_probability")
 
 
 def processor_beside(weights: str) -> dict[str, Any]:
-    """The ``processor.json`` of the run that has these weights; empty without one."""
+    """The ``processor.json`` of the run that has these weights; empty without one.
+
+    Raises:
+        UserError: The file is damaged.
+    """
     path = Path(weights)
     for folder in (path, *path.parents[:2]):  # runs/TIME, runs/TIME/model.safetensors, runs/TIME/checkpoints/best.ckpt
         if (folder / "processor.json").is_file():
-            found: dict[str, Any] = json.loads((folder / "processor.json").read_text(encoding="utf-8"))
+            try:
+                found: dict[str, Any] = json.loads((folder / "processor.json").read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise UserError(f"model.weights: {folder / 'processor.json'} is damaged ({error})") from None
             return found
     return {}
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
+from common.messages import UserError
 from datamodules.parallel_text.pair_splits import Pairs
 from datamodules.parallel_text.parallel_text import ParallelText
 from datamodules.text.tokenizers import BPETokenizer
@@ -121,6 +122,9 @@ def test_the_processor_is_found_beside_a_run_and_its_checkpoints(tmp_path: Path)
     for weights in ("run", "run/model.safetensors", "run/checkpoints/best.ckpt"):
         assert processor_beside(str(tmp_path / weights)) == {"a": 1}
     assert processor_beside(str(tmp_path / "elsewhere" / "x.pt")) == {}
+    (tmp_path / "run" / "processor.json").write_text('{"a": ')
+    with pytest.raises(UserError, match=r"model.weights: .*processor.json is damaged \(Expecting value"):
+        processor_beside(str(tmp_path / "run"))
 
 
 def loss_of(model: Task, data: ParallelText, folder: Path) -> float:
