@@ -51,7 +51,7 @@ def other_forms(pairs: Pairs) -> str:
 
 def lines_of_file(path: str, option: str) -> list[str]:
     """The lines of a file: the last one may be empty or not be ended."""
-    return read_text(path, option).removesuffix("\n").split("\n")
+    return read_text(path, option, "FILE.tsv names your lines of source<TAB>target").removesuffix("\n").split("\n")
 
 
 def one_file(path: str) -> tuple[Pairs, list[int]]:

@@ -15,17 +15,22 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SENTENCE_ENDS, UNSPACED_ENDS = r"\u061f\u06d4\u0964\u1362\u1367", r"\u0964\u1362\u1367\u3002"
 
 
-def read_text(path: str | Path, option: str = "data.path") -> str:
+def read_text(path: str | Path, option: str = "data.path", hint: str = "FILE.txt names your text") -> str:
     """The text of a UTF-8 file with ``\\n`` as every line ending, without a byte-order mark.
 
     UTF-16 is read where its byte-order mark stands first, as Excel writes "Unicode text". A lone carriage return ends a
     line only in a file without ``\\n``; elsewhere it is a space.
 
+    Args:
+        path: The file.
+        option: The argument that names it.
+        hint: What the argument takes, for the error where it is empty.
+
     Raises:
         UserError: No such file, a folder, another encoding, or an empty file.
     """
     if not str(path):
-        raise UserError(f"{option} is not given: --{option} FILE.txt names your text")
+        raise UserError(f"{option} is not given: --{option} {hint}")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:

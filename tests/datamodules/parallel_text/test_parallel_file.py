@@ -181,3 +181,10 @@ def test_the_largest_length_is_that_of_all_pairs(tmp_path: Path) -> None:
     assert {name: len(rows) for name, rows in data.pairs().items()} == {
         name: len(data.splits[name][0]) for name in ("train", "val", "test")
     }
+
+
+def test_without_a_path_the_line_says_what_the_file_has() -> None:
+    with pytest.raises(
+        UserError, match=r"data.path is not given: --data.path FILE.tsv names your lines of source<TAB>"
+    ):
+        ParallelFile()

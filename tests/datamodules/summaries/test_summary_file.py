@@ -53,3 +53,8 @@ def test_the_vocabulary_has_the_words_that_training_has_twice(tmp_path: Path) ->
     assert not any(word.startswith("<unused") for word in words)
     assert SummaryFile(str(tmp_path / "a.jsonl"), source_vocab_size=9).target_vocab_size == 9
     assert data.summary().endswith("train 12, val 1, test 1 pairs of a document and a summary")
+
+
+def test_without_a_path_the_line_says_what_the_file_has() -> None:
+    with pytest.raises(UserError, match=r"data.path is not given: --data.path FILE.jsonl names your texts with summar"):
+        SummaryFile()
