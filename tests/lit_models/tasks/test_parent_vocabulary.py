@@ -65,6 +65,8 @@ def test_the_sides_may_differ() -> None:
     child = {"source_tokenizer": words("b", "a"), "target_tokenizer": words("x")}
     parent = {"source_tokenizer": words("a", "b"), "target_tokenizer": words("y", "x")}
     assert {side: row.tolist() for side, row in parent_rows(child, parent).items()} == {"source": [1, 0], "target": [1]}
+    child["source_tokenizer"] = parent["source_tokenizer"]  # one side is equal
+    assert {side: row.tolist() for side, row in parent_rows(child, parent).items()} == {"source": [0, 1], "target": [1]}
 
 
 def test_equal_vocabularies_and_other_kinds_of_data_move_no_rows() -> None:
