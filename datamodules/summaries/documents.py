@@ -85,9 +85,8 @@ def read_documents(path: str | Path, with_summaries: bool = True) -> list[Docume
     Raises:
         UserError: A line cannot be read, by its number, or has no text or no summary.
     """
-    lines = read_text(path, hint="FILE.jsonl names your texts with summaries").split(
-        "\n"
-    )  # a text may have other line separators
+    text = read_text(path, hint="FILE.jsonl names your texts with summaries")
+    lines = text.split("\n")  # a text may have other line separators
     found = [document(line, path, number, with_summaries) for number, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise UserError(f"{path} has no document: give lines of JSON, or text<TAB>summary")

@@ -93,7 +93,7 @@ def with_rows(own: dict[str, Tensor], found: dict[str, Tensor], rows: dict[str, 
         side = ROWS_OF_TOKENS.get(name)
         if name in OWN:
             moved[name] = tensor.clone()
-        elif side and name in found:
+        elif side and name in found and found[name].shape[1:] == tensor.shape[1:]:  # else ``put_weights`` refuses it
             value = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor.clone()  # a part of it under FSDP
             row = rows[side][: len(value)]
             known = (row >= 0) & (row < len(found[name]))

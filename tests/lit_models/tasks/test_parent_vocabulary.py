@@ -159,6 +159,17 @@ def test_a_child_with_the_same_tokens_in_another_order_is_its_parent(
     assert abs(by_number - expected) > 0.01
 
 
+def test_a_parent_of_another_width_is_refused(tmp_path: Path) -> None:
+    data = House(12, 12, tokenizer="space", shared=True, batch_size=4)
+    loss_of(LitTransformer(**SIZES | TINY), data, tmp_path)
+    (tmp_path / "processor.json").write_text(json.dumps(data.processor()))
+    child = LitTransformer(**SIZES | TINY | {"hidden_size": 32}, weights=str(tmp_path / "last.ckpt"))
+    with pytest.raises(
+        UserError, match=r"does not fit Transformer: other shapes: .*the run's network had --model.hidden"
+    ):
+        loss_of(child, Reversed(12, 12, tokenizer="space", shared=True, batch_size=4), tmp_path)
+
+
 def test_a_child_may_have_more_tokens(tmp_path: Path) -> None:
     torch.manual_seed(1)
     parent, data = LitTransformer(**SIZES | TINY), House(12, 12, tokenizer="space", shared=True, batch_size=4)
