@@ -90,7 +90,9 @@ def refresh(recipe: Recipe) -> str:
     """Computes the digest of an unchecked recipe and stores whether it is that of its row; returns the finding."""
     result = load(recipe)
     assert result is not None
-    now = fingerprint(recipe, ROOT)
+    now, words = fingerprint(recipe, ROOT), ablation_arguments(recipe)
+    if not words:  # or no longer: what it did is not compared
+        result["digest"].pop("ablation", None)
     try:
         taken = digest(recipe, result["extra"])
         differs = difference(result["digest"], taken) if result["digest"] else "nothing was kept to compare with"
@@ -98,7 +100,6 @@ def refresh(recipe: Recipe) -> str:
         return f"still unchecked: {error}"
     except RunError as error:
         taken, differs = {}, str(error)
-    words = ablation_arguments(recipe)
     if not differs and words and "ablation" not in result:
         differs = INCOMPLETE
     if differs:
