@@ -91,8 +91,7 @@ def refresh(recipe: Recipe) -> str:
     result = load(recipe)
     assert result is not None
     now, words = fingerprint(recipe, ROOT), ablation_arguments(recipe)
-    if not words:  # or no longer: what it did is not compared
-        result["digest"].pop("ablation", None)
+    result["digest"] = {name: text for name, text in result["digest"].items() if words or name != "ablation"}
     try:
         taken = digest(recipe, result["extra"])
         differs = difference(result["digest"], taken) if result["digest"] else "nothing was kept to compare with"

@@ -199,15 +199,6 @@ def test_where_only_the_ablation_takes_other_steps_only_the_ablation_is_measured
     assert row["ablation"]["metrics"]["test/acc"] == 0.25 and row["metrics"]["test/acc"]["mean"] == pytest.approx(0.95)
 
 
-def test_an_ablation_that_the_recipe_no_longer_has_is_not_compared(project: Path, steps: dict[str, str]) -> None:
-    path = project / "configs/toy/one.yaml"
-    (line,) = (line for line in path.read_text().splitlines() if line.startswith("# ablation:"))
-    edit(path, f"{line}\n", "")
-    steps["ablation"] = "none"
-    main(["results", "--refresh"])
-    assert results.status(find_recipe("toy/one")) == "fresh" and "ablation" not in stored_row("toy/one")
-
-
 # -- checking -------------------------------------------------------------------------------------------------------
 
 

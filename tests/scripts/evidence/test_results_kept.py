@@ -143,10 +143,8 @@ def test_an_ablation_that_the_header_no_longer_has_is_removed_and_nothing_is_tra
     edit(project / "configs/toy/one.yaml", "# ablation: --model.width 1\n", "")
     edit(project / "datamodules/toy.py", "5", "6")
     steps["ablation"] = "none"
-    main(["results", "--refresh"])
-    assert stored_row("toy/one")["differs"].startswith("ablation, word 1")
     monkeypatch.setattr(results, "run_once", lambda *_: pytest.fail("something was trained"))
-    assert main(["results", "--stale"]) == 0
+    assert main(["results", "--refresh"]) == 0
     row = stored_row("toy/one")
     assert "ablation" not in row and row["digest"] == steps and len(row["runs"]) == 3
     assert results.status(find_recipe("toy/one")) == "fresh"
