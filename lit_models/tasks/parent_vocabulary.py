@@ -21,7 +21,7 @@ ROWS_OF_TOKENS = {
     "source_embedding.weight": "source",
     "encoder.embedding.weight": "source",
     "target_embedding.weight": "target",
-    "embedding.weight": "target",  # of both sides, where there is no other one: the vocabulary is shared
+    "embedding.weight": "target",  # of both sides in networks with one embedding and a shared vocabulary
     "head.weight": "target",
     "head.bias": "target",
     "logits_bias": "target",

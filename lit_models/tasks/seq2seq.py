@@ -113,7 +113,7 @@ class Seq2Seq(Task):
         known = " and ".join(f"{int((row >= 0).sum()):,} of {len(row):,} {side}" for side, row in rows.items())
         note(
             f"{self.weights} has other vocabularies: {known} tokens are in both and take its rows, the others begin "
-            f"anew (--data.vocabulary {self.weights} would take its vocabularies)"
+            "anew (--data.vocabulary with the run's folder would take its vocabularies)"
         )
 
     # -- generation ---------------------------------------------------------------------------------------------------

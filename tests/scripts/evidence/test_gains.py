@@ -24,7 +24,7 @@ def test_a_comparison_is_stored_once_and_shown_with_its_interval(tmp_path: Path)
     alone = run(tmp_path / "a", "dive fit translation/en_yor")
     child = run(
         tmp_path / "b",
-        "dive fit translation/en_yor --model.weights /home/me/runs/translation/en_swa/2026-11-29_09-51-19",
+        "dive fit translation/en_yor --model.weights elsewhere/runs/translation/en_swa/2026-11-29_09-51-19",
     )
     page, rows = tmp_path / "page.md", tmp_path / "results" / "gains.csv"
     page.write_text("before\n\n<!--gains-->\nold\n<!--/gains-->\nafter\n")
